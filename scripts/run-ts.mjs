@@ -1,0 +1,27 @@
+// Runs a TypeScript file of this checkout on any supported Node: bundles it (packages stay external) and imports the result.
+// Usage: node scripts/run-ts.mjs FILE [ARG ...]
+import { mkdirSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { rolldown } from 'rolldown';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [file, ...args] = process.argv.slice(2);
+if (file === undefined) {
+  console.error('usage: node scripts/run-ts.mjs FILE [ARG ...]');
+  process.exit(2);
+}
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const dir = join(root, 'node_modules', '.cache', 'run-ts', `${file.replaceAll(/[^\w.]/g, '_')}.${process.pid}`);
+mkdirSync(dir, { recursive: true });
+const bundle = await rolldown({
+  input: resolve(file),
+  platform: 'node',
+  external: /^[^./]/,
+  transform: { define: { __VERSION__: JSON.stringify(version) } },
+  logLevel: 'warn',
+});
+await bundle.write({ dir, format: 'esm', entryFileNames: 'main.mjs', chunkFileNames: '[name]-[hash].mjs' });
+await bundle.close();
+process.argv.splice(1, process.argv.length - 1, resolve(file), ...args);
+await import(pathToFileURL(join(dir, 'main.mjs')).href);

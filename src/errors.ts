@@ -1,0 +1,121 @@
+/**
+ * The one error class of this project, the closed set of its codes, and the
+ * exit status that each class of code gives a command.
+ */
+
+/** What kind of trouble a code stands for; a command's exit status follows from it. */
+export type ErrorClass = 'internal' | 'usage' | 'identity' | 'refused' | 'unavailable' | 'interrupted';
+
+/** Exit status of a command that fails with an error of each class. */
+export const EXIT_STATUS: Readonly<Record<ErrorClass, number>> = {
+  internal: 1, // a defect of this program, or of what it runs on
+  usage: 2, // the command line, its environment or its configuration is wrong
+  identity: 3, // the certificate, its chain or its private key cannot be used
+  refused: 4, // the service answered and said no: asking again changes nothing
+  unavailable: 5, // no usable answer: network, TLS, throttling or a failing service; asking later may work
+  interrupted: 130,
+};
+
+/** Every code that a {@link RolesAnywhereError} can carry, with its class. Codes are stable: callers compare them. */
+export const ERROR_CLASSES = {
+  ERR_INTERNAL: 'internal',
+  ERR_INTERRUPTED: 'interrupted',
+  ERR_OUTPUT: 'internal', // standard output or an output file could not be written
+
+  // command line and options
+  ERR_USAGE: 'usage',
+  ERR_UNKNOWN_COMMAND: 'usage',
+  ERR_UNKNOWN_FLAG: 'usage',
+  ERR_FLAG_VALUE: 'usage',
+  ERR_FLAG_CONFLICT: 'usage',
+  ERR_FLAG_REQUIRED: 'usage',
+  ERR_UNSUPPORTED: 'usage', // a flag or kind of identity that this version does not have
+  ERR_ARN: 'usage',
+  ERR_ARN_MISMATCH: 'usage',
+  ERR_REGION: 'usage',
+  ERR_ENDPOINT: 'usage',
+  ERR_DURATION: 'usage',
+  ERR_SESSION_NAME: 'usage',
+  ERR_SELECTOR: 'usage',
+  ERR_LINK_EXISTS: 'usage',
+
+  // certificate, chain and key
+  ERR_FILE_NOT_FOUND: 'identity',
+  ERR_FILE_UNREADABLE: 'identity',
+  ERR_FILE_TOO_LARGE: 'identity',
+  ERR_PEM_EMPTY: 'identity',
+  ERR_PEM_MALFORMED: 'identity',
+  ERR_PEM_LABEL: 'identity', // well-formed PEM that holds something else than was asked for
+  ERR_CERTIFICATE_MALFORMED: 'identity',
+  ERR_KEY_MISSING: 'identity',
+  ERR_KEY_MALFORMED: 'identity',
+  ERR_KEY_UNSUPPORTED: 'identity',
+  ERR_KEY_ENCRYPTED: 'identity',
+  ERR_KEY_MISMATCH: 'identity',
+  ERR_CHAIN_TOO_LONG: 'identity',
+  ERR_SIGN: 'identity',
+
+  // the service's verdict
+  ERR_ACCESS_DENIED: 'refused',
+  ERR_VALIDATION: 'refused',
+  ERR_NOT_FOUND: 'refused',
+  ERR_SERVICE_REFUSED: 'refused', // any other 4xx
+
+  // no usable answer
+  ERR_THROTTLED: 'unavailable',
+  ERR_SERVICE_FAILED: 'unavailable', // 5xx
+  ERR_RESPONSE_INVALID: 'unavailable', // not what the protocol says, or cut off, or too large
+  ERR_CREDENTIALS_EMPTY: 'unavailable',
+  ERR_CREDENTIALS_EXPIRED: 'unavailable',
+  ERR_TIMEOUT: 'unavailable',
+  ERR_CONNECT: 'unavailable', // refused, reset, unreachable
+  ERR_DNS: 'unavailable',
+  ERR_TLS: 'unavailable',
+  ERR_CA_BUNDLE: 'usage',
+} as const satisfies Record<string, ErrorClass>;
+
+/** A stable code of this project's errors. */
+export type ErrorCode = keyof typeof ERROR_CLASSES;
+
+/** What may accompany an error. */
+export interface ErrorDetails {
+  /** What to do about it: one sentence, lower case, no full stop. */
+  hint?: string;
+  /** The error below this one. Never printed without `--debug`. */
+  cause?: unknown;
+  /** The service's own error code, as it spelt it. */
+  serviceCode?: string;
+  /** HTTP status of the answer that led here. */
+  status?: number;
+  /** The service's request id, which AWS Support asks for. */
+  requestId?: string;
+}
+
+/**
+ * Every failure that this project reports. `message` says what is wrong and in
+ * which flag or file, in lower case and without a full stop; it never holds a
+ * secret.
+ */
+export class RolesAnywhereError extends Error {
+  override readonly name = 'RolesAnywhereError';
+  /** Stable, for callers to compare. */
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly serviceCode: string | undefined;
+  readonly status: number | undefined;
+  readonly requestId: string | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.hint = details.hint;
+    this.serviceCode = details.serviceCode;
+    this.status = details.status;
+    this.requestId = details.requestId;
+  }
+
+  /** The class of {@link code}. */
+  get class(): ErrorClass {
+    return ERROR_CLASSES[this.code];
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * The contract of every HTTP exchange that this program starts. Two transports
+ * fulfil it alike, with the same errors for the same faults: `direct.ts`
+ * (node:http and node:https, for a one-shot command) and `pooled.ts` (undici,
+ * for long-running processes and proxies).
+ */
+
+/** How to trust the other side. Both transports get it from `tls.ts`. */
+export interface TlsSettings {
+  /** PEM text of the only roots to trust; absent: Node's own plus NODE_EXTRA_CA_CERTS. */
+  ca?: string;
+  /** Default true. */
+  verify?: boolean;
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  url: URL;
+  /** Sent as they are. The transport adds Host (from the URL, unless given), Content-Length and Connection, and nothing else. */
+  headers: Readonly<Record<string, string>>;
+  body?: string;
+  tls?: TlsSettings;
+  /** For the whole exchange, in milliseconds, from the call to the last byte of the answer. */
+  timeoutMs: number;
+  /** An answer with a longer body is an error. */
+  maxResponseBytes: number;
+  signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  status: number;
+  /** Names in lower case; repeated fields are joined with `, `. */
+  headers: Readonly<Record<string, string>>;
+  /** Decoded as UTF-8. */
+  body: string;
+}
+
+/**
+ * Makes one exchange: no retries, no redirects, no decompression.
+ *
+ * @throws RolesAnywhereError `ERR_TIMEOUT`, `ERR_CONNECT`, `ERR_DNS`, `ERR_TLS`,
+ * `ERR_RESPONSE_INVALID` (cut off, malformed or too large), `ERR_INTERRUPTED` (by `signal`)
+ */
+export type HttpTransport = (request: HttpRequest) => Promise<HttpResponse>;
