@@ -18,7 +18,7 @@ const bundle = await rolldown({
   input: resolve(file),
   platform: 'node',
   external: /^[^./]/,
-  transform: { define: { __VERSION__: JSON.stringify(version) } },
+  transform: { define: { PACKAGE_VERSION: JSON.stringify(version) } },
   logLevel: 'warn',
 });
 await bundle.write({ dir, format: 'esm', entryFileNames: 'main.mjs', chunkFileNames: '[name]-[hash].mjs' });

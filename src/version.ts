@@ -1,5 +1,5 @@
 // Put in by the build (scripts/build.mjs) and by vitest.config.ts, from package.json.
-declare const __VERSION__: string;
+declare const PACKAGE_VERSION: string;
 
 /** This program's version, as in package.json. */
-export const VERSION: string = __VERSION__;
+export const VERSION: string = PACKAGE_VERSION;
