@@ -38,15 +38,23 @@ export const ERROR_CLASSES = {
   ERR_SESSION_NAME: 'usage',
   ERR_SELECTOR: 'usage',
   ERR_LINK_EXISTS: 'usage',
+  ERR_TERMINAL: 'usage', // what was typed at the terminal cannot be used
+  ERR_LISTEN: 'usage', // an address that the server cannot or must not listen on
+  ERR_TOKEN_FILE: 'usage', // a file that should hold the container endpoint's token
 
   // certificate, chain and key
   ERR_FILE_NOT_FOUND: 'identity',
   ERR_FILE_UNREADABLE: 'identity',
+  ERR_FILE_IS_DIRECTORY: 'identity',
   ERR_FILE_TOO_LARGE: 'identity',
-  ERR_PEM_EMPTY: 'identity',
+  ERR_FORMAT_UNKNOWN: 'identity', // neither PEM nor any other format that is read here
+  ERR_PEM_EMPTY: 'identity', // no bytes at all
+  ERR_PEM_TRUNCATED: 'identity', // a BEGIN line without its END line
   ERR_PEM_MALFORMED: 'identity',
   ERR_PEM_LABEL: 'identity', // well-formed PEM that holds something else than was asked for
   ERR_CERTIFICATE_MALFORMED: 'identity',
+  ERR_CERTIFICATE_EXPIRED: 'identity',
+  ERR_CERTIFICATE_NOT_YET_VALID: 'identity',
   ERR_KEY_MISSING: 'identity',
   ERR_KEY_MALFORMED: 'identity',
   ERR_KEY_UNSUPPORTED: 'identity',
@@ -54,6 +62,31 @@ export const ERROR_CLASSES = {
   ERR_KEY_MISMATCH: 'identity',
   ERR_CHAIN_TOO_LONG: 'identity',
   ERR_SIGN: 'identity',
+
+  // keys in tokens
+  ERR_PKCS11_URI: 'usage',
+  ERR_PKCS11_BINDING: 'identity', // the optional native package that loads modules is not installed
+  ERR_PKCS11_HELPER: 'identity', // the helper program that keeps a module apart cannot be found or started
+  ERR_PKCS11_MODULE_NOT_FOUND: 'identity',
+  ERR_PKCS11_MODULE_INVALID: 'identity', // a file that is not a PKCS#11 library for this platform
+  ERR_PKCS11_MODULE_CRASHED: 'identity',
+  ERR_PKCS11_TIMEOUT: 'identity', // a module that did not return from a call
+  ERR_PKCS11_FAILED: 'identity', // any other failure that a module reports
+  ERR_TOKEN_NOT_FOUND: 'identity',
+  ERR_TOKEN_AMBIGUOUS: 'identity',
+  ERR_TOKEN_REMOVED: 'identity',
+  ERR_OBJECT_NOT_FOUND: 'identity', // no such certificate or key in the token
+  ERR_OBJECT_AMBIGUOUS: 'identity',
+  ERR_PIN_REQUIRED: 'identity', // none was given, and there is no terminal to ask at
+  ERR_PIN_SOURCE: 'identity', // the file or command that should give the PIN does not
+  ERR_PIN_EMPTY: 'identity',
+  ERR_PIN_INCORRECT: 'identity',
+  ERR_PIN_EXPIRED: 'identity',
+  ERR_PIN_COUNT_LOW: 'identity',
+  ERR_PIN_FINAL_TRY: 'identity',
+  ERR_PIN_LOCKED: 'identity',
+  ERR_PIN_WITHHELD: 'identity', // refused before, or with an unknown outcome: not presented again by itself
+  ERR_PIN_STATE: 'identity', // the record of refused PINs cannot be kept
 
   // the service's verdict
   ERR_ACCESS_DENIED: 'refused',
@@ -89,6 +122,8 @@ export interface ErrorDetails {
   status?: number;
   /** The service's request id, which AWS Support asks for. */
   requestId?: string;
+  /** How long the service asks to be left alone (Retry-After, RFC 9110, section 10.2.3), in milliseconds. */
+  retryAfterMs?: number;
 }
 
 /**
@@ -104,6 +139,7 @@ export class RolesAnywhereError extends Error {
   readonly serviceCode: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -112,6 +148,7 @@ export class RolesAnywhereError extends Error {
     this.serviceCode = details.serviceCode;
     this.status = details.status;
     this.requestId = details.requestId;
+    this.retryAfterMs = details.retryAfterMs;
   }
 
   /** The class of {@link code}. */

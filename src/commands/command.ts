@@ -15,6 +15,8 @@ export interface Io {
   env: Readonly<Record<string, string | undefined>>;
   /** Positional arguments, for the few commands that take any. */
   args: readonly string[];
+  /** Absolute path that the program was called by: of the link, where it was called through one. */
+  program: string;
   /** Whether the program was called as `aws_signing_helper`, or with `--compat`. */
   compat: boolean;
   /** Resolves when a person or the system asks the process to end (SIGINT, SIGTERM). Long-running commands wait for it. */

@@ -1,0 +1,13 @@
+/** `npm run certs`: makes the development PKI in certs-dev/out and says where it is. */
+import { dirname, join, relative } from 'node:path';
+import { KEY_KINDS } from './authority.ts';
+import { makePki } from './pki.ts';
+
+const dir = join(dirname(process.argv[1] ?? ''), 'out');
+await makePki(dir);
+const shown = relative(process.cwd(), dir) || '.';
+console.log(`development PKI in ${shown}/
+  trust anchor   ${shown}/root.pem
+  intermediate   ${shown}/intermediate.pem
+  leaves         ${shown}/{${KEY_KINDS.join(',')}}.{crt,key,combined,chain}.pem
+  TLS server     ${shown}/tls-server.{crt,key}.pem under ${shown}/tls-root.pem`);

@@ -1,0 +1,70 @@
+/** What to look at for noticing that files were replaced, however that is done. */
+import { createHash } from 'node:crypto';
+import { lstat, readFile, readlink, stat } from 'node:fs/promises';
+import { join, parse, resolve, sep } from 'node:path';
+import { MAX_FILE_BYTES } from './file.ts';
+
+/** As Linux does (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+/**
+ * The directories in which an entry can change so that `path` becomes another
+ * file: the one that holds it, and the one that holds each symbolic link on
+ * the way to it. Kubernetes swaps a link to a directory; certbot, one to a file.
+ */
+export async function directoriesOf(path: string): Promise<Set<string>> {
+  const directories = new Set<string>();
+  let links = 0;
+  let { root: at } = parse(resolve(path));
+  const left = resolve(path).slice(at.length).split(sep);
+  for (let name = left.shift(); name !== undefined; name = left.shift()) {
+    const entry = join(at, name);
+    const isLink = await lstat(entry).then(
+      (found) => found.isSymbolicLink(),
+      () => false,
+    );
+    if (left.length === 0 || isLink) directories.add(at);
+    if (!isLink) {
+      at = entry;
+      continue;
+    }
+    if (++links > MAX_LINKS) break;
+    const link = await readlink(entry).catch(() => undefined);
+    if (link === undefined) break;
+    const target = resolve(at, link);
+    at = parse(target).root;
+    left.unshift(...target.slice(at.length).split(sep));
+  }
+  return directories;
+}
+
+/** Names the directory that is at `path` now, also when another one took its place; undefined when there is none. */
+export async function directoryIdentity(path: string): Promise<string | undefined> {
+  return stat(path, { bigint: true }).then(
+    (found) => (found.isDirectory() ? `${found.dev}:${found.ino}` : undefined),
+    () => undefined,
+  );
+}
+
+/**
+ * A digest of what the files hold. Times and sizes would not do: two writes
+ * within one tick of the file system's clock look alike. What cannot be read
+ * counts with the reason; what is not a plain file is not read at all, since a
+ * pipe gives its bytes only once.
+ */
+export async function fingerprint(paths: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const path of paths) {
+    const contents = await readPlainFile(path).catch((error: NodeJS.ErrnoException) => `unreadable: ${error.code}`);
+    hash.update(`${typeof contents} ${contents.length} `).update(contents);
+    if (typeof contents !== 'string') contents.fill(0); // it may be a private key
+  }
+  return hash.digest('hex');
+}
+
+async function readPlainFile(path: string): Promise<Uint8Array | string> {
+  const found = await stat(path);
+  if (!found.isFile()) return 'not a plain file';
+  if (found.size > MAX_FILE_BYTES) return 'too large';
+  return readFile(path);
+}

@@ -1,0 +1,28 @@
+/** Names of the key algorithms that certificates and PKCS#8 keys are found with. */
+import type { KeyType } from '../identity/identity.ts';
+
+/** What an algorithm is called here, and the key type that it is, where that can be used. */
+export interface KeyAlgorithm {
+  readonly name: string;
+  readonly keyType?: KeyType;
+}
+
+/** RFC 3279, 4055, 8410, 9881, by object identifier. */
+const KEY_ALGORITHMS: Readonly<Record<string, KeyAlgorithm>> = {
+  '1.2.840.113549.1.1.1': { name: 'RSA', keyType: 'RSA' },
+  '1.2.840.10045.2.1': { name: 'EC', keyType: 'EC' },
+  '2.16.840.1.101.3.4.3.17': { name: 'ML-DSA-44', keyType: 'ML-DSA-44' },
+  '2.16.840.1.101.3.4.3.18': { name: 'ML-DSA-65', keyType: 'ML-DSA-65' },
+  '2.16.840.1.101.3.4.3.19': { name: 'ML-DSA-87', keyType: 'ML-DSA-87' },
+  '1.2.840.113549.1.1.10': { name: 'RSASSA-PSS' },
+  '1.2.840.10040.4.1': { name: 'DSA' },
+  '1.3.101.110': { name: 'X25519' },
+  '1.3.101.111': { name: 'X448' },
+  '1.3.101.112': { name: 'Ed25519' },
+  '1.3.101.113': { name: 'Ed448' },
+};
+
+/** The algorithm with this object identifier; one without a name here goes by its identifier. */
+export function keyAlgorithm(objectIdentifier: string): KeyAlgorithm {
+  return KEY_ALGORITHMS[objectIdentifier] ?? { name: `key algorithm ${objectIdentifier}` };
+}

@@ -1,0 +1,117 @@
+/** Private keys: from a PEM block to a KeyObject that the service has a signing algorithm for. */
+import { type KeyObject, X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto';
+import { RolesAnywhereError } from '../errors.ts';
+import type { KeyType } from '../identity/identity.ts';
+import { keyAlgorithm } from './algorithms.ts';
+import { type Certificate, sameBytes } from './certificate.ts';
+import { DerError, TAG, expectTag, readChildren, readDer, readObjectIdentifier } from './der.ts';
+import type { PemBlock } from './pem.ts';
+
+type KeyFormat = 'pkcs8' | 'pkcs1' | 'sec1';
+
+/** How node:crypto names what each label holds: RFC 5958, RFC 8017 (A.1.2), RFC 5915. */
+const KEY_FORMATS: ReadonlyMap<string, KeyFormat> = new Map([
+  ['PRIVATE KEY', 'pkcs8'],
+  ['RSA PRIVATE KEY', 'pkcs1'],
+  ['EC PRIVATE KEY', 'sec1'],
+]);
+
+/** The curves that the service is known to take, under OpenSSL's names. */
+const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
+
+/** Whether a PEM label says that a private key is inside, whatever its form. */
+export function isPrivateKeyLabel(label: string): boolean {
+  return label === 'PRIVATE KEY' || label.endsWith(' PRIVATE KEY');
+}
+
+/**
+ * Makes a key of a block, and wipes the block's bytes.
+ *
+ * @param source how errors name the file, for example `--private-key key.pem`
+ * @throws RolesAnywhereError `ERR_KEY_ENCRYPTED`, `ERR_KEY_UNSUPPORTED`, `ERR_KEY_MALFORMED`, `ERR_UNSUPPORTED`
+ */
+export function readPrivateKey(block: PemBlock, source: string): KeyObject {
+  try {
+    const format = readableFormat(block, source);
+    const key = parseKey(block.der, format, source);
+    keyTypeOf(key, source); // refuses what cannot be used
+    return key;
+  } finally {
+    block.der.fill(0);
+  }
+}
+
+function readableFormat(block: PemBlock, source: string): KeyFormat {
+  const { label } = block;
+  if (label === 'ENCRYPTED PRIVATE KEY' || /\bENCRYPTED\b/.test(block.headers.get('Proc-Type') ?? ''))
+    throw new RolesAnywhereError('ERR_KEY_ENCRYPTED', `${source} holds a private key that is encrypted`, {
+      hint: 'this version reads plain keys only: decrypt it with `openssl pkey -in KEY -out PLAIN`, under `umask 077`',
+    });
+  if (label === 'TSS2 PRIVATE KEY')
+    throw new RolesAnywhereError('ERR_UNSUPPORTED', `${source} holds a TPM key, which this version cannot use`, {
+      hint: 'give a private key in a PEM file',
+    });
+  const format = KEY_FORMATS.get(label);
+  if (format !== undefined) return format;
+  throw new RolesAnywhereError('ERR_KEY_UNSUPPORTED', `${source} holds a private key of the form ${label}`, {
+    hint: 'write it as PKCS#8; it must be RSA, or EC on P-256, P-384 or P-521',
+  });
+}
+
+function parseKey(der: Uint8Array, type: KeyFormat, source: string): KeyObject {
+  try {
+    // A view, not a copy: readPrivateKey wipes these bytes.
+    const key = Buffer.from(der.buffer, der.byteOffset, der.byteLength);
+    return createPrivateKey({ key, format: 'der', type });
+  } catch (error) {
+    const name = type === 'pkcs8' ? pkcs8Algorithm(der) : undefined;
+    if (name !== undefined && name !== 'RSA' && name !== 'EC') throw unsupported(name, source);
+    throw new RolesAnywhereError('ERR_KEY_MALFORMED', `${source} holds a private key that cannot be read`, {
+      hint: 'check it with `openssl pkey -noout -in KEY`',
+      cause: error,
+    });
+  }
+}
+
+/** The algorithm that a PKCS#8 key names, when at least that much can be read. */
+function pkcs8Algorithm(der: Uint8Array): string | undefined {
+  try {
+    const [, algorithm] = readChildren(expectTag(readDer(der), TAG.sequence, 'the key'));
+    const [identifier] = readChildren(expectTag(algorithm, TAG.sequence, 'the algorithm'));
+    return keyAlgorithm(readObjectIdentifier(expectTag(identifier, TAG.objectIdentifier, 'the algorithm'))).name;
+  } catch (error) {
+    if (error instanceof DerError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The type of a key that can be used.
+ *
+ * @throws RolesAnywhereError `ERR_KEY_UNSUPPORTED`
+ */
+export function keyTypeOf(key: KeyObject, source: string): KeyType {
+  const type = key.asymmetricKeyType ?? 'unknown';
+  if (type === 'rsa') return 'RSA';
+  if (type !== 'ec') throw unsupported(type, source);
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  if (curve !== undefined && CURVES.has(curve)) return 'EC';
+  throw unsupported(`EC (${curve ?? 'a curve without a name'})`, source);
+}
+
+function unsupported(name: string, source: string): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_KEY_UNSUPPORTED', `${source} holds a key of the type ${name}`, {
+    hint: 'use RSA, or EC on P-256, P-384 or P-521',
+  });
+}
+
+/** Whether `key` is the private key of `certificate`. */
+export function belongsTo(key: KeyObject, certificate: Certificate): boolean {
+  if (sameBytes(createPublicKey(key).export({ type: 'spki', format: 'der' }), certificate.publicKey)) return true;
+  // The same key can be written in other bytes, such as a compressed point; this costs more, and is rarely needed.
+  try {
+    return new X509Certificate(certificate.der).checkPrivateKey(key);
+  } catch {
+    return false; // a public key that OpenSSL cannot read is not the key of an RSA or EC key
+  }
+}

@@ -1,0 +1,367 @@
+import { X509Certificate, verify } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import {
+  type Authority,
+  certificatePem,
+  generateKeys,
+  issueAuthority,
+  issueLeaf,
+  privateKeyPem,
+} from '../../certs-dev/authority.ts';
+import type { RolesAnywhereError } from '../../src/errors.ts';
+import type { Identity } from '../../src/identity/identity.ts';
+import { loadIdentity } from '../../src/identity/load.ts';
+import { type IdentityWatcher, type WatchIdentityOptions, watchIdentity } from '../../src/identity/reload.ts';
+import { directoriesOf } from '../../src/identity/watched-paths.ts';
+
+/** A certificate and its key, in PEM. */
+interface Pair {
+  serialNumber: string;
+  certificate: string;
+  key: string;
+}
+
+const DAY = 24 * 3_600_000;
+
+let authority: Authority;
+let pairs: Pair[];
+let dir: string;
+const open = new Set<IdentityWatcher>();
+
+async function issue(serial: number, dates: { notBefore?: Date; notAfter?: Date } = {}): Promise<Pair> {
+  const keys = await generateKeys('ec-p256');
+  const leaf = await issueLeaf({
+    subject: `CN=pair ${serial}`,
+    serialNumber: serial.toString(16).padStart(2, '0'),
+    issuer: authority,
+    publicKey: keys.publicKey,
+    ...dates,
+  });
+  return { serialNumber: String(serial), certificate: certificatePem(leaf), key: privateKeyPem(keys) };
+}
+
+beforeAll(async () => {
+  authority = await issueAuthority({ subject: 'CN=rotation', keys: await generateKeys('ec-p256') });
+  pairs = await Promise.all(Array.from({ length: 16 }, (_, index) => issue(index + 1)));
+});
+
+beforeEach(async () => {
+  dir = await mkdtemp(join(await realpath(tmpdir()), 'roles-anywhere-reload-'));
+});
+
+afterEach(async () => {
+  for (const watcher of open) await watcher.close();
+  open.clear();
+  await rm(dir, { recursive: true });
+});
+
+function pair(index: number): Pair {
+  const found = pairs[index % pairs.length];
+  if (found === undefined) throw new Error('no pairs');
+  return found;
+}
+
+const certificatePath = (): string => join(dir, 'tls.crt');
+const keyPath = (): string => join(dir, 'tls.key');
+
+interface Watched {
+  watcher: IdentityWatcher;
+  changes: string[];
+  errors: RolesAnywhereError[];
+}
+
+async function watchFiles(options: Partial<WatchIdentityOptions> = {}): Promise<Watched> {
+  const [certificate, privateKey] = [certificatePath(), keyPath()];
+  const changes: string[] = [];
+  const errors: RolesAnywhereError[] = [];
+  const watcher = await watchIdentity({
+    load: () => loadIdentity({ certificate, privateKey }, { pause: () => sleep(1) }),
+    paths: [certificate, privateKey],
+    settleMs: 2,
+    onChange: ({ serialNumber }) => changes.push(serialNumber),
+    onError: (error) => errors.push(error),
+    ...options,
+  });
+  open.add(watcher);
+  return { watcher, changes, errors };
+}
+
+/** Signs with the identity, and checks the signature with its own certificate. */
+async function signsWithItsOwnKey(identity: Identity): Promise<boolean> {
+  const message = Buffer.from('a request');
+  const signature = await identity.signer.sign(message);
+  return verify('SHA256', message, new X509Certificate(identity.certificate).publicKey, signature);
+}
+
+/** Puts a pair in place in one of the ways that people and programs do it. */
+type Rotate = (next: Pair, step: number) => Promise<void>;
+
+async function inOrder(keyFirst: boolean, key: () => Promise<void>, certificate: () => Promise<void>): Promise<void> {
+  const [first, second] = keyFirst ? [key, certificate] : [certificate, key];
+  await first();
+  await sleep(1);
+  await second();
+}
+
+async function replace(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
+}
+
+const byRename: Rotate = async (next, step) => {
+  await inOrder(
+    step % 2 === 0,
+    () => replace(keyPath(), next.key),
+    () => replace(certificatePath(), next.certificate),
+  );
+};
+
+const inPlace: Rotate = async (next, step) => {
+  await inOrder(
+    step % 2 === 0,
+    () => writeFile(keyPath(), next.key),
+    () => writeFile(certificatePath(), next.certificate),
+  );
+};
+
+async function swapLink(target: string, path: string): Promise<void> {
+  await symlink(target, `${path}.new`);
+  await rename(`${path}.new`, path);
+}
+
+/** tls.crt -> ..data/tls.crt, ..data -> a folder for each version; the old folder is removed. */
+const asKubernetes: Rotate = async (next, step) => {
+  const folder = `..version-${step}`;
+  await mkdir(join(dir, folder));
+  await writeFile(join(dir, folder, 'tls.crt'), next.certificate);
+  await writeFile(join(dir, folder, 'tls.key'), next.key);
+  await swapLink(folder, join(dir, '..data'));
+  for (const name of ['tls.crt', 'tls.key']) {
+    if (!existsSync(join(dir, name))) await symlink(`..data/${name}`, join(dir, name));
+  }
+  await rm(join(dir, `..version-${step - 1}`), { recursive: true, force: true });
+};
+
+/** tls.crt -> archive/certN.pem, one link after the other. */
+const asCertbot: Rotate = async (next, step) => {
+  await mkdir(join(dir, 'archive'), { recursive: true });
+  await writeFile(join(dir, 'archive', `cert${step}.pem`), next.certificate);
+  await writeFile(join(dir, 'archive', `key${step}.pem`), next.key);
+  await inOrder(
+    step % 2 === 0,
+    () => swapLink(`archive/key${step}.pem`, keyPath()),
+    () => swapLink(`archive/cert${step}.pem`, certificatePath()),
+  );
+};
+
+const WAYS: { way: string; rotate: Rotate }[] = [
+  { way: 'by rename', rotate: byRename },
+  { way: 'in place', rotate: inPlace },
+  { way: 'as Kubernetes does', rotate: asKubernetes },
+  { way: 'as certbot does', rotate: asCertbot },
+];
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(2);
+}
+
+describe.each(WAYS)('files that are replaced $way', ({ rotate }) => {
+  test('are noticed by themselves, and once', async () => {
+    await rotate(pair(0), 0);
+    const { watcher, changes } = await watchFiles();
+    for (let step = 1; step < 5; step++) {
+      await rotate(pair(step), step);
+      await until(() => watcher.current().serialNumber === pair(step).serialNumber);
+    }
+    expect(changes).toEqual([1, 2, 3, 4].map((step) => pair(step).serialNumber));
+  });
+
+  test('are noticed before use, whatever is heard of them', async () => {
+    await rotate(pair(0), 0);
+    const { watcher } = await watchFiles({ settleMs: 0 });
+    await rotate(pair(1), 1);
+    expect(await watcher.use(async ({ serialNumber }) => serialNumber)).toBe(pair(1).serialNumber);
+  });
+
+  test('250 times under use: nobody fails, and no key meets a foreign certificate', async () => {
+    await rotate(pair(0), 0);
+    const { watcher, changes } = await watchFiles();
+    const seen = new Set<string>();
+    const rotation = new AbortController();
+    let signed = 0;
+    const user = async (): Promise<void> => {
+      while (!rotation.signal.aborted) {
+        const good = await watcher.use(async (identity) => {
+          seen.add(identity.serialNumber);
+          return signsWithItsOwnKey(identity);
+        });
+        expect(good).toBe(true);
+        signed += 1;
+      }
+    };
+    const users = Promise.all([user(), user(), user(), user()]);
+    for (let step = 1; step <= 250; step++) {
+      await rotate(pair(step), step);
+      await sleep(4);
+    }
+    const last = pair(250).serialNumber;
+    await until(() => watcher.current().serialNumber === last);
+    rotation.abort();
+    await users;
+    expect(signed).toBeGreaterThan(250);
+    expect(changes.length).toBeGreaterThan(10);
+    expect(seen.size).toBeGreaterThan(5);
+  });
+});
+
+/** Changes the files, and checks that the first pair is still the one in use. */
+async function kept(change: () => Promise<void>): Promise<Watched> {
+  await byRename(pair(0), 0);
+  const watched = await watchFiles();
+  await change();
+  await watched.watcher.use(async (identity) => {
+    expect(identity.serialNumber).toBe(pair(0).serialNumber);
+    expect(await signsWithItsOwnKey(identity)).toBe(true);
+  });
+  expect(watched.changes).toEqual([]);
+  return watched;
+}
+
+describe('what is not taken', () => {
+  test.each([
+    {
+      what: 'a key without its certificate',
+      code: 'ERR_KEY_MISMATCH',
+      change: () => writeFile(keyPath(), pair(1).key),
+    },
+    {
+      what: 'half a certificate',
+      code: 'ERR_PEM_TRUNCATED',
+      change: () => writeFile(certificatePath(), pair(1).certificate.slice(0, 200)),
+    },
+    { what: 'an empty file', code: 'ERR_PEM_EMPTY', change: () => writeFile(keyPath(), '') },
+    { what: 'a missing file', code: 'ERR_FILE_NOT_FOUND', change: () => rm(certificatePath()) },
+    {
+      what: 'an expired certificate',
+      code: 'ERR_CERTIFICATE_EXPIRED',
+      change: async () =>
+        byRename(
+          await issue(99, { notBefore: new Date(Date.now() - 2 * DAY), notAfter: new Date(Date.now() - DAY) }),
+          0,
+        ),
+    },
+    {
+      what: 'a certificate of tomorrow',
+      code: 'ERR_CERTIFICATE_NOT_YET_VALID',
+      change: async () => byRename(await issue(98, { notBefore: new Date(Date.now() + DAY) }), 0),
+    },
+  ])('$what: the old pair stays, and one report says $code', async ({ change, code }) => {
+    const { watcher, errors } = await kept(change);
+    await until(() => errors.some((error) => error.code === code));
+    const reports = errors.filter((error) => error.code === code).length;
+    await watcher.use(async () => undefined);
+    await watcher.use(async () => undefined);
+    expect(reports).toBe(1);
+    expect(errors.filter((error) => error.code === code)).toHaveLength(1);
+    await byRename(pair(2), 0);
+    expect(await watcher.use(async ({ serialNumber }) => serialNumber)).toBe(pair(2).serialNumber);
+  });
+});
+
+/** Identities of memory, with a count of their closings. */
+function memory(): { load: () => Promise<Identity>; closed: number[] } {
+  const closed: number[] = [];
+  let loads = 0;
+  return {
+    closed,
+    load: async () => {
+      const serial = loads++;
+      const { raw } = new X509Certificate(pair(serial).certificate);
+      return {
+        certificate: raw,
+        serialNumber: String(serial),
+        chain: [],
+        signer: { keyType: 'EC', sign: async () => new Uint8Array() },
+        close: async () => void closed.push(serial),
+      };
+    },
+  };
+}
+
+describe('an identity that was replaced', () => {
+  test('is closed when its last user is done, and not before', async () => {
+    const { load, closed } = memory();
+    const watcher = await watchIdentity({ load, paths: [] });
+    let finish: (() => void) | undefined;
+    const task = watcher.use(async ({ serialNumber }) => {
+      await new Promise<void>((resolve) => (finish = resolve));
+      return serialNumber;
+    });
+    await until(() => finish !== undefined);
+    await watcher.reload();
+    expect(watcher.current().serialNumber).toBe('1');
+    expect(closed).toEqual([]);
+    finish?.();
+    expect(await task).toBe('0');
+    expect(closed).toEqual([0]);
+    await watcher.reload();
+    expect(closed).toEqual([0, 1]);
+    await watcher.close();
+    await watcher.close();
+    expect(closed).toEqual([0, 1, 2]);
+    await expect(watcher.use(async () => undefined)).rejects.toMatchObject({ code: 'ERR_INTERRUPTED' });
+  });
+
+  test('is closed when its user fails', async () => {
+    const { load, closed } = memory();
+    const watcher = await watchIdentity({ load, paths: [] });
+    const failing = watcher.use(async () => {
+      await watcher.reload();
+      throw new Error('of the user');
+    });
+    await expect(failing).rejects.toThrow('of the user');
+    expect(closed).toEqual([0]);
+    await watcher.close();
+  });
+});
+
+test('the same certificate loaded again is no change', async () => {
+  await byRename(pair(0), 0);
+  const { watcher, changes } = await watchFiles();
+  await watcher.reload();
+  await writeFile(keyPath(), `${pair(0).key}\n`);
+  await watcher.use(async () => undefined);
+  expect(changes).toEqual([]);
+});
+
+test('a first load that cannot succeed is the error of the call', async () => {
+  await byRename(pair(0), 0);
+  await writeFile(keyPath(), pair(1).key);
+  await expect(watchFiles()).rejects.toMatchObject({ code: 'ERR_KEY_MISMATCH' });
+});
+
+test('a pipe is not read for noticing changes', async () => {
+  const { load, paths } = { load: () => loadIdentity({ certificate: certificatePath() }), paths: ['/dev/null', dir] };
+  await writeFile(certificatePath(), pair(0).certificate + pair(0).key);
+  const watcher = await watchIdentity({ load, paths });
+  open.add(watcher);
+  expect(await watcher.use((identity) => signsWithItsOwnKey(identity))).toBe(true);
+});
+
+test('every link on the way to a file is watched, and a loop of links ends', async () => {
+  await mkdir(join(dir, 'real', 'inner'), { recursive: true });
+  await writeFile(join(dir, 'real', 'inner', 'file'), '');
+  await mkdir(join(dir, 'links'));
+  await symlink('../real', join(dir, 'links', 'folder'));
+  await symlink(join(dir, 'links', 'folder', 'inner', 'file'), join(dir, 'top'));
+  expect([...(await directoriesOf(join(dir, 'top')))].toSorted()).toEqual(
+    [dir, join(dir, 'links'), join(dir, 'real', 'inner')].toSorted(),
+  );
+  await symlink('loop', join(dir, 'loop'));
+  expect([...(await directoriesOf(join(dir, 'loop', 'x')))]).toEqual([dir]);
+});

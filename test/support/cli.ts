@@ -1,0 +1,47 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+/** The built program, as users run it. */
+export const CLI = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
+
+/** The development PKI's folder (npm run certs). */
+export const PKI = fileURLToPath(new URL('../../certs-dev/out/', import.meta.url));
+
+export interface CliResult {
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** An environment of its own: what the machine's shell exports (CA bundles, proxies, AWS settings) must not reach the program under test. */
+export function cleanEnv(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: '/nonexistent', LANG: 'C.UTF-8', ...extra };
+}
+
+/** Runs a program to its end; never rejects for a bad exit status. */
+export function runProgram(
+  file: string,
+  args: readonly string[],
+  { env = {}, timeout = 60_000, cwd }: { env?: Record<string, string>; timeout?: number; cwd?: string } = {},
+): Promise<CliResult> {
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      file,
+      [...args],
+      { env: cleanEnv(env), timeout, maxBuffer: 16 << 20, ...(cwd === undefined ? {} : { cwd }) },
+      (error, stdout, stderr) => {
+        if (error !== null && typeof error.code !== 'number') {
+          reject(new Error(`${file} did not end by itself: ${error.message}\n${stderr}`, { cause: error }));
+        } else {
+          resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr });
+        }
+      },
+    );
+    child.stdin?.end();
+  });
+}
+
+/** Runs the built command line under this Node. */
+export function runCli(args: readonly string[], options: Parameters<typeof runProgram>[2] = {}): Promise<CliResult> {
+  return runProgram(process.execPath, [CLI, ...args], options);
+}
