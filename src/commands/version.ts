@@ -1,0 +1,7 @@
+/** `version`: this program's version. */
+import { VERSION } from '../version.ts';
+import type { RunCommand } from './command.ts';
+
+export const run: RunCommand = async (_flags, io) => {
+  io.stdout(`${VERSION}\n`);
+};

@@ -1,0 +1,90 @@
+/** ARNs, as far as a Roles Anywhere session needs them: read strictly, compared with each other. */
+import { RolesAnywhereError } from '../errors.ts';
+
+/** Names a trust anchor, a profile or a role. */
+export interface Arn {
+  readonly partition: string;
+  /** Empty for a role. */
+  readonly region: string;
+  /** Twelve digits. */
+  readonly account: string;
+  /** What follows `trust-anchor/`, `profile/` or `role/`. */
+  readonly id: string;
+}
+
+export type ArnKind = 'trust-anchor' | 'profile' | 'role';
+
+/** Ids as the Roles Anywhere service model has them (shape Uuid). */
+const ID = '[0-9a-f]{8}-(?:[0-9a-z]{4}-){3}[0-9a-z]{12}';
+const PARTITION = 'aws(?:-[a-z]+)*';
+const REGION = '[a-z]{2,}(?:-[a-z]+)+-\\d{1,2}';
+
+/** Each shape, and an example of it for the hint. Roles: IAM API Reference, "Role" (path and name). */
+const SHAPES: Readonly<Record<ArnKind, { readonly form: RegExp; readonly example: string }>> = {
+  'trust-anchor': {
+    form: new RegExp(`^arn:(${PARTITION}):rolesanywhere:(${REGION}):(\\d{12}):trust-anchor/(${ID})$`),
+    example: 'arn:aws:rolesanywhere:REGION:ACCOUNT:trust-anchor/UUID',
+  },
+  profile: {
+    form: new RegExp(`^arn:(${PARTITION}):rolesanywhere:(${REGION}):(\\d{12}):profile/(${ID})$`),
+    example: 'arn:aws:rolesanywhere:REGION:ACCOUNT:profile/UUID',
+  },
+  role: {
+    form: new RegExp(`^arn:(${PARTITION}):iam:():(\\d{12}):role/((?:[!-.0-~]+/)*[\\w+=,.@-]{1,64})$`),
+    example: 'arn:aws:iam::ACCOUNT:role/NAME',
+  },
+};
+
+/** The longest ARN that the service takes. */
+const MAX_LENGTH = 1011;
+
+/**
+ * Reads the ARN of a trust anchor, a profile or a role.
+ *
+ * @param flag where `text` came from, for the message
+ * @throws RolesAnywhereError `ERR_ARN`
+ */
+export function parseArn(kind: ArnKind, text: string, flag: string): Arn {
+  const { form, example } = SHAPES[kind];
+  const [, partition, region, account, id] = (text.length <= MAX_LENGTH && form.exec(text)) || [];
+  if (partition === undefined || region === undefined || account === undefined || id === undefined) {
+    const name = kind.replace('-', ' ');
+    throw new RolesAnywhereError('ERR_ARN', `${flag} is not the ARN of a ${name}: ${shown(text)}`, {
+      hint: `it looks like ${example}`,
+    });
+  }
+  return { partition, region, account, id };
+}
+
+/**
+ * Checks that the three can be of one session: trust anchor and profile in
+ * one partition, region and account, the role in their partition.
+ *
+ * @throws RolesAnywhereError `ERR_ARN_MISMATCH`
+ */
+export function checkArnsAgree(trustAnchor: Arn, profile: Arn, role: Arn): void {
+  for (const part of ['partition', 'region', 'account'] as const) {
+    if (trustAnchor[part] !== profile[part]) {
+      throw mismatch('trust anchor and profile', part, trustAnchor[part], profile[part]);
+    }
+  }
+  if (role.partition !== profile.partition) {
+    throw mismatch('profile and role', 'partition', profile.partition, role.partition);
+  }
+}
+
+/** Whether `text` has the form of a region's name; it becomes part of a host's name. */
+export function isRegion(text: string): boolean {
+  return new RegExp(`^${REGION}$`).test(text);
+}
+
+function mismatch(who: string, part: string, one: string, other: string): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_ARN_MISMATCH', `${who} are of different ${part}s: ${one} and ${other}`, {
+    hint: 'compare --trust-anchor-arn, --profile-arn and --role-arn',
+  });
+}
+
+/** A user's text in a message: on one line and of bearable length. */
+function shown(text: string): string {
+  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}...` : text);
+}

@@ -1,0 +1,153 @@
+/**
+ * The grammar of the command line, which is that of Go's pflag (the lines that
+ * people already have were written for it), and what the table asks of a line.
+ * It says what is wrong as a value; problems.ts, which an ordinary run does
+ * not load, says it in words.
+ */
+import type { FlagValue, FlagValues } from '../commands/command.ts';
+import { CONFLICTS, commandRow, flagRow, isCommand, isFlag, takesFlag } from './flags.ts';
+import type { CommandName, FlagName, FlagRow } from './flags.ts';
+
+/** What is wrong with a command line. */
+export type Problem =
+  | { readonly kind: 'unknown-flag'; readonly name: string }
+  | { readonly kind: 'syntax'; readonly token: string }
+  | { readonly kind: 'no-value'; readonly flag: FlagName }
+  | { readonly kind: 'bad-value'; readonly flag: FlagName; readonly value: string }
+  | { readonly kind: 'not-here'; readonly flag: FlagName }
+  | { readonly kind: 'argument'; readonly argument: string; readonly maybeSecret: boolean }
+  | { readonly kind: 'conflict'; readonly flags: readonly [FlagName, FlagName] }
+  | { readonly kind: 'missing'; readonly flags: readonly (FlagName | readonly FlagName[])[] }
+  | { readonly kind: 'later'; readonly flag: FlagName };
+
+/** A line taken apart: each flag with the text of its value, in order; the first fault ends it. */
+export interface Line {
+  readonly flags: readonly (readonly [FlagName, string])[];
+  readonly args: readonly string[];
+  readonly problem?: Problem;
+}
+
+/** The values of the flags that were given. */
+export type Given = Readonly<Partial<Record<FlagName, FlagValue>>>;
+
+/** A line that a command can run with. */
+export interface Parsed {
+  readonly command: CommandName;
+  /** What was given, and the table's defaults. */
+  readonly flags: FlagValues;
+  /** Positional arguments, without the command's name. */
+  readonly args: readonly string[];
+  /** Whether the program stands in for `aws_signing_helper`. */
+  readonly compat: boolean;
+}
+
+/**
+ * Takes a line apart. `--flag value`, `--flag=value` and, for a boolean,
+ * `--flag` alone: a boolean never takes the next token, any other flag takes
+ * it whatever it looks like. `-` is an argument or a value, `--` ends the
+ * flags, and flags and arguments may be mixed.
+ */
+export function scan(tokens: readonly string[]): Line {
+  const flags: [FlagName, string][] = [];
+  const args: string[] = [];
+  const rest = tokens.values();
+  for (const token of rest) {
+    if (token === '--') {
+      args.push(...rest);
+    } else if (token.length < 2 || !token.startsWith('-')) {
+      args.push(token);
+    } else if (token === '-h') {
+      flags.push(['help', 'true']);
+    } else {
+      const equals = token.indexOf('=');
+      const name = equals < 0 ? token.slice(2) : token.slice(2, equals);
+      if (!token.startsWith('--') || name === '' || name.startsWith('-')) {
+        return { flags, args, problem: { kind: 'syntax', token } };
+      }
+      if (!isFlag(name)) return { flags, args, problem: { kind: 'unknown-flag', name } };
+      const value = equals < 0 ? valueAfter(name, rest) : token.slice(equals + 1);
+      if (value === undefined) return { flags, args, problem: { kind: 'no-value', flag: name } };
+      flags.push([name, value]);
+    }
+  }
+  return { flags, args };
+}
+
+/** The value of a flag that has none attached. */
+function valueAfter(name: FlagName, rest: Iterator<string, undefined>): string | undefined {
+  return flagRow(name).kind === 'boolean' ? 'true' : rest.next().value;
+}
+
+/** The words of Go's strconv.ParseBool. */
+const TRUE = /^(?:1|[tT]|true|TRUE|True)$/;
+const FALSE = /^(?:0|[fF]|false|FALSE|False)$/;
+
+/** Gives texts their meaning: the last repeat of a flag wins, a list gathers them, and each must be well formed. */
+export function readValues(flags: Line['flags']): { given: Given; problem?: Problem } {
+  const given: Partial<Record<FlagName, FlagValue>> = {};
+  for (const [flag, text] of flags) {
+    const value = readValue(flagRow(flag), text, given[flag]);
+    if (value === undefined) return { given, problem: { kind: 'bad-value', flag, value: text } };
+    given[flag] = value;
+  }
+  return { given };
+}
+
+function readValue(row: FlagRow, text: string, before: FlagValue | undefined): FlagValue | undefined {
+  if (row.kind === 'boolean') return TRUE.test(text) || (FALSE.test(text) ? false : undefined);
+  // Decimal, and nothing that Go would read as octal; no longer than what a JavaScript number holds exactly.
+  if (row.kind === 'integer') return /^(?:0|-?[1-9]\d{0,14})$/.test(text) ? Number(text) : undefined;
+  if (row.kind === 'list') return [...(typeof before === 'object' ? before : []), text];
+  return row.choices === undefined || row.choices.includes(text) ? text : undefined;
+}
+
+/** What of a well-formed line `command` cannot run with. The most telling thing comes first. */
+export function findProblem(
+  command: CommandName,
+  given: Given,
+  args: readonly string[],
+  compat: boolean,
+): Problem | undefined {
+  const row = commandRow(command);
+  const names = Object.keys(given).filter(isFlag);
+  const alien = names.find((name) => !takesFlag(command, name));
+  if (alien !== undefined) return { kind: 'not-here', flag: alien };
+  const extra = args[row.args ?? 0];
+  // Upstream lets stray arguments pass, as in `--debug false`; cli.ts warns of them.
+  if (extra !== undefined && !compat) {
+    return { kind: 'argument', argument: extra, maybeSecret: names.some((name) => flagRow(name).secret === true) };
+  }
+  const flags = CONFLICTS.find(([one, other]) => given[one] !== undefined && given[other] !== undefined);
+  if (flags !== undefined) return { kind: 'conflict', flags };
+  const has = (name: FlagName): boolean => given[name] !== undefined && given[name] !== '';
+  const missing = (row.required ?? []).filter((need) =>
+    typeof need === 'string' ? !has(need) : !need.some((name) => has(name)),
+  );
+  if (missing.length > 0) return { kind: 'missing', flags: missing };
+  const later = names.find((name) => flagRow(name).later === true && has(name) && given[name] !== false);
+  return later === undefined ? undefined : { kind: 'later', flag: later };
+}
+
+/** Puts the defaults in. */
+export function complete(command: CommandName, given: Given, args: readonly string[], compat: boolean): Parsed {
+  const { defaults, compatDefaults } = commandRow(command);
+  return { command, flags: { ...defaults, ...(compat ? compatDefaults : {}), ...given }, args, compat };
+}
+
+/**
+ * Reads an ordinary line, on which everything is right. Anything else gives
+ * undefined: the parser in yargs.ts then decides, reports and helps.
+ *
+ * @param compat whether the program was called as `aws_signing_helper`
+ */
+export function parseOrdinary(tokens: readonly string[], compat: boolean): Parsed | undefined {
+  const line = scan(tokens);
+  const [command, ...args] = line.args;
+  if (line.problem !== undefined || command === undefined || !isCommand(command)) return undefined;
+  const { given, problem } = readValues(line.flags);
+  if (problem !== undefined || given.help === true || given.version === true) return undefined;
+  const asHelper = compat || given.compat === true;
+  return findProblem(command, given, args, asHelper) === undefined
+    ? complete(command, given, args, asHelper)
+    : undefined;
+}

@@ -1,0 +1,112 @@
+/** What is wrong with a command line, in words, and what to do about it. */
+import { RolesAnywhereError } from '../errors.ts';
+import { COMMANDS, FLAGS, flagRow, flagsOf, isFlag } from './flags.ts';
+import type { CommandName, FlagName } from './flags.ts';
+import type { Problem } from './pflag.ts';
+import { nearest } from './suggest.ts';
+
+/** Commands of AWS's tool that this version does not have. */
+const LATER_COMMANDS = new Set(['update', 'serve']);
+
+/** An error for a word that is not a command. */
+export function unknownCommand(name: string, program: string): RolesAnywhereError {
+  if (LATER_COMMANDS.has(name)) {
+    return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not have the command ${name} yet`, {
+      hint: 'use credential-process, which the AWS CLI and SDKs call by themselves',
+    });
+  }
+  const known = nearest(name, Object.keys(COMMANDS));
+  return new RolesAnywhereError('ERR_UNKNOWN_COMMAND', `unknown command ${JSON.stringify(name)}`, {
+    hint: known === undefined ? `see ${program} --help` : `did you mean ${known}`,
+  });
+}
+
+/** An error for a line of `command`, or of no command. */
+export function problemError(problem: Problem, command: CommandName | undefined, program: string): RolesAnywhereError {
+  const help = `see ${program} ${command === undefined ? '' : `${command} `}--help`;
+  switch (problem.kind) {
+    case 'unknown-flag':
+      return new RolesAnywhereError('ERR_UNKNOWN_FLAG', `unknown flag --${problem.name}`, {
+        hint: suggestFlag(problem.name, command) ?? help,
+      });
+    case 'not-here':
+      return new RolesAnywhereError('ERR_UNKNOWN_FLAG', `${command} does not take --${problem.flag}`, {
+        hint: suggestFlag(problem.flag, command) ?? help,
+      });
+    case 'syntax': {
+      const name = problem.token.replace(/^-+/, '').replace(/=.*$/s, '');
+      return new RolesAnywhereError('ERR_UNKNOWN_FLAG', `${shownFlag(problem.token)} is not a flag`, {
+        hint: isFlag(name) ? `flags have two dashes: --${name}` : help,
+      });
+    }
+    case 'no-value':
+      return new RolesAnywhereError('ERR_FLAG_VALUE', `--${problem.flag} needs a value, and the line ends after it`, {
+        hint: help,
+      });
+    case 'bad-value':
+      return badValue(problem.flag, problem.value);
+    case 'argument':
+      // It may be what a space cut off a password.
+      if (problem.maybeSecret) {
+        return new RolesAnywhereError('ERR_USAGE', 'unexpected argument', { hint: 'quote a value that holds spaces' });
+      }
+      return new RolesAnywhereError('ERR_USAGE', `unexpected argument ${JSON.stringify(problem.argument)}`, {
+        hint: /^(?:true|false)$/i.test(problem.argument)
+          ? `a flag that is on or off takes its value as in --debug=${problem.argument}`
+          : 'quote a value that holds spaces',
+      });
+    case 'conflict': {
+      const [one, other] = problem.flags;
+      return new RolesAnywhereError('ERR_FLAG_CONFLICT', `--${one} and --${other} exclude each other`, {
+        hint: 'leave one of them out',
+      });
+    }
+    case 'missing': {
+      const names = problem.flags.map((need) => {
+        const shown = (typeof need === 'string' ? [need] : need).filter((name) => flagRow(name).later !== true);
+        return shown.map((name) => `--${name}`).join(' or ');
+      });
+      const what = names.length > 1 ? 'flags' : 'flag';
+      return new RolesAnywhereError('ERR_FLAG_REQUIRED', `missing ${what}: ${names.join(', ')}`, { hint: help });
+    }
+    case 'later':
+      break;
+  }
+  return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not support --${problem.flag} yet`, {
+    hint:
+      problem.flag === 'with-proxy'
+        ? 'leave it out to connect directly'
+        : 'use PEM files with --certificate and --private-key',
+  });
+}
+
+function suggestFlag(name: string, command: CommandName | undefined): string | undefined {
+  // Other spellings of the dashes between words are nearer than any other mistake.
+  const plain = name.replaceAll(/[A-Z]/g, '-$&').replaceAll('_', '-').toLowerCase();
+  const known = nearest(plain, command === undefined ? Object.keys(FLAGS) : flagsOf(command));
+  return known === undefined ? undefined : `did you mean --${known}`;
+}
+
+function badValue(flag: FlagName, value: string): RolesAnywhereError {
+  const row = flagRow(flag);
+  if (row.kind === 'boolean') {
+    return new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} is true or false, not ${JSON.stringify(value)}`, {
+      hint: `give --${flag} or --${flag}=false`,
+    });
+  }
+  if (row.kind === 'integer') {
+    return new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} is not a whole number: ${JSON.stringify(value)}`, {
+      hint: 'write it in decimal digits',
+    });
+  }
+  const choices = row.choices ?? [];
+  const known = choices.find((choice) => choice.toLowerCase() === value.toLowerCase());
+  return new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} does not take ${JSON.stringify(value)}`, {
+    hint: known === undefined ? `it takes ${choices.join(', ')}` : `did you mean ${known}`,
+  });
+}
+
+/** A token in a message, without its value, which may be a password. */
+function shownFlag(token: string): string {
+  return token.replace(/=.*$/s, '=...');
+}

@@ -1,0 +1,91 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadSelector } from '../../src/options/selector.ts';
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'ra-selector-'));
+});
+afterAll(() => {
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function file(content: string): string {
+  const path = join(dir, 'selector.json');
+  writeFileSync(path, content);
+  return `file://${path}`;
+}
+
+describe('as text', () => {
+  test.each([
+    ['Key=x509Subject,Value=CN=Subject', { subject: 'CN=Subject' }],
+    ['Key=x509Issuer,Value=CN=Issuer', { issuer: 'CN=Issuer' }],
+    ['Key=x509Serial,Value=00aF', { serial: 0xafn }],
+    [
+      'Key=x509Subject,Value=CN=A B, O=C D,OU=E Key=x509Issuer,Value=CN=Root  CA  Key=x509Serial,Value=1',
+      { subject: 'CN=A B, O=C D,OU=E', issuer: 'CN=Root  CA', serial: 1n },
+    ],
+    ['  Key=x509Subject,Value=CN=Value=Key  ', { subject: 'CN=Value=Key' }],
+  ])('%s', async (text, expected) => {
+    expect(await loadSelector(text)).toEqual(expected);
+  });
+
+  test.each([
+    '',
+    ' ',
+    'x509Subject',
+    'Key=x509Subject',
+    'Key=x509Subject,Value=',
+    'Key=x509Subject,CN=a',
+    'Value=CN=a,Key=x509Subject',
+    'key=x509Subject,Value=CN=a',
+    'Key=x509subject,Value=CN=a',
+    'Key=,Value=a',
+    'Key=__proto__,Value=a',
+    'Key=x509Subject,Value=CN=a Key=x509Subject,Value=CN=b',
+    'Key=x509Serial,Value=xyz',
+    'Key=x509Serial,Value=0x0A',
+    'Key=x509Serial,Value=0A:0B',
+    'Key=x509Serial,Value=-1',
+    'x Key=x509Subject,Value=CN=a',
+  ])('refuses %j', async (text) => {
+    await expect(loadSelector(text)).rejects.toMatchObject({ code: 'ERR_SELECTOR' });
+  });
+});
+
+describe('as a file', () => {
+  test('holds a list of keys and values', async () => {
+    const text = '[{"Key":"x509Subject","Value":"CN=A, O=B"},{"Key":"x509Serial","Value":"0a"}]';
+    expect(await loadSelector(file(text))).toEqual({ subject: 'CN=A, O=B', serial: 10n });
+  });
+
+  test.each([
+    '',
+    '{',
+    'null',
+    '{}',
+    '[]',
+    '[null]',
+    '[[]]',
+    '["Key=x509Subject,Value=CN=a"]',
+    '[{"Key":"x509Subject"}]',
+    '[{"Key":"x509Subject","Value":1}]',
+    '[{"key":"x509Subject","value":"CN=a"}]',
+    '[{"Key":"x509Subject","Value":""}]',
+    '[{"Key":"toString","Value":"CN=a"}]',
+    '[{"Key":"x509Serial","Value":"1"},{"Key":"x509Serial","Value":"1"}]',
+    `[{"Key":"x509Subject","Value":"${'a'.repeat(70_000)}"}]`,
+  ])('is refused with %.60s', async (content) => {
+    await expect(loadSelector(file(content))).rejects.toMatchObject({ code: 'ERR_SELECTOR' });
+  });
+
+  test.each(['none.json', '.'])('is refused when it cannot be read: %s', async (name) => {
+    mkdirSync(dir, { recursive: true });
+    await expect(loadSelector(`file://${join(dir, name)}`)).rejects.toMatchObject({
+      code: 'ERR_SELECTOR',
+      message: expect.stringContaining('cannot read') as string,
+    });
+  });
+});

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { nearest } from '../../src/options/suggest.ts';
+
+const NAMES = ['certificate', 'cert-selector', 'private-key', 'role-arn', 'region', 'port', 'debug'];
+
+test.each([
+  ['certificat', 'certificate'],
+  ['certifciate', 'certificate'],
+  ['cretificate', 'certificate'],
+  ['privatekey', 'private-key'],
+  ['rolearn', 'role-arn'],
+  ['regoin', 'region'],
+  ['certif', 'certificate'],
+  ['priv', 'private-key'],
+  ['debg', 'debug'],
+])('%s was meant to be %s', (word, expected) => {
+  expect(nearest(word, NAMES)).toBe(expected);
+});
+
+test.each(['', 'x', 'po', 'xyz', 'cert', 'something-else', 'password', 'e'.repeat(10_000)])(
+  'nothing is near %.20s',
+  (word) => {
+    expect(nearest(word, NAMES)).toBeUndefined();
+  },
+);
+
+test('of none, none is the nearest', () => {
+  expect(nearest('word', [])).toBeUndefined();
+});

@@ -1,0 +1,144 @@
+import { describe, expect, test } from 'vitest';
+import type { FlagValues } from '../../src/commands/command.ts';
+import type { ErrorCode } from '../../src/errors.ts';
+import { vendingOptions } from '../../src/options/vending.ts';
+import type { VendingOptions } from '../../src/options/vending.ts';
+
+const ID = '11111111-2222-3333-4444-555555555555';
+const ANCHOR = `arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/${ID}`;
+const PROFILE = `arn:aws:rolesanywhere:us-east-1:123456789012:profile/${ID}`;
+const ROLE = 'arn:aws:iam::123456789012:role/Demo';
+
+const options = (changes: FlagValues = {}, env: Readonly<Record<string, string>> = {}): VendingOptions =>
+  vendingOptions(
+    { certificate: 'c.pem', 'trust-anchor-arn': ANCHOR, 'profile-arn': PROFILE, 'role-arn': ROLE, ...changes },
+    env,
+  );
+
+test('the least that is enough leaves the rest to others', () => {
+  expect(options()).toEqual({
+    identity: { certificate: 'c.pem' },
+    session: { trustAnchorArn: ANCHOR, profileArn: PROFILE, roleArn: ROLE, region: 'us-east-1' },
+    trust: { verify: true },
+  });
+});
+
+test('everything that is given arrives', () => {
+  const given = options({
+    'private-key': '-',
+    intermediates: 'i.pem',
+    region: 'eu-west-1',
+    endpoint: 'https://vpce.example:8443/base',
+    'session-duration': 900,
+    'role-session-name': 'me@host',
+    'ca-bundle': 'ca.pem',
+    'no-verify-ssl': true,
+  });
+  expect(given).toEqual({
+    identity: { certificate: 'c.pem', privateKey: '-', intermediates: 'i.pem' },
+    session: {
+      trustAnchorArn: ANCHOR,
+      profileArn: PROFILE,
+      roleArn: ROLE,
+      region: 'eu-west-1',
+      endpoint: new URL('https://vpce.example:8443/base'),
+      durationSeconds: 900,
+      roleSessionName: 'me@host',
+    },
+    trust: { verify: false, caBundle: { path: 'ca.pem', source: '--ca-bundle' } },
+  });
+});
+
+test('what is given but empty counts as not given', () => {
+  const empty = {
+    'private-key': '',
+    intermediates: '',
+    region: '',
+    endpoint: '',
+    'role-session-name': '',
+    'ca-bundle': '',
+  };
+  expect(options(empty, { AWS_CA_BUNDLE: '' })).toEqual(options());
+});
+
+test('AWS_CA_BUNDLE counts when there is no --ca-bundle', () => {
+  const env = { AWS_CA_BUNDLE: 'env.pem' };
+  expect(options({}, env).trust.caBundle).toEqual({ path: 'env.pem', source: 'AWS_CA_BUNDLE' });
+  expect(options({ 'ca-bundle': 'ca.pem' }, env).trust.caBundle).toEqual({ path: 'ca.pem', source: '--ca-bundle' });
+});
+
+describe('refused before anything is read or sent', () => {
+  const cases: [ErrorCode, string, FlagValues][] = [
+    ['ERR_FLAG_REQUIRED', '--role-arn', { 'role-arn': '' }],
+    ['ERR_FLAG_REQUIRED', '--certificate', { certificate: undefined }],
+    ['ERR_ARN', '--trust-anchor-arn', { 'trust-anchor-arn': PROFILE }],
+    ['ERR_ARN', '--profile-arn', { 'profile-arn': 'x' }],
+    ['ERR_ARN', '--role-arn', { 'role-arn': 'Demo' }],
+    [
+      'ERR_ARN_MISMATCH',
+      'regions: us-east-1 and eu-west-1',
+      { 'profile-arn': PROFILE.replace('us-east-1', 'eu-west-1') },
+    ],
+    ['ERR_REGION', '--region', { region: 'us_east_1' }],
+    ['ERR_REGION', '--region', { region: 'us-east-1.evil.example' }],
+    ...[-900, 0, 899, 43_201].map((seconds): [ErrorCode, string, FlagValues] => [
+      'ERR_DURATION',
+      `--session-duration is out of range: ${seconds}`,
+      { 'session-duration': seconds },
+    ]),
+    ...['a', 'two words', 'a/b', 'é', 'a\n', 'x'.repeat(65)].map((name): [ErrorCode, string, FlagValues] => [
+      'ERR_SESSION_NAME',
+      '--role-session-name',
+      { 'role-session-name': name },
+    ]),
+    ...[
+      'x',
+      '//host',
+      'rolesanywhere.example',
+      'ftp://127.0.0.1',
+      'file:///etc/passwd',
+      'https://',
+      'https://user@host',
+      'https://user:word@host',
+      'https://host/?a=b',
+      'https://host/#a',
+      'http://rolesanywhere.example',
+      'http://localhost.example',
+      'http://127.0.0.1.example',
+      'http://128.0.0.1',
+      'http://10.0.0.1',
+      'http://0.0.0.0',
+      'http://[::2]',
+      'http://[::ffff:8.8.8.8]',
+    ].map((endpoint): [ErrorCode, string, FlagValues] => ['ERR_ENDPOINT', '--endpoint', { endpoint }]),
+  ];
+
+  test.each(cases)('%s, %s: %j', (code, message, changes) => {
+    expect(() => options(changes)).toThrow(
+      expect.objectContaining({ code, message: expect.stringContaining(message) as string }),
+    );
+  });
+
+  test('a password in the endpoint is not repeated', () => {
+    expect(() => options({ endpoint: 'https://user:sesame@host' })).toThrow(/^(?!.*sesame)/);
+  });
+});
+
+test.each([900, 3600, 43_200])('%i seconds are a duration', (seconds) => {
+  expect(options({ 'session-duration': seconds }).session.durationSeconds).toBe(seconds);
+});
+
+test.each(['ab', 'x'.repeat(64), 'A_z+=,.@-09'])('%s is a session name', (name) => {
+  expect(options({ 'role-session-name': name }).session.roleSessionName).toBe(name);
+});
+
+test.each([
+  'https://rolesanywhere.us-east-1.amazonaws.com',
+  'http://127.0.0.1:8080',
+  'http://127.1.2.3',
+  'http://localhost:1/base/',
+  'http://[::1]:8080',
+  'HTTPS://HOST',
+])('%s is an endpoint', (endpoint) => {
+  expect(options({ endpoint }).session.endpoint).toEqual(new URL(endpoint));
+});
