@@ -15,6 +15,7 @@ export interface TlsSettings {
 
 export interface HttpRequest {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** `http:` or `https:`. Path and query are sent as they stand, since they may be signed. */
   url: URL;
   /** Sent as they are. The transport adds Host (from the URL, unless given), Content-Length and Connection, and nothing else. */
   headers: Readonly<Record<string, string>>;
@@ -36,7 +37,10 @@ export interface HttpResponse {
 }
 
 /**
- * Makes one exchange: no retries, no redirects, no decompression.
+ * Makes one exchange: no retries, no redirects, no decompression. An answer of
+ * any final status is a result, a redirect too; what came before it (102, 103)
+ * is ignored. The transports differ in one thing: undici takes a 100 that
+ * nobody asked for as a fault.
  *
  * @throws RolesAnywhereError `ERR_TIMEOUT`, `ERR_CONNECT`, `ERR_DNS`, `ERR_TLS`,
  * `ERR_RESPONSE_INVALID` (cut off, malformed or too large), `ERR_INTERRUPTED` (by `signal`)

@@ -1,0 +1,66 @@
+/**
+ * One exchange on a connection of its own, with node:http or node:https: the
+ * cheapest to start, and so what a one-shot command uses.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { LookupFunction } from 'node:net';
+import { RolesAnywhereError } from '../errors.ts';
+import { joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
+import type { HttpRequest, HttpResponse } from './http.ts';
+import { serverName, tlsOptions } from './tls.ts';
+
+/**
+ * An HttpTransport without pool, cache or proxy.
+ *
+ * @param lookup how names are resolved; default: Node's way, which asks the system
+ */
+export async function directTransport(request: HttpRequest, lookup?: LookupFunction): Promise<HttpResponse> {
+  const { url, body } = request;
+  const secure = url.protocol === 'https:';
+  // Only the module that is needed: node:https takes as long to load as the rest of a one-shot over HTTP.
+  const http = secure ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http');
+  const outgoing = http.request({
+    method: request.method,
+    hostname: url.hostname.replace(/^\[|\]$/g, ''),
+    port: url.port,
+    path: url.pathname + url.search,
+    headers: {
+      host: url.host,
+      ...request.headers,
+      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+    },
+    agent: false,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    ...(lookup === undefined ? {} : { lookup }),
+    ...(secure ? { ...tlsOptions(request.tls), servername: serverName(url) } : {}),
+  });
+
+  let incoming: IncomingMessage | undefined;
+  let ended: RolesAnywhereError | undefined;
+  const stopWatching = watch(request, (error) => {
+    ended = error;
+    (incoming ?? outgoing).destroy(error);
+  });
+  try {
+    incoming = await new Promise<IncomingMessage>((resolve, reject) => {
+      outgoing.on('response', resolve);
+      outgoing.on('error', reject);
+      outgoing.on('upgrade', (_response, socket) => {
+        socket.destroy();
+        reject(new RolesAnywhereError('ERR_RESPONSE_INVALID', `${url.host} switched protocols without being asked to`));
+      });
+      outgoing.end(body);
+    });
+    return {
+      status: incoming.statusCode ?? 0,
+      headers: joinFields(incoming.headersDistinct),
+      body: await readBody(incoming, request),
+    };
+  } catch (error) {
+    if (ended !== undefined) throw ended;
+    const { toFault } = await import('./faults.ts');
+    throw toFault(error, url, incoming !== undefined);
+  } finally {
+    stopWatching();
+  }
+}

@@ -1,0 +1,60 @@
+/** What the two transports have in common: when to give up, and how an answer is taken in. */
+import { RolesAnywhereError } from '../errors.ts';
+import type { HttpRequest, HttpResponse } from './http.ts';
+
+/** An answer with a longer head is an error. It is Node's own limit, stated so that both transports have it. */
+export const MAX_HEADER_BYTES = 16 * 1024;
+
+/**
+ * Calls `end` once when the exchange's time is up or its signal fires, at once
+ * if that has already fired.
+ *
+ * @returns a function that stops watching
+ */
+export function watch({ url, timeoutMs, signal }: HttpRequest, end: (error: RolesAnywhereError) => void): () => void {
+  const timer = setTimeout(() => {
+    stop();
+    end(new RolesAnywhereError('ERR_TIMEOUT', `no complete answer from ${url.host} within ${timeoutMs} ms`));
+  }, timeoutMs);
+  const interrupt = (): void => {
+    stop();
+    end(new RolesAnywhereError('ERR_INTERRUPTED', `the request to ${url.host} was interrupted`));
+  };
+  const stop = (): void => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', interrupt);
+  };
+  signal?.addEventListener('abort', interrupt);
+  if (signal?.aborted === true) interrupt();
+  return stop;
+}
+
+/** Reads a body to its end, at most `maxBytes` of it. */
+export async function readBody(
+  body: AsyncIterable<Uint8Array>,
+  { url, maxResponseBytes }: HttpRequest,
+): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  // Leaving the loop by an error destroys the stream, and so the connection.
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > maxResponseBytes) {
+      throw new RolesAnywhereError(
+        'ERR_RESPONSE_INVALID',
+        `the answer of ${url.host} is longer than ${maxResponseBytes} bytes`,
+      );
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Repeated fields joined, names as they come (both parsers give lower case). */
+export function joinFields(fields: Readonly<Record<string, string | string[] | undefined>>): HttpResponse['headers'] {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return headers;
+}

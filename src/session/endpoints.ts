@@ -1,0 +1,65 @@
+/** Where Roles Anywhere is to be found. */
+import { RolesAnywhereError } from '../errors.ts';
+
+/** DNS suffix of each partition's standard hosts. Source: botocore's endpoint rules for Roles Anywhere. */
+const DNS_SUFFIX: Readonly<Record<string, string>> = {
+  aws: 'amazonaws.com',
+  'aws-cn': 'amazonaws.com.cn',
+  'aws-us-gov': 'amazonaws.com',
+  'aws-eusc': 'amazonaws.eu',
+  'aws-iso': 'c2s.ic.gov',
+  'aws-iso-b': 'sc2s.sgov.gov',
+  'aws-iso-e': 'cloud.adc-e.uk',
+  'aws-iso-f': 'csp.hci.ic.gov',
+};
+
+/**
+ * The standard endpoint of a region.
+ *
+ * @param partition as the second part of an ARN has it
+ * @throws RolesAnywhereError `ERR_ENDPOINT` for an unknown partition, `ERR_REGION` for what cannot be a region
+ */
+export function standardEndpoint(partition: string, region: string): URL {
+  // The region becomes a part of the host name: nothing may slip in that ends the name.
+  if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region)) {
+    throw new RolesAnywhereError('ERR_REGION', `${JSON.stringify(region)} is not a region`, {
+      hint: 'give one such as us-east-1 with --region',
+    });
+  }
+  const suffix = Object.hasOwn(DNS_SUFFIX, partition) ? DNS_SUFFIX[partition] : undefined;
+  if (suffix === undefined) {
+    throw new RolesAnywhereError(
+      'ERR_ENDPOINT',
+      `the endpoint for partition ${JSON.stringify(partition)} is not known`,
+      { hint: 'give it with --endpoint' },
+    );
+  }
+  return new URL(`https://rolesanywhere.${region}.${suffix}`);
+}
+
+/**
+ * The URL of an operation below an endpoint, whose own path stays in front.
+ *
+ * @throws RolesAnywhereError `ERR_ENDPOINT` when the endpoint is not http or https, or holds a
+ * user name, a query or a fragment
+ */
+export function operationUrl(endpoint: URL, path: `/${string}`): URL {
+  const { protocol, username, password, search, hash } = endpoint;
+  if (protocol !== 'https:' && protocol !== 'http:') {
+    throw new RolesAnywhereError(
+      'ERR_ENDPOINT',
+      `the endpoint's scheme is ${protocol.slice(0, -1)}, not https or http`,
+      {
+        hint: 'give --endpoint as https://HOST[:PORT][/PATH]',
+      },
+    );
+  }
+  if (username !== '' || password !== '' || search !== '' || hash !== '') {
+    throw new RolesAnywhereError('ERR_ENDPOINT', 'the endpoint holds a user name, a query or a fragment', {
+      hint: 'give --endpoint as https://HOST[:PORT][/PATH]',
+    });
+  }
+  const url = new URL(endpoint);
+  url.pathname = endpoint.pathname.replace(/\/+$/, '') + path;
+  return url;
+}

@@ -1,0 +1,69 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import type { HttpRequest, HttpResponse } from '../../src/http/http.ts';
+import { createPooledTransport } from '../../src/http/pooled.ts';
+import { says } from './support/manners.ts';
+import { makeAuthority } from './support/pki.ts';
+import { serve, serveTls } from './support/servers.ts';
+import { cleanUp, failure, OK, send, up } from './support/transports.ts';
+
+const RUN_TS = fileURLToPath(new URL('../../scripts/run-ts.mjs', import.meta.url));
+const POOLED_ONCE = fileURLToPath(new URL('./support/pooled-once.ts', import.meta.url));
+
+describe('pooled transport alone', () => {
+  it('uses a connection again, and one of its own for each trust', async () => {
+    const [authority, stranger] = await Promise.all([makeAuthority('Trusted'), makeAuthority('Stranger')]);
+    const { port, connections } = await up(
+      serveTls(await authority.issue(['127.0.0.1']), (socket) => socket.write(OK)),
+    );
+    const { request, close } = createPooledTransport();
+    cleanUp(close);
+    const get = (ca: string): Promise<HttpResponse> =>
+      request({
+        method: 'GET',
+        url: new URL(`https://127.0.0.1:${port}/`),
+        headers: {},
+        tls: { ca },
+        timeoutMs: 20_000,
+        maxResponseBytes: 100,
+      });
+    await get(authority.root);
+    // undici takes a connection back a turn after the answer.
+    await new Promise(setImmediate);
+    await get(authority.root);
+    expect(connections()).toBe(1);
+    expect(await failure(get(stranger.root))).toMatchObject({ code: 'ERR_TLS' });
+  });
+
+  it('ends what is under way when it is closed, and makes no more exchanges', async () => {
+    const pool = createPooledTransport();
+    const { port } = await up(serve(() => void pool.close()));
+    const request: HttpRequest = {
+      method: 'GET',
+      url: new URL(`http://127.0.0.1:${port}/`),
+      headers: {},
+      timeoutMs: 20_000,
+      maxResponseBytes: 100,
+    };
+    expect((await failure(pool.request(request))).code).toBe('ERR_INTERRUPTED');
+    expect((await failure(pool.request(request))).code).toBe('ERR_INTERRUPTED');
+    await pool.close();
+  });
+
+  it('lets a process end while a connection is idle', async () => {
+    const { port } = await up(serve(says(OK)));
+    const { stdout } = await promisify(execFile)(process.execPath, [RUN_TS, POOLED_ONCE, `http://127.0.0.1:${port}/`], {
+      env: {},
+      timeout: 25_000,
+    });
+    expect(stdout).toBe('ok\n');
+  });
+
+  it('takes an unasked-for 100 for a fault, as undici does', async () => {
+    const { port } = await up(serve(says(`HTTP/1.1 100 Continue\r\n\r\n${OK}`)));
+    expect(await failure(send('pooled', `http://127.0.0.1:${port}/`))).toMatchObject({ code: 'ERR_RESPONSE_INVALID' });
+    expect(await send('direct', `http://127.0.0.1:${port}/`)).toMatchObject({ body: 'ok' });
+  });
+});
