@@ -192,30 +192,35 @@ describe.each(WAYS)('files that are replaced $way', ({ rotate }) => {
     await rotate(pair(0), 0);
     const { watcher, changes } = await watchFiles();
     const seen = new Set<string>();
+    const faults: unknown[] = [];
     const rotation = new AbortController();
     let signed = 0;
     const user = async (): Promise<void> => {
-      while (!rotation.signal.aborted) {
-        const good = await watcher.use(async (identity) => {
-          seen.add(identity.serialNumber);
-          return signsWithItsOwnKey(identity);
-        });
-        expect(good).toBe(true);
+      while (!rotation.signal.aborted && faults.length === 0) {
+        await watcher
+          .use(async (identity) => {
+            seen.add(identity.serialNumber);
+            if (!(await signsWithItsOwnKey(identity)))
+              faults.push(`${identity.serialNumber} signed with a foreign key`);
+          })
+          .catch((error: unknown) => faults.push(error));
         signed += 1;
       }
     };
     const users = Promise.all([user(), user(), user(), user()]);
-    for (let step = 1; step <= 250; step++) {
+    for (let step = 1; step <= 250 && faults.length === 0; step++) {
+      const before = signed;
       await rotate(pair(step), step);
-      await sleep(4);
+      // Most rotations come while the one before is being taken; some are let through.
+      const taken = (): boolean => watcher.current().serialNumber === pair(step).serialNumber;
+      await until(() => faults.length > 0 || (step % 10 === 0 ? taken() : signed > before));
     }
-    const last = pair(250).serialNumber;
-    await until(() => watcher.current().serialNumber === last);
     rotation.abort();
     await users;
-    expect(signed).toBeGreaterThan(250);
-    expect(changes.length).toBeGreaterThan(10);
-    expect(seen.size).toBeGreaterThan(5);
+    expect(faults).toEqual([]);
+    expect(signed).toBeGreaterThanOrEqual(225);
+    expect(changes.length).toBeGreaterThanOrEqual(25);
+    expect(seen.size).toBeGreaterThan(1);
   });
 });
 

@@ -1,0 +1,102 @@
+/** When to ask for new credentials, and how long to wait after a failure: arithmetic only, all times in milliseconds. */
+
+export interface RefreshSettings {
+  /** Part of a set's life that is left when it is renewed, before the two bounds. Default 0.5. */
+  lifeFraction: number;
+  /** Lower bound of that remaining life. Default 10 minutes: botocore may go on using what it got for that long. */
+  minRemainingMs: number;
+  /** Upper bound of that remaining life. Default 25 minutes: from there on botocore asks again and again. */
+  maxRemainingMs: number;
+  /** Largest part of the time until a refresh by which chance moves it earlier. Default 0.1. */
+  jitter: number;
+  /** Largest time by which chance moves a refresh earlier. Default 5 minutes. */
+  maxJitterMs: number;
+  /** Shortest time between the starts of two attempts while a valid set is in hand. Default 1 minute. */
+  minIntervalMs: number;
+  /** A set is no longer given out this long before its expiration. Default 1 second. */
+  expiryMarginMs: number;
+  /** Bound of the wait after the first failure; it doubles with each further one. Default 1 second. */
+  backoffBaseMs: number;
+  /** Bound of the wait after any failure. Default 30 seconds. */
+  backoffCapMs: number;
+  /** Longest wait that the service may ask for. Default 5 minutes. */
+  maxRetryAfterMs: number;
+}
+
+export const DEFAULT_REFRESH: Readonly<RefreshSettings> = {
+  lifeFraction: 0.5,
+  minRemainingMs: 10 * 60_000,
+  maxRemainingMs: 25 * 60_000,
+  jitter: 0.1,
+  maxJitterMs: 5 * 60_000,
+  minIntervalMs: 60_000,
+  expiryMarginMs: 1000,
+  backoffBaseMs: 1000,
+  backoffCapMs: 30_000,
+  maxRetryAfterMs: 5 * 60_000,
+};
+
+/**
+ * The remaining life at which a set is renewed: half of its life within the
+ * bounds, and by chance somewhat more. The reasons for the bounds are the
+ * windows in which the SDKs ask again.
+ *
+ * @param lifeMs of the set, from its arrival to its expiration
+ * @param random uniform in [0, 1)
+ */
+export function refreshThreshold(lifeMs: number, random: number, settings: RefreshSettings): number {
+  const window = Math.min(Math.max(lifeMs * settings.lifeFraction, settings.minRemainingMs), settings.maxRemainingMs);
+  const wait = Math.max(0, lifeMs - window);
+  return window + random * Math.min(wait * settings.jitter, settings.maxJitterMs);
+}
+
+/** What decides about the next attempt. */
+export interface Situation {
+  /** Validity left of the set in hand; 0 or less when there is none. */
+  remainingMs: number;
+  /** Remaining life at which that set is to be renewed. */
+  thresholdMs: number;
+  /** Whether someone wants a new set now, although the one in hand is good. */
+  requested: boolean;
+  /** Since the start of the last attempt; Infinity before the first. */
+  sinceAttemptMs: number;
+  /** What is left of the wait after a failure; 0 or less when there is none. */
+  holdMs: number;
+}
+
+/** How long to wait before the next attempt; 0 means now. */
+export function untilAttempt(situation: Situation, settings: RefreshSettings): number {
+  const hold = Math.max(0, situation.holdMs);
+  if (situation.remainingMs <= 0) return hold;
+  const due = situation.requested ? 0 : situation.remainingMs - situation.thresholdMs;
+  const allowed = Math.max(due, settings.minIntervalMs - situation.sinceAttemptMs, hold);
+  // Once the set has ceased to be valid, only the failure's wait counts.
+  return Math.max(0, Math.min(allowed, Math.max(situation.remainingMs, hold)));
+}
+
+/** The failure to wait after. */
+export interface Failure {
+  /** Failures in a row, this one included. */
+  failures: number;
+  throttled: boolean;
+  retryAfterMs: number | undefined;
+}
+
+/** A quarter of the first step: below it, an unlucky draw would make two attempts one. */
+const FLOOR = 0.25;
+/** A throttled caller starts this many doublings further. */
+const THROTTLED_STEPS = 2;
+
+/**
+ * The wait after a failure: capped exponential backoff with full jitter, and
+ * never shorter than what the service asked for (up to a bound).
+ *
+ * @param random uniform in [0, 1)
+ */
+export function backoff(failure: Failure, random: number, settings: RefreshSettings): number {
+  const doublings = failure.failures - 1 + (failure.throttled ? THROTTLED_STEPS : 0);
+  const ceiling = Math.min(settings.backoffBaseMs * 2 ** doublings, settings.backoffCapMs);
+  const floor = Math.min(settings.backoffBaseMs * FLOOR, ceiling);
+  const asked = Math.min(failure.retryAfterMs ?? 0, settings.maxRetryAfterMs);
+  return Math.max(floor + random * (ceiling - floor), asked);
+}

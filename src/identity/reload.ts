@@ -1,0 +1,317 @@
+/**
+ * An identity that follows its files: certificate, chain and key are replaced
+ * together, and only by a set that is whole, matching and valid.
+ */
+import { watch } from 'node:fs';
+import type { FSWatcher } from 'node:fs';
+import { systemClock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
+import { RolesAnywhereError } from '../errors.ts';
+import { readCertificate, sameBytes } from '../x509/certificate.ts';
+import type { Identity } from './identity.ts';
+import { directoriesOf, directoryIdentity, fingerprint } from './watched-paths.ts';
+
+export interface WatchIdentityOptions {
+  /** Loads certificate, chain and key together and checks that they match. Called again after each change. */
+  load: () => Promise<Identity>;
+  /** Every file that `load` reads, passwords included. None for an identity outside the file system. */
+  paths: readonly string[];
+  /** Called with each new identity whose certificate or chain differs from the one before; what it throws is ignored. */
+  onChange?: (identity: Identity) => void;
+  /** Called when the files changed into something unusable, once for each such content and error code; the old identity stays in use. */
+  onError?: (error: RolesAnywhereError) => void;
+  /** The files must lie still for so long before they are loaded, in milliseconds. Default 100. */
+  settleMs?: number;
+  /** Files are looked at this often even when nothing is heard of a change (network file systems), in milliseconds. Default 60,000. */
+  pollMs?: number;
+  /** Default: the system's. */
+  clock?: Clock;
+}
+
+export interface IdentityWatcher {
+  /** The newest good identity, for a look at its certificate. Sign with {@link use}: this one may be closed at any time. */
+  current(): Identity;
+  /**
+   * Looks at the files first, then runs `task` with the newest good identity,
+   * which stays open at least until the task ends.
+   *
+   * @throws RolesAnywhereError `ERR_INTERRUPTED` after {@link close}; what `task` throws
+   */
+  use<T>(task: (identity: Identity) => Promise<T>): Promise<T>;
+  /** Loads again although no file changed (SIGHUP). A failure goes to `onError`. */
+  reload(): Promise<void>;
+  /** Stops watching and closes the identity; one that is in use, when its last user is done. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Rounds of "it changed again while it was loaded" before the old identity is used for now. */
+const MAX_ROUNDS = 5;
+
+/** A look that takes longer (a file system that hangs, a slow token) is no reason to keep a good identity waiting. */
+const MAX_LOOK_MS = 10_000;
+
+/**
+ * Loads an identity and keeps it up to date until it is closed. Watching does
+ * not keep the process alive.
+ *
+ * @throws RolesAnywhereError what `load` throws the first time
+ */
+export async function watchIdentity(options: WatchIdentityOptions): Promise<IdentityWatcher> {
+  const keeper = new IdentityKeeper(options, await loadStill(options));
+  await keeper.open();
+  return keeper;
+}
+
+/** An identity and how many tasks use it. */
+interface Held {
+  readonly identity: Identity;
+  users: number;
+  retired: boolean;
+}
+
+/** An identity, and the digest of the files that it was loaded from. */
+interface Snapshot {
+  readonly identity: Identity;
+  readonly digest: string;
+}
+
+/** The first load: when the files change under it, it is done again. */
+async function loadStill({ load, paths }: WatchIdentityOptions): Promise<Snapshot> {
+  for (let round = 1; ; round++) {
+    const digest = await fingerprint(paths);
+    const outcome = await load().catch((error: unknown) => ({ error }));
+    const still = (await fingerprint(paths)) === digest || round === MAX_ROUNDS;
+    if ('error' in outcome) {
+      if (still) throw outcome.error;
+      continue;
+    }
+    if (still) return { identity: outcome, digest };
+    await outcome.close();
+  }
+}
+
+class IdentityKeeper implements IdentityWatcher {
+  readonly #options: WatchIdentityOptions;
+  readonly #clock: Clock;
+  readonly #settleMs: number;
+  #held: Held;
+  /** Of the files that the identity in use was loaded from. */
+  #digest: string;
+  /** The last failure that was reported: it is not reported again for the same files. */
+  #reported = '';
+  readonly #watchers = new Map<string, FSWatcher>();
+  #checking: Promise<void> | undefined;
+  #eventTimer: Timer | undefined;
+  #pollTimer: Timer | undefined;
+  #closed = false;
+
+  constructor(options: WatchIdentityOptions, { identity, digest }: Snapshot) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#settleMs = options.settleMs ?? 100;
+    this.#held = { identity, users: 0, retired: false };
+    this.#digest = digest;
+  }
+
+  /** Begins to watch, and catches up with what changed since the first load. */
+  async open(): Promise<void> {
+    if (this.#options.paths.length === 0) return;
+    this.#poll();
+    await this.#check();
+  }
+
+  current(): Identity {
+    return this.#held.identity;
+  }
+
+  async use<T>(task: (identity: Identity) => Promise<T>): Promise<T> {
+    await this.#checkInTime();
+    if (this.#closed) throw new RolesAnywhereError('ERR_INTERRUPTED', 'the identity is closed');
+    const held = this.#held;
+    held.users += 1;
+    try {
+      return await task(held.identity);
+    } finally {
+      held.users -= 1;
+      if (held.retired && held.users === 0) void this.#closeIdentity(held.identity);
+    }
+  }
+
+  async reload(): Promise<void> {
+    while (this.#checking !== undefined) await this.#checking;
+    await this.#check(true);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#eventTimer?.cancel();
+    this.#pollTimer?.cancel();
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+    await this.#checking;
+    await this.#retire(this.#held);
+  }
+
+  /** One look at the files, whoever asks; never rejects. */
+  #check(forced = false): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#checking ??= this.#lookAtFiles(forced).finally(() => (this.#checking = undefined));
+    return this.#checking;
+  }
+
+  #checkInTime(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(resolve, MAX_LOOK_MS, false);
+      void this.#check().finally(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+  }
+
+  async #lookAtFiles(forced: boolean): Promise<void> {
+    const { paths, load } = this.#options;
+    // Watching comes first: what changes after the look is then heard of.
+    await this.#watchDirectories();
+    let digest = await fingerprint(paths);
+    if (!forced && digest === this.#digest) return;
+    for (let round = 0; round < MAX_ROUNDS && !this.#closed; round++) {
+      if (paths.length > 0) await this.#settle();
+      const outcome = await load().catch((error: unknown) => ({ error }));
+      const before = digest;
+      digest = await fingerprint(paths);
+      if (digest === before) return this.#take(outcome, digest);
+      if (!('error' in outcome)) await this.#closeIdentity(outcome);
+    }
+    // Still changing: an event or the next look takes it up.
+  }
+
+  async #take(outcome: Identity | { error: unknown }, digest: string): Promise<void> {
+    if ('error' in outcome) return this.#report(digest, outcome.error);
+    try {
+      if (this.#closed) return await this.#closeIdentity(outcome);
+      assertValid(outcome, this.#clock.now());
+    } catch (error) {
+      this.#report(digest, error);
+      return this.#closeIdentity(outcome);
+    }
+    const old = this.#held;
+    this.#held = { identity: outcome, users: 0, retired: false };
+    this.#digest = digest;
+    this.#reported = '';
+    if (!sameIdentity(old.identity, outcome)) quietly(() => this.#options.onChange?.(outcome));
+    void this.#retire(old);
+  }
+
+  #report(digest: string, cause: unknown): void {
+    const error =
+      cause instanceof RolesAnywhereError
+        ? cause
+        : new RolesAnywhereError('ERR_INTERNAL', 'the identity could not be loaded again: unexpected error', { cause });
+    const reported = `${digest} ${error.code}`;
+    if (reported === this.#reported) return;
+    this.#reported = reported;
+    quietly(() => this.#options.onError?.(error));
+  }
+
+  async #retire(held: Held): Promise<void> {
+    held.retired = true;
+    if (held.users === 0) await this.#closeIdentity(held.identity);
+  }
+
+  async #closeIdentity(identity: Identity): Promise<void> {
+    await identity.close().catch((error: unknown) => this.#report('close', error));
+  }
+
+  #settle(): Promise<void> {
+    return new Promise((resolve) => void this.#clock.setTimer(resolve, this.#settleMs));
+  }
+
+  #poll(): void {
+    this.#pollTimer = this.#clock.setTimer(
+      () => {
+        void this.#check();
+        this.#poll();
+      },
+      this.#options.pollMs ?? 60_000,
+      false,
+    );
+  }
+
+  /** Watches exactly the directories that matter now. */
+  async #watchDirectories(): Promise<void> {
+    const wanted = new Map<string, string>();
+    for (const path of this.#options.paths) {
+      for (const directory of await directoriesOf(path)) {
+        const identity = await directoryIdentity(directory);
+        if (identity !== undefined) wanted.set(`${identity} ${directory}`, directory);
+      }
+    }
+    if (this.#closed) return;
+    for (const [key, watcher] of this.#watchers) {
+      if (wanted.has(key)) continue;
+      watcher.close();
+      this.#watchers.delete(key);
+    }
+    for (const [key, directory] of wanted) if (!this.#watchers.has(key)) this.#watch(key, directory);
+  }
+
+  #watch(key: string, directory: string): void {
+    try {
+      const watcher = watch(directory, { persistent: false }, () => this.#heard());
+      this.#watchers.set(key, watcher);
+      watcher.on('error', () => {
+        watcher.close();
+        this.#watchers.delete(key);
+      });
+    } catch {
+      // No watching here, or no more of it (inotify's limit): looking before each use and now and then must do.
+    }
+  }
+
+  /** Something happened in a directory: looks once when the burst is over. */
+  #heard(): void {
+    if (this.#closed) return;
+    this.#eventTimer ??= this.#clock.setTimer(
+      () => {
+        this.#eventTimer = undefined;
+        void (this.#checking ?? Promise.resolve()).then(() => this.#check());
+      },
+      this.#settleMs,
+      false,
+    );
+  }
+}
+
+function assertValid({ certificate }: Identity, now: number): void {
+  const { notBefore, notAfter } = readCertificate(certificate, 'the new identity');
+  if (now > notAfter.getTime())
+    throw new RolesAnywhereError(
+      'ERR_CERTIFICATE_EXPIRED',
+      `the new certificate expired at ${notAfter.toISOString()}`,
+      { hint: 'the one before it stays in use: renew the certificate' },
+    );
+  if (now < notBefore.getTime())
+    throw new RolesAnywhereError(
+      'ERR_CERTIFICATE_NOT_YET_VALID',
+      `the new certificate is not valid before ${notBefore.toISOString()}`,
+      { hint: "the one before it stays in use until then; check this machine's clock" },
+    );
+}
+
+function sameIdentity(a: Identity, b: Identity): boolean {
+  return (
+    sameBytes(a.certificate, b.certificate) &&
+    a.chain.length === b.chain.length &&
+    a.chain.every((der, index) => sameBytes(der, b.chain[index] ?? new Uint8Array()))
+  );
+}
+
+function quietly(callback: () => void): void {
+  try {
+    callback();
+  } catch {
+    // A listener's fault must not cost the identity.
+  }
+}

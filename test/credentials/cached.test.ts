@@ -1,0 +1,136 @@
+import { describe, expect, test } from 'vitest';
+import { cached } from '../../src/credentials/cached.ts';
+import type { CacheOptions, CredentialsFunction } from '../../src/credentials/cached.ts';
+import type { SessionCredentials } from '../../src/credentials/credentials.ts';
+import type { RolesAnywhereError } from '../../src/errors.ts';
+import { FakeClock, settle } from '../support/fake-clock.ts';
+import { HOUR, MINUTE, ScriptedService } from './support/scripted-service.ts';
+
+interface Bench {
+  clock: FakeClock;
+  service: ScriptedService;
+  credentials: CredentialsFunction;
+  refreshed: SessionCredentials[];
+  errors: RolesAnywhereError[];
+}
+
+function bench(options: CacheOptions = {}): Bench {
+  const clock = new FakeClock();
+  const service = new ScriptedService(clock);
+  const refreshed: SessionCredentials[] = [];
+  const errors: RolesAnywhereError[] = [];
+  const credentials = cached(({ signal }) => service.vend(signal), {
+    clock,
+    random: () => 0.5,
+    onRefresh: (set) => refreshed.push(set),
+    onError: (error) => errors.push(error),
+    ...options,
+  });
+  return { clock, service, credentials, refreshed, errors };
+}
+
+describe('a cached source', () => {
+  test('is called once for 100 callers at once, and told of once', async () => {
+    const { credentials, service, refreshed } = bench();
+    const sets = new Set(await Promise.all(Array.from({ length: 100 }, () => credentials())));
+    expect([...sets]).toEqual(refreshed);
+    expect(service.calls).toHaveLength(1);
+  });
+
+  test('is called again within the window, not before, and not waited for', async () => {
+    const { credentials, service, clock } = bench({ expiryWindow: 10 * MINUTE });
+    const old = await credentials();
+    await clock.advance(49 * MINUTE);
+    await credentials();
+    await settle();
+    expect(service.calls).toHaveLength(1);
+    await clock.advance(MINUTE);
+    expect(await credentials()).toBe(old);
+    await settle();
+    expect(service.calls).toHaveLength(2);
+    expect(await credentials()).not.toBe(old);
+  });
+
+  test('is called earlier by jitter', async () => {
+    const { credentials, service, clock } = bench({ expiryWindow: 10 * MINUTE, jitter: 0.5 });
+    await credentials();
+    await clock.advance(47.5 * MINUTE);
+    await credentials();
+    await settle();
+    expect(service.calls).toHaveLength(2);
+  });
+
+  test('that fails leaves the old credentials in use until they expire', async () => {
+    const { credentials, service, clock, errors } = bench();
+    const old = await credentials();
+    service.behaviour = service.failing('ERR_CONNECT');
+    for (let minute = 0; minute < 59; minute++) {
+      expect(await credentials()).toBe(old);
+      await clock.advance(MINUTE);
+    }
+    expect(errors.length).toBeGreaterThan(1);
+    await clock.advance(MINUTE);
+    await expect(credentials()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+  });
+
+  test('that hangs is an error after the timeout', async () => {
+    const { credentials, service, clock } = bench({ timeout: 5000 });
+    service.behaviour = service.hanging();
+    const outcome = credentials().catch((error: unknown) => error);
+    await clock.advance(5000);
+    expect(await outcome).toMatchObject({ code: 'ERR_TIMEOUT' });
+  });
+
+  test('keeps no process alive', async () => {
+    const { credentials, clock, service } = bench();
+    service.behaviour = service.hanging();
+    const outcome = credentials().catch((error: unknown) => error);
+    await settle();
+    expect(clock.timers).toEqual({ all: 1, keepAlive: 0 });
+    credentials.close();
+    expect(await outcome).toMatchObject({ code: 'ERR_INTERRUPTED' });
+    expect(clock.timers.all).toBe(0);
+  });
+});
+
+describe('static stability', () => {
+  test('gives the last credentials out again while the source is down, and the new ones when it is back', async () => {
+    const { credentials, service, clock } = bench({ staticStability: true });
+    const old = await credentials();
+    service.behaviour = service.failing('ERR_SERVICE_FAILED');
+    await clock.advance(2 * HOUR);
+    const extended = await credentials();
+    expect(extended).toEqual({ ...old, expiration: new Date(clock.now() + 10 * MINUTE) });
+    await clock.advance(9 * MINUTE);
+    expect(await credentials()).toBe(extended);
+    service.behaviour = service.vending(HOUR);
+    await clock.advance(MINUTE);
+    expect((await credentials()).accessKeyId).not.toBe(old.accessKeyId);
+  });
+
+  test('covers a source that hangs', async () => {
+    const { credentials, service, clock } = bench({ staticStability: true, timeout: 5000 });
+    const old = await credentials();
+    service.behaviour = service.hanging();
+    await clock.advance(2 * HOUR);
+    const outcome = credentials();
+    await clock.advance(5000);
+    expect((await outcome).accessKeyId).toBe(old.accessKeyId);
+  });
+
+  test('does not outlast a refusal or the end', async () => {
+    const { credentials, service, clock } = bench({ staticStability: true });
+    await credentials();
+    service.behaviour = service.failing('ERR_ACCESS_DENIED');
+    await clock.advance(2 * HOUR);
+    await expect(credentials()).rejects.toMatchObject({ code: 'ERR_ACCESS_DENIED' });
+    credentials.close();
+    await expect(credentials()).rejects.toMatchObject({ code: 'ERR_INTERRUPTED' });
+  });
+
+  test('gives nothing out before the first success', async () => {
+    const { credentials, service } = bench({ staticStability: true });
+    service.behaviour = service.failing('ERR_SERVICE_FAILED');
+    await expect(credentials()).rejects.toMatchObject({ code: 'ERR_SERVICE_FAILED' });
+  });
+});
