@@ -3,7 +3,13 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { RolesAnywhereError } from '../errors.ts';
 
 /** The flags that name material. Errors show them. */
-export type MaterialFlag = '--certificate' | '--private-key' | '--intermediates';
+export type MaterialFlag =
+  | '--certificate'
+  | '--private-key'
+  | '--intermediates'
+  | '--trust-anchor'
+  | '--tls-cert'
+  | '--tls-key';
 
 /** The bytes of one piece of an identity. */
 export interface Material {

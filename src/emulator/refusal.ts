@@ -1,0 +1,28 @@
+/** A request that a service turns down: what the client is told, and what is really the matter. */
+
+export interface RefusalDetails {
+  /** HTTP status. */
+  status: number;
+  /** The service's error code. */
+  code: string;
+  /** What the client reads, in the service's words where they are known. */
+  message: string;
+  /** The true reason, for the log. It never holds a secret. */
+  reason: string;
+  /** The canonical request that was expected, without secrets, when the signature did not fit it. */
+  expected?: string;
+}
+
+/** Ends the handling of a request. It never leaves the emulator: the server makes an answer and a verdict of it. */
+export class Refusal extends Error {
+  readonly details: RefusalDetails;
+
+  /** The parameters are those of {@link RefusalDetails}. */
+  constructor(status: number, code: string, message: string, reason: string, expected?: string) {
+    super(reason);
+    this.details = { status, code, message, reason, ...(expected === undefined ? {} : { expected }) };
+  }
+}
+
+/** Says no in a service's way; `reason` is for the log. */
+export type Refuse = (reason: string, expected?: string) => Refusal;
