@@ -1,0 +1,41 @@
+// `npm run build`: dist/ (command line, library, types), THIRD-PARTY-NOTICES.txt and sbom.cdx.json. The result is the same
+// for the same sources and lockfile. It is made aside and moved into place, so that a program that runs meanwhile keeps
+// its files, and a failure leaves the last good build.
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { LIBRARY, bundleCli, bundleHelper, bundleLibrary } from './build/bundles.mjs';
+import { bundledPackages, notices, sbom } from './build/packages.mjs';
+import { emitTypes } from './build/types.mjs';
+import { root } from './prepare.mjs';
+
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const fresh = join(root, 'node_modules/.cache', `dist.${process.pid}`);
+mkdirSync(fresh, { recursive: true });
+try {
+  const started = performance.now();
+  const cli = await bundleCli(root, fresh, manifest.version);
+  const helper = await bundleHelper(root, fresh, manifest.version);
+  const library = await bundleLibrary(root, fresh, manifest.version);
+  emitTypes(root, fresh, Object.values(LIBRARY));
+  const packages = bundledPackages(root, new Set([...cli.modules, ...library, ...helper]));
+  replaceDist();
+  writeFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
+  writeFileSync(join(root, 'sbom.cdx.json'), sbom(root, manifest, packages));
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.error(`built dist in ${seconds} s: hot file ${cli.hotBytes} bytes, ${packages.length} packages bundled`);
+} catch (error) {
+  // The bundler colours its messages for a terminal, also where there is none.
+  console.error(`error: ${process.stderr.isTTY ? error.message : stripVTControlCharacters(error.message)}`);
+  process.exitCode = 1;
+} finally {
+  rmSync(fresh, { recursive: true, force: true });
+}
+
+function replaceDist() {
+  const dist = join(root, 'dist');
+  const old = `${fresh}.old`;
+  if (existsSync(dist)) renameSync(dist, old);
+  renameSync(fresh, dist);
+  rmSync(old, { recursive: true, force: true });
+}

@@ -1,0 +1,81 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CLI, PKI, runProgram } from '../support/cli.ts';
+
+const DIST = dirname(CLI);
+const RECORDER = fileURLToPath(new URL('record-loads.cjs', import.meta.url));
+const ARN = 'arn:aws:rolesanywhere:eu-west-1:123456789012';
+const ID = '11111111-2222-3333-4444-555555555555';
+
+/** Answers anything with credentials: here it matters what is loaded, not what was sent. */
+const server = createServer((request, response) => {
+  request.resume().on('end', () => {
+    const credentials = {
+      accessKeyId: 'ASIAEXAMPLEEXAMPLE00',
+      secretAccessKey: 'secret'.repeat(6),
+      sessionToken: 'token'.repeat(50),
+      expiration: new Date(Date.now() + 3_600_000).toISOString().replace(/\.\d+/, ''),
+    };
+    const assumedRoleUser = {
+      arn: 'arn:aws:sts::123456789012:assumed-role/Role/session',
+      assumedRoleId: 'AROAEXAMPLE',
+    };
+    response.writeHead(201, { 'content-type': 'application/json' });
+    response.end(
+      JSON.stringify({ credentialSet: [{ assumedRoleUser, credentials }], subjectArn: `${ARN}:subject/${ID}` }),
+    );
+  });
+});
+let work: string;
+beforeAll(async () => {
+  work = mkdtempSync(join(tmpdir(), 'roles-anywhere-hot-'));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+});
+afterAll(() => {
+  rmSync(work, { recursive: true });
+  server.close();
+});
+
+function oneShot(kind: string): string[] {
+  return [
+    ['credential-process', '--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.key.pem`],
+    ['--intermediates', `${PKI}intermediate.pem`, '--trust-anchor-arn', `${ARN}:trust-anchor/${ID}`],
+    ['--profile-arn', `${ARN}:profile/${ID}`, '--role-arn', 'arn:aws:iam::123456789012:role/Role'],
+    ['--endpoint', `http://127.0.0.1:${(server.address() as AddressInfo).port}`],
+  ].flat();
+}
+
+/** The files of this program and the builtin modules that a line asks for. */
+async function loads(args: readonly string[]): Promise<{ files: string[]; builtins: string[] }> {
+  const record = join(work, 'loads.json');
+  const { status, stderr } = await runProgram(process.execPath, ['--require', RECORDER, CLI, ...args], {
+    env: { RECORD_LOADS_TO: record },
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const { files, builtins } = JSON.parse(readFileSync(record, 'utf8')) as { files: string[]; builtins: string[] };
+  return { files: files.map((file) => relative(DIST, file)).toSorted(), builtins: builtins.toSorted() };
+}
+
+describe('what a line loads', () => {
+  it.each(['ec-p256', 'rsa-2048'])('one file for credential-process with an %s key', async (kind) => {
+    expect(await loads(oneShot(kind))).toEqual({
+      files: ['cli.cjs'],
+      builtins: ['crypto', 'fs', 'http', 'path'],
+    });
+  });
+
+  it('its own small file besides for version', async () => {
+    expect((await loads(['version'])).files).toEqual(['chunks/version.cjs', 'cli.cjs']);
+  });
+
+  it('no networking for --help', async () => {
+    const { files, builtins } = await loads(['--help']);
+    expect(files).toContain('cli.cjs');
+    expect(builtins.filter((name) => /^(http|https|net|tls|dns|http2)$/.test(name))).toEqual([]);
+  });
+});
