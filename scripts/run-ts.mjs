@@ -1,6 +1,6 @@
 // Runs a TypeScript file of this checkout on any supported Node: bundles it (packages stay external) and imports the result.
 // Usage: node scripts/run-ts.mjs FILE [ARG ...]
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -14,6 +14,7 @@ if (file === undefined) {
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const dir = join(root, 'node_modules', '.cache', 'run-ts', `${file.replaceAll(/[^\w.]/g, '_')}.${process.pid}`);
 mkdirSync(dir, { recursive: true });
+process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
 const bundle = await rolldown({
   input: resolve(file),
   platform: 'node',

@@ -58,15 +58,15 @@ export class SoftHsm {
     return join(this.directory, 'tokens');
   }
 
-  async token(label: string): Promise<void> {
-    await this.#util(['--init-token', '--free', '--label', label, '--so-pin', '12345678', '--pin', PIN]);
+  async token(label: string, pin = PIN): Promise<void> {
+    await this.#util(['--init-token', '--free', '--label', label, '--so-pin', '12345678', '--pin', pin]);
   }
 
   /** Writes a private key, with its public key beside it unless it is one that asks for the PIN each time. */
-  async key(token: string, { pki, id, label, alwaysAuthenticate = false }: KeyInToken): Promise<void> {
+  async key(token: string, { pki, id, label, alwaysAuthenticate = false }: KeyInToken, pin = PIN): Promise<void> {
     const file = join(PKI, `${pki}.key.pem`);
     if (!alwaysAuthenticate) {
-      await this.#util(['--token', token, '--pin', PIN, '--import', file, '--label', label, '--id', id]);
+      await this.#util(['--token', token, '--pin', pin, '--import', file, '--label', label, '--id', id]);
       return;
     }
     await this.tool([
@@ -74,7 +74,7 @@ export class SoftHsm {
       token,
       '--login',
       '--pin',
-      PIN,
+      pin,
       '--write-object',
       file,
       '--type',

@@ -13,3 +13,15 @@ export function requireTool(command: string): boolean {
     return false;
   }
 }
+
+/** Whether Debian's Python has a module, by the rule of {@link requireTool}. */
+export function requireModule(module: string): boolean {
+  try {
+    execFileSync('/usr/bin/python3', ['-c', `import ${module}`], { stdio: 'ignore' });
+    return true;
+  } catch {
+    if (REQUIRED)
+      throw new Error(`python3-${module} is missing, and ROLES_ANYWHERE_REQUIRE_TOOLS=1 requires every tool`);
+    return false;
+  }
+}

@@ -1,0 +1,257 @@
+/** Answers a port's questions with a module in this process: one session a token, opened when it is first needed. */
+import { existsSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import type { Binding } from './binding.ts';
+import {
+  CKA_ALWAYS_AUTHENTICATE,
+  CKA_CLASS,
+  CKA_EC_PARAMS,
+  CKA_EC_POINT,
+  CKA_ID,
+  CKA_KEY_TYPE,
+  CKA_LABEL,
+  CKA_MODULUS,
+  CKA_PUBLIC_EXPONENT,
+  CKA_SIGN,
+  CKA_VALUE,
+  CKK_EC,
+  CKK_RSA,
+  CKO_CERTIFICATE,
+  CKO_PRIVATE_KEY,
+  CKO_PUBLIC_KEY,
+  CKR_USER_ALREADY_LOGGED_IN,
+  CKU_CONTEXT_SPECIFIC,
+  CKU_USER,
+  TOKEN_FLAGS,
+} from './constants.ts';
+import { Cryptoki, CryptokiError } from './cryptoki.ts';
+import type { Attribute, LibraryInfo } from './cryptoki.ts';
+import { ModuleError } from './failures.ts';
+import { NotCryptokiError } from './function-list.ts';
+import type {
+  CertificateFacts,
+  KeyFacts,
+  ObjectFilter,
+  Operation,
+  Operations,
+  PublicPart,
+  TokenFacts,
+} from './port.ts';
+
+type Handlers = { [O in Operation]: (ask: Operations[O]['ask']) => Operations[O]['answer'] };
+
+export class Engine {
+  readonly #binding: Binding;
+  readonly #sessions = new Map<bigint, bigint>();
+  #cryptoki: Cryptoki | undefined;
+  readonly #handlers: Handlers = {
+    open: ({ libraries }) => this.#open(libraries),
+    tokens: () => this.#tokens(),
+    token: ({ slot }) => this.#module().getTokenInfo(slot),
+    certificates: ({ slot, filter }) => this.#certificates(slot, filter),
+    keys: ({ slot, filter }) => this.#keys(slot, filter),
+    mechanisms: ({ slot }) => this.#module().getMechanismList(slot),
+    login: ({ slot, pin }) => this.#login(slot, pin),
+    authorise: (ask) => this.#authorise(ask),
+    sign: (ask) => this.#sign(ask),
+  };
+
+  constructor(binding: Binding) {
+    this.#binding = binding;
+  }
+
+  /** @throws CryptokiError, ModuleError */
+  answer<O extends Operation>(operation: O, ask: Operations[O]['ask']): Operations[O]['answer'] {
+    return this.#handlers[operation](ask);
+  }
+
+  /** Never throws: a module that fails to close has nothing left to say. */
+  close(): void {
+    for (const slot of this.#sessions.keys()) this.#drop(slot);
+    const cryptoki = this.#cryptoki;
+    this.#cryptoki = undefined;
+    cryptoki?.finalize();
+  }
+
+  #module(): Cryptoki {
+    if (this.#cryptoki === undefined) throw new TypeError('the module is not open');
+    return this.#cryptoki;
+  }
+
+  #open(libraries: readonly string[]): LibraryInfo {
+    const cryptoki = this.#load(libraries);
+    cryptoki.initialize();
+    this.#cryptoki = cryptoki;
+    return cryptoki.getInfo();
+  }
+
+  #load(libraries: readonly string[]): Cryptoki {
+    let reason = 'no such file';
+    for (const library of libraries) {
+      if (isAbsolute(library) && !existsSync(library)) continue;
+      try {
+        return new Cryptoki(this.#binding, library);
+      } catch (cause) {
+        reason = cause instanceof Error ? cause.message : String(cause);
+        if (cause instanceof NotCryptokiError || !isNotFound(library, reason)) {
+          throw new ModuleError('not-cryptoki', library, reason);
+        }
+      }
+    }
+    throw new ModuleError('not-found', libraries.join(', '), reason);
+  }
+
+  #tokens(): TokenFacts[] {
+    const module = this.#module();
+    const library = module.getInfo();
+    return module.getSlotList().flatMap((slot) => {
+      try {
+        const token = module.getTokenInfo(slot);
+        // A blank one, as SoftHSM always shows at its end, opens no session.
+        if ((token.flags & TOKEN_FLAGS.initialized) === 0) return [];
+        return [{ slot, slotInfo: module.getSlotInfo(slot), library, ...token }];
+      } catch (error) {
+        // Taken out between the two calls, or not readable: as good as not there.
+        if (error instanceof CryptokiError) return [];
+        throw error;
+      }
+    });
+  }
+
+  #session(slot: bigint): bigint {
+    let session = this.#sessions.get(slot);
+    if (session === undefined) {
+      session = this.#module().openSession(slot);
+      this.#sessions.set(slot, session);
+    }
+    return session;
+  }
+
+  /** Closes a token's session, and with it whatever it was in the midst of. */
+  #drop(slot: bigint): void {
+    const session = this.#sessions.get(slot);
+    if (session === undefined) return;
+    this.#sessions.delete(slot);
+    try {
+      this.#module().closeSession(session);
+    } catch (error) {
+      if (!(error instanceof CryptokiError)) throw error;
+    }
+  }
+
+  #find(session: bigint, objectClass: number, filter: ObjectFilter): bigint[] {
+    const attributes: Attribute[] = [[CKA_CLASS, objectClass]];
+    if (filter.id !== undefined) attributes.push([CKA_ID, filter.id]);
+    if (filter.label !== undefined) attributes.push([CKA_LABEL, new TextEncoder().encode(filter.label)]);
+    return this.#module().findObjects(session, attributes);
+  }
+
+  #certificates(slot: bigint, filter: ObjectFilter): CertificateFacts[] {
+    const session = this.#session(slot);
+    const module = this.#module();
+    return this.#find(session, CKO_CERTIFICATE, filter).flatMap((object) => {
+      const der = module.getAttribute(session, object, CKA_VALUE);
+      // Some tokens list certificates that they only hold a URL of.
+      return der === undefined || der.length === 0 ? [] : [{ der, ...this.#name(session, object) }];
+    });
+  }
+
+  #name(session: bigint, object: bigint): { label: string; id: Uint8Array } {
+    const label = this.#module().getAttribute(session, object, CKA_LABEL);
+    return {
+      label: new TextDecoder().decode(label),
+      id: this.#module().getAttribute(session, object, CKA_ID) ?? new Uint8Array(),
+    };
+  }
+
+  #keys(slot: bigint, filter: ObjectFilter): KeyFacts[] {
+    const session = this.#session(slot);
+    const module = this.#module();
+    return this.#find(session, CKO_PRIVATE_KEY, filter).flatMap((handle) => {
+      // A key that may not sign is not a candidate; one that does not say so is.
+      if (module.getAttribute(session, handle, CKA_SIGN)?.[0] === 0) return [];
+      const name = this.#name(session, handle);
+      const type = module.getUlong(session, handle, CKA_KEY_TYPE) ?? Infinity;
+      return [
+        {
+          handle,
+          ...name,
+          type,
+          alwaysAuthenticate: module.getAttribute(session, handle, CKA_ALWAYS_AUTHENTICATE)?.[0] === 1,
+          publicPart: this.#publicPart(session, handle, type, name.id),
+        },
+      ];
+    });
+  }
+
+  #publicPart(session: bigint, key: bigint, type: number, id: Uint8Array): PublicPart {
+    if (type !== CKK_RSA && type !== CKK_EC) return {};
+    const own = this.#readPublicPart(session, key, type);
+    if (own.point !== undefined || (own.modulus !== undefined && own.exponent !== undefined)) return own;
+    // EC private keys seldom carry their point.
+    const [publicKey, ...others] = id.length === 0 ? [] : this.#find(session, CKO_PUBLIC_KEY, { id });
+    return publicKey === undefined || others.length > 0 ? own : this.#readPublicPart(session, publicKey, type);
+  }
+
+  #readPublicPart(session: bigint, object: bigint, type: number): PublicPart {
+    const read = (attribute: number) => {
+      const value = this.#module().getAttribute(session, object, attribute);
+      return value?.length === 0 ? undefined : value;
+    };
+    return type === CKK_RSA
+      ? { modulus: read(CKA_MODULUS), exponent: read(CKA_PUBLIC_EXPONENT) }
+      : { parameters: read(CKA_EC_PARAMS), point: read(CKA_EC_POINT) };
+  }
+
+  #login(slot: bigint, pin: Uint8Array | null): undefined {
+    try {
+      this.#module().login(this.#session(slot), CKU_USER, pin);
+    } catch (error) {
+      if (!(error instanceof CryptokiError) || error.returnValue !== CKR_USER_ALREADY_LOGGED_IN) throw error;
+    }
+  }
+
+  #authorise({ slot, key, mechanism, pin }: Operations['authorise']['ask']): undefined {
+    try {
+      this.#module().signInit(this.#session(slot), mechanism, key);
+      this.#module().login(this.#session(slot), CKU_CONTEXT_SPECIFIC, pin);
+    } catch (error) {
+      this.#abandon(slot);
+      throw error;
+    }
+  }
+
+  #sign({ slot, key, mechanism, data, begun }: Operations['sign']['ask']): Uint8Array {
+    try {
+      if (!begun) this.#module().signInit(this.#session(slot), mechanism, key);
+      return this.#module().sign(this.#session(slot), data);
+    } catch (error) {
+      this.#abandon(slot);
+      throw error;
+    }
+  }
+
+  /**
+   * Leaves a signature that was begun: the session would say CKR_OPERATION_ACTIVE ever after. The token's login ends
+   * with its last session (PKCS#11 2.40, section 5.6), so the new one comes first.
+   */
+  #abandon(slot: bigint): void {
+    const old = this.#sessions.get(slot);
+    if (old === undefined) return;
+    const module = this.#module();
+    this.#sessions.delete(slot);
+    try {
+      this.#sessions.set(slot, module.openSession(slot));
+      module.closeSession(old);
+    } catch (error) {
+      if (!(error instanceof CryptokiError)) throw error;
+    }
+  }
+}
+
+/** Loaders give words and no code. A path that exists was found, whatever the words. */
+function isNotFound(library: string, reason: string): boolean {
+  return (
+    !isAbsolute(library) && /no such file|not found|no suitable image|cannot find|could not be found/i.test(reason)
+  );
+}

@@ -1,0 +1,105 @@
+/** What an identity in a token has in files: the certificate, intermediates, or the key of a certificate in a token. */
+import { RolesAnywhereError } from '../../errors.ts';
+import { readCertificate } from '../../x509/certificate.ts';
+import type { Certificate } from '../../x509/certificate.ts';
+import type { PasswordDeps } from '../containers/password.ts';
+import { certificatesIn, readContents, signingKeysIn, wipe } from '../contents.ts';
+import type { Contents } from '../contents.ts';
+import { readMaterialFile } from '../file.ts';
+import type { MaterialFlag } from '../file.ts';
+import type { PrivateKey } from '../private-key.ts';
+import { tokenChain } from './chain.ts';
+import type { CertificateFacts, KeyFacts } from './port.ts';
+import type { Found, Search } from './search.ts';
+import { isPkcs11Uri } from './uri.ts';
+
+/** Values of the flags of the same names. */
+interface FileSpec {
+  certificate: string;
+  privateKey?: string | undefined;
+  intermediates?: string | undefined;
+}
+
+export interface FileDeps {
+  /** Opens what is in files. Default: files that are not encrypted, nor in containers. */
+  open?: ((flag: MaterialFlag, value: string) => Promise<Contents>) | undefined;
+  /** For encrypted keys. */
+  passwords?: PasswordDeps | undefined;
+}
+
+/** The parts of an identity that are in files. Each is read once: standard input cannot be read again, and a file may change. */
+export class FileMaterial {
+  readonly #spec: FileSpec;
+  readonly #open: NonNullable<FileDeps['open']>;
+  readonly #passwords: PasswordDeps;
+  readonly #certificates = new Map<MaterialFlag, readonly Certificate[]>();
+
+  constructor(spec: FileSpec, { open = openPlainFile, passwords = {} }: FileDeps) {
+    this.#spec = spec;
+    this.#open = open;
+    this.#passwords = passwords;
+  }
+
+  async leaf(): Promise<Certificate> {
+    const [leaf] = await this.#read('--certificate', this.#spec.certificate);
+    if (leaf === undefined) throw new RolesAnywhereError('ERR_PEM_LABEL', '--certificate holds no certificate');
+    return leaf;
+  }
+
+  /** From --intermediates when it is given; else from the certificate's file and from the token. */
+  async chain(
+    leaf: Certificate,
+    search: Search,
+    inToken: Found<CertificateFacts | KeyFacts> | undefined,
+  ): Promise<Certificate[]> {
+    const { certificate, intermediates } = this.#spec;
+    if (intermediates !== undefined) return tokenChain(leaf, await this.#read('--intermediates', intermediates));
+    const inFile = isPkcs11Uri(certificate) ? [] : await this.#read('--certificate', certificate);
+    const others = inToken === undefined ? [] : await search.allCertificates(inToken.token);
+    return tokenChain(leaf, [...inFile, ...others.flatMap(({ der }) => readable(der))]);
+  }
+
+  async keyOf(leaf: Certificate): Promise<PrivateKey> {
+    const contents = await this.#open('--private-key', this.#spec.privateKey ?? '');
+    try {
+      const keys = await signingKeysIn(contents, this.#passwords);
+      const own = keys.find((key) => key.belongsTo(leaf));
+      for (const key of keys) if (key !== own) key.forget();
+      if (own !== undefined) return own;
+    } finally {
+      wipe(contents);
+    }
+    throw new RolesAnywhereError(
+      'ERR_KEY_MISMATCH',
+      'the private key in --private-key is not that of the certificate in the token',
+      { hint: 'leave --private-key out to use the key in the token' },
+    );
+  }
+
+  async #read(flag: MaterialFlag, value: string): Promise<readonly Certificate[]> {
+    const known = this.#certificates.get(flag);
+    if (known !== undefined) return known;
+    const contents = await this.#open(flag, value);
+    try {
+      const certificates = certificatesIn(contents);
+      this.#certificates.set(flag, certificates);
+      return certificates;
+    } finally {
+      wipe(contents);
+    }
+  }
+}
+
+async function openPlainFile(flag: MaterialFlag, value: string): Promise<Contents> {
+  return readContents(readMaterialFile(flag, value));
+}
+
+/** A certificate that is broken, and is not the one that was asked for, is no one's issuer. */
+function readable(der: Uint8Array): Certificate[] {
+  try {
+    return [readCertificate(der, 'the token')];
+  } catch (error) {
+    if (error instanceof RolesAnywhereError) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,284 @@
+/** Identities whose key is in a PKCS#11 token; the certificate is there too, or in a file. */
+import { X509Certificate } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { RolesAnywhereError } from '../../errors.ts';
+import { readCertificate } from '../../x509/certificate.ts';
+import type { Certificate } from '../../x509/certificate.ts';
+import { keyTypeOf } from '../../x509/keys.ts';
+import type { MaterialFlag } from '../file.ts';
+import type { Identity, KeyType } from '../identity.ts';
+import { createBridge } from './bridge.ts';
+import { explain } from './failures.ts';
+import { FileMaterial } from './file-material.ts';
+import type { FileDeps } from './file-material.ts';
+import { openInProcess } from './in-process.ts';
+import { Login } from './login.ts';
+import type { AskPin } from './login.ts';
+import { librariesToTry } from './module-path.ts';
+import { PinGuard, guardDirectory } from './pin-guard.ts';
+import type { CertificateFacts, Connect, KeyFacts, Port } from './port.ts';
+import { publicKeyOf } from './public-key.ts';
+import { Search } from './search.ts';
+import type { Found } from './search.ts';
+import { TokenSigner } from './signer.ts';
+import type { ReadyKey } from './signer.ts';
+import { isPkcs11Uri, parsePkcs11Uri } from './uri.ts';
+import type { Pkcs11Uri } from './uri.ts';
+
+/** How tokens are reached and logged in to: values of the flags of the same names. */
+export interface TokenSettings {
+  /** --pkcs11-lib: the module. Default: the one that the URI names, or p11-kit's proxy. */
+  library?: string | undefined;
+  /** --reuse-pin. Default false. */
+  reusePin?: boolean | undefined;
+  /** --pkcs11-pin-file: holds the PIN, when the URI has none. */
+  pinFile?: string | undefined;
+  /** --pkcs11-allow-pin-command: `pin-source=|command` may run. Default false. */
+  allowPinCommand?: boolean | undefined;
+  /** --pkcs11-allow-low-pin-count. Default false. */
+  allowLowPinCount?: boolean | undefined;
+}
+
+/** Where an identity is. At least one of the first two is a PKCS#11 URI. */
+export interface Pkcs11Spec extends TokenSettings {
+  /** A URI, or a file. */
+  certificate: string;
+  /** A URI, or a file. Default: the certificate's URI. */
+  privateKey?: string | undefined;
+  /** A file. Default: the certificates in the token that signed one another. */
+  intermediates?: string | undefined;
+}
+
+export interface Pkcs11Deps extends FileDeps {
+  /** `in-process` for a command that signs once and ends; `bridge`, the default, keeps the module in a helper. */
+  mode?: 'in-process' | 'bridge' | undefined;
+  /** Default `process.env`. */
+  env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** Asks a person for a PIN. Default: at the terminal. */
+  askPin?: AskPin | undefined;
+  /** Told of what is odd and works. Default: nobody. */
+  warn?: ((message: string) => void) | undefined;
+  /** See bridge.ts. */
+  helperPath?: string | undefined;
+  callTimeoutMs?: number | undefined;
+  backoffMs?: number | undefined;
+}
+
+/** What the URIs of one identity have in common. */
+interface Access {
+  connect: Connect;
+  login: Login;
+}
+
+interface NamedUri {
+  uri: Pkcs11Uri;
+  flag: MaterialFlag;
+}
+
+/**
+ * Loads certificate, chain and key, logs in, and finds the key again by itself
+ * when the token was out in the meantime.
+ *
+ * @throws RolesAnywhereError of class `identity`, or `ERR_PKCS11_URI`
+ */
+export async function loadPkcs11Identity(spec: Pkcs11Spec, deps: Pkcs11Deps = {}): Promise<Identity> {
+  const certificateUri = named(spec.certificate, '--certificate', deps);
+  const keyUri = named(spec.privateKey, '--private-key', deps);
+  const access = openAccess([keyUri, certificateUri], spec, deps);
+  const material = new FileMaterial(spec, deps);
+
+  const load = async (port: Port): Promise<Loaded> => {
+    const search = await Search.start(port, (token) => access.login.user(port, token));
+    const inToken = certificateUri && (await search.certificate(certificateUri.uri, '--certificate'));
+    const leaf = inToken === undefined ? await material.leaf() : readCertificate(inToken.facts.der, '--certificate');
+    const { keyType, publicKey } = usable(leaf);
+    if (keyUri === undefined && spec.privateKey !== undefined) {
+      return { leaf, keyType, publicKey, chain: await material.chain(leaf, search, inToken) };
+    }
+    const key = await findKey(search, publicKey, keyUri, certificateUri, inToken);
+    const chain = await material.chain(leaf, search, inToken ?? key);
+    return { leaf, keyType, publicKey, chain, ready: await makeReady(port, key) };
+  };
+
+  const port = await connected(access.connect);
+  const loaded = await closeOnError(port, () => load(port));
+  const identity = {
+    certificate: loaded.leaf.der,
+    serialNumber: loaded.leaf.serialNumber,
+    chain: loaded.chain.map(({ der }) => der),
+  };
+  if (loaded.ready === undefined) {
+    await port.close();
+    access.login.close();
+    const key = await material.keyOf(loaded.leaf);
+    return { ...identity, signer: key.signer, close: async () => key.forget() };
+  }
+  const signer = new TokenSigner({
+    ...loaded,
+    login: access.login,
+    ready: loaded.ready,
+    find: async () => {
+      const fresh = await access.connect();
+      return closeOnError(fresh, async () => {
+        const search = await Search.start(fresh, (token) => access.login.user(fresh, token));
+        const inToken = certificateUri && (await search.certificate(certificateUri.uri, '--certificate'));
+        return makeReady(fresh, await findKey(search, loaded.publicKey, keyUri, certificateUri, inToken));
+      });
+    },
+  });
+  return { ...identity, signer, close: () => signer.close() };
+}
+
+/** A private key in a token by itself, without a certificate. */
+export async function loadPkcs11SigningKey(
+  privateKey: string,
+  settings: TokenSettings = {},
+  deps: Pkcs11Deps = {},
+): Promise<{ signer: TokenSigner; publicKey: Uint8Array; close(): Promise<void> }> {
+  const keyUri = { uri: parse(privateKey, '--private-key', deps), flag: '--private-key' as const };
+  const access = openAccess([keyUri], settings, deps);
+  const find = async (port: Port): Promise<ReadyKey> => {
+    const search = await Search.start(port, (token) => access.login.user(port, token));
+    return makeReady(port, await search.onlyKey(keyUri.uri, keyUri.flag));
+  };
+  const port = await connected(access.connect);
+  const { ready, publicKey, keyType } = await closeOnError(port, async () => {
+    const found = await find(port);
+    const shown = publicKeyOf(found.key);
+    if (shown !== undefined) return { ready: found, publicKey: shown, keyType: keyTypeOf(shown, '--private-key') };
+    throw new RolesAnywhereError('ERR_KEY_UNSUPPORTED', 'the token does not show the public key of --private-key', {
+      hint: 'give the certificate too, with --certificate; the key must be RSA, or EC on P-256, P-384 or P-521',
+    });
+  });
+  const signer = new TokenSigner({
+    keyType,
+    publicKey,
+    login: access.login,
+    ready,
+    find: async () => {
+      const fresh = await access.connect();
+      return closeOnError(fresh, () => find(fresh));
+    },
+  });
+  return { signer, publicKey: publicKey.export({ type: 'spki', format: 'der' }), close: () => signer.close() };
+}
+
+/** A certificate in a token, and the URI that finds it and nothing else. */
+export interface ListedCertificate {
+  uri: string;
+  /** Exact DER. */
+  certificate: Uint8Array;
+}
+
+/** Every certificate that a URI means: none, one or many. */
+export async function listPkcs11Certificates(
+  certificate: string,
+  settings: TokenSettings = {},
+  deps: Pkcs11Deps = {},
+): Promise<ListedCertificate[]> {
+  const uri = { uri: parse(certificate, '--certificate', deps), flag: '--certificate' as const };
+  const access = openAccess([uri], settings, deps);
+  const port = await connected(access.connect);
+  try {
+    const search = await Search.start(port, (token) => access.login.user(port, token));
+    const found = await search.certificates(uri.uri, uri.flag);
+    return found.map(({ token, facts }) => ({ uri: search.certificateUri(token, facts), certificate: facts.der }));
+  } catch (error) {
+    throw explain(error);
+  } finally {
+    access.login.close();
+    await port.close();
+  }
+}
+
+interface Loaded {
+  leaf: Certificate;
+  keyType: KeyType;
+  publicKey: KeyObject;
+  chain: Certificate[];
+  /** Absent when the key is in a file. */
+  ready?: ReadyKey;
+}
+
+function usable(leaf: Certificate): { keyType: KeyType; publicKey: KeyObject } {
+  const { keyType, name } = leaf.keyAlgorithm;
+  if (keyType !== 'RSA' && keyType !== 'EC') {
+    throw new RolesAnywhereError(
+      'ERR_KEY_UNSUPPORTED',
+      `--certificate has a key of the type ${name}, which tokens cannot sign with here`,
+      {
+        hint: 'use a certificate with an RSA, P-256, P-384 or P-521 key',
+      },
+    );
+  }
+  const { publicKey } = new X509Certificate(leaf.der);
+  return { keyType: keyTypeOf(publicKey, '--certificate'), publicKey };
+}
+
+function findKey(
+  search: Search,
+  publicKey: KeyObject,
+  keyUri: NamedUri | undefined,
+  certificateUri: NamedUri | undefined,
+  inToken: Found<CertificateFacts> | undefined,
+): Promise<Found<KeyFacts>> {
+  if (keyUri !== undefined) return search.key(keyUri.uri, keyUri.flag, publicKey, inToken?.facts.id);
+  if (certificateUri !== undefined && inToken !== undefined) {
+    return search.keyOf(certificateUri.uri, certificateUri.flag, publicKey, inToken);
+  }
+  throw new RolesAnywhereError('ERR_PKCS11_URI', 'neither --certificate nor --private-key is a PKCS#11 URI');
+}
+
+async function makeReady(port: Port, { token, facts }: Found<KeyFacts>): Promise<ReadyKey> {
+  return { port, token, key: facts, mechanisms: new Set(await port.ask('mechanisms', { slot: token.slot })) };
+}
+
+function named(value: string | undefined, flag: MaterialFlag, deps: Pkcs11Deps): NamedUri | undefined {
+  return value !== undefined && isPkcs11Uri(value) ? { uri: parse(value, flag, deps), flag } : undefined;
+}
+
+function parse(value: string, flag: MaterialFlag, deps: Pkcs11Deps): Pkcs11Uri {
+  const { uri, warnings } = parsePkcs11Uri(value, flag);
+  for (const warning of warnings) deps.warn?.(warning);
+  return uri;
+}
+
+/** @param candidates the key's URI first: its PIN goes before the certificate's */
+function openAccess(candidates: readonly (NamedUri | undefined)[], settings: TokenSettings, deps: Pkcs11Deps): Access {
+  const uris = candidates.filter((candidate) => candidate !== undefined);
+  const env = deps.env ?? process.env;
+  const libraries = librariesToTry(
+    settings.library,
+    uris.map(({ uri }) => uri),
+  );
+  const login = new Login(
+    { ...settings, uris, allowCommand: settings.allowPinCommand, env },
+    new PinGuard({ directory: guardDirectory(env) }),
+    deps.askPin ?? askAtTerminal,
+  );
+  if (deps.mode === 'in-process') return { login, connect: () => openInProcess(libraries) };
+  const { helperPath, callTimeoutMs, backoffMs } = deps;
+  return { login, connect: createBridge({ libraries, env, helperPath, callTimeoutMs, backoffMs }) };
+}
+
+async function askAtTerminal(question: string): Promise<Uint8Array | undefined> {
+  const { promptSecret } = await import('../../terminal/prompt.ts');
+  return promptSecret(question);
+}
+
+async function connected(connect: Connect): Promise<Port> {
+  try {
+    return await connect();
+  } catch (error) {
+    throw explain(error);
+  }
+}
+
+async function closeOnError<T>(port: Port, job: () => Promise<T>): Promise<T> {
+  try {
+    return await job();
+  } catch (error) {
+    await port.close();
+    throw explain(error);
+  }
+}

@@ -1,0 +1,249 @@
+/**
+ * Keeps a wrong PIN from locking a token. Tokens allow a few tries, and
+ * programs repeat themselves: so a PIN that was refused, or whose login had an
+ * unknown outcome, is recorded on disk and not presented again until its source
+ * changes or someone removes the record. A record holds no PIN.
+ */
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { RolesAnywhereError } from '../../errors.ts';
+import type { TokenInfo } from './cryptoki.ts';
+import type { Pin, PinSource } from './pin.ts';
+
+/** The user's PIN, or the one that a key asks for at each signature: tokens may tell them apart. */
+export type Purpose = 'user' | 'context';
+
+/** How a login ended. `unpresented`: it failed before the token counted a try. */
+export type Outcome = 'accepted' | 'refused' | 'unpresented' | 'unknown';
+
+interface Marker {
+  version: 1;
+  /** `presented` while the login runs; for good when its process died in it. */
+  state: 'presented' | 'refused' | 'unknown';
+  token: string;
+  source: string;
+  at: string;
+  pid: number;
+  /** Tells this process from another one with the same number. */
+  owner: string;
+  /** The source's stamp, where it has one. */
+  stamp?: string;
+  /** Of a refused PIN only, which is not the token's: one byte of a salted hash, to see that the PIN is another one now. */
+  salt?: string;
+  tag?: string;
+}
+
+export interface GuardOptions {
+  directory: string;
+  /** How long to wait for another process that logs in with the same PIN. Default 10 seconds. */
+  waitMs?: number;
+  pollMs?: number;
+  now?: () => Date;
+}
+
+/**
+ * Where records are kept: `$ROLES_ANYWHERE_STATE_DIR`, `$XDG_STATE_HOME/roles-anywhere`, `~/.local/state/roles-anywhere`;
+ * on Windows `%LOCALAPPDATA%\roles-anywhere\state`.
+ */
+export function guardDirectory(
+  env: Readonly<Record<string, string | undefined>>,
+  home: () => string = homedir,
+): string {
+  const { ROLES_ANYWHERE_STATE_DIR: own, XDG_STATE_HOME: xdg, LOCALAPPDATA: local } = env;
+  if (own !== undefined && own !== '') return join(own, 'pins');
+  if (process.platform === 'win32' && local !== undefined) return join(local, 'roles-anywhere', 'state', 'pins');
+  // The specification says to ignore relative paths.
+  const base = xdg?.startsWith('/') === true ? xdg : join(env['HOME'] ?? home(), '.local', 'state');
+  return join(base, 'roles-anywhere', 'pins');
+}
+
+const OWNER = randomBytes(8).toString('hex');
+
+export class PinGuard {
+  readonly #directory: string;
+  readonly #waitMs: number;
+  readonly #pollMs: number;
+  readonly #now: () => Date;
+
+  constructor({ directory, waitMs = 10_000, pollMs = 20, now = () => new Date() }: GuardOptions) {
+    this.#directory = directory;
+    this.#waitMs = waitMs;
+    this.#pollMs = pollMs;
+    this.#now = now;
+  }
+
+  /**
+   * Presents a PIN once, unless a record speaks against it. The record is written before the token sees the PIN, so that
+   * a crash cannot lose it; no two processes present a PIN of the same source to the same token at a time.
+   *
+   * @param login presents the PIN; its error says by `outcomeOf` how it ended
+   * @throws RolesAnywhereError `ERR_PIN_WITHHELD`, `ERR_PIN_STATE`; and what `login` throws
+   */
+  async present(
+    token: TokenInfo,
+    purpose: Purpose,
+    source: PinSource,
+    pin: Pin,
+    login: () => Promise<void>,
+    outcomeOf: (error: unknown) => Outcome,
+  ): Promise<void> {
+    const file = this.#file(token, purpose, source);
+    const marker: Marker = {
+      version: 1,
+      state: 'presented',
+      token: `${token.manufacturer} ${token.model} ${token.serial} ${token.label}`,
+      source: source.key,
+      at: this.#now().toISOString(),
+      pid: process.pid,
+      owner: OWNER,
+      ...(pin.stamp === undefined ? {} : { stamp: pin.stamp }),
+    };
+    await this.#claim(file, marker, source, pin);
+    try {
+      await login();
+    } catch (error) {
+      await this.#conclude(file, marker, pin, outcomeOf(error));
+      throw error;
+    }
+    await this.#conclude(file, marker, pin, 'accepted');
+  }
+
+  #file(token: TokenInfo, purpose: Purpose, source: PinSource): string {
+    // Not the slot: its number differs by route and by process.
+    const parts = [token.manufacturer, token.model, token.serial, token.label, purpose, source.key];
+    return join(
+      this.#directory,
+      `${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)}.json`,
+    );
+  }
+
+  async #claim(file: string, marker: Marker, source: PinSource, pin: Pin): Promise<void> {
+    const deadline = performance.now() + this.#waitMs;
+    for (;;) {
+      if (await this.#create(file, marker)) return;
+      const text = await readIfThere(file);
+      if (text === undefined) continue;
+      const found = parse(text);
+      if (isInFlight(found) && performance.now() < deadline) {
+        await sleep(this.#pollMs);
+        continue;
+      }
+      if (found === undefined || !hasChanged(found, pin)) throw withheld(file, found, source);
+      await remove(file, text);
+    }
+  }
+
+  async #create(file: string, marker: Marker): Promise<boolean> {
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await writeFile(file, JSON.stringify(marker), { flag: 'wx', mode: 0o600 });
+      return true;
+    } catch (cause) {
+      if (hasCode(cause, 'EEXIST')) return false;
+      throw new RolesAnywhereError('ERR_PIN_STATE', `no record of refused PINs can be kept in ${this.#directory}`, {
+        hint: 'without it a wrong PIN could lock the token; set ROLES_ANYWHERE_STATE_DIR to a folder that this user can write to',
+        cause,
+      });
+    }
+  }
+
+  async #conclude(file: string, marker: Marker, pin: Pin, outcome: Outcome): Promise<void> {
+    if (outcome === 'accepted' || outcome === 'unpresented') return rm(file, { force: true });
+    const final: Marker = { ...marker, state: outcome };
+    if (outcome === 'refused') {
+      final.salt = randomBytes(8).toString('hex');
+      final.tag = tagOf(pin, final.salt);
+    }
+    const fresh = `${file}.${OWNER}`;
+    await writeFile(fresh, JSON.stringify(final), { mode: 0o600 });
+    return rename(fresh, file);
+  }
+}
+
+/** One byte: enough to see a change in 255 cases of 256, and nothing to guess a PIN from. */
+function tagOf(pin: Pin, salt: string): string {
+  return createHmac('sha256', salt).update(pin.bytes).digest('hex').slice(0, 2);
+}
+
+function hasChanged(found: Marker, pin: Pin): boolean {
+  if (found.state === 'refused') return found.salt !== undefined && tagOf(pin, found.salt) !== found.tag;
+  // Of a PIN that may be right nothing is recorded, not even a byte of a hash.
+  return pin.stamp !== undefined && found.stamp !== undefined && pin.stamp !== found.stamp;
+}
+
+/** Whether some process is presenting the PIN now. What cannot be read is being written, or was cut off: waiting tells. */
+function isInFlight(found: Marker | undefined): boolean {
+  if (found === undefined) return true;
+  if (found.state !== 'presented') return false;
+  return found.pid === process.pid ? found.owner === OWNER : isAlive(found.pid);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return hasCode(error, 'EPERM');
+  }
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw new RolesAnywhereError('ERR_PIN_STATE', `the record ${file} cannot be read`, {
+      hint: 'it belongs to another user, or is not a file: remove it',
+      cause: error,
+    });
+  }
+}
+
+/** Removes a record if it still is the one that was read: between, another process may have claimed it anew. */
+async function remove(file: string, text: string): Promise<void> {
+  const aside = `${file}.${OWNER}`;
+  try {
+    await rename(file, aside);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return;
+    throw error;
+  }
+  if ((await readFile(aside, 'utf8')) === text) await rm(aside, { force: true });
+  else await rename(aside, file);
+}
+
+function parse(text: string): Marker | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isMarker(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isMarker(value: unknown): value is Marker {
+  if (typeof value !== 'object' || value === null) return false;
+  const { version, state, pid, owner, stamp, salt, tag }: Partial<Record<keyof Marker, unknown>> = value;
+  return (
+    version === 1 &&
+    (state === 'presented' || state === 'refused' || state === 'unknown') &&
+    typeof pid === 'number' &&
+    typeof owner === 'string' &&
+    [stamp, salt, tag].every((field) => field === undefined || typeof field === 'string')
+  );
+}
+
+function withheld(file: string, found: Marker | undefined, source: PinSource): RolesAnywhereError {
+  const why =
+    found?.state === 'refused' ? 'the token refused it before' : 'nobody knows how the last login with it ended';
+  return new RolesAnywhereError('ERR_PIN_WITHHELD', `the PIN in ${source.description} is not presented again: ${why}`, {
+    hint: `correct the PIN there; if it is right, remove ${file} to have it tried once more`,
+  });
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

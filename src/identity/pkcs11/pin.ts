@@ -1,0 +1,194 @@
+/** Where a PIN comes from. Each source is read again for every login, so that a corrected PIN is taken up. */
+import { exec } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { open } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { RolesAnywhereError } from '../../errors.ts';
+import type { Pkcs11Uri } from './uri.ts';
+
+/** The environment variable that holds a PIN. */
+const PIN_VARIABLE = 'ROLES_ANYWHERE_PKCS11_PIN';
+
+const MAX_PIN_BYTES = 1024;
+const COMMAND_TIMEOUT_MS = 30_000;
+
+export interface Pin {
+  /** The caller's to wipe. */
+  bytes: Uint8Array;
+  /** Changes when the source is written to, where that can be seen. */
+  stamp?: string;
+}
+
+/** A place that a PIN is read from without a person. */
+export interface PinSource {
+  /** Names the place for the records of the guard. Holds no secret. */
+  readonly key: string;
+  /** For messages. */
+  readonly description: string;
+  /** @throws RolesAnywhereError `ERR_PIN_SOURCE`, `ERR_PIN_EMPTY` */
+  read(): Promise<Pin>;
+}
+
+export interface PinSettings {
+  /** The URIs that may carry a PIN, the key's first, with the flags that they came from. */
+  uris: readonly { uri: Pkcs11Uri; flag: string }[];
+  /** A file to read the PIN from. */
+  pinFile?: string | undefined;
+  /** Whether `pin-source=|command` may run. Default false: a URI may come from a file that others write. */
+  allowCommand?: boolean | undefined;
+  env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * The first source that is there: the URIs, the file, the environment.
+ *
+ * @returns undefined when only a person can give the PIN
+ * @throws RolesAnywhereError `ERR_PIN_SOURCE` for a pin-source that is not allowed or not understood
+ */
+export function choosePinSource(settings: PinSettings): PinSource | undefined {
+  for (const { uri, flag } of settings.uris) {
+    if (uri.pinValue !== undefined) return valueSource(uri.pinValue, flag);
+    if (uri.pinSource !== undefined) return pinSource(uri.pinSource, flag, settings.allowCommand ?? false);
+  }
+  if (settings.pinFile !== undefined) return fileSource(settings.pinFile, '--pkcs11-pin-file');
+  const value = settings.env[PIN_VARIABLE];
+  if (value === undefined) return undefined;
+  return {
+    key: `environment:${PIN_VARIABLE}`,
+    description: PIN_VARIABLE,
+    read: async () => ({ bytes: checked(new TextEncoder().encode(value), PIN_VARIABLE) }),
+  };
+}
+
+function valueSource(value: Uint8Array, flag: string): PinSource {
+  const description = `pin-value in the URI of ${flag}`;
+  return {
+    key: 'uri:pin-value',
+    description,
+    read: async () => ({ bytes: checked(Uint8Array.from(value), description) }),
+  };
+}
+
+function pinSource(value: string, flag: string, allowCommand: boolean): PinSource {
+  const where = `pin-source in the URI of ${flag}`;
+  if (value.startsWith('|')) {
+    if (allowCommand) return commandSource(value.slice(1), where);
+    throw new RolesAnywhereError('ERR_PIN_SOURCE', `${where} is a command, which is not run by default`, {
+      hint: 'add --pkcs11-allow-pin-command if the URI comes from a place that only you can write to',
+    });
+  }
+  if (/^file:/i.test(value)) return fileSource(fileOf(value, where), where);
+  if (/^[A-Za-z][A-Za-z0-9+.-]+:/.test(value) || value === '') {
+    throw new RolesAnywhereError('ERR_PIN_SOURCE', `${where} is neither a file name, a file: URI nor a command`, {
+      hint: 'write pin-source=/path/to/file or pin-source=file:/path/to/file',
+    });
+  }
+  return fileSource(value, where);
+}
+
+function fileOf(uri: string, where: string): string {
+  try {
+    return fileURLToPath(uri);
+  } catch (cause) {
+    throw new RolesAnywhereError('ERR_PIN_SOURCE', `${where} is not a file: URI of this machine`, {
+      hint: 'write pin-source=file:/path/to/file',
+      cause,
+    });
+  }
+}
+
+function fileSource(path: string, where: string): PinSource {
+  const file = resolve(path);
+  return { key: `file:${file}`, description: `the file ${file}`, read: () => readPinFile(file, where) };
+}
+
+async function readPinFile(file: string, where: string): Promise<Pin> {
+  const buffer = Buffer.alloc(MAX_PIN_BYTES + 3);
+  try {
+    const handle = await open(file, 'r');
+    try {
+      const { mtimeNs, ino } = await handle.stat({ bigint: true });
+      const length = await fill(buffer, async (offset) => (await handle.read(buffer, offset)).bytesRead);
+      return {
+        bytes: checked(withoutLineEnd(buffer.subarray(0, length)), `the file ${file}`),
+        stamp: `${ino}:${mtimeNs}`,
+      };
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    if (cause instanceof RolesAnywhereError) throw cause;
+    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error';
+    throw new RolesAnywhereError('ERR_PIN_SOURCE', `the PIN file ${file} of ${where} cannot be read: ${reason}`, {
+      hint: 'the file holds the PIN and nothing else, and this user may read it',
+      cause,
+    });
+  } finally {
+    buffer.fill(0);
+  }
+}
+
+async function fill(buffer: Uint8Array, read: (offset: number) => Promise<number>): Promise<number> {
+  let length = 0;
+  while (length < buffer.length) {
+    const more = await read(length);
+    if (more === 0) break;
+    length += more;
+  }
+  return length;
+}
+
+function commandSource(command: string, where: string): PinSource {
+  const description = `the command of ${where}`;
+  return {
+    // The command line may hold a secret of its own.
+    key: `command:${createHash('sha256').update(command).digest('hex').slice(0, 16)}`,
+    description,
+    read: async () => ({ bytes: checked(withoutLineEnd(await run(command, description)), description) }),
+  };
+}
+
+function run(command: string, description: string): Promise<Uint8Array> {
+  return new Promise((resolve_, reject) => {
+    const options = {
+      timeout: COMMAND_TIMEOUT_MS,
+      maxBuffer: MAX_PIN_BYTES + 2,
+      encoding: 'buffer',
+      windowsHide: true,
+    } as const;
+    const child = exec(command, options, (error, stdout) => {
+      if (error === null) return resolve_(stdout);
+      // Neither the error nor what the command printed is kept: both may hold the PIN.
+      const how = typeof error.code === 'number' ? `ended with status ${error.code}` : 'did not end as it should';
+      return reject(
+        new RolesAnywhereError('ERR_PIN_SOURCE', `${description} ${how}`, {
+          hint: 'the command prints the PIN and nothing else, and ends with status 0 within 30 seconds',
+        }),
+      );
+    });
+    child.stdin?.end();
+  });
+}
+
+/** One line end at the end is the editor's, not the PIN's. A copy, so that the caller owns what it wipes. */
+function withoutLineEnd(bytes: Uint8Array): Uint8Array {
+  let end = bytes.length;
+  if (bytes[end - 1] === 0x0a) end -= 1;
+  if (end < bytes.length && bytes[end - 1] === 0x0d) end -= 1;
+  return Uint8Array.from(bytes.subarray(0, end));
+}
+
+function checked(pin: Uint8Array, where: string): Uint8Array {
+  if (pin.length === 0) {
+    throw new RolesAnywhereError('ERR_PIN_EMPTY', `the PIN in ${where} is empty`, {
+      hint: 'an empty PIN would cost one of the few tries before the token locks; give the PIN, or remove the source',
+    });
+  }
+  if (pin.length > MAX_PIN_BYTES) {
+    throw new RolesAnywhereError('ERR_PIN_SOURCE', `the PIN in ${where} is longer than ${MAX_PIN_BYTES} bytes`, {
+      hint: 'the source holds the PIN and nothing else',
+    });
+  }
+  return pin;
+}

@@ -1,0 +1,158 @@
+/**
+ * Signs with a key in a token: one signature at a time, with everything looked
+ * up again on a fresh port when the module, its helper or the token was lost.
+ */
+import { verify } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { RolesAnywhereError } from '../../errors.ts';
+import type { Digest, KeyType, Signer } from '../identity.ts';
+import { CKM_RSA_PKCS, CKR_MECHANISM_INVALID } from './constants.ts';
+import { CryptokiError } from './cryptoki.ts';
+import { explain, mayRecover } from './failures.ts';
+import type { Login } from './login.ts';
+import { ecRequest, ecdsaToDer, rsaRequest } from './mechanism.ts';
+import type { SignRequest } from './mechanism.ts';
+import type { KeyFacts, Port, TokenFacts } from './port.ts';
+import { curveBytes } from './public-key.ts';
+
+/** A key that is ready to sign: on this port, until it is lost. */
+export interface ReadyKey {
+  port: Port;
+  token: TokenFacts;
+  key: KeyFacts;
+  /** What the token can do; empty when it does not say. */
+  mechanisms: ReadonlySet<number>;
+}
+
+export interface TokenSignerOptions {
+  keyType: KeyType;
+  publicKey: KeyObject;
+  login: Login;
+  /** The key as it was found when the identity was loaded. */
+  ready: ReadyKey;
+  /** Opens a port, logs in and finds the same key again. */
+  find: () => Promise<ReadyKey>;
+}
+
+export class TokenSigner implements Signer {
+  readonly keyType: KeyType;
+  readonly #publicKey: KeyObject;
+  readonly #login: Login;
+  readonly #find: () => Promise<ReadyKey>;
+  #ready: ReadyKey | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #closed = false;
+  /** Combined mechanisms that the token lists and refuses. */
+  readonly #refused = new Set<number>();
+
+  constructor({ keyType, publicKey, login, ready, find }: TokenSignerOptions) {
+    this.keyType = keyType;
+    this.#publicKey = publicKey;
+    this.#login = login;
+    this.#ready = ready;
+    this.#find = find;
+  }
+
+  sign(message: Uint8Array, digest: Digest = 'SHA256'): Promise<Uint8Array> {
+    return this.#inTurn(async () => {
+      if (this.#closed) throw new RolesAnywhereError('ERR_SIGN', 'the identity is closed');
+      try {
+        return await this.#attempt(message, digest);
+      } catch (first) {
+        if (!mayRecover(first)) throw explain(first);
+        return await this.#again(message, digest, first);
+      }
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closed = true;
+    return this.#inTurn(async () => {
+      this.#login.close();
+      await this.#drop();
+    });
+  }
+
+  /** A session makes one signature at a time, and a login belongs to all of them. */
+  #inTurn<T>(job: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(job);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #again(message: Uint8Array, digest: Digest, first: unknown): Promise<Uint8Array> {
+    try {
+      return await this.#attempt(message, digest);
+    } catch (second) {
+      // That a PIN is not presented twice follows from the first failure, which says more.
+      const isEcho = second instanceof RolesAnywhereError && second.code === 'ERR_PIN_WITHHELD';
+      throw explain(isEcho ? first : second);
+    }
+  }
+
+  async #attempt(message: Uint8Array, digest: Digest): Promise<Uint8Array> {
+    try {
+      const ready = (this.#ready ??= await this.#find());
+      const signature = await this.#signWith(ready, message, digest);
+      this.#check(message, digest, signature);
+      return signature;
+    } catch (error) {
+      // A module's refusal of this signature leaves its session good; everything else starts afresh.
+      if (!(error instanceof CryptokiError) || mayRecover(error)) await this.#drop();
+      throw error;
+    }
+  }
+
+  async #drop(): Promise<void> {
+    const ready = this.#ready;
+    this.#ready = undefined;
+    await ready?.port.close();
+  }
+
+  async #signWith(ready: ReadyKey, message: Uint8Array, digest: Digest): Promise<Uint8Array> {
+    const request = this.#request(ready, message, digest);
+    try {
+      return this.#encode(await this.#raw(ready, request));
+    } catch (error) {
+      const isRefusal = error instanceof CryptokiError && error.returnValue === CKR_MECHANISM_INVALID;
+      if (!isRefusal || this.keyType !== 'RSA' || request.mechanism === CKM_RSA_PKCS) throw error;
+      this.#refused.add(request.mechanism);
+      return await this.#raw(ready, this.#request(ready, message, digest));
+    }
+  }
+
+  #request({ mechanisms }: ReadyKey, message: Uint8Array, digest: Digest): SignRequest {
+    if (this.keyType === 'RSA') {
+      return rsaRequest(
+        message,
+        digest,
+        (mechanism) => (mechanisms.size === 0 || mechanisms.has(mechanism)) && !this.#refused.has(mechanism),
+      );
+    }
+    return ecRequest(message, digest, curveBytes(this.#publicKey) ?? 0);
+  }
+
+  async #raw({ port, token, key }: ReadyKey, { mechanism, data }: SignRequest): Promise<Uint8Array> {
+    const begun = key.alwaysAuthenticate;
+    if (begun) await this.#login.context(port, token, key.handle, mechanism);
+    return port.ask('sign', { slot: token.slot, key: key.handle, mechanism, data, begun });
+  }
+
+  #encode(signature: Uint8Array): Uint8Array {
+    if (this.keyType === 'RSA') return signature;
+    const size = curveBytes(this.#publicKey) ?? 0;
+    if (signature.length === 2 * size) return ecdsaToDer(signature);
+    throw new RolesAnywhereError(
+      'ERR_SIGN',
+      `the token made a signature of ${signature.length} bytes, not ${2 * size}`,
+    );
+  }
+
+  /** A wrong signature would only tell the service's "access denied"; a faulty one of RSA can give the key away. */
+  #check(message: Uint8Array, digest: Digest, signature: Uint8Array): void {
+    if (verify(digest, message, this.#publicKey, signature)) return;
+    throw new RolesAnywhereError('ERR_KEY_MISMATCH', 'the signature that the token made does not fit the certificate', {
+      hint: 'name the key that belongs to the certificate with --private-key',
+    });
+  }
+}

@@ -1,0 +1,149 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { Clock } from '../../../src/clock.ts';
+import { createBridge, helperEnvironment } from '../../../src/identity/pkcs11/bridge.ts';
+import type { Connect } from '../../../src/identity/pkcs11/port.ts';
+import { HELPER_COMMAND, findHelper } from '../../../src/identity/pkcs11/helper-path.ts';
+import { refusal } from '../../support/refusal.ts';
+import { HELPER } from '../../support/softhsm.ts';
+import { runProgram } from '../../support/cli.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'bridge-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** A helper program that does what the test wants. */
+function helper(name: string, code: string): string {
+  const path = join(directory, `${name}.cjs`);
+  writeFileSync(path, code);
+  return path;
+}
+
+describe('the environment of a helper', () => {
+  test.each([
+    'PATH',
+    'HOME',
+    'LANG',
+    'LC_ALL',
+    'TMPDIR',
+    'XDG_RUNTIME_DIR',
+    'LD_LIBRARY_PATH',
+    'SystemRoot',
+    'SOFTHSM2_CONF',
+    'P11_KIT_STRICT',
+    'P11_KIT_SERVER_ADDRESS',
+    'OPENSC_CONF',
+    'PCSCLITE_CSOCK_NAME',
+    'YUBIHSM_PKCS11_CONF',
+    'ChrystokiConfigurationPath',
+    'NFAST_HOME',
+    'TPM2_PKCS11_STORE',
+  ])('keeps %s', (name) => expect(helperEnvironment({ [name]: 'x' })).toEqual({ [name]: 'x' }));
+
+  test.each([
+    'AWS_ACCESS_KEY_ID',
+    'AWS_SECRET_ACCESS_KEY',
+    'AWS_PROFILE',
+    'ROLES_ANYWHERE_PKCS11_PIN',
+    'NODE_OPTIONS',
+    'NODE_EXTRA_CA_CERTS',
+    'LD_PRELOAD',
+    'GITHUB_TOKEN',
+    'P11_KIT_PIN',
+    'YUBIHSM_PKCS11_PIN',
+    'TSS2_PASSWORD',
+    'PIN',
+  ])('leaves %s out', (name) => expect(helperEnvironment({ [name]: 'x' })).toEqual({}));
+});
+
+describe('the helper program is', () => {
+  test("the package's own, after an npm install", () => {
+    expect(findHelper({ resolve, isExecutable: () => false })).toBe('/node_modules/roles-anywhere/pkcs11-helper');
+    expect(existsSync(findHelper())).toBe(true);
+  });
+  test('the one that a bundled program names', () => {
+    expect(findHelper({ helperPath: HELPER, resolve: nowhere, isExecutable: () => false })).toBe(HELPER);
+  });
+  test('this program itself, in a single executable', () => {
+    expect(findHelper({ resolve: nowhere, isExecutable: () => true })).toBe(HELPER_COMMAND);
+  });
+  test('missed with a code, when a bundle forgot it', async () => {
+    const error = await refusal(() => findHelper({ resolve: nowhere, isExecutable: () => false }));
+    expect(error).toMatchObject({ code: 'ERR_PKCS11_HELPER', hint: expect.stringContaining('helperPath') as string });
+    expect((await refusal(() => findHelper({ helperPath: '/nonexistent' }))).code).toBe('ERR_PKCS11_HELPER');
+  });
+});
+
+describe('a bridge', () => {
+  test('refuses a helper of another version', async () => {
+    const path = helper('other', `process.on('message', () => {}); process.send({ ready: '0.0.0' });`);
+    expect(await refusal(connect(path))).toMatchObject({
+      code: 'ERR_PKCS11_HELPER',
+      message: expect.stringContaining('0.0.0') as string,
+    });
+  });
+
+  test.each([
+    ['ends at once', 'process.exit(3)', 'status 3'],
+    ['cannot be read', 'this is not JavaScript', 'status 1'],
+  ])('reports a helper that %s', async (name, code, words) => {
+    const error = await refusal(connect(helper(name.replaceAll(' ', '-'), code)));
+    expect(error.code).toBe('ERR_PKCS11_MODULE_CRASHED');
+    expect(error.message).toContain(words);
+  });
+
+  test('gives the helper no arguments of Node, no standard streams, and the channel alone', async () => {
+    const out = join(directory, 'facts.json');
+    const path = helper(
+      'facts',
+      `require('fs').writeFileSync(${JSON.stringify(out)}, JSON.stringify({
+         execArgv: process.execArgv, argv: process.argv.slice(2), pin: process.env.ROLES_ANYWHERE_PKCS11_PIN ?? null,
+         streams: [0, 1, 2].map((fd) => require('fs').readlinkSync('/proc/self/fd/' + fd)),
+       })); process.exit(0);`,
+    );
+    await refusal(connect(path));
+    expect(JSON.parse(readFileSync(out, 'utf8'))).toEqual({
+      execArgv: [],
+      argv: [],
+      pin: null,
+      streams: ['/dev/null', '/dev/null', '/dev/null'],
+    });
+  });
+
+  test('waits longer after each crash, up to a limit, and not before the first start', async () => {
+    const pauses: number[] = [];
+    const clock: Clock = {
+      now: () => 0,
+      monotonic: () => 0,
+      setTimer(callback, delayMs) {
+        pauses.push(delayMs);
+        setImmediate(callback);
+        return { cancel: () => undefined };
+      },
+    };
+    const helperPath = helper('crash', 'process.exit(1)');
+    const open = createBridge({ libraries: [], env: { ...process.env }, helperPath, backoffMs: 30, clock });
+    for (let index = 0; index < 10; index += 1) await refusal(open);
+    expect(pauses).toEqual([30, 60, 120, 240, 480, 960, 1920, 3000, 3000]);
+  });
+});
+
+test('the helper program is not run by hand', async () => {
+  const { status, stdout, stderr } = await runProgram(process.execPath, [HELPER]);
+  expect([status, stdout]).toEqual([1, '']);
+  expect(stderr).toContain('this is a helper program');
+});
+
+function nowhere(): never {
+  throw new Error('not found');
+}
+
+function resolve(specifier: string): string {
+  return `/node_modules/${specifier}`;
+}
+
+/** Opens a port by a helper program. */
+function connect(helperPath: string): Connect {
+  return createBridge({ libraries: ['/nonexistent.so'], env: { ...process.env }, helperPath, backoffMs: 1 });
+}
