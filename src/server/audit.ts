@@ -1,0 +1,108 @@
+/** The audit log: one JSON object a line for every set of credentials that was given out. */
+
+import { closeSync, openSync, writeSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import type { SessionCredentials } from '../credentials/credentials.ts';
+import { RolesAnywhereError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { peerUid } from './peer-uid.ts';
+
+export interface AuditLog {
+  /**
+   * Records one vend: `time`, `role` (its ARN), `key` (the last four
+   * characters of the access key id), `client` (address and port) and, where
+   * the system tells, the client's `uid`. The line is in the file when the
+   * promise resolves, so a vend that is not recorded does not happen.
+   */
+  record(role: { readonly roleArn: string }, credentials: SessionCredentials, socket: Socket): Promise<void>;
+  /** Opens the file again, after something moved it away. */
+  reopen(): void;
+  close(): void;
+}
+
+export interface AuditOptions {
+  readonly log: Log;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+  /** Default {@link peerUid}. */
+  readonly uidOf?: typeof peerUid;
+}
+
+/**
+ * Opens `path` to append to it; a new file gets mode 0600.
+ *
+ * @throws RolesAnywhereError `ERR_OUTPUT`
+ */
+export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUid }: AuditOptions): AuditLog {
+  let file = openFile(path);
+  // A connection's owner does not change, and asking costs a walk through a table of the kernel.
+  const uids = new WeakMap<Socket, Promise<number | undefined>>();
+
+  const ownerOf = (socket: Socket): Promise<number | undefined> => {
+    const known = uids.get(socket);
+    if (known !== undefined) return known;
+    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    const asked =
+      remoteAddress === undefined || remotePort === undefined || localAddress === undefined || localPort === undefined
+        ? Promise.resolve(undefined)
+        : uidOf({ address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort }).catch(
+            () => undefined,
+          );
+    uids.set(socket, asked);
+    return asked;
+  };
+
+  return {
+    async record({ roleArn }, { accessKeyId }, socket) {
+      const client = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
+      const uid = await ownerOf(socket);
+      const line = JSON.stringify({
+        time: new Date(now()).toISOString(),
+        role: roleArn,
+        key: accessKeyId.slice(-4),
+        client,
+        ...(uid === undefined ? {} : { uid }),
+      });
+      try {
+        writeSync(file, `${line}\n`);
+      } catch (cause) {
+        log.error('the audit log cannot be written: no credentials are given out', { path, reason: reasonOf(cause) });
+        throw outputError(path, cause);
+      }
+    },
+    reopen() {
+      try {
+        const fresh = openFile(path);
+        closeSync(file);
+        file = fresh;
+      } catch (error) {
+        log.error('the audit log cannot be opened again: still writing to the old file', {
+          path,
+          reason: reasonOf(error),
+        });
+      }
+    },
+    close() {
+      closeSync(file);
+    },
+  };
+}
+
+function openFile(path: string): number {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch (cause) {
+    throw outputError(path, cause);
+  }
+}
+
+function outputError(path: string, cause: unknown): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_OUTPUT', `cannot write the audit log ${path}: ${reasonOf(cause)}`, {
+    cause,
+    hint: 'check --audit-log, the permissions of its folder and the space on its disk',
+  });
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? ('code' in error ? String(error.code) : error.message) : 'unknown error';
+}

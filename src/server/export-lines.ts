@@ -1,0 +1,78 @@
+/** The lines that set environment variables, in the words of each shell. */
+
+export const SHELLS = ['sh', 'fish', 'powershell', 'cmd'] as const;
+
+export type Shell = (typeof SHELLS)[number];
+
+const SET: Readonly<Record<Shell, (name: string, value: string) => string>> = {
+  sh: (name, value) => `export ${name}=${plain(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`}`,
+  fish: (name, value) => `set -gx ${name} ${plain(value) ? value : `'${value.replaceAll(/['\\]/g, String.raw`\$&`)}'`}`,
+  powershell: (name, value) => `$env:${name} = '${value.replaceAll("'", "''")}'`,
+  cmd: (name, value) => `set "${name}=${value}"`,
+};
+
+const COMMENT: Readonly<Record<Shell, string>> = { sh: '#', fish: '#', powershell: '#', cmd: 'rem' };
+
+function plain(value: string): boolean {
+  return /^[\w@%+=:,./[\]-]+$/.test(value) && !value.includes('[');
+}
+
+/** The shell that the user most likely has. */
+export function guessShell(env: Readonly<Record<string, string | undefined>>, platform: string): Shell {
+  if (platform === 'win32') return env['PSModulePath'] === undefined ? 'cmd' : 'powershell';
+  return /(?:^|\/)fish$/.test(env['SHELL'] ?? '') ? 'fish' : 'sh';
+}
+
+/**
+ * How clients reach an address.
+ *
+ * @param name what to call instead of an address that stands for all of the machine's; with a port or without
+ */
+export function originOf(bound: { address: string; port: number }, tls: boolean, name?: string): string {
+  const scheme = tls ? 'https' : 'http';
+  const wildcard = bound.address === '0.0.0.0' || bound.address === '::';
+  const host = wildcard && name !== undefined ? name : bound.address;
+  if (/^(?:\[.*\]|[^:]*):\d+$/.test(host)) return `${scheme}://${host}`;
+  return `${scheme}://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${bound.port}`;
+}
+
+export interface ExportOptions {
+  /** Scheme, host and port: no trailing slash, which Java's SDK would double. */
+  readonly origin: string;
+  /** The container endpoint's roles by path, the default first. */
+  readonly container: readonly {
+    readonly path: string;
+    readonly tokenFile?: string | undefined;
+    /** Only when the user asked to see it. */
+    readonly token?: string | undefined;
+  }[];
+  readonly imds: boolean;
+}
+
+/** What to run in a shell so that the SDKs find the server. */
+export function exportLines(shell: Shell, { origin, container, imds }: ExportOptions): string {
+  const set = SET[shell];
+  const lines: string[] = [];
+  for (const [index, { path, tokenFile, token }] of container.entries()) {
+    const what = index === 0 ? 'container credentials, for any SDK' : `instead, for the role of ${path}`;
+    const block = [
+      set('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${origin}${path}`),
+      ...(tokenFile === undefined ? [] : [set('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE', tokenFile)]),
+      ...(token === undefined ? [] : [set('AWS_CONTAINER_AUTHORIZATION_TOKEN', token)]),
+    ];
+    // Only the default's lines take effect when the whole is run.
+    lines.push(
+      `${COMMENT[shell]} ${what}`,
+      ...(index === 0 ? block : block.map((line) => `${COMMENT[shell]} ${line}`)),
+    );
+  }
+  if (imds) {
+    lines.push(
+      `${COMMENT[shell]} instance metadata, which any user of this machine can ask`,
+      set('AWS_EC2_METADATA_SERVICE_ENDPOINT', origin),
+      // botocore before it learned to put one between, as AWS CLI 2.9 has it.
+      `${COMMENT[shell]} (older AWS CLI 2 needs a slash at its end)`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,136 @@
+/** Where the server may listen, and under which conditions. */
+
+import type { Server } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
+import { RolesAnywhereError } from '../errors.ts';
+
+/** An address to bind, or a socket that is bound already (systemd). */
+export type ListenTarget =
+  | {
+      readonly address: string;
+      readonly port: number;
+      /** Left out when the machine lacks the address: the IPv6 loopback, by default. */
+      readonly optional?: boolean;
+    }
+  | { readonly fd: number };
+
+/** An address that is listened on. */
+export interface BoundAddress {
+  readonly address: string;
+  readonly port: number;
+  readonly kind: AddressKind;
+}
+
+/**
+ * `loopback`: of this host only. `container`: one of the link-local addresses
+ * of the ECS and EKS agents, to which SDKs permit plain http. `network`: any
+ * other.
+ */
+export type AddressKind = 'loopback' | 'container' | 'network';
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8);
+LOOPBACK.addAddress('::1', 'ipv6');
+
+const CONTAINER = new Set(['169.254.170.2', '169.254.170.23', 'fd00:ec2::23']);
+
+export function addressKind(address: string): AddressKind {
+  if (LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return 'loopback';
+  return CONTAINER.has(address.toLowerCase()) ? 'container' : 'network';
+}
+
+/** Without `--listen`: both loopback addresses. */
+export function defaultTargets(port: number): ListenTarget[] {
+  return [
+    { address: '127.0.0.1', port },
+    { address: '::1', port, optional: true },
+  ];
+}
+
+/**
+ * Reads the addresses of `--listen`.
+ *
+ * @throws RolesAnywhereError `ERR_LISTEN`
+ */
+export function parseListen(addresses: readonly string[], port: number): ListenTarget[] {
+  return addresses.flatMap((address) => {
+    if (address === 'localhost') return defaultTargets(port);
+    const bare = address.replace(/^\[(.*)\]$/, '$1');
+    if (isIP(bare) === 0) {
+      throw new RolesAnywhereError('ERR_LISTEN', `--listen ${address} is not an IP address`, {
+        hint: 'give an address of this machine without a port, and the port with --port',
+      });
+    }
+    return [{ address: bare, port }];
+  });
+}
+
+export interface ListenPolicy {
+  readonly tls: boolean;
+  /** Whether the user said where the container endpoint's token is, so that clients elsewhere can have it. */
+  readonly tokenFile: boolean;
+}
+
+/**
+ * Beyond the loopback, what is not encrypted can be read and what is not
+ * authenticated can be asked by others.
+ *
+ * @throws RolesAnywhereError `ERR_LISTEN`
+ */
+export function checkListenPolicy(address: string, { tls, tokenFile }: ListenPolicy): void {
+  const kind = addressKind(address);
+  if (kind === 'loopback') return;
+  if (!tokenFile) {
+    throw new RolesAnywhereError('ERR_LISTEN', `listening on ${address} needs a token file`, {
+      hint: 'add --token-file (to write a new token) or --token-source (to read one)',
+    });
+  }
+  if (kind === 'network' && !tls) {
+    throw new RolesAnywhereError('ERR_LISTEN', `listening on ${address} needs TLS`, {
+      hint: 'add --tls-cert and --tls-key; SDKs permit plain http to the loopback, 169.254.170.2 and 169.254.170.23 only',
+    });
+  }
+}
+
+/**
+ * Binds a server.
+ *
+ * @returns undefined when an optional address is not there
+ * @throws RolesAnywhereError `ERR_LISTEN`
+ */
+export async function bind(server: Server, target: ListenTarget): Promise<BoundAddress | undefined> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen('fd' in target ? { fd: target.fd } : { host: target.address, port: target.port }, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+    if ('address' in target && target.optional === true && ABSENT.has(code)) return undefined;
+    const where = 'fd' in target ? `the inherited socket ${target.fd}` : `${target.address} port ${target.port}`;
+    const hint = HINTS[code];
+    throw new RolesAnywhereError('ERR_LISTEN', `cannot listen on ${where}: ${code}`, {
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') {
+    server.close();
+    throw new RolesAnywhereError('ERR_LISTEN', 'the inherited socket is not a TCP socket', {
+      hint: 'use ListenStream= with an address and a port in the socket unit',
+    });
+  }
+  return { address: bound.address, port: bound.port, kind: addressKind(bound.address) };
+}
+
+const ABSENT = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT']);
+
+const HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else listens there: choose another with --port, or 0 for any free one',
+  EACCES: 'ports below 1024 need a privilege: choose another with --port',
+  EADDRNOTAVAIL: 'the address is not one of this machine: add it to an interface first',
+};

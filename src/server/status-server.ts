@@ -1,0 +1,90 @@
+/** `/healthz`, `/readyz` and `/metrics`, on a port of their own: they hold no secret and ask for none. */
+
+import { createServer } from 'node:http';
+import { isIP } from 'node:net';
+import { RolesAnywhereError } from '../errors.ts';
+import { errorAnswer, jsonAnswer, sendAnswer, textAnswer } from './answer.ts';
+import type { Answer } from './answer.ts';
+import { bind } from './listen.ts';
+import type { BoundAddress, ListenTarget } from './listen.ts';
+import { isReady } from './metrics.ts';
+import type { Metrics, MetricsRole } from './metrics.ts';
+
+export interface StatusServerOptions {
+  readonly listen: ListenTarget;
+  readonly roles: readonly MetricsRole[];
+  readonly metrics: Metrics;
+  /** Open connections of the credentials server. */
+  readonly connections: () => number;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  readonly now?: () => number;
+}
+
+export interface StatusServer {
+  readonly address: BoundAddress;
+  close(): Promise<void>;
+}
+
+const MAX_CONNECTIONS = 64;
+
+/**
+ * Reads `[ADDRESS:]PORT`.
+ *
+ * @throws RolesAnywhereError `ERR_LISTEN`
+ */
+export function parseStatusListen(value: string): ListenTarget {
+  const [, bracketed, plain, port] = /^(?:(?:\[([^\]]+)\]|([^:]+)):)?(\d{1,5})$/.exec(value) ?? [];
+  const address = bracketed ?? plain ?? '127.0.0.1';
+  if (port === undefined || Number(port) > 65_535 || isIP(address) === 0) {
+    throw new RolesAnywhereError('ERR_LISTEN', `--metrics-listen ${value} is not a port, nor an address and a port`, {
+      hint: 'for example 9912, 127.0.0.1:9912 or [::]:9912',
+    });
+  }
+  return { address, port: Number(port) };
+}
+
+/** @throws RolesAnywhereError `ERR_LISTEN` */
+export async function startStatusServer(options: StatusServerOptions): Promise<StatusServer> {
+  const server = createServer(
+    { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 60_000 },
+    (request, response) => {
+      sendAnswer(response, answerStatus(request.method ?? '', request.url ?? '', options));
+    },
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  const address = await bind(server, options.listen);
+  if (address === undefined) throw new RolesAnywhereError('ERR_LISTEN', 'the address of --metrics-listen is not there');
+  return {
+    address,
+    close: () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answerStatus(method: string, url: string, options: StatusServerOptions): Answer {
+  const { roles, metrics, connections, now = Date.now } = options;
+  if (method !== 'GET' && method !== 'HEAD') {
+    return errorAnswer(405, 'MethodNotAllowed', 'only GET, HEAD', ['Allow', 'GET, HEAD']);
+  }
+  switch (url.split('?', 1)[0] ?? '') {
+    case '/healthz':
+      return textAnswer(200, 'ok\n');
+    case '/readyz': {
+      const states = roles.map(({ name, status }) => {
+        const { state, expiration, lastError } = status();
+        return { role: name, state, expiration: expiration?.toISOString(), lastError: lastError?.code };
+      });
+      const ready = roles.every(({ status }) => isReady(status()));
+      return jsonAnswer(ready ? 200 : 503, { ready, roles: states });
+    }
+    case '/metrics': {
+      const { headers, ...text } = textAnswer(200, metrics.expose(roles, connections(), now()));
+      return { ...text, headers: ['Content-Type', 'text/plain; version=0.0.4; charset=utf-8', ...headers.slice(2)] };
+    }
+    default:
+      return errorAnswer(404, 'NotFound', 'there are /healthz, /readyz and /metrics');
+  }
+}

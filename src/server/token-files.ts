@@ -1,0 +1,112 @@
+/** The tokens of the container endpoint: which role asks for which, and the files that clients read them from. */
+
+import { mkdtemp, readFile, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Log } from '../log.ts';
+import { createAuthorization, generateToken, readToken, writeTokenFile } from './authorization.ts';
+import type { Authorization, TokenFile } from './authorization.ts';
+
+export interface TokensOptions {
+  /** The file that each role's own token goes to; undefined for those that share one. */
+  readonly roles: readonly { readonly name: string; readonly tokenFile?: string }[];
+  /** Where to write the shared token; default: {@link defaultTokenFile}. */
+  readonly tokenFile?: string | undefined;
+  /** Where the shared token comes from; default: it is made. Without `tokenFile`, clients read it there too. */
+  readonly tokenSource?: string | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: Log;
+}
+
+export interface Tokens {
+  /** The token that a role asks for, now. */
+  of(role: string): Authorization;
+  /** The file that clients of a role read it from, once they are written. */
+  fileOf(role: string): string | undefined;
+  /** Writes the files. Called when the port is open: before that, a file may be another process's. */
+  write(port: number): Promise<void>;
+  /** Reads the shared token's source again. Whatever fails is logged, and the old token stays. */
+  reload(): Promise<void>;
+  /** Removes the files that were written and are still this process's. */
+  remove(): Promise<void>;
+}
+
+/** @throws RolesAnywhereError `ERR_TOKEN_FILE` */
+export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }: TokensOptions): Promise<Tokens> {
+  let shared = tokenSource === undefined ? createAuthorization(generateToken()) : await readAuthorization(tokenSource);
+  const own = new Map(
+    roles.flatMap((role) =>
+      role.tokenFile === undefined
+        ? []
+        : [[role.name, { path: role.tokenFile, authorization: createAuthorization(generateToken()) }]],
+    ),
+  );
+  const isShared = roles.some((role) => role.tokenFile === undefined);
+  let sharedPath = tokenFile ?? tokenSource;
+  let sharedFile: TokenFile | undefined;
+  const ownFiles: TokenFile[] = [];
+  let temporary: string | undefined;
+
+  return {
+    of: (role) => own.get(role)?.authorization ?? shared,
+    fileOf: (role) => own.get(role)?.path ?? sharedPath,
+    async write(port) {
+      for (const { path, authorization } of own.values())
+        ownFiles.push(await writeTokenFile(path, authorization.token));
+      if (!isShared) return;
+      if (tokenFile === undefined && tokenSource !== undefined) {
+        await warnOfLineEnd(tokenSource, log);
+        return;
+      }
+      if (sharedPath === undefined) {
+        sharedPath = defaultTokenFile(env, port);
+        if (sharedPath === undefined) {
+          temporary = await mkdtemp(join(tmpdir(), 'roles-anywhere-'));
+          sharedPath = join(temporary, 'token');
+        }
+      }
+      sharedFile = await writeTokenFile(sharedPath, shared.token);
+    },
+    async reload() {
+      if (tokenSource === undefined) return;
+      try {
+        const fresh = await readAuthorization(tokenSource);
+        if (fresh.token === shared.token) return;
+        if (sharedFile !== undefined) sharedFile = await writeTokenFile(sharedFile.path, fresh.token);
+        shared = fresh;
+        log.info('a new token is in use', { path: tokenSource });
+      } catch (error) {
+        log.error('the token stays as it was', { reason: error instanceof Error ? error.message : 'unknown error' });
+      }
+    },
+    async remove() {
+      await Promise.all([...ownFiles, ...(sharedFile === undefined ? [] : [sharedFile])].map((file) => file.remove()));
+      if (temporary !== undefined) await rmdir(temporary).catch(() => undefined);
+    },
+  };
+}
+
+async function readAuthorization(path: string): Promise<Authorization> {
+  return createAuthorization(await readToken(path));
+}
+
+/**
+ * The token's usual place: the service's runtime directory (systemd's
+ * `RuntimeDirectory=`), or the user's, where the port keeps servers apart.
+ *
+ * @returns undefined where there is none
+ */
+export function defaultTokenFile(env: Readonly<Record<string, string | undefined>>, port: number): string | undefined {
+  const service = env['RUNTIME_DIRECTORY']?.split(':')[0];
+  if (service !== undefined && service !== '') return join(service, 'token');
+  const user = env['XDG_RUNTIME_DIR'];
+  return user === undefined || user === '' ? undefined : join(user, 'roles-anywhere', `serve-${port}.token`);
+}
+
+/** botocore and Go refuse a token with a line end, and read the file as it is. */
+async function warnOfLineEnd(path: string, log: Log): Promise<void> {
+  if (!/[\r\n]/.test(await readFile(path, 'utf8'))) return;
+  log.warn('the token source ends with a line end, which SDKs that read it would refuse: add --token-file', {
+    path,
+  });
+}

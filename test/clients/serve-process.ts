@@ -1,0 +1,109 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Emulator } from '../../src/emulator/emulator.ts';
+import { captureOutput, captureSecrets } from '../support/capture.ts';
+import { CLI, cleanEnv, PKI } from '../support/cli.ts';
+import { worldFlags } from '../support/vending.ts';
+
+/** The flags of an identity of the development PKI and of an emulator's world. */
+export function identityFlags(emulator: Emulator): string[] {
+  return [
+    '--certificate',
+    `${PKI}ec-p256.crt.pem`,
+    '--private-key',
+    `${PKI}ec-p256.key.pem`,
+    '--intermediates',
+    `${PKI}intermediate.pem`,
+    ...worldFlags(emulator),
+  ];
+}
+
+export interface ServeProcess {
+  /** Everything on stdout so far: the lines to run. */
+  lines(): string;
+  /** Everything on stderr so far: the log. */
+  log(): string;
+  kill(signal: NodeJS.Signals): void;
+  /** Resolves with the exit status, or the signal that ended it. */
+  readonly exited: Promise<number | NodeJS.Signals>;
+  /** Its runtime directory, where token files are by default. */
+  readonly runtimeDir: string;
+  /** Waits until the log, or the lines, hold a text. */
+  until(text: string): Promise<void>;
+}
+
+export interface ServeProcessOptions {
+  readonly env?: Record<string, string>;
+  /** What to run instead of Node and the program, before the arguments: for wrappers. */
+  readonly command?: readonly string[];
+}
+
+/** Starts `serve` of the built program. */
+export function spawnServe(args: readonly string[], { env = {}, command }: ServeProcessOptions = {}): ServeProcess {
+  const runtimeDir = mkdtempSync(join(tmpdir(), 'ra-serve-'));
+  const [file = '', ...before] = command ?? [process.execPath];
+  const child = spawn(file, [...before, CLI, 'serve', ...args], {
+    env: cleanEnv({ XDG_RUNTIME_DIR: runtimeDir, ...env }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let out = '';
+  let err = '';
+  const wake = new Set<() => void>();
+  const heard = (): void => {
+    for (const listener of wake) listener();
+  };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    out += text;
+    heard();
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    captureOutput(text);
+    err += text;
+    heard();
+  });
+  captureSecrets(args, env);
+  const exited = once(child, 'close').then((result) => {
+    const [status, signal] = result as [number | null, NodeJS.Signals | null];
+    rmSync(runtimeDir, { recursive: true, force: true });
+    return status ?? signal ?? 1;
+  });
+  return {
+    lines: () => out,
+    log: () => err,
+    kill: (signal) => void child.kill(signal),
+    exited,
+    runtimeDir,
+    until: (text) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (!out.includes(text) && !err.includes(text)) return;
+          wake.delete(look);
+          resolve();
+        };
+        wake.add(look);
+        look();
+        void exited.then((status) => reject(new Error(`serve ended with ${status} before "${text}" came:\n${err}`)));
+      }),
+  };
+}
+
+/** Starts `serve` and waits until it has printed its lines. */
+export async function startServe(args: readonly string[], options?: ServeProcessOptions): Promise<ServeProcess> {
+  const serve = spawnServe(args, options);
+  await serve.until('AWS_CONTAINER_CREDENTIALS_FULL_URI');
+  await serve.until('\n');
+  return serve;
+}
+
+/** The environment that a shell has after it ran lines. */
+export function runLines(lines: string): Record<string, string> {
+  const text = execFileSync('sh', ['-c', `${lines}\nexec env -0`], { env: {}, encoding: 'utf8' });
+  const entries = text.split('\0').map((entry): [string, string] => {
+    const equals = entry.indexOf('=');
+    return [entry.slice(0, equals), entry.slice(equals + 1)];
+  });
+  return Object.fromEntries(entries.filter(([name]) => name.startsWith('AWS_')));
+}

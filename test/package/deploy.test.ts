@@ -1,0 +1,134 @@
+/** The files of docs/deploy/, each checked by a tool that knows its format. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { validate as validateDockerfile } from 'dockerfile-utils';
+import { DaemonSet } from 'kubernetes-models/apps/v1/DaemonSet';
+import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
+import { Namespace } from 'kubernetes-models/v1/Namespace';
+import { Pod } from 'kubernetes-models/v1/Pod';
+import { Secret } from 'kubernetes-models/v1/Secret';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { commandRow } from '../../src/options/flags.ts';
+import { cleanEnv, runProgram } from '../support/cli.ts';
+import { requireTool } from '../support/tools.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const DEPLOY = `${ROOT}docs/deploy/`;
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(ROOT, 'node_modules/.cache-deploy-'));
+});
+afterAll(() => rmSync(dir, { recursive: true }));
+
+describe.runIf(requireTool('systemd-analyze'))('the systemd units', () => {
+  const units = ['roles-anywhere.service', 'roles-anywhere.socket'];
+
+  test('pass systemd-analyze verify, and the sandbox is one', async () => {
+    const own = mkdtempSync(join(tmpdir(), 'ra-units-'));
+    for (const unit of units) {
+      const text = readFileSync(`${DEPLOY}systemd/${unit}`, 'utf8');
+      // The program need not be installed where this runs.
+      writeFileSync(join(own, unit), text.replace('ExecStart=/usr/bin/roles-anywhere', 'ExecStart=/usr/bin/env'));
+    }
+    const paths = units.map((unit) => join(own, unit));
+    expect(await runProgram('systemd-analyze', ['verify', ...paths])).toEqual({ status: 0, stdout: '', stderr: '' });
+    // Exposure in tenths, from 0 (best) to 100.
+    const security = [
+      'security',
+      '--offline=true',
+      '--no-pager',
+      '--threshold=20',
+      join(own, 'roles-anywhere.service'),
+    ];
+    expect((await runProgram('systemd-analyze', security)).status).toBe(0);
+    rmSync(own, { recursive: true });
+  });
+});
+
+test('the Dockerfile passes the linter, runs as nobody in particular and has no shell form', () => {
+  const text = readFileSync(`${DEPLOY}Dockerfile`, 'utf8');
+  expect(validateDockerfile(text)).toEqual([]);
+  expect(text).toMatch(/^USER 65532:65532$/m);
+  expect(text).toMatch(/^ENTRYPOINT \[/m);
+});
+
+type Manifest = Record<string, unknown> & { kind: string; apiVersion: string };
+
+const KINDS: Record<string, { new (data: never): { validate(): void }; type: string; module: string }> = {
+  DaemonSet: Object.assign(DaemonSet, { type: 'IDaemonSet', module: 'kubernetes-models/apps/v1/DaemonSet' }),
+  Deployment: Object.assign(Deployment, { type: 'IDeployment', module: 'kubernetes-models/apps/v1/Deployment' }),
+  Namespace: Object.assign(Namespace, { type: 'INamespace', module: 'kubernetes-models/v1/Namespace' }),
+  Pod: Object.assign(Pod, { type: 'IPod', module: 'kubernetes-models/v1/Pod' }),
+  Secret: Object.assign(Secret, { type: 'ISecret', module: 'kubernetes-models/v1/Secret' }),
+};
+
+function manifests(file: string): Manifest[] {
+  return parseAllDocuments(readFileSync(`${DEPLOY}kubernetes/${file}`, 'utf8')).map((document) => {
+    expect([...document.errors, ...document.warnings]).toEqual([]);
+    return document.toJS() as Manifest;
+  });
+}
+
+describe.each(['sidecar.yaml', 'node.yaml'])('the Kubernetes manifests of %s', (file) => {
+  test("hold to the API's schema", () => {
+    for (const manifest of manifests(file)) {
+      const Kind = KINDS[manifest.kind];
+      if (Kind === undefined) throw new Error(`${manifest.kind} is not checked`);
+      expect(() => new Kind(manifest as never).validate()).not.toThrow();
+    }
+  });
+
+  test('have no field that the API does not know', () => {
+    // The schema lets unknown fields pass; the compiler does not, in a literal of the API's type.
+    const lines = manifests(file).flatMap((manifest, index) => {
+      const { type = '', module = '' } = KINDS[manifest.kind] ?? {};
+      return [
+        `import type { ${type} as T${index} } from '${module}';`,
+        `export const m${index}: T${index} = ${JSON.stringify(manifest, undefined, 2)};`,
+      ];
+    });
+    const source = join(dir, `${file}.ts`);
+    writeFileSync(source, lines.join('\n'));
+    const tsc = join(ROOT, 'node_modules/.bin/tsc');
+    const flags = [
+      '--noEmit',
+      '--strict',
+      '--skipLibCheck',
+      '--module',
+      'nodenext',
+      '--types',
+      'node',
+      '--ignoreConfig',
+    ];
+    expect(() =>
+      execFileSync(tsc, [...flags, source], { env: cleanEnv({ PATH: process.env['PATH'] ?? '' }) }),
+    ).not.toThrow();
+  });
+
+  test('give the server flags that it takes', () => {
+    const containers = manifests(file).flatMap((manifest) => findArgs(manifest));
+    expect(containers).toHaveLength(1);
+    for (const [command, ...flags] of containers) {
+      expect(command).toBe('serve');
+      for (const flag of flags) expect(commandRow('serve').flags).toContain(/^--([a-z0-9-]+)/.exec(flag)?.[1]);
+    }
+  });
+});
+
+/** Every `args` of a manifest. */
+function findArgs(value: unknown): string[][] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => (key === 'args' ? [inner as string[]] : findArgs(inner)));
+}
+
+test('the flags of the unit are flags of serve', () => {
+  const text = readFileSync(`${DEPLOY}systemd/roles-anywhere.service`, 'utf8');
+  const flags = [...text.matchAll(/^ {4}--([a-z0-9-]+)/gm)].map(([, flag]) => flag);
+  expect(flags.length).toBeGreaterThan(5);
+  expect(commandRow('serve').flags).toEqual(expect.arrayContaining(flags));
+});

@@ -1,0 +1,74 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { exportLines, guessShell, originOf, SHELLS } from '../../src/server/export-lines.ts';
+import { requireTool } from '../support/tools.ts';
+
+const options = {
+  origin: 'http://127.0.0.1:9911',
+  container: [
+    { path: '/credentials', tokenFile: '/run/user/1000/roles-anywhere/serve-9911.token' },
+    { path: '/role/Other', tokenFile: '/tmp/other' },
+  ],
+  imds: true,
+};
+
+describe.each(SHELLS)('for %s', (shell) => {
+  test('the lines are these', () => {
+    expect(exportLines(shell, options)).toMatchSnapshot();
+  });
+});
+
+test('no line that is run ends with a slash, and the token is only shown when asked', () => {
+  const lines = exportLines('sh', options);
+  expect(lines.split('\n').filter((line) => !line.startsWith('#') && line.endsWith('/'))).toEqual([]);
+  expect(lines).not.toContain('AWS_CONTAINER_AUTHORIZATION_TOKEN=');
+  const shown = exportLines('sh', { ...options, container: [{ path: '/credentials', token: 'abc' }], imds: false });
+  expect(shown).toBe(
+    '# container credentials, for any SDK\n' +
+      'export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/credentials\n' +
+      'export AWS_CONTAINER_AUTHORIZATION_TOKEN=abc\n',
+  );
+});
+
+const awkward = '/tmp/it\'s a $HOME `dir` \\ "quoted" %PATH% [x]*';
+
+test.runIf(requireTool('sh'))('sh reads any path back as it was', () => {
+  const lines = exportLines('sh', { ...options, container: [{ path: '/credentials', tokenFile: awkward }] });
+  const script = `${lines}printf %s "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"`;
+  expect(execFileSync('sh', ['-c', script], { env: {}, encoding: 'utf8' })).toBe(awkward);
+});
+
+function tokenLine(shell: (typeof SHELLS)[number]): string | undefined {
+  const container = [{ path: '/', tokenFile: String.raw`a'b\c d` }];
+  return exportLines(shell, { origin: 'x', container, imds: false }).split('\n')[2];
+}
+
+test('each shell has its own quotes for what it would read otherwise', () => {
+  expect(SHELLS.map((shell) => tokenLine(shell))).toEqual([
+    String.raw`export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE='a'\''b\c d'`,
+    String.raw`set -gx AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE 'a\'b\\c d'`,
+    String.raw`$env:AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE = 'a''b\c d'`,
+    String.raw`set "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=a'b\c d"`,
+  ]);
+});
+
+test.each([
+  [{ SHELL: '/usr/bin/fish' }, 'linux', 'fish'],
+  [{ SHELL: '/bin/zsh' }, 'darwin', 'sh'],
+  [{}, 'linux', 'sh'],
+  [{ PSModulePath: 'x' }, 'win32', 'powershell'],
+  [{}, 'win32', 'cmd'],
+])('the shell of %o on %s is guessed as %s', (env, platform, shell) => {
+  expect(guessShell(env, platform)).toBe(shell);
+});
+
+test.each([
+  ['127.0.0.1', false, undefined, 'http://127.0.0.1:1'],
+  ['::1', false, undefined, 'http://[::1]:1'],
+  ['0.0.0.0', true, 'node.internal', 'https://node.internal:1'],
+  ['::', true, 'node.internal:8443', 'https://node.internal:8443'],
+  ['::', true, undefined, 'https://[::]:1'],
+  ['127.0.0.1', true, 'node.internal', 'https://127.0.0.1:1'],
+])('clients reach %s (TLS: %s, name: %s) at %s', (address, tls, name, origin) => {
+  expect(originOf({ address, port: 1 }, tls, name)).toBe(origin);
+});

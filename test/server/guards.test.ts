@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { allowedHosts } from '../../src/server/guards.ts';
+import { ask, parseAnswer, sendRaw, startServer, TOKEN } from './support/server.ts';
+import type { TestServer } from './support/server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer({ allowedHosts: ['credentials.internal', 'fixed.internal:8443'] });
+});
+afterAll(() => server.close(0));
+
+/** The one request that would be answered with credentials, but for what a test adds. */
+const credentials = (headers: Record<string, string>) =>
+  ask(server, 'GET', '/credentials', { Authorization: TOKEN, ...headers });
+
+/** In a table of cases, the server's port is not known yet. */
+const withPort = (text: string): string => text.replaceAll('PORT', String(server.port));
+
+describe('the Host header', () => {
+  test.each([
+    '127.0.0.1:PORT',
+    'localhost:PORT',
+    'LocalHost:PORT',
+    '[::1]:PORT',
+    'credentials.internal:PORT',
+    'fixed.internal:8443',
+  ])('%s is let in', async (host) => {
+    expect((await credentials({ Host: withPort(host) })).status).toBe(200);
+  });
+
+  test.each([
+    ['a rebound name', 'attacker.example:PORT'],
+    ['a rebound name without a port', 'attacker.example'],
+    ['the address without its port', '127.0.0.1'],
+    ['the address with another port', '127.0.0.1:1'],
+    ['another loopback address', '127.0.0.2:PORT'],
+    ['a name that only begins well', 'localhost.attacker.example:PORT'],
+    ['a name that only ends well', 'attacker-localhost:PORT'],
+    ['a name with a dot at its end', 'localhost.:PORT'],
+    ['user info before the name', 'localhost:PORT@attacker.example'],
+    ['the link-local address of EC2', '169.254.169.254'],
+    ['an allowed name with another port', 'fixed.internal:8444'],
+    ['nothing', ''],
+  ])('%s is refused before anything else', async (_what, host) => {
+    const answer = await credentials({ Host: withPort(host) });
+    expect(answer.status).toBe(403);
+    expect(JSON.parse(answer.body)).toMatchObject({ code: 'HostNotAllowed', Code: 'HostNotAllowed' });
+    // Also where the path, the method and the token would be refused otherwise.
+    expect((await ask(server, 'POST', '/nowhere', { Host: withPort(host) })).status).toBe(403);
+  });
+
+  test('none at all is refused', async () => {
+    expect(parseAnswer(await sendRaw(server.port, 'GET /credentials HTTP/1.0\r\n\r\n')).status).toBe(403);
+    expect(parseAnswer(await sendRaw(server.port, 'GET /credentials HTTP/1.1\r\n\r\n')).status).toBe(400);
+  });
+
+  test('twice is refused, even where both are good', async () => {
+    const host = `127.0.0.1:${server.port}`;
+    const text = `GET /credentials HTTP/1.1\r\nHost: ${host}\r\nHost: ${host}\r\nAuthorization: ${TOKEN}\r\nConnection: close\r\n\r\n`;
+    expect(parseAnswer(await sendRaw(server.port, text)).status).toBe(400);
+  });
+
+  test('names with the default port of the scheme may leave it out', () => {
+    expect([...allowedHosts(['localhost', '::1', '[::1]:90', 'a:81'], 80, 80)]).toEqual([
+      'localhost:80',
+      'localhost',
+      '[::1]:80',
+      '[::1]',
+      '[::1]:90',
+      'a:81',
+    ]);
+  });
+});
+
+describe('requests that a program would not send', () => {
+  test.each<[string, Record<string, string>, number, string]>([
+    ['Origin', { Origin: 'https://attacker.example' }, 403, 'OriginNotAllowed'],
+    ['an opaque Origin', { Origin: 'null' }, 403, 'OriginNotAllowed'],
+    ['Sec-Fetch-Site: cross-site', { 'Sec-Fetch-Site': 'cross-site' }, 403, 'OriginNotAllowed'],
+    ['Sec-Fetch-Site: same-site', { 'Sec-Fetch-Site': 'same-site' }, 403, 'OriginNotAllowed'],
+    ['Sec-Fetch-Site: same-origin', { 'Sec-Fetch-Site': 'same-origin' }, 403, 'OriginNotAllowed'],
+    ['X-Forwarded-For', { 'X-Forwarded-For': '10.0.0.1' }, 403, 'ForwardedNotAllowed'],
+    ['x-forwarded-for, empty', { 'x-forwarded-for': '' }, 403, 'ForwardedNotAllowed'],
+    ['Forwarded', { Forwarded: 'for=10.0.0.1' }, 403, 'ForwardedNotAllowed'],
+    ['two tokens', { Authorization: TOKEN, authorization: TOKEN }, 400, 'BadRequest'],
+    ['a body above the limit', { 'Content-Length': '1025' }, 413, 'BodyTooLarge'],
+    ['a body of unknown length', { 'Transfer-Encoding': 'chunked' }, 413, 'BodyTooLarge'],
+    [
+      'more than 100 headers',
+      Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`X-${i}`, ''])),
+      431,
+      'HeadersTooLarge',
+    ],
+    [
+      'a forbidden header behind a thousand others',
+      { ...Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`a${i}`, ''])), Origin: 'x' },
+      403,
+      'OriginNotAllowed',
+    ],
+  ])('%s: refused', async (_what, headers, status, code) => {
+    const answer = await credentials(headers);
+    expect(answer.status).toBe(status);
+    expect(answer.headers['connection']).toBe('close');
+    expect(answer.body).not.toContain('ASIA');
+    expect(JSON.parse(answer.body)).toMatchObject({ code, Code: code });
+  });
+
+  test('the address bar of a browser and a small body are let in', async () => {
+    expect((await credentials({ 'Sec-Fetch-Site': 'none' })).status).toBe(200);
+    const { status } = await ask(server, 'GET', '/credentials', { Authorization: TOKEN, 'Content-Length': '2' }, '{}');
+    expect(status).toBe(200);
+  });
+
+  test('each kind of refusal is logged once a minute, and all are counted', async () => {
+    const own = await startServer();
+    for (let i = 0; i < 3; i++) await ask(own, 'GET', '/', { Host: 'attacker.example' });
+    expect(own.logged.filter((line) => line.includes('refused'))).toHaveLength(1);
+    expect(own.metrics.expose([], 0, 0)).toContain('roles_anywhere_refused_requests_total{reason="host"} 3');
+    await own.close(0);
+  });
+});
+
+describe('malformed HTTP', () => {
+  const host = 'Host: 127.0.0.1:PORT\r\n';
+  test.each<[string, string, number]>([
+    ['garbage', '\0\x01\x02garbage\r\n\r\n', 400],
+    ['TLS on a plain port', '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03', 400],
+    ['a method that is none', `BREW / HTTP/1.1\r\n${host}\r\n`, 400],
+    ['a header without a colon', `GET / HTTP/1.1\r\n${host}nonsense\r\n\r\n`, 400],
+    ['a space before the colon', `GET / HTTP/1.1\r\n${host}X : y\r\n\r\n`, 400],
+    ['NUL in a value', `GET / HTTP/1.1\r\n${host}X: a\0b\r\n\r\n`, 400],
+    ['a negative length', `PUT / HTTP/1.1\r\n${host}Content-Length: -1\r\n\r\n`, 400],
+    ['two lengths', `PUT / HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400],
+    ['length and chunks', `PUT / HTTP/1.1\r\n${host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`, 400],
+    ['a header above the limit', `GET / HTTP/1.1\r\n${host}X: ${'y'.repeat(9000)}\r\n\r\n`, 431],
+    ['a path above the limit', `GET /${'y'.repeat(9000)} HTTP/1.1\r\n${host}\r\n`, 431],
+    ['CONNECT', `CONNECT attacker.example:443 HTTP/1.1\r\n${host}\r\n`, 405],
+    ['the form for proxies', `GET http://127.0.0.1:PORT/credentials HTTP/1.1\r\n${host}Connection: close\r\n\r\n`, 404],
+    ['the asterisk', `OPTIONS * HTTP/1.1\r\n${host}Connection: close\r\n\r\n`, 404],
+    ['an escape that is none', `GET /%zz HTTP/1.1\r\n${host}Connection: close\r\n\r\n`, 404],
+    ['climbing out', `GET /x/../credentials HTTP/1.1\r\n${host}Connection: close\r\n\r\n`, 404],
+  ])('%s: %#', async (_what, text, status) => {
+    expect(parseAnswer(await sendRaw(server.port, withPort(text))).status).toBe(status);
+    expect((await credentials({})).status).toBe(200);
+  });
+});

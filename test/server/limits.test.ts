@@ -1,0 +1,168 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { expect, test } from 'vitest';
+import { RolesAnywhereError } from '../../src/errors.ts';
+import { ask, credentials, HeldService, sendRaw, servedRole, startServer, TOKEN } from './support/server.ts';
+
+const quick = { headersTimeoutMs: 200, requestTimeoutMs: 400, keepAliveTimeoutMs: 200 };
+
+/** Connections that are open; those that the server closes leave the set. */
+async function openIdle(port: number, count: number, first = ''): Promise<Set<Socket>> {
+  const open = new Set<Socket>();
+  await Promise.all(
+    Array.from({ length: count }, async () => {
+      const socket = connect(port, '127.0.0.1');
+      open.add(socket);
+      socket.on('error', () => undefined).on('close', () => open.delete(socket));
+      await once(socket, 'connect');
+      if (first !== '') socket.write(first);
+    }),
+  );
+  return open;
+}
+
+function refuseAll(): never {
+  throw new RolesAnywhereError('ERR_LISTEN', 'not there');
+}
+
+const drop = (sockets: Set<Socket>): void => {
+  for (const socket of sockets) socket.destroy();
+};
+
+test('10,000 idle connections leave room for who has something to ask, and no more are kept than the limit', async () => {
+  const server = await startServer({
+    limits: { maxConnections: 256, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
+  });
+  const all = new Set<Socket>();
+  for (let i = 0; i < 20; i++) {
+    for (const socket of await openIdle(server.port, 500)) all.add(socket);
+    expect((await ask(server, 'GET', '/credentials', { Authorization: TOKEN })).status).toBe(200);
+    expect(server.connections()).toBeLessThanOrEqual(256);
+  }
+  drop(all);
+  await server.close(0);
+});
+
+test('the connections of a flood are pushed out before those that wait for an answer', async () => {
+  const held = new HeldService();
+  const role = servedRole('Demo', { vend: held.vend });
+  const server = await startServer({
+    roles: [role],
+    limits: { maxConnections: 32, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
+  });
+  const waiting = Array.from({ length: 20 }, () => ask(server, 'GET', '/credentials', { Authorization: TOKEN }));
+  await expect.poll(() => server.connections()).toBe(20);
+  const flood = await openIdle(server.port, 200);
+  await expect.poll(() => server.connections()).toBe(32);
+  held.answer(credentials());
+  for (const answer of await Promise.all(waiting)) expect(answer.status).toBe(200);
+  drop(flood);
+  await server.close(0);
+  role.provider.close();
+});
+
+test.each([
+  ['says nothing', ''],
+  ['sends half a line', 'GET /cred'],
+  ['sends headers that never end', 'GET /credentials HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n'],
+])('a client that %s is cut off', async (_what, first) => {
+  const server = await startServer({ limits: quick });
+  const text = await sendRaw(server.port, first);
+  expect(text === '' || text.startsWith('HTTP/1.1 408 ')).toBe(true);
+  await server.close(0);
+});
+
+test('a slow drip of headers does not keep a connection', async () => {
+  const server = await startServer({ limits: quick });
+  const socket = connect(server.port, '127.0.0.1');
+  socket.on('error', () => undefined).resume();
+  await once(socket, 'connect');
+  socket.write('GET /credentials HTTP/1.1\r\n');
+  const drip = setInterval(() => socket.write('X-A: 1\r\n'), 20);
+  await once(socket, 'close');
+  clearInterval(drip);
+  await expect.poll(() => server.connections()).toBe(0);
+  await server.close(0);
+});
+
+test('a body that does not come does not keep a connection', async () => {
+  const server = await startServer({ limits: quick });
+  const text = await sendRaw(
+    server.port,
+    `PUT /latest/api/token HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nX-aws-ec2-metadata-token-ttl-seconds: 60\r\nContent-Length: 9\r\n\r\nx`,
+  );
+  expect(text).toMatch(/^HTTP\/1\.1 (?:200|408) /);
+  await server.close(0);
+});
+
+test('an idle keep-alive connection is closed in the end', async () => {
+  const server = await startServer({ limits: quick });
+  const text = await sendRaw(
+    server.port,
+    `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n\r\n`,
+  );
+  expect(text).toMatch(/^HTTP\/1\.1 200 /);
+  await server.close(0);
+});
+
+test('requests that come together on one connection are all answered, in order', async () => {
+  const server = await startServer();
+  const head = `HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n`;
+  const text = await sendRaw(
+    server.port,
+    `GET /credentials ${head}\r\nGET /nowhere ${head}\r\nHEAD /credentials ${head}Connection: close\r\n\r\n`,
+  );
+  expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 404', 'HTTP/1.1 200']);
+  await server.close(0);
+});
+
+test('a stop answers what was asked, refuses what comes later and ends', async () => {
+  const held = new HeldService();
+  const role = servedRole('Demo', { vend: held.vend });
+  const server = await startServer({ roles: [role] });
+  const idle = await openIdle(server.port, 5);
+  const asked = ask(server, 'GET', '/credentials', { Authorization: TOKEN, Connection: 'keep-alive' });
+  await expect.poll(() => server.connections()).toBe(6);
+  const closed = server.close(10_000);
+  await expect(ask(server, 'GET', '/credentials')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  held.answer(credentials());
+  expect(await asked).toMatchObject({ status: 200, headers: { connection: 'close' } });
+  await closed;
+  await expect.poll(() => idle.size).toBe(0);
+  role.provider.close();
+});
+
+test('a stop does not wait for ever', async () => {
+  const role = servedRole('Demo', { vend: () => new Promise(() => undefined) });
+  const server = await startServer({ roles: [role] });
+  const asked = ask(server, 'GET', '/credentials', { Authorization: TOKEN });
+  await expect.poll(() => server.connections()).toBe(1);
+  await server.close(10);
+  expect((await asked).status).toBeNaN();
+  role.provider.close();
+});
+
+test('an address in use, one that is not there and a forbidden one are refused', async () => {
+  const first = await startServer();
+  await expect(startServer({ listen: [{ address: '127.0.0.1', port: first.port }] })).rejects.toMatchObject({
+    code: 'ERR_LISTEN',
+    message: `cannot listen on 127.0.0.1 port ${first.port}: EADDRINUSE`,
+  });
+  await expect(startServer({ listen: [{ address: '192.0.2.1', port: 0 }] })).rejects.toMatchObject({
+    code: 'ERR_LISTEN',
+  });
+  await expect(startServer({ permit: refuseAll })).rejects.toMatchObject({ message: 'not there' });
+  await first.close(0);
+});
+
+test('an optional address that is not there is left out', async () => {
+  const server = await startServer({
+    listen: [
+      { address: '127.0.0.1', port: 0 },
+      { address: '192.0.2.1', port: 0, optional: true },
+    ],
+  });
+  expect(server.addresses).toEqual([{ address: '127.0.0.1', port: server.port, kind: 'loopback' }]);
+  await server.close(0);
+});

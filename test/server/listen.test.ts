@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest';
+import { addressKind, checkListenPolicy, parseListen } from '../../src/server/listen.ts';
+import { parseStatusListen } from '../../src/server/status-server.ts';
+import { outcome } from '../support/refusal.ts';
+
+test.each([
+  ['127.0.0.1', 'loopback'],
+  ['127.8.9.10', 'loopback'],
+  ['::1', 'loopback'],
+  ['169.254.170.2', 'container'],
+  ['169.254.170.23', 'container'],
+  ['fd00:ec2::23', 'container'],
+  ['FD00:EC2::23', 'container'],
+  ['169.254.169.254', 'network'],
+  ['169.254.170.3', 'network'],
+  ['0.0.0.0', 'network'],
+  ['::', 'network'],
+  ['10.0.0.1', 'network'],
+  ['fd00:ec2::254', 'network'],
+])('%s is of the kind %s', (address, kind) => {
+  expect(addressKind(address)).toBe(kind);
+});
+
+describe('what an address needs', () => {
+  const refused = { code: 'ERR_LISTEN' };
+  const fine = { value: undefined };
+  test.each([
+    ['127.0.0.1', false, false, fine],
+    ['::1', false, false, fine],
+    ['169.254.170.2', false, false, refused],
+    ['169.254.170.2', false, true, fine],
+    ['169.254.170.23', true, false, refused],
+    ['169.254.170.23', false, true, fine],
+    ['10.0.0.1', false, false, refused],
+    ['10.0.0.1', true, false, refused],
+    ['10.0.0.1', false, true, refused],
+    ['10.0.0.1', true, true, fine],
+    ['0.0.0.0', false, true, refused],
+    ['::', true, true, fine],
+  ])('%s with TLS %s and a token file %s: %o', (address, tls, tokenFile, expected) => {
+    expect(outcome(() => checkListenPolicy(address, { tls, tokenFile }))).toEqual(expected);
+  });
+});
+
+test('addresses are read, with brackets too, and localhost is both loopbacks', () => {
+  expect(parseListen(['10.0.0.1', '[::1]', 'localhost'], 5)).toEqual([
+    { address: '10.0.0.1', port: 5 },
+    { address: '::1', port: 5 },
+    { address: '127.0.0.1', port: 5 },
+    { address: '::1', port: 5, optional: true },
+  ]);
+});
+
+test.each(['example.com', '127.0.0.1:80', '10.0.0', '', '*', '[::1]:80', '0x7f000001'])('%s is no address', (text) => {
+  expect(outcome(() => parseListen([text], 1))).toEqual({ code: 'ERR_LISTEN' });
+});
+
+test.each([
+  ['9912', '127.0.0.1', 9912],
+  ['0.0.0.0:9912', '0.0.0.0', 9912],
+  ['[::]:0', '::', 0],
+])('--metrics-listen %s is %s port %i', (text, address, port) => {
+  expect(parseStatusListen(text)).toEqual({ address, port });
+});
+
+test.each(['', 'x', '70000', 'localhost:1', '::1:1', '127.0.0.1', ':1', '-1'])(
+  '--metrics-listen %s is refused',
+  (text) => {
+    expect(outcome(() => parseStatusListen(text))).toEqual({ code: 'ERR_LISTEN' });
+  },
+);

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest';
+import { createSessionTokens } from '../../src/server/session-tokens.ts';
+
+function tokens() {
+  const clock = { now: 5000.4 };
+  return Object.assign(clock, { made: createSessionTokens({ monotonic: () => clock.now }) });
+}
+
+test('a token is taken until its end, and not a millisecond longer', () => {
+  const clock = tokens();
+  const token = clock.made.issue(10);
+  expect(clock.made.accepts(token)).toBe(true);
+  clock.now += 9999;
+  expect(clock.made.accepts(token)).toBe(true);
+  clock.now += 2;
+  expect(clock.made.accepts(token)).toBe(false);
+});
+
+test('a flood takes no room and pushes none out', () => {
+  const { made } = tokens();
+  const first = made.issue(21_600);
+  const seen = new Set<string>();
+  for (let i = 0; i < 100_000; i++) seen.add(made.issue(21_600));
+  expect(seen.size).toBe(100_000);
+  expect(made.accepts(first)).toBe(true);
+});
+
+test('a token with any character changed is refused', () => {
+  const { made } = tokens();
+  const token = made.issue(60);
+  for (let i = 0; i < token.length; i++) {
+    const changed = token.slice(0, i) + (token[i] === 'A' ? 'B' : 'A') + token.slice(i + 1);
+    expect({ changed, accepted: made.accepts(changed) }).toEqual({ changed, accepted: false });
+  }
+});
+
+test.each(['', 'x', 'A'.repeat(56), '='.repeat(56), `${'A'.repeat(55)}\u00ff`, 'A'.repeat(10_000)])(
+  'what is no token is refused: %#',
+  (text) => {
+    expect(tokens().made.accepts(text)).toBe(false);
+  },
+);
+
+test('a process does not take the tokens of another', () => {
+  expect(createSessionTokens().accepts(createSessionTokens().issue(60))).toBe(false);
+});

@@ -1,0 +1,64 @@
+import { once } from 'node:events';
+import { request } from 'node:https';
+import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+import { pkiText } from '../support/pki.ts';
+import { sendRaw, startServer, TOKEN } from './support/server.ts';
+
+const tls = { cert: pkiText('tls-server.crt.pem'), key: pkiText('tls-server.key.pem') };
+
+async function get(port: number, path: string, headers: Record<string, string> = {}): Promise<IncomingMessage> {
+  const sent = request({
+    host: '127.0.0.1',
+    port,
+    path,
+    headers: { Host: `localhost:${port}`, ...headers },
+    servername: 'localhost',
+    ca: pkiText('tls-root.pem'),
+    checkServerIdentity: () => undefined,
+    agent: false,
+  });
+  sent.end();
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  response.resume();
+  return response;
+}
+
+test('with TLS, the same guards and routes are behind it', async () => {
+  const server = await startServer({ tls });
+  expect((await get(server.port, '/credentials', { Authorization: TOKEN })).statusCode).toBe(200);
+  expect((await get(server.port, '/credentials')).statusCode).toBe(401);
+  expect((await get(server.port, '/credentials', { Host: 'attacker.example' })).statusCode).toBe(403);
+  expect(await sendRaw(server.port, 'GET / HTTP/1.1\r\nHost: x\r\n\r\n')).not.toContain('200');
+  await server.close(1000);
+});
+
+test('handshakes that do not go on are pushed out like any idle connection', async () => {
+  const server = await startServer({
+    tls,
+    limits: { maxConnections: 16, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
+  });
+  const sockets = Array.from({ length: 100 }, () => connect(server.port, '127.0.0.1').on('error', () => undefined));
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  expect((await get(server.port, '/credentials', { Authorization: TOKEN })).statusCode).toBe(200);
+  expect(server.connections()).toBeLessThanOrEqual(16);
+  for (const socket of sockets) socket.destroy();
+  await server.close(1000);
+});
+
+test('new material is used for connections to come', async () => {
+  const server = await startServer({ tls });
+  expect(() => server.setTls({ ...tls, key: pkiText('ec-p256.key.pem') })).toThrow(/key values mismatch/i);
+  server.setTls(tls);
+  expect((await get(server.port, '/credentials', { Authorization: TOKEN })).statusCode).toBe(200);
+  await server.close(1000);
+});
+
+test('beyond the loopback there is no IMDS', async () => {
+  const server = await startServer({ tls, listen: [{ address: '0.0.0.0', port: 0 }], allowedHosts: ['localhost'] });
+  expect((await get(server.port, '/latest/meta-data/iam/security-credentials/')).statusCode).toBe(404);
+  expect((await get(server.port, '/credentials', { Authorization: TOKEN })).statusCode).toBe(200);
+  expect((await get(server.port, '/credentials', { Host: `127.0.0.1:${server.port}` })).statusCode).toBe(403);
+  await server.close(1000);
+});
