@@ -9,13 +9,13 @@ import * as x509 from '@peculiar/x509';
 type CryptoKeyPair = webcrypto.CryptoKeyPair;
 
 /** The kinds of key that a leaf of the development PKI can have. */
-export const KEY_KINDS = ['rsa-2048', 'rsa-3072', 'rsa-4096', 'ec-p256', 'ec-p384', 'ec-p521'] as const;
+export const KEY_KINDS = ['rsa-1024', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ec-p256', 'ec-p384', 'ec-p521'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];
 
 const CURVES = { 'ec-p256': 'P-256', 'ec-p384': 'P-384', 'ec-p521': 'P-521' } as const;
 
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 24 * HOUR_MS;
 
 /** A certificate that signs others, and its key. */
 export interface Authority {
@@ -33,6 +33,8 @@ interface Common {
   notBefore?: Date;
   /** Default: ten years from now for an authority, 397 days for a leaf. */
   notAfter?: Date;
+  /** What the issuer signs; default SHA-256. */
+  hash?: 'SHA-1' | 'SHA-256';
 }
 
 export interface AuthorityOptions extends Common {
@@ -46,6 +48,8 @@ export interface AuthorityOptions extends Common {
 export interface LeafOptions extends Common {
   issuer: Authority;
   publicKey: webcrypto.CryptoKey;
+  /** The key that the authority key identifier is of; default the issuer's. */
+  issuerKey?: webcrypto.CryptoKey;
   /** Default {@link leafExtensions}. Key identifiers are added. */
   extensions?: x509.Extension[];
 }
@@ -56,7 +60,7 @@ export function leafExtensions(names: x509.JsonGeneralNames): x509.Extension[] {
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
     new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
-    new x509.SubjectAlternativeNameExtension(names),
+    ...(names.length > 0 ? [new x509.SubjectAlternativeNameExtension(names)] : []), // an empty one is malformed
   ];
 }
 
@@ -90,7 +94,7 @@ export async function issueLeaf(options: LeafOptions): Promise<x509.X509Certific
 }
 
 async function issue(
-  options: Common & { issuer?: Authority },
+  options: Common & { issuer?: Authority; issuerKey?: webcrypto.CryptoKey },
   days: number,
   publicKey: webcrypto.CryptoKey,
   signingKey: webcrypto.CryptoKey,
@@ -108,11 +112,15 @@ async function issue(
       notAfter: options.notAfter ?? new Date(now + days * DAY_MS),
       publicKey,
       signingKey,
-      signingAlgorithm: { name: signingKey.algorithm.name, hash: 'SHA-256' },
+      signingAlgorithm: { name: signingKey.algorithm.name, hash: options.hash ?? 'SHA-256' },
       extensions: [
         ...extensions,
         await x509.SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
-        await x509.AuthorityKeyIdentifierExtension.create(issuer?.publicKey ?? publicKey, false, webcrypto),
+        await x509.AuthorityKeyIdentifierExtension.create(
+          options.issuerKey ?? issuer?.publicKey ?? publicKey,
+          false,
+          webcrypto,
+        ),
       ],
     },
     webcrypto,

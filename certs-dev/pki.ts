@@ -2,6 +2,7 @@
 import 'reflect-metadata'; // before @peculiar/x509, which needs it
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { KeyObject } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import {
   type Authority,
@@ -15,6 +16,18 @@ import {
   privateKeyPem,
 } from './authority.ts';
 
+import { makeBadLeaves } from './bad-leaves.ts';
+import { PASSWORD, encryptPkcs8, makePkcs12 } from './containers.ts';
+import {
+  type MlDsaAuthority,
+  type MlDsaKind,
+  ML_DSA_KINDS,
+  generateMlDsaKeys,
+  issueMlDsaAuthority,
+  issueMlDsaLeaf,
+  mlDsaPkcs8,
+} from './ml-dsa.ts';
+
 const ORGANISATION = 'O=Roles Anywhere development';
 
 /** Leaves with a serial number that is easy to get wrong, in hexadecimal, all with P-256 keys. */
@@ -26,17 +39,19 @@ const SERIALS = {
 
 export interface PkiOptions {
   /** Which leaves to make; default all. Fewer are faster: RSA 4096 takes seconds. */
-  kinds?: readonly KeyKind[];
+  kinds?: readonly (KeyKind | MlDsaKind)[];
 }
 
 /** What tests need to issue more certificates under the same authorities. */
 export interface Pki {
   root: Authority;
   intermediate: Authority;
+  /** Issued by the root; issued the leaves with ML-DSA keys. */
+  mlDsaIntermediate: MlDsaAuthority;
 }
 
-/** Name of a file in the PKI's folder, and its text. */
-type Files = Map<string, string>;
+/** Name of a file in the PKI's folder, and what is in it. */
+type Files = Map<string, string | Uint8Array>;
 
 /**
  * Makes a whole PKI in `dir`, replacing what was there. The files are written
@@ -45,14 +60,18 @@ type Files = Map<string, string>;
  */
 export async function makePki(dir: string, options: PkiOptions = {}): Promise<Pki> {
   const files: Files = new Map();
-  const [pki] = await Promise.all([makeClientSide(files, options.kinds ?? KEY_KINDS), makeTlsSide(files)]);
+  const [pki] = await Promise.all([
+    makeClientSide(files, options.kinds ?? [...KEY_KINDS, ...ML_DSA_KINDS]),
+    makeTlsSide(files),
+  ]);
   await replaceFolder(dir, files);
   return pki;
 }
 
-async function makeClientSide(files: Files, kinds: readonly KeyKind[]): Promise<Pki> {
+async function makeClientSide(files: Files, kinds: readonly (KeyKind | MlDsaKind)[]): Promise<Pki> {
   // All keys at once: RSA key generation runs on Node's threads and varies from one second to several.
-  const leafKeys = Promise.all(kinds.map(async (kind) => ({ kind, keys: await generateKeys(kind) })));
+  const classic = kinds.filter((kind): kind is KeyKind => !isMlDsa(kind));
+  const leafKeys = Promise.all(classic.map(async (kind) => ({ kind, keys: await generateKeys(kind) })));
   const root = await issueAuthority({
     subject: `CN=Development root,${ORGANISATION}`,
     keys: await generateKeys('ec-p256'),
@@ -79,13 +98,80 @@ async function makeClientSide(files: Files, kinds: readonly KeyKind[]): Promise<
     files.set(`${kind}.combined.pem`, pem + privateKeyPem(keys));
     files.set(`${kind}.chain.pem`, bundle);
     files.set(`${kind}.text.pem`, describe(certificate) + pem);
+    const pkcs8 = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'der' });
+    addContainers(files, kind, pkcs8, certificate, intermediate.certificate);
   }
+  const mlDsaIntermediate = makeMlDsaSide(files, kinds.filter(isMlDsa), root);
   for (const [name, serialNumber] of Object.entries(SERIALS)) {
     const keys = await generateKeys('ec-p256');
     files.set(`${name}.crt.pem`, certificatePem(await issueClient(name, intermediate, keys, serialNumber)));
     files.set(`${name}.key.pem`, privateKeyPem(keys));
   }
-  return { root, intermediate };
+  for (const [name, text] of await makeBadLeaves(root, intermediate)) files.set(name, text);
+  return { root, intermediate, mlDsaIntermediate };
+}
+
+function isMlDsa(kind: KeyKind | MlDsaKind): kind is MlDsaKind {
+  return kind.startsWith('ml-dsa-');
+}
+
+function makeMlDsaSide(files: Files, kinds: readonly MlDsaKind[], root: Authority): MlDsaAuthority {
+  const keys = generateMlDsaKeys('ml-dsa-65');
+  const intermediate = issueMlDsaAuthority(`CN=Development ML-DSA intermediate,${ORGANISATION}`, keys, root);
+  files.set('ml-dsa-intermediate.pem', certificatePem(intermediate.certificate));
+  files.set('ml-dsa-intermediate.key.pem', toPem('PRIVATE KEY', mlDsaPkcs8(keys)));
+  const bundle = chainBundle(intermediate.certificate);
+  for (const kind of kinds) {
+    const leafKeys = generateMlDsaKeys(kind);
+    const certificate = issueMlDsaLeaf(subjectOf(kind), leafKeys, intermediate, namesOf(kind));
+    const text = certificatePem(certificate);
+    const key = toPem('PRIVATE KEY', mlDsaPkcs8(leafKeys));
+    files.set(`${kind}.crt.pem`, text);
+    files.set(`${kind}.key.pem`, key);
+    files.set(`${kind}.combined.pem`, text + key);
+    files.set(`${kind}.chain.pem`, bundle);
+    files.set(`${kind}.text.pem`, describe(certificate) + text);
+    for (const form of ['seed', 'expanded'] as const) {
+      const pkcs8 = mlDsaPkcs8(leafKeys, form);
+      files.set(`${kind}.${form}.pem`, toPem('PRIVATE KEY', pkcs8));
+      files.set(`${kind}.${form}.encrypted.pem`, toPem('ENCRYPTED PRIVATE KEY', encryptPkcs8(pkcs8, PASSWORD)));
+    }
+    addContainers(files, kind, mlDsaPkcs8(leafKeys), certificate, intermediate.certificate);
+  }
+  return intermediate;
+}
+
+/** Everything that holds a key and a certificate other than in plain PEM. */
+function addContainers(
+  files: Files,
+  kind: string,
+  pkcs8: Uint8Array,
+  leaf: x509.X509Certificate,
+  issuer: x509.X509Certificate,
+): void {
+  const certificates = [leaf, issuer].map(({ rawData }) => new Uint8Array(rawData));
+  files.set(`${kind}.crt.der`, new Uint8Array(leaf.rawData));
+  files.set(`${kind}.key.der`, pkcs8);
+  files.set(`${kind}.encrypted.pem`, toPem('ENCRYPTED PRIVATE KEY', encryptPkcs8(pkcs8, PASSWORD)));
+  files.set(`${kind}.encrypted.der`, encryptPkcs8(pkcs8, PASSWORD, 'legacy'));
+  files.set(`${kind}.p12`, makePkcs12(pkcs8, certificates, PASSWORD));
+  files.set(`${kind}.legacy.p12`, makePkcs12(pkcs8, certificates, PASSWORD, 'legacy'));
+  files.set(`${kind}.no-password.p12`, makePkcs12(pkcs8, certificates, ''));
+}
+
+function toPem(label: string, der: Uint8Array): string {
+  return `${x509.PemConverter.encode(der, label)}\n`;
+}
+
+function subjectOf(name: string): string {
+  return `CN=${name},OU=Clients,${ORGANISATION}`;
+}
+
+function namesOf(name: string): x509.JsonGeneralNames {
+  return [
+    { type: 'dns', value: `${name}.dev.example` },
+    { type: 'url', value: `spiffe://dev.example/${name}` },
+  ];
 }
 
 async function issueClient(
@@ -95,13 +181,10 @@ async function issueClient(
   serialNumber?: string,
 ): Promise<x509.X509Certificate> {
   return await issueLeaf({
-    subject: `CN=${name},OU=Clients,${ORGANISATION}`,
+    subject: subjectOf(name),
     issuer,
     publicKey: keys.publicKey,
-    extensions: leafExtensions([
-      { type: 'dns', value: `${name}.dev.example` },
-      { type: 'url', value: `spiffe://dev.example/${name}` },
-    ]),
+    extensions: leafExtensions(namesOf(name)),
     ...(serialNumber !== undefined && { serialNumber }),
   });
 }
@@ -160,7 +243,7 @@ async function replaceFolder(dir: string, files: Files): Promise<void> {
   const fresh = await mkdtemp(`${dir}.new-`); // mode 0700
   const old = `${fresh}.old`;
   try {
-    for (const [name, text] of files) await writeFile(join(fresh, name), text, { mode: 0o600, flag: 'wx' });
+    for (const [name, content] of files) await writeFile(join(fresh, name), content, { mode: 0o600, flag: 'wx' });
     await rename(dir, old).catch(ignoreMissing);
     await rename(fresh, dir);
   } catch (error) {

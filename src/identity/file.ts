@@ -20,6 +20,8 @@ export interface Material {
   readonly bytes: Uint8Array;
   /** Whether reading it once more gives what is there then; a pipe gives its bytes once. */
   readonly rereadable: boolean;
+  /** Permission bits of a plain file; undefined for anything else, and on Windows. */
+  readonly mode?: number | undefined;
 }
 
 /** Reads what `value` of `flag` names. */
@@ -52,7 +54,8 @@ export const readMaterialFile: ReadMaterial = (flag, path) => {
       throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} is empty`, {
         hint: 'whatever wrote the file did not finish: make it again',
       });
-    return { flag, source, bytes, rereadable: stats.isFile() };
+    const mode = stats.isFile() && process.platform !== 'win32' ? stats.mode & 0o777 : undefined;
+    return { flag, source, bytes, rereadable: stats.isFile(), mode };
   } catch (error) {
     throw error instanceof RolesAnywhereError ? error : accessError(flag, source, error);
   } finally {
@@ -60,15 +63,31 @@ export const readMaterialFile: ReadMaterial = (flag, path) => {
   }
 };
 
-/** Reads to the end without ever growing a buffer: what is left behind by growing could not be wiped. */
-function readBounded(descriptor: number, source: string): Uint8Array {
+/** Longer values are looked at more closely: the shortest private key has 164 characters in base64. */
+const ORDINARY_LENGTH = 150;
+
+/** Whether a value is the name of a file and surely not what source.ts is for. */
+export function isOrdinaryPath(value: string): boolean {
+  return value !== '-' && !value.startsWith('env:') && value.length < ORDINARY_LENGTH;
+}
+
+/**
+ * Reads to the end without ever growing a buffer: what is left behind by growing could not be wiped.
+ *
+ * @param read fills a part of the buffer, and gives its length; 0 at the end
+ */
+export function readBounded(
+  descriptor: number,
+  source: string,
+  read: (descriptor: number, chunk: Uint8Array) => number = readSync,
+): Uint8Array {
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
     for (;;) {
       const chunk = new Uint8Array(CHUNK_BYTES);
       chunks.push(chunk);
-      const count = readSync(descriptor, chunk);
+      const count = read(descriptor, chunk);
       if (count === 0) break;
       chunks[chunks.length - 1] = chunk.subarray(0, count);
       length += count;
@@ -90,7 +109,8 @@ function readBounded(descriptor: number, source: string): Uint8Array {
   }
 }
 
-function accessError(flag: MaterialFlag, source: string, error: unknown): RolesAnywhereError {
+/** The error for what the system refused. */
+export function accessError(flag: MaterialFlag, source: string, error: unknown): RolesAnywhereError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return new RolesAnywhereError('ERR_FILE_NOT_FOUND', `${source} does not exist`, {

@@ -1,22 +1,31 @@
 /** From what a person gave to an identity: the only file that knows all the kinds there are. */
-import { type KeyObject, createPublicKey } from 'node:crypto';
 import { RolesAnywhereError } from '../errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { orderChain } from '../x509/chain.ts';
-import { belongsTo, keyTypeOf } from '../x509/keys.ts';
-import { type Contents, certificatesIn, privateKeysIn, readContents, wipe } from './contents.ts';
-import { type MaterialFlag, type ReadMaterial, readMaterialFile } from './file.ts';
+import { MAX_CHAIN_LENGTH, orderChain, unrelatedTo } from '../x509/chain.ts';
+import { checkIdentity } from './checks.ts';
+import type { PasswordDeps } from './containers/password.ts';
+import { type Contents, certificatesIn, openContainers, readContents, signingKeysIn, wipe } from './contents.ts';
+import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './file.ts';
 import type { Identity, Signer } from './identity.ts';
-import { createKeySigner } from './key-signer.ts';
+import type { Pkcs11Deps, TokenSettings } from './pkcs11/index.ts';
+import type { PrivateKey } from './private-key.ts';
+import type { SourceDeps } from './source.ts';
+import type { Warn } from './warnings.ts';
 
-/** Where an identity is: values of the flags of the same names. */
+/**
+ * Where an identity is: values of the flags of the same names. What is called
+ * a file may also be `-` for standard input, once, or `env:NAME` for a variable
+ * that holds the same, PEM as it is or in base64.
+ */
 export interface IdentitySpec {
-  /** A file: the certificate, also with its chain behind it and its key, in PEM; or the certificate alone in DER. */
+  /** A file: the certificate in PEM or DER, in PEM also with its chain behind it and its key; or a PKCS#12 container. */
   certificate: string;
-  /** A file: the private key in PEM. Default: it is in the certificate's file. */
+  /** A file: the private key in PEM, DER or PKCS#12, also encrypted. Default: it is in the certificate's file. */
   privateKey?: string | undefined;
-  /** A file: a PEM bundle of intermediates in any order. Default: those behind the certificate in its file. */
+  /** A file: a PEM bundle of intermediates in any order, or PKCS#12. Default: those in the certificate's file. */
   intermediates?: string | undefined;
+  /** Warns where the certificate breaks a rule of the service or the chain is too long, instead of refusing. Default false. */
+  skipChecks?: boolean | undefined;
 }
 
 /** A private key by itself, for checking that it signs. */
@@ -28,8 +37,21 @@ export interface SigningKey {
   close(): Promise<void>;
 }
 
-export interface LoadDeps {
-  read?: ReadMaterial;
+/** What loading needs of the world, also the passwords of what is encrypted. */
+export interface LoadDeps extends PasswordDeps, SourceDeps {
+  /** Comes first; what it does not know is read from files, standard input and the environment. */
+  read?: ((...[flag, value]: Parameters<ReadMaterial>) => Material | undefined) | undefined;
+  /** Told of what is odd and no reason to refuse. Default: nobody. */
+  warn?: Warn | undefined;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  now?: (() => number) | undefined;
+  /**
+   * Asked when the certificate is not valid now: whether `now` was wrong. It is looked at again when the answer is true,
+   * by the time that `now` tells then.
+   */
+  correctClock?: (() => Promise<boolean>) | undefined;
+  /** For keys in PKCS#11 tokens. */
+  token?: TokenSettings & Pkcs11Deps;
   /** Waits until a rotation that was met half-way is likely to be over. Default 100 ms. */
   pause?: () => Promise<unknown>;
 }
@@ -38,30 +60,81 @@ const ROTATION_PAUSE_MS = 100;
 
 /**
  * Loads certificate, chain and key as one snapshot, and checks that the key is
- * the certificate's. Files that do not match are read once more before that is
+ * the certificate's and that the service can take it. Files that do not match are read once more before that is
  * an error: they may have been replaced between two reads.
  *
  * @throws RolesAnywhereError of class `identity`, or `ERR_UNSUPPORTED` for kinds of material that this version lacks
  */
 export async function loadIdentity(spec: IdentitySpec, deps: LoadDeps = {}): Promise<Identity> {
+  const { certificate, privateKey, intermediates } = spec;
+  if ([certificate, privateKey, intermediates].filter((value) => value === '-').length > 1) {
+    const { refuseStdinTwice } = await import('./source.ts');
+    refuseStdinTwice({ '--certificate': certificate, '--private-key': privateKey, '--intermediates': intermediates });
+  }
+  const identity = await openIdentity(spec, deps);
+  const check = (): Promise<void> =>
+    checkIdentity(identity, {
+      // A PKCS#11 URI may hold a PIN.
+      source: isPkcs11(spec.certificate) ? '--certificate' : `--certificate ${spec.certificate}`,
+      now: (deps.now ?? Date.now)(),
+      skipChecks: spec.skipChecks === true,
+      warn: deps.warn ?? (() => {}),
+    });
+  try {
+    await check().catch(async (error: unknown) => {
+      if (!isAboutTime(error) || (await deps.correctClock?.()) !== true) throw error;
+      await check();
+    });
+    return identity;
+  } catch (error) {
+    await identity.close();
+    throw error;
+  }
+}
+
+/** An error that a wrong clock explains as well. */
+function isAboutTime(error: unknown): boolean {
+  return (
+    error instanceof RolesAnywhereError &&
+    (error.code === 'ERR_CERTIFICATE_EXPIRED' || error.code === 'ERR_CERTIFICATE_NOT_YET_VALID')
+  );
+}
+
+async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Identity> {
+  if (isPkcs11(spec.certificate) || isPkcs11(spec.privateKey)) {
+    refuseUnsupported('--intermediates', spec.intermediates);
+    const { loadPkcs11Identity } = await import('./pkcs11/index.ts');
+    return await loadPkcs11Identity(
+      { ...deps.token, ...spec },
+      {
+        open: (flag, value) => openMaterial(flag, value, deps),
+        passwords: deps,
+        ...deps.token,
+      },
+    );
+  }
   refuseUnsupported('--certificate', spec.certificate);
   refuseUnsupported('--private-key', spec.privateKey);
   refuseUnsupported('--intermediates', spec.intermediates);
   const opened: Contents[] = [];
-  const open: OpenMaterial = (flag, value) => {
-    const contents = openMaterial(flag, value, deps);
+  // A password that was typed is not asked for again when files are read once more.
+  const typed = deps.typed ?? new Map<string, Uint8Array>();
+  const withTyped = { ...deps, typed };
+  const open: OpenMaterial = async (flag, value) => {
+    const contents = await openMaterial(flag, value, withTyped);
     opened.push(contents);
     return contents;
   };
   try {
-    return assemble(spec, open);
+    return await assemble(spec, open, withTyped);
   } catch (error) {
     const mayBeRotation = error instanceof RolesAnywhereError && error.code === 'ERR_KEY_MISMATCH';
     if (!mayBeRotation || !opened.every(({ material }) => material.rereadable)) throw error;
     await (deps.pause ?? pause)();
-    return assemble(spec, open);
+    return await assemble(spec, open, withTyped);
   } finally {
     opened.forEach(wipe);
+    if (deps.typed === undefined) for (const password of typed.values()) password.fill(0);
   }
 }
 
@@ -71,88 +144,131 @@ export async function loadIdentity(spec: IdentitySpec, deps: LoadDeps = {}): Pro
  * @param privateKey as in {@link IdentitySpec}
  */
 export async function loadSigningKey(privateKey: string, deps: LoadDeps = {}): Promise<SigningKey> {
+  if (isPkcs11(privateKey)) {
+    const { loadPkcs11SigningKey } = await import('./pkcs11/index.ts');
+    return await loadPkcs11SigningKey(privateKey, deps.token, deps.token);
+  }
   refuseUnsupported('--private-key', privateKey);
-  const contents = openMaterial('--private-key', privateKey, deps);
+  const contents = await openMaterial('--private-key', privateKey, deps);
   try {
-    const [key] = privateKeysIn(contents);
-    return {
-      signer: createKeySigner(key, keyTypeOf(key, contents.material.source)),
-      publicKey: createPublicKey(key).export({ type: 'spki', format: 'der' }),
-      close: nothingToClose,
-    };
+    const [key, ...others] = await signingKeysIn(contents, deps);
+    for (const other of others) other.forget();
+    return { signer: key.signer, publicKey: key.publicKey(), close: async () => key.forget() };
   } finally {
     wipe(contents);
   }
 }
 
 /**
- * Loads the first certificate of a file and looks at nothing else in it.
+ * Loads the certificates of a file and looks at nothing else in it.
  *
- * @param certificate as in {@link IdentitySpec}
+ * @param value as in {@link IdentitySpec}
+ * @param flag what errors call it; default `--certificate`
+ * @returns in the file's order; of a PKCS#12 container, first the one that goes with its key
  */
-export async function loadCertificate(certificate: string, deps: LoadDeps = {}): Promise<Certificate> {
-  refuseUnsupported('--certificate', certificate);
-  const contents = openMaterial('--certificate', certificate, deps);
+export async function loadCertificates(
+  value: string,
+  deps: LoadDeps = {},
+  flag: MaterialFlag = '--certificate',
+): Promise<readonly [Certificate, ...Certificate[]]> {
+  refuseUnsupported(flag, value);
+  const contents = await openMaterial(flag, value, deps);
   try {
-    return certificatesIn(contents)[0];
+    return certificatesIn(contents);
   } finally {
     wipe(contents);
   }
 }
 
-type OpenMaterial = (flag: MaterialFlag, value: string) => Contents;
+/** Reads from wherever a value says. */
+async function readFrom(flag: MaterialFlag, value: string, deps: LoadDeps): Promise<Material> {
+  const given = deps.read?.(flag, value);
+  if (given !== undefined) return given;
+  if (isOrdinaryPath(value)) return readMaterialFile(flag, value);
+  const { materialReader } = await import('./source.ts');
+  return materialReader(deps)(flag, value);
+}
 
-function openMaterial(flag: MaterialFlag, value: string, deps: LoadDeps): Contents {
-  const material = (deps.read ?? readMaterialFile)(flag, value);
+type OpenMaterial = (flag: MaterialFlag, value: string) => Promise<Contents>;
+
+async function openMaterial(flag: MaterialFlag, value: string, deps: LoadDeps): Promise<Contents> {
+  const material = await readFrom(flag, value, deps);
   try {
-    return readContents(material);
+    return await openContainers(readContents(material), deps);
   } catch (error) {
     material.bytes.fill(0);
     throw error;
   }
 }
 
+/** Whether a value is a PKCS#11 URI: their code is loaded for them only. */
+export function isPkcs11(value: string | undefined): boolean {
+  return value !== undefined && /^pkcs11:/i.test(value);
+}
+
 /** Values that are not the name of a file. */
 function refuseUnsupported(flag: MaterialFlag, value: string | undefined): void {
-  const kind = value?.startsWith('pkcs11:')
-    ? 'a PKCS#11 URI'
-    : value?.startsWith('handle:')
-      ? 'a TPM handle'
-      : undefined;
+  const kind = isPkcs11(value) ? 'a PKCS#11 URI' : value?.startsWith('handle:') ? 'a TPM handle' : undefined;
   if (kind === undefined) return;
   throw new RolesAnywhereError('ERR_UNSUPPORTED', `${flag} is ${kind}, which this version cannot use`, {
     hint: `give a PEM file with ${flag}`,
   });
 }
 
-function assemble(spec: IdentitySpec, open: OpenMaterial): Identity {
-  const certificateFile = open('--certificate', spec.certificate);
-  const keyFile = spec.privateKey === undefined ? certificateFile : open('--private-key', spec.privateKey);
-  const bundle = spec.intermediates === undefined ? undefined : open('--intermediates', spec.intermediates);
+async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps): Promise<Identity> {
+  const certificateFile = await open('--certificate', spec.certificate);
+  const keyFile = spec.privateKey === undefined ? certificateFile : await open('--private-key', spec.privateKey);
+  const bundle = spec.intermediates === undefined ? undefined : await open('--intermediates', spec.intermediates);
   const certificates = certificatesIn(certificateFile);
   const intermediates = bundle === undefined ? [] : certificatesIn(bundle);
-  const { leaf, key } = matchKey(certificates, privateKeysIn(keyFile), certificateFile, keyFile);
-  const chain = orderChain(leaf, [...certificates, ...intermediates]);
-  return {
-    certificate: leaf.der,
-    serialNumber: leaf.serialNumber,
-    chain: chain.map(({ der }) => der),
-    signer: createKeySigner(key, keyTypeOf(key, keyFile.material.source)),
-    close: nothingToClose,
-  };
+  const { leaf, key } = matchKey(certificates, await signingKeysIn(keyFile, deps), certificateFile, keyFile);
+  try {
+    const candidates = [...certificates, ...intermediates];
+    const chain = orderChain(leaf, candidates, spec.skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
+    await warnOf({ leaf, unrelated: unrelatedTo(leaf, chain, candidates), keyMaterial: keyFile.material }, deps.warn);
+    return {
+      certificate: leaf.der,
+      serialNumber: leaf.serialNumber,
+      chain: chain.map(({ der }) => der),
+      signer: key.signer,
+      close: async () => key.forget(),
+    };
+  } catch (error) {
+    key.forget();
+    throw error;
+  }
 }
 
-/** The leaf is the certificate that a key belongs to, wherever it stands in its file. */
+interface Oddities {
+  leaf: Certificate;
+  unrelated: readonly Certificate[];
+  keyMaterial: Material;
+}
+
+/** Bits of a mode that let the group and others read. */
+const READABLE = 0o044;
+
+async function warnOf({ leaf, unrelated, keyMaterial: { mode = 0, source } }: Oddities, warn?: Warn): Promise<void> {
+  if (warn === undefined || (unrelated.length === 0 && (mode & READABLE) === 0)) return;
+  const { readableWarning, unrelatedWarning } = await import('./verdicts.ts');
+  if ((mode & READABLE) !== 0) warn(readableWarning(source, mode));
+  if (unrelated.length > 0) warn(unrelatedWarning(leaf, unrelated));
+}
+
+/** The leaf is the certificate that a key belongs to, wherever it stands in its file. Other keys are forgotten. */
 function matchKey(
   certificates: readonly Certificate[],
-  keys: readonly KeyObject[],
+  keys: readonly PrivateKey[],
   certificateFile: Contents,
   keyFile: Contents,
-): { leaf: Certificate; key: KeyObject } {
+): { leaf: Certificate; key: PrivateKey } {
   for (const leaf of certificates) {
-    const key = keys.find((candidate) => belongsTo(candidate, leaf));
-    if (key !== undefined) return { leaf, key };
+    const key = keys.find((candidate) => candidate.belongsTo(leaf));
+    if (key === undefined) continue;
+    for (const other of keys) if (other !== key) other.forget();
+    return { leaf, key };
   }
+  for (const key of keys) key.forget();
   const owner = keyFile === certificateFile ? 'the same file' : keyFile.material.source;
   throw new RolesAnywhereError(
     'ERR_KEY_MISMATCH',
@@ -164,6 +280,3 @@ function matchKey(
 async function pause(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ROTATION_PAUSE_MS));
 }
-
-/** A key in this process holds nothing open. */
-async function nothingToClose(): Promise<void> {}

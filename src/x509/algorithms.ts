@@ -1,6 +1,9 @@
 /** Names of the key algorithms that certificates and PKCS#8 keys are found with. */
 import type { KeyType } from '../identity/identity.ts';
 
+/** The parameter sets of FIPS 204. */
+export type MlDsaType = Exclude<KeyType, 'RSA' | 'EC'>;
+
 /** What an algorithm is called here, and the key type that it is, where that can be used. */
 export interface KeyAlgorithm {
   readonly name: string;

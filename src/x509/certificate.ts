@@ -5,7 +5,18 @@
  */
 import { RolesAnywhereError } from '../errors.ts';
 import { type KeyAlgorithm, keyAlgorithm } from './algorithms.ts';
-import { DerError, TAG, expectTag, readChildren, readDer, readInteger, readObjectIdentifier, readTime } from './der.ts';
+import {
+  DerError,
+  type DerValue,
+  TAG,
+  expectTag,
+  readChildren,
+  readDer,
+  readInteger,
+  readObjectIdentifier,
+  readTime,
+} from './der.ts';
+import { EXTENSION, readExtensions, readIsAuthority, readKeyUsage } from './extensions.ts';
 
 export interface Certificate {
   /** The whole certificate, byte for byte. */
@@ -22,6 +33,20 @@ export interface Certificate {
   /** DER of the SubjectPublicKeyInfo. */
   readonly publicKey: Uint8Array;
   readonly keyAlgorithm: KeyAlgorithm;
+  /** What the issuer signed with. */
+  readonly signature: SignatureAlgorithm;
+  /** Whether basicConstraints says CA:TRUE. */
+  readonly isAuthority: boolean;
+  /** The bits of KEY_USAGE in extensions.ts; undefined without that extension. */
+  readonly keyUsage: number | undefined;
+  /** The DER inside each extension, by object identifier. */
+  readonly extensions: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface SignatureAlgorithm {
+  readonly objectIdentifier: string;
+  /** DER; RSASSA-PSS alone has any that matter. */
+  readonly parameters: Uint8Array | undefined;
 }
 
 /**
@@ -52,12 +77,13 @@ function scan(der: Uint8Array): Certificate {
     version = Number(readInteger(expectTag(number, TAG.integer, 'the version'))) + 1;
     fields.shift();
   }
-  const [serial, , issuer, validity, subject, publicKey] = fields;
+  const [serial, signature, issuer, validity, subject, publicKey, ...optional] = fields;
   const [notBefore, notAfter] = readChildren(expectTag(validity, TAG.sequence, 'the validity'));
   const publicKeyInfo = expectTag(publicKey, TAG.sequence, 'the public key');
   const [algorithm, bits] = readChildren(publicKeyInfo);
   expectTag(bits, TAG.bitString, 'the public key');
   const [identifier] = readChildren(expectTag(algorithm, TAG.sequence, 'the key algorithm'));
+  const extensions = readExtensions(optional.find(({ tag }) => tag === TAG.context3));
   return {
     der,
     version,
@@ -68,6 +94,19 @@ function scan(der: Uint8Array): Certificate {
     notAfter: readTime(notAfter),
     publicKey: publicKeyInfo.der,
     keyAlgorithm: keyAlgorithm(readObjectIdentifier(expectTag(identifier, TAG.objectIdentifier, 'the key algorithm'))),
+    signature: readSignatureAlgorithm(signature),
+    isAuthority: readIsAuthority(extensions.get(EXTENSION.basicConstraints)),
+    keyUsage: readKeyUsage(extensions.get(EXTENSION.keyUsage)),
+    extensions,
+  };
+}
+
+/** The one in the signed part. The one beside it must be the same (RFC 5280, section 4.1.1.2) and is not looked at. */
+function readSignatureAlgorithm(value: DerValue | undefined): SignatureAlgorithm {
+  const [identifier, parameters] = readChildren(expectTag(value, TAG.sequence, 'the signature algorithm'));
+  return {
+    objectIdentifier: readObjectIdentifier(expectTag(identifier, TAG.objectIdentifier, 'the signature algorithm')),
+    parameters: parameters?.der,
   };
 }
 

@@ -6,14 +6,19 @@
 
 /** Universal tags that occur here, with their constructed bit. */
 export const TAG = {
+  boolean: 0x01,
   integer: 0x02,
   bitString: 0x03,
+  octetString: 0x04,
   objectIdentifier: 0x06,
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
+  set: 0x31,
   /** Context-specific, constructed: `[0]` of a certificate is its version. */
   context0: 0xa0,
+  /** `[3]` of a certificate is its extensions. */
+  context3: 0xa3,
 } as const;
 
 /** One value: its tag, its content, and both with the length as they stand in the input. */
@@ -39,11 +44,11 @@ export function readDer(bytes: Uint8Array): DerValue {
   return value;
 }
 
-/** The values inside a constructed one. */
-export function readChildren(parent: DerValue): DerValue[] {
+/** The values inside a constructed one; an error when there are more than `limit`. */
+export function readChildren(parent: DerValue, limit = MAX_CHILDREN): DerValue[] {
   const children: DerValue[] = [];
   for (let offset = 0; offset < parent.content.length;) {
-    if (children.length === MAX_CHILDREN) throw new DerError(`more than ${MAX_CHILDREN} fields`);
+    if (children.length === limit) throw new DerError(`more than ${limit} fields`);
     const child = readAt(parent.content, offset);
     children.push(child);
     offset += child.der.length;

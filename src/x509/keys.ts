@@ -2,7 +2,7 @@
 import { type KeyObject, X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto';
 import { RolesAnywhereError } from '../errors.ts';
 import type { KeyType } from '../identity/identity.ts';
-import { keyAlgorithm } from './algorithms.ts';
+import { type KeyAlgorithm, type MlDsaType, keyAlgorithm } from './algorithms.ts';
 import { type Certificate, sameBytes } from './certificate.ts';
 import { DerError, TAG, expectTag, readChildren, readDer, readObjectIdentifier } from './der.ts';
 import type { PemBlock } from './pem.ts';
@@ -24,8 +24,19 @@ export function isPrivateKeyLabel(label: string): boolean {
   return label === 'PRIVATE KEY' || label.endsWith(' PRIVATE KEY');
 }
 
+/** Whether a block holds a private key that needs a password first: PKCS#8, or RFC 1421 as OpenSSL used it. */
+export function isEncryptedKey({ label, headers }: PemBlock): boolean {
+  return label === 'ENCRYPTED PRIVATE KEY' || /\bENCRYPTED\b/.test(headers.get('Proc-Type') ?? '');
+}
+
+/** The kind of an ML-DSA key in PKCS#8, which not every Node can read; undefined for everything else. */
+export function mlDsaTypeOf({ label, der }: PemBlock): MlDsaType | undefined {
+  const keyType = label === 'PRIVATE KEY' ? pkcs8Algorithm(der)?.keyType : undefined;
+  return keyType === 'RSA' || keyType === 'EC' ? undefined : keyType;
+}
+
 /**
- * Makes a key of a block, and wipes the block's bytes.
+ * Makes an RSA or EC key of a block, and wipes the block's bytes.
  *
  * @param source how errors name the file, for example `--private-key key.pem`
  * @throws RolesAnywhereError `ERR_KEY_ENCRYPTED`, `ERR_KEY_UNSUPPORTED`, `ERR_KEY_MALFORMED`, `ERR_UNSUPPORTED`
@@ -43,9 +54,9 @@ export function readPrivateKey(block: PemBlock, source: string): KeyObject {
 
 function readableFormat(block: PemBlock, source: string): KeyFormat {
   const { label } = block;
-  if (label === 'ENCRYPTED PRIVATE KEY' || /\bENCRYPTED\b/.test(block.headers.get('Proc-Type') ?? ''))
+  if (isEncryptedKey(block))
     throw new RolesAnywhereError('ERR_KEY_ENCRYPTED', `${source} holds a private key that is encrypted`, {
-      hint: 'this version reads plain keys only: decrypt it with `openssl pkey -in KEY -out PLAIN`, under `umask 077`',
+      hint: 'only plain keys are read here: decrypt it with `openssl pkey -in KEY -out PLAIN`, under `umask 077`',
     });
   if (label === 'TSS2 PRIVATE KEY')
     throw new RolesAnywhereError('ERR_UNSUPPORTED', `${source} holds a TPM key, which this version cannot use`, {
@@ -64,7 +75,7 @@ function parseKey(der: Uint8Array, type: KeyFormat, source: string): KeyObject {
     const key = Buffer.from(der.buffer, der.byteOffset, der.byteLength);
     return createPrivateKey({ key, format: 'der', type });
   } catch (error) {
-    const name = type === 'pkcs8' ? pkcs8Algorithm(der) : undefined;
+    const name = type === 'pkcs8' ? pkcs8Algorithm(der)?.name : undefined;
     if (name !== undefined && name !== 'RSA' && name !== 'EC') throw unsupported(name, source);
     throw new RolesAnywhereError('ERR_KEY_MALFORMED', `${source} holds a private key that cannot be read`, {
       hint: 'check it with `openssl pkey -noout -in KEY`',
@@ -74,11 +85,11 @@ function parseKey(der: Uint8Array, type: KeyFormat, source: string): KeyObject {
 }
 
 /** The algorithm that a PKCS#8 key names, when at least that much can be read. */
-function pkcs8Algorithm(der: Uint8Array): string | undefined {
+function pkcs8Algorithm(der: Uint8Array): KeyAlgorithm | undefined {
   try {
     const [, algorithm] = readChildren(expectTag(readDer(der), TAG.sequence, 'the key'));
     const [identifier] = readChildren(expectTag(algorithm, TAG.sequence, 'the algorithm'));
-    return keyAlgorithm(readObjectIdentifier(expectTag(identifier, TAG.objectIdentifier, 'the algorithm'))).name;
+    return keyAlgorithm(readObjectIdentifier(expectTag(identifier, TAG.objectIdentifier, 'the algorithm')));
   } catch (error) {
     if (error instanceof DerError) return undefined;
     throw error;
@@ -101,7 +112,7 @@ export function keyTypeOf(key: KeyObject, source: string): KeyType {
 
 function unsupported(name: string, source: string): RolesAnywhereError {
   return new RolesAnywhereError('ERR_KEY_UNSUPPORTED', `${source} holds a key of the type ${name}`, {
-    hint: 'use RSA, or EC on P-256, P-384 or P-521',
+    hint: 'use RSA, EC on P-256, P-384 or P-521, or ML-DSA',
   });
 }
 

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,8 +50,17 @@ describe('makePki', () => {
   });
 });
 
+const shown = (name: string): string => openssl(['x509', '-in', pkiPath(name), '-noout', '-text']).toString();
+/** What openssl says of a chain; a failed verification is an answer too. */
+const verdict = (...args: string[]): string => {
+  const line = ['verify', '-CAfile', pkiPath('root.pem'), '-untrusted', pkiPath('intermediate.pem'), ...args];
+  return spawnSync('openssl', line, { env: { PATH: process.env['PATH'] ?? '' }, encoding: 'utf8' }).stderr;
+};
+const keyOf = (name: string): string => openssl(['x509', '-in', pkiPath(name), '-noout', '-pubkey']).toString();
+
 describe.skipIf(!hasOpenssl)('the development PKI', () => {
-  const leaves = readdirSync(pkiPath('.')).filter((name) => name.endsWith('.crt.pem'));
+  // OpenSSL 3.0 knows no ML-DSA.
+  const leaves = readdirSync(pkiPath('.')).filter((name) => /^(?!bad-|ml-dsa-).*\.crt\.pem$/.test(name));
 
   it.each(leaves)('has a chain that openssl verifies for %s', (name) => {
     const args = name.startsWith('tls-')
@@ -58,6 +68,44 @@ describe.skipIf(!hasOpenssl)('the development PKI', () => {
       : ['-purpose', 'sslclient', '-CAfile', pkiPath('root.pem'), '-untrusted', pkiPath('ec-p256.chain.pem')];
     const answer = openssl(['verify', '-x509_strict', ...args, pkiPath(name)]).toString();
     expect(answer).toBe(`${pkiPath(name)}: OK\n`);
+  });
+
+  it.each([
+    ['expired', 'certificate has expired'],
+    ['not-yet-valid', 'certificate is not yet valid'],
+    ['wrong-issuer', 'unable to get local issuer certificate'],
+    ['six-deep', 'unable to get local issuer certificate'],
+  ])('makes bad-%s, of which openssl says: %s', (name, words) => {
+    expect(verdict(pkiPath(`bad-${name}.crt.pem`))).toContain(words);
+  });
+
+  it.each([
+    ['ca', 'CA:TRUE'],
+    ['no-digital-signature', 'Key Usage: critical\n                Key Encipherment\n'],
+    ['sha-1', 'ecdsa-with-SHA1'],
+    ['v1', 'Version: 1 (0x0)'],
+    ['empty-subject', 'Subject: \n'],
+  ])('makes bad-%s, in which openssl shows %j', (name, words) => {
+    expect(shown(`bad-${name}.crt.pem`)).toContain(words);
+    expect(verdict('-partial_chain', pkiPath(`bad-${name}.crt.pem`))).toBe('');
+  });
+
+  it('makes bad-no-key-usage without any, and bad-mismatch with another key than bad.key.pem', () => {
+    expect(shown('bad-no-key-usage.crt.pem')).not.toContain('Key Usage');
+    const publicKey = openssl(['pkey', '-in', pkiPath('bad.key.pem'), '-pubout']).toString();
+    expect(keyOf('bad-expired.crt.pem')).toBe(publicKey);
+    expect(keyOf('bad-mismatch.crt.pem')).not.toBe(publicKey);
+  });
+
+  it('makes six authorities below the root for bad-six-deep', () => {
+    const chain = ['-untrusted', pkiPath('bad-six-deep.chain.pem')];
+    expect(verdict(...chain, pkiPath('bad-six-deep.crt.pem'))).toBe('');
+  });
+
+  it('revokes one leaf, and no other, by a list that the intermediate signed', () => {
+    const list = ['-crl_check', '-CRLfile', pkiPath('crl.pem')];
+    expect(verdict(...list, pkiPath('revoked.crt.pem'))).toContain('certificate revoked');
+    expect(verdict(...list, pkiPath('ec-p256.crt.pem'))).toBe('');
   });
 
   it('makes leaves as Roles Anywhere wants them', () => {

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { captureOutput, captureSecrets } from './capture.ts';
 
 /** The built program, as users run it. */
 export const CLI = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
@@ -30,6 +31,8 @@ export function runProgram(
       [...args],
       { env: cleanEnv(env), timeout, maxBuffer: 16 << 20, ...(cwd === undefined ? {} : { cwd }) },
       (error, stdout, stderr) => {
+        captureOutput(stderr);
+        captureSecrets(args, env, stdout);
         if (error !== null && typeof error.code !== 'number') {
           reject(new Error(`${file} did not end by itself: ${error.message}\n${stderr}`, { cause: error }));
         } else {

@@ -36,8 +36,17 @@ const pkcs12 = (name: string, ...options: string[]): ContainerKind => ({
   password: 'pkcs12',
   whole: true,
   openssl: (kind) => [
-    ...['pkcs12', '-export', '-in', pkiPath(`${kind}.crt.pem`), '-inkey', pkiPath(`${kind}.key.pem`)],
-    ...['-certfile', pkiPath('intermediate.pem'), '-passout', 'pass:{}', ...options],
+    'pkcs12',
+    '-export',
+    '-in',
+    pkiPath(`${kind}.crt.pem`),
+    '-inkey',
+    pkiPath(`${kind}.key.pem`),
+    '-certfile',
+    pkiPath('intermediate.pem'),
+    '-passout',
+    'pass:{}',
+    ...options,
   ],
 });
 const traditional = (name: string, cipher: string): ContainerKind => ({
@@ -45,11 +54,15 @@ const traditional = (name: string, cipher: string): ContainerKind => ({
   password: 'pkcs8',
   openssl: (kind) => [
     ...(kind.startsWith('rsa') ? ['rsa', '-traditional'] : ['ec']),
-    ...['-in', pkiPath(`${kind}.key.pem`), `-${cipher}`, '-passout', 'pass:{}'],
+    '-in',
+    pkiPath(`${kind}.key.pem`),
+    `-${cipher}`,
+    '-passout',
+    'pass:{}',
   ],
 });
 
-export const CONTAINERS: readonly ContainerKind[] = [
+const CONTAINERS: readonly ContainerKind[] = [
   { name: 'PKCS#8', file: 'key.pem' },
   { name: 'PKCS#8, DER', file: 'key.der' },
   { name: 'combined PEM', file: 'combined.pem', whole: true },
@@ -78,7 +91,7 @@ export const CONTAINERS: readonly ContainerKind[] = [
   {
     name: 'PKCS#12 of openssl, nothing protected',
     whole: true,
-    openssl: (kind) => [...(pkcs12('').openssl?.(kind) ?? []), ...['-keypbe', 'NONE', '-certpbe', 'NONE', '-nomac']],
+    openssl: (kind) => [...(pkcs12('').openssl?.(kind) ?? []), '-keypbe', 'NONE', '-certpbe', 'NONE', '-nomac'],
   },
 ];
 

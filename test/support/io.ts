@@ -1,4 +1,5 @@
 import type { Io } from '../../src/commands/command.ts';
+import { captureOutput } from './capture.ts';
 
 /** An Io that keeps what a command writes. */
 export function memoryIo(env: Io['env'] = {}): Io & { out(): Buffer; err(): string } {
@@ -6,7 +7,10 @@ export function memoryIo(env: Io['env'] = {}): Io & { out(): Buffer; err(): stri
   let err = '';
   return {
     stdout: (text) => void out.push(Buffer.from(text)),
-    stderr: (text) => void (err += text),
+    stderr(text) {
+      captureOutput(text);
+      err += text;
+    },
     env,
     args: [],
     program: '/usr/local/bin/roles-anywhere',

@@ -16,6 +16,10 @@ function certificate(text: string): Certificate {
     notAfter: new Date(0),
     publicKey: Buffer.from(''),
     keyAlgorithm: { name: 'EC', keyType: 'EC' },
+    signature: { objectIdentifier: '1.2.840.10045.4.3.2', parameters: undefined },
+    isAuthority: true,
+    keyUsage: undefined,
+    extensions: new Map(),
   };
 }
 

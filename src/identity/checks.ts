@@ -1,0 +1,71 @@
+/** Looks at an identity as the service will, before anything is sent. */
+import { type Certificate, readCertificate, sameBytes } from '../x509/certificate.ts';
+import { KEY_USAGE } from '../x509/extensions.ts';
+import { type CertificateRule, brokenPeriod, brokenRules, hasWeakSignature, rsaBits } from '../x509/rules.ts';
+import type { Identity } from './identity.ts';
+import type { Warn, WarningCode } from './warnings.ts';
+
+/** Something to say about one certificate. The words are in verdicts.ts, which is loaded when there is anything. */
+export interface Finding {
+  readonly code: CertificateRule | Exclude<WarningCode, 'WARN_CHAIN_UNRELATED' | 'WARN_KEY_READABLE'>;
+  readonly certificate: Certificate;
+}
+
+const DAY_MS = 86_400_000;
+const EXPIRES_SOON_MS = 7 * DAY_MS;
+
+/** The service's minimum is not documented. Below it a CA of today does not issue. */
+export const LEAST_RSA_BITS = 2048;
+
+export interface CheckOptions {
+  /** How errors name the certificate, for example `--certificate leaf.pem`. */
+  source: string;
+  /** Milliseconds since the epoch. */
+  now: number;
+  /** Broken rules are warnings, not errors. */
+  skipChecks: boolean;
+  warn: Warn;
+}
+
+/**
+ * Checks a certificate and its chain against what the service asks of them.
+ *
+ * @throws RolesAnywhereError `ERR_CERTIFICATE_...` for the most telling rule that the certificate breaks
+ */
+export async function checkIdentity(
+  { certificate, chain }: Pick<Identity, 'certificate' | 'chain'>,
+  { source, now, skipChecks, warn }: CheckOptions,
+): Promise<void> {
+  const leaf = readCertificate(certificate, source);
+  const broken = brokenRules(leaf, now);
+  const odd = oddities(
+    leaf,
+    chain.map((der) => readCertificate(der, 'the chain')),
+    now,
+  );
+  if (broken.length === 0 && odd.length === 0) return;
+  const { refusalOf, warningOf } = await import('./verdicts.ts');
+  const [worst] = broken;
+  if (worst !== undefined && !skipChecks) throw refusalOf(worst, leaf, source, now);
+  const findings = [...broken.map((code): Finding => ({ code, certificate: leaf })), ...odd];
+  for (const finding of findings) warn(warningOf(finding, source, now));
+}
+
+/** What may be wrong, and is for the service to judge. */
+export function oddities(leaf: Certificate, chain: readonly Certificate[], now: number): Finding[] {
+  const found: Finding[] = [];
+  const left = leaf.notAfter.getTime() - now;
+  if (left >= 0 && left < EXPIRES_SOON_MS) found.push({ code: 'WARN_CERTIFICATE_EXPIRES_SOON', certificate: leaf });
+  if ((rsaBits(leaf) ?? LEAST_RSA_BITS) < LEAST_RSA_BITS) found.push({ code: 'WARN_KEY_SHORT', certificate: leaf });
+  for (const certificate of chain) {
+    const { isAuthority, keyUsage = KEY_USAGE.keyCertSign } = certificate;
+    if (!isAuthority || (keyUsage & KEY_USAGE.keyCertSign) === 0 || hasWeakSignature(certificate))
+      found.push({ code: 'WARN_CHAIN_CERTIFICATE', certificate });
+    // One that was renewed may lie beside its successor.
+    const isReplaced = chain.some(
+      (other) => sameBytes(other.subject, certificate.subject) && brokenPeriod(other, now) === undefined,
+    );
+    if (!isReplaced) found.push({ code: 'WARN_CHAIN_VALIDITY', certificate });
+  }
+  return found;
+}

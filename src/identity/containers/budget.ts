@@ -1,0 +1,42 @@
+/** How much work a file may ask for before it is known that its password is right. */
+import { RolesAnywhereError } from '../../errors.ts';
+
+/** In all of one file: some seconds. What is in use today has between 1 and 1,000,000. */
+export const MAX_ITERATIONS = 10_000_000;
+/** 256 MiB. RFC 7914's strong setting needs 1 GiB, but nothing writes keys with it; OpenSSL's default needs 16 MiB. */
+export const MAX_SCRYPT_BYTES = 256 * 1024 * 1024;
+/** Memory times passes: with `p` passes scrypt takes as long as with `p` times the memory. */
+const MAX_SCRYPT_WORK = 4 * MAX_SCRYPT_BYTES;
+
+/** Counts what the key derivations of one file cost, before they are run. */
+export class WorkBudget {
+  readonly #source: string;
+  #iterations = 0;
+  #scryptWork = 0;
+
+  /** @param source how errors name the file */
+  constructor(source: string) {
+    this.#source = source;
+  }
+
+  /** @throws RolesAnywhereError `ERR_KDF_TOO_COSTLY` */
+  takeIterations(iterations: number): void {
+    this.#iterations += iterations;
+    if (this.#iterations > MAX_ITERATIONS)
+      throw this.#tooCostly(`more than ${MAX_ITERATIONS} iterations to derive keys from its password`);
+  }
+
+  /** @throws RolesAnywhereError `ERR_KDF_TOO_COSTLY` */
+  takeScrypt(bytes: number, passes: number): void {
+    if (bytes > MAX_SCRYPT_BYTES)
+      throw this.#tooCostly(`more than ${MAX_SCRYPT_BYTES / 1024 / 1024} MiB of memory for scrypt`);
+    this.#scryptWork += bytes * passes;
+    if (this.#scryptWork > MAX_SCRYPT_WORK) throw this.#tooCostly('too many passes of scrypt');
+  }
+
+  #tooCostly(what: string): RolesAnywhereError {
+    return new RolesAnywhereError('ERR_KDF_TOO_COSTLY', `${this.#source} asks for ${what}`, {
+      hint: 'the file is damaged, or was made to keep programs busy: make it again with the usual settings',
+    });
+  }
+}

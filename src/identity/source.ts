@@ -1,0 +1,133 @@
+/**
+ * Where material comes from: a path, `-` for standard input, or `env:NAME` for a
+ * variable of the environment. Loaded when a value is not plainly a path.
+ */
+import { readSync } from 'node:fs';
+import { RolesAnywhereError } from '../errors.ts';
+import {
+  MAX_FILE_BYTES,
+  type Material,
+  type MaterialFlag,
+  type ReadMaterial,
+  accessError,
+  isOrdinaryPath,
+  readBounded,
+  readMaterialFile,
+} from './file.ts';
+
+export interface SourceDeps {
+  /** Default `process.env`. */
+  env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** File descriptor of standard input. Default 0. */
+  stdin?: number | undefined;
+}
+
+/** Whether a value of a flag that names material is the name of a file, which can be read again and watched. */
+export function isPath(value: string): boolean {
+  return value !== '-' && !value.startsWith('env:');
+}
+
+/** Reads from wherever a value says. Files as {@link readMaterialFile} does. */
+export function materialReader({ env = process.env, stdin = 0 }: SourceDeps = {}): ReadMaterial {
+  return (flag, value) => {
+    if (value === '-') return readStdin(flag, stdin);
+    if (value.startsWith('env:')) return readVariable(flag, value.slice('env:'.length), env);
+    refuseMaterialItself(flag, value);
+    return readMaterialFile(flag, value);
+  };
+}
+
+/**
+ * Refuses a line on which standard input has to serve twice.
+ *
+ * @param values by flag, without regard to whether a flag names material or a password
+ * @throws RolesAnywhereError `ERR_FLAG_CONFLICT`
+ */
+export function refuseStdinTwice(values: Readonly<Record<string, string | undefined>>): void {
+  const [one, other] = Object.keys(values).filter((flag) => values[flag] === '-');
+  if (other === undefined) return;
+  throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `${one} and ${other} are both - (standard input)`, {
+    hint: 'it can be read once: put certificate, chain and key into one stream for --certificate, or use files',
+  });
+}
+
+/** Reads until it ends. */
+function readStdin(flag: MaterialFlag, descriptor: number): Material {
+  const source = `${flag} - (standard input)`;
+  let bytes: Uint8Array;
+  try {
+    bytes = readBounded(descriptor, source, readPatiently);
+  } catch (error) {
+    throw error instanceof RolesAnywhereError ? error : accessError(flag, source, error);
+  }
+  if (bytes.length > 0) return { flag, source, bytes, rereadable: false };
+  throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} is empty`, {
+    hint: 'whatever should write into it wrote nothing; it can be read once only',
+  });
+}
+
+/** Blocks until there are bytes, or gives 0 at the end. */
+function readPatiently(descriptor: number, chunk: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(descriptor, chunk);
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EOF') return 0; // how Windows says that a pipe ends
+      if (code !== 'EAGAIN') throw error;
+      // Standard input that does not block, and has nothing yet: wait as one that does would, a few milliseconds at a time.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+/** Longest name of a variable that is taken, and shown: anything longer may be the material itself. */
+const MAX_NAME = 128;
+
+/** The value may be a key: no message shows any of it. */
+function readVariable(flag: MaterialFlag, name: string, env: Readonly<Record<string, string | undefined>>): Material {
+  if (name.length > MAX_NAME || !/^[A-Za-z_]\w*$/.test(name))
+    throw new RolesAnywhereError('ERR_FLAG_VALUE', `${flag}: what follows env: is not the name of a variable`, {
+      hint: `write ${flag} env:NAME, without a dollar sign: the variable itself must hold the PEM text`,
+    });
+  const source = `${flag} env:${name}`;
+  const value = env[name];
+  if (value === undefined)
+    throw new RolesAnywhereError('ERR_VARIABLE_NOT_SET', `${source}: the variable ${name} is not set`, {
+      hint: 'check its spelling, and that it is exported to this program',
+    });
+  if (value.trim() === '')
+    throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} is empty`, {
+      hint: 'whatever sets the variable found nothing to put in',
+    });
+  if (value.length > 2 * MAX_FILE_BYTES)
+    throw new RolesAnywhereError('ERR_FILE_TOO_LARGE', `${source} is larger than ${MAX_FILE_BYTES} bytes`, {
+      hint: 'that is no certificate or key',
+    });
+  const bytes = value.includes('-----BEGIN') ? new Uint8Array(Buffer.from(value)) : decodeBase64(value);
+  if (bytes === undefined)
+    throw new RolesAnywhereError('ERR_FORMAT_UNKNOWN', `${source} is neither PEM nor base64 of it`, {
+      hint: 'PEM has a line like -----BEGIN CERTIFICATE-----; base64 of a file is what `base64 FILE` prints',
+    });
+  return { flag, source, bytes, rereadable: false };
+}
+
+/** RFC 4648, sections 4 and 5, with or without padding and line feeds; undefined when it is anything else. */
+function decodeBase64(text: string): Uint8Array | undefined {
+  if (!/^[\w+/\s-]+={0,2}\s*$/.test(text)) return undefined;
+  const pooled = Buffer.from(text, 'base64url');
+  const bytes = Uint8Array.from(pooled); // not a part of the pool that Node's small buffers share, so that wiping it works
+  pooled.fill(0);
+  return bytes.length === 0 ? undefined : bytes;
+}
+
+/**
+ * A path of that form would be shown in messages, and it is not one: it is
+ * PEM, base64 of PEM or base64 of DER, where a variable was expanded by a shell.
+ */
+function refuseMaterialItself(flag: MaterialFlag, value: string): void {
+  if (isOrdinaryPath(value) || !/-----BEGIN|^(?:LS0tLS1|M)[A-Za-z0-9+/=\s]+$/.test(value)) return;
+  throw new RolesAnywhereError('ERR_FLAG_VALUE', `${flag} is the material itself, not the name of a file`, {
+    hint: `keep it off the command line, which other users can see: use ${flag} env:NAME for a variable, or - for standard input`,
+  });
+}

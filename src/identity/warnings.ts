@@ -1,0 +1,19 @@
+/** What is odd about an identity and yet no reason to refuse it, as values. */
+import type { CertificateRule } from '../x509/rules.ts';
+
+export type WarningCode =
+  | 'WARN_CERTIFICATE_EXPIRES_SOON'
+  | 'WARN_CHAIN_VALIDITY'
+  | 'WARN_CHAIN_CERTIFICATE'
+  | 'WARN_CHAIN_UNRELATED'
+  | 'WARN_KEY_READABLE'
+  | 'WARN_KEY_SHORT';
+
+export interface IdentityWarning {
+  /** Stable, for callers to compare. That of an error where checks are skipped that would have refused. */
+  readonly code: WarningCode | CertificateRule;
+  /** For people: lower case, without a full stop, and never a secret. */
+  readonly message: string;
+}
+
+export type Warn = (warning: IdentityWarning) => void;
