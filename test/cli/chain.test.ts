@@ -61,8 +61,12 @@ async function whoIs({ status, stdout, stderr }: CliResult): Promise<{ arn: stri
 
 const firstHop = ['--assume-role-arn', `${FIRST},external-id=${EXTERNAL_ID},tag=Team=blue,transitive-tag-key=Team`];
 const secondHop = (device: keyof typeof MFA = 'command'): string[] => [
-  ...['--assume-role-arn', SECOND, '--assume-role-session-name', 'night-shift'],
-  ...['--mfa-serial', MFA[device].serialNumber],
+  '--assume-role-arn',
+  SECOND,
+  '--assume-role-session-name',
+  'night-shift',
+  '--mfa-serial',
+  MFA[device].serialNumber,
 ];
 
 describe('a chain of roles', () => {
@@ -107,7 +111,7 @@ describe('a chain of roles', () => {
     expect({ ended, stdout }).toEqual({ ended: status, stdout: '' });
     expect(stderr).toContain(`[${code}]`);
     // What can be known before is said before anything is sent.
-    if (status !== 4) expect(emulator.verdicts).toHaveLength(before);
+    expect(emulator.verdicts.length > before).toBe(status === 4);
   });
 
   it('names the hop that a mistake is in', async () => {
@@ -146,15 +150,15 @@ describe('a chain of roles', () => {
   });
 });
 
-describe('assume-role', () => {
-  const assume = (env: Record<string, string>, ...args: string[]): Promise<CliResult> =>
-    runCli(['assume-role', '--region', 'us-east-1', '--sts-endpoint', emulator.url, ...args], {
-      env: { AWS_EC2_METADATA_DISABLED: 'true', HOME: folder, ...env },
-    });
+const assumeFrom = (env: Record<string, string>, ...args: string[]): Promise<CliResult> =>
+  runCli(['assume-role', '--region', 'us-east-1', '--sts-endpoint', emulator.url, ...args], {
+    env: { AWS_EC2_METADATA_DISABLED: 'true', HOME: folder, ...env },
+  });
 
+describe('assume-role', () => {
   it('starts from the environment, and carries tags and source identity over two hops', async () => {
     const mfa = ['--mfa-command', `echo ${mfaCode('source')}`];
-    const result = await assume(USER, ...firstHop, ...secondHop('source'), '--source-identity', 'Alice', ...mfa);
+    const result = await assumeFrom(USER, ...firstHop, ...secondHop('source'), '--source-identity', 'Alice', ...mfa);
     expect(await whoIs(result)).toEqual({ arn: expect.stringContaining('/Second/night-shift') as string, buckets: 1 });
   });
 
@@ -162,22 +166,42 @@ describe('assume-role', () => {
     const credentials = join(folder, 'credentials');
     const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret } = USER;
     writeFileSync(credentials, `[base]\naws_access_key_id = ${id}\naws_secret_access_key = ${secret}\n`);
-    const result = await assume({ AWS_SHARED_CREDENTIALS_FILE: credentials }, '--source-profile', 'base', ...firstHop);
+    const result = await assumeFrom(
+      { AWS_SHARED_CREDENTIALS_FILE: credentials },
+      '--source-profile',
+      'base',
+      ...firstHop,
+    );
     expect(result).toMatchObject({ status: 0, stderr: '' });
   });
 
   it('says what is missing when there is nothing to start from', async () => {
-    const { status, stderr } = await assume({}, ...firstHop);
+    const { status, stderr } = await assumeFrom({}, ...firstHop);
     expect(status).toBe(3);
     expect(stderr).toContain('[ERR_SOURCE_CREDENTIALS]');
   });
 
   it('refuses a source beside a profile of another kind', async () => {
-    const { status, stderr } = await assume(USER, '--source', 'env', '--source-profile', 'x', ...firstHop);
+    const { status, stderr } = await assumeFrom(USER, '--source', 'env', '--source-profile', 'x', ...firstHop);
     expect(status).toBe(2);
     expect(stderr).toContain('exclude each other');
   });
 });
+
+function trustOf(issuer: string): Record<string, unknown> {
+  const provider = issuer.replace('https://', '');
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      {
+        Effect: 'Allow',
+        Action: 'sts:AssumeRoleWithWebIdentity',
+        Principal: { Federated: `arn:aws:iam::123456789012:oidc-provider/${provider}` },
+        Condition: { StringEquals: { [`${provider}:aud`]: 'sts.amazonaws.com', [`${provider}:sub`]: 'pod-7' } },
+      },
+    ],
+  };
+}
 
 describe('web-identity', () => {
   const ISSUER = 'https://idp.example.com/tenant';
@@ -198,21 +222,6 @@ describe('web-identity', () => {
     });
   });
   afterAll(() => federated.close());
-
-  function trustOf(issuer: string): Record<string, unknown> {
-    const provider = issuer.replace('https://', '');
-    return {
-      Version: '2012-10-17',
-      Statement: [
-        {
-          Effect: 'Allow',
-          Action: 'sts:AssumeRoleWithWebIdentity',
-          Principal: { Federated: `arn:aws:iam::123456789012:oidc-provider/${provider}` },
-          Condition: { StringEquals: { [`${provider}:aud`]: 'sts.amazonaws.com', [`${provider}:sub`]: 'pod-7' } },
-        },
-      ],
-    };
-  }
 
   /** A file with a token that the provider issued. */
   function tokenFile(claims: object = {}): string {

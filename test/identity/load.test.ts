@@ -151,14 +151,15 @@ describe('loadIdentity', () => {
     expect(error.hint).toContain('CA');
   });
 
-  it.each([
-    [{ certificate: 'c', privateKey: 'handle:0x81000001' }, '--private-key'],
-  ])('refuses %o without reading anything', async (spec, flag) => {
-    const { read, handedOut } = files({});
-    const error = await refusal(async () => await loadIdentity(spec, { read }));
-    expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', message: expect.stringContaining(flag) as string });
-    expect(handedOut).toEqual([]);
-  });
+  it.each([[{ certificate: 'c', privateKey: 'handle:0x81000001' }, '--private-key']])(
+    'refuses %o without reading anything',
+    async (spec, flag) => {
+      const { read, handedOut } = files({});
+      const error = await refusal(async () => await loadIdentity(spec, { read }));
+      expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', message: expect.stringContaining(flag) as string });
+      expect(handedOut).toEqual([]);
+    },
+  );
 
   it.skipIf(!hasOpenssl)('refuses a chain of six', async () => {
     const { issueAuthority, issueLeaf, generateKeys, certificatePem, privateKeyPem } =
