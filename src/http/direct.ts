@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import { RolesAnywhereError } from '../errors.ts';
-import { joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
+import { CONNECT_TIMEOUT_MS, joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 import { serverName, tlsOptions } from './tls.ts';
 
@@ -41,6 +41,15 @@ export async function directTransport(request: HttpRequest, lookup?: LookupFunct
     ended = error;
     (incoming ?? outgoing).destroy(error);
   });
+  outgoing.once('socket', (socket) => {
+    request.onSocket?.(socket);
+    const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = request;
+    const late = Object.assign(new Error('no connection in time'), { code: 'UND_ERR_CONNECT_TIMEOUT' });
+    const timer = setTimeout(() => outgoing.destroy(late), connectTimeoutMs);
+    socket
+      .once(secure ? 'secureConnect' : 'connect', () => clearTimeout(timer))
+      .once('close', () => clearTimeout(timer));
+  });
   try {
     incoming = await new Promise<IncomingMessage>((resolve, reject) => {
       outgoing.on('response', resolve);
@@ -59,7 +68,7 @@ export async function directTransport(request: HttpRequest, lookup?: LookupFunct
   } catch (error) {
     if (ended !== undefined) throw ended;
     const { toFault } = await import('./faults.ts');
-    throw toFault(error, url, incoming !== undefined);
+    throw await toFault(error, request, { answered: incoming !== undefined, lookup });
   } finally {
     stopWatching();
   }

@@ -5,6 +5,9 @@ import type { HttpRequest, HttpResponse } from './http.ts';
 /** An answer with a longer head is an error. It is Node's own limit, stated so that both transports have it. */
 export const MAX_HEADER_BYTES = 16 * 1024;
 
+/** How long a connection may take to be made, when the request does not say. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+
 /**
  * Calls `end` once when the exchange's time is up or its signal fires, at once
  * if that has already fired.

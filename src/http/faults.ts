@@ -4,8 +4,10 @@
  */
 import { RolesAnywhereError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { LookupFunction } from 'node:net';
+import type { HttpRequest, TlsSettings } from './http.ts';
 
-/** What a code of the layers below means. `{}` in a message is the host. */
+/** What a code of the layers below means. `{}` in a message is the host, `{min}` the least version of TLS. */
 interface Fault {
   code: ErrorCode;
   message: string;
@@ -93,8 +95,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     message: '{} does not speak TLS on that port',
     hint: 'check the scheme and the port of the endpoint',
   },
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: { code: 'ERR_TLS', message: '{} does not speak TLS 1.2 or later' },
-  ERR_SSL_UNSUPPORTED_PROTOCOL: { code: 'ERR_TLS', message: '{} does not speak TLS 1.2 or later' },
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: { code: 'ERR_TLS', message: '{} does not speak TLS {min} or later' },
+  ERR_SSL_UNSUPPORTED_PROTOCOL: { code: 'ERR_TLS', message: '{} does not speak TLS {min} or later' },
 
   HPE_HEADER_OVERFLOW: { code: 'ERR_RESPONSE_INVALID', message: 'the head of the answer of {} is too long' },
   UND_ERR_HEADERS_OVERFLOW: { code: 'ERR_RESPONSE_INVALID', message: 'the head of the answer of {} is too long' },
@@ -106,18 +108,53 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 const CERTIFICATE_FAULT =
   /^(?!UND_|ERR_)\w*(CERT|CRL|SIGNATURE)|^(PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|UNSPECIFIED)$/;
 
+/** Where a fault was met. */
+interface FaultContext {
+  /** Whether the head of an answer had come. */
+  answered: boolean;
+  /** The proxy on the way. */
+  proxy?: URL | undefined;
+  lookup?: LookupFunction | undefined;
+}
+
 /**
- * The error to report for what a transport threw.
- *
- * @param answered whether the head of an answer had come
+ * The error to report for what a transport threw. For a certificate that was
+ * not believed, the server is asked for it once more, to say which and why.
  */
-export function toFault(error: unknown, url: URL, answered: boolean): RolesAnywhereError {
+export async function toFault(
+  error: unknown,
+  request: HttpRequest,
+  context: FaultContext,
+): Promise<RolesAnywhereError> {
+  if (error instanceof RolesAnywhereError) return error;
+  const fault = faultOf(error, request.url.host, context.answered, request.tls);
+  const reason = codeOf(error);
+  if (fault.code !== 'ERR_TLS' || context.answered || !isAboutCertificate(reason)) return fault;
+  const { explainCertificate } = await import('./certificate-fault.ts');
+  return await explainCertificate(fault, reason, request, context);
+}
+
+/**
+ * What a code means, without a closer look.
+ *
+ * @param who what was at the other end, as messages name it
+ */
+export function faultOf(
+  error: unknown,
+  who: string,
+  answered: boolean,
+  { minVersion = 'TLSv1.2' }: TlsSettings = {},
+): RolesAnywhereError {
   if (error instanceof RolesAnywhereError) return error;
   const { code, message, hint } = findFault(error, answered);
-  return new RolesAnywhereError(code, message.replace('{}', url.host), {
+  return new RolesAnywhereError(code, message.replace('{}', who).replace('{min}', minVersion.slice(4)), {
     cause: withoutBytes(error),
     ...(hint === undefined ? {} : { hint }),
   });
+}
+
+function isAboutCertificate(code: string): boolean {
+  return code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code.startsWith('INVALID_') || CERTIFICATE_FAULT.test(code);
 }
 
 function findFault(error: unknown, answered: boolean): Fault {

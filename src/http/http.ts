@@ -4,6 +4,7 @@
  * (node:http and node:https, for a one-shot command) and `pooled.ts` (undici,
  * for long-running processes and proxies).
  */
+import type { Socket } from 'node:net';
 
 /** How to trust the other side. Both transports get it from `tls.ts`. */
 export interface TlsSettings {
@@ -11,6 +12,8 @@ export interface TlsSettings {
   ca?: string;
   /** Default true. */
   verify?: boolean;
+  /** Default `TLSv1.2`. */
+  minVersion?: 'TLSv1.2' | 'TLSv1.3';
 }
 
 export interface HttpRequest {
@@ -23,9 +26,13 @@ export interface HttpRequest {
   tls?: TlsSettings;
   /** For the whole exchange, in milliseconds, from the call to the last byte of the answer. */
   timeoutMs: number;
+  /** For making the connection, with TLS and through a proxy, in milliseconds. Default 10 000. */
+  connectTimeoutMs?: number;
   /** An answer with a longer body is an error. */
   maxResponseBytes: number;
   signal?: AbortSignal;
+  /** Gets each socket of the exchange as it begins to connect, for debugging. */
+  onSocket?: (socket: Socket) => void;
 }
 
 export interface HttpResponse {
@@ -43,6 +50,7 @@ export interface HttpResponse {
  * nobody asked for as a fault.
  *
  * @throws RolesAnywhereError `ERR_TIMEOUT`, `ERR_CONNECT`, `ERR_DNS`, `ERR_TLS`,
- * `ERR_RESPONSE_INVALID` (cut off, malformed or too large), `ERR_INTERRUPTED` (by `signal`)
+ * `ERR_RESPONSE_INVALID` (cut off, malformed or too large), `ERR_INTERRUPTED` (by `signal`);
+ * through a proxy also `ERR_PROXY`, `ERR_PROXY_AUTH`
  */
 export type HttpTransport = (request: HttpRequest) => Promise<HttpResponse>;

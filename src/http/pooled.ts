@@ -3,26 +3,26 @@
  * long-running processes, and for proxies. Loading undici costs more than a
  * whole one-shot, so it is loaded at the first exchange.
  */
+import { Socket } from 'node:net';
 import type { LookupFunction } from 'node:net';
-import type { Agent } from 'undici';
+import type { Agent, buildConnector } from 'undici';
 import { RolesAnywhereError } from '../errors.ts';
-import { joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
-import type { HttpResponse, HttpTransport, TlsSettings } from './http.ts';
+import { CONNECT_TIMEOUT_MS, joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
+import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
 import { serverName, tlsOptions } from './tls.ts';
 
 type Undici = typeof import('undici');
-
-/**
- * How long undici may try to connect before it gives up (as ERR_TIMEOUT, when
- * the exchange's own time is longer): without this a connection that leads
- * nowhere would take up the exchanges after it.
- */
-const CONNECT_TIMEOUT_MS = 10_000;
 
 /** Where a pooled transport differs from the usual. */
 export interface PooledOptions {
   /** How names are resolved; default: Node's way, which asks the system. */
   lookup?: LookupFunction;
+  /**
+   * `http:` or `https:`, with a user name and a password when the proxy wants
+   * them. A target of https is reached through a tunnel, one of http by naming
+   * it in full to the proxy (RFC 9112, section 3.2.2), as curl and Go do.
+   */
+  proxy?: URL;
 }
 
 /** A transport with connections to let go of. */
@@ -38,25 +38,33 @@ export interface PooledTransport {
 
 /** Makes an HttpTransport that keeps its connections. */
 export function createPooledTransport(options: PooledOptions = {}): PooledTransport {
-  // An agent's TLS settings are fixed when it is made.
+  // An agent's TLS settings and connect timeout are fixed when it is made.
   const agents = new Map<string, Agent>();
+  const watched: Agent[] = [];
   const sockets = new AbortController();
+  const { proxy, lookup } = options;
 
   const transport: HttpTransport = async (request) => {
     const { url } = request;
     const abort = new AbortController();
     let answered = false;
+    const named = proxy !== undefined && url.protocol === 'http:' ? proxy : undefined;
     const exchange = async (): Promise<HttpResponse> => {
-      const agent = agentFor(await import('undici'), request.tls);
+      const agent = agentFor(await import('undici'), request);
       const { statusCode, headers, body } = await agent.request({
-        origin: url.origin,
-        path: url.pathname + url.search,
+        origin: (named ?? url).origin,
+        path: `${named === undefined ? '' : url.origin}${url.pathname}${url.search}`,
         method: request.method,
-        headers: { host: url.host, ...request.headers },
+        headers: { host: url.host, ...request.headers, ...(await credentialsFor(named)) },
         ...(request.body === undefined ? {} : { body: request.body }),
         signal: abort.signal,
       });
       answered = true;
+      if (named !== undefined && statusCode === 407) {
+        await body.dump();
+        const { refusal } = await import('./tunnel.ts');
+        throw refusal(named, url.host, { statusCode, headers });
+      }
       return { status: statusCode, headers: joinFields(headers), body: await readBody(body, request) };
     };
 
@@ -71,17 +79,23 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
       if (sockets.signal.aborted) {
         throw new RolesAnywhereError('ERR_INTERRUPTED', `the transport was closed before ${url.host} answered`);
       }
-      const { toFault } = await import('./faults.ts');
-      throw toFault(error, url, answered);
+      const { faultOf, toFault } = await import('./faults.ts');
+      if (named === undefined) throw await toFault(error, request, { answered, proxy, lookup });
+      const { proxyName } = await import('./tunnel.ts');
+      throw faultOf(error, answered ? url.host : proxyName(named), answered, request.tls);
     } finally {
       stopWatching();
     }
   };
 
-  function agentFor(undici: Undici, tls: TlsSettings = {}): Agent {
-    const key = JSON.stringify([tls.verify ?? true, tls.ca ?? null]);
-    const agent = agents.get(key) ?? createAgent(undici, tls, options, sockets.signal);
-    agents.set(key, agent);
+  function agentFor(undici: Undici, request: HttpRequest): Agent {
+    const { tls = {}, connectTimeoutMs, onSocket } = request;
+    const key = JSON.stringify([tls.verify ?? true, tls.ca ?? null, tls.minVersion ?? null, connectTimeoutMs ?? null]);
+    const known = onSocket === undefined ? agents.get(key) : undefined;
+    const agent = known ?? createAgent(undici, request, options, sockets.signal);
+    // Whoever watches sockets wants them to be new.
+    if (onSocket === undefined) agents.set(key, agent);
+    else watched.push(agent);
     return agent;
   }
 
@@ -90,25 +104,68 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
     async close() {
       // undici would wait for connections that are being made.
       sockets.abort();
-      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+      await Promise.all([...agents.values(), ...watched].map((agent) => agent.destroy()));
     },
   };
 }
 
-function createAgent(undici: Undici, tls: TlsSettings, { lookup }: PooledOptions, signal: AbortSignal): Agent {
+/** For a request that names its target to the proxy; a tunnel asks for its own. */
+async function credentialsFor(proxy: URL | undefined): Promise<{ 'proxy-authorization'?: string }> {
+  if (proxy === undefined) return {};
+  const { proxyAuthorization } = await import('./tunnel.ts');
+  return proxyAuthorization(proxy);
+}
+
+function createAgent(
+  undici: Undici,
+  { tls, connectTimeoutMs = CONNECT_TIMEOUT_MS, onSocket }: HttpRequest,
+  { lookup, proxy }: PooledOptions,
+  signal: AbortSignal,
+): Agent {
   const connect = undici.buildConnector({
     ...tlsOptions(tls),
-    timeout: CONNECT_TIMEOUT_MS,
+    timeout: connectTimeoutMs,
     signal,
     ...(lookup === undefined ? {} : { lookup }),
   });
+  const connectTo: buildConnector.connector = (target, callback) => {
+    // undici would take the name to ask for from the Host header.
+    const servername = serverName(new URL(`${target.protocol}//${target.host}`));
+    // Its type does not say so, but it gives the socket.
+    const socket: unknown = connect({ ...target, servername }, callback);
+    if (socket instanceof Socket) onSocket?.(socket);
+  };
+  const connectThrough = async (
+    way: URL,
+    target: buildConnector.Options,
+    callback: buildConnector.Callback,
+  ): Promise<void> => {
+    try {
+      const { openTunnel } = await import('./tunnel.ts');
+      const httpSocket = await openTunnel({
+        proxy: way,
+        target: { hostname: target.hostname, port: Number(target.port || 443) },
+        tls,
+        timeoutMs: connectTimeoutMs,
+        signal,
+        lookup,
+        onSocket,
+      });
+      connectTo({ ...target, httpSocket }, callback);
+    } catch (error) {
+      callback(error instanceof Error ? error : new Error('no tunnel', { cause: error }), null);
+    }
+  };
   return new undici.Agent({
     maxHeaderSize: MAX_HEADER_BYTES,
     // The exchange's own time covers these.
     headersTimeout: 0,
     bodyTimeout: 0,
-    // undici would take the name to ask for from the Host header.
-    connect: (target, callback) =>
-      connect({ ...target, servername: serverName(new URL(`${target.protocol}//${target.host}`)) }, callback),
+    connect(target, callback) {
+      // A target of http is the proxy itself, when there is one.
+      const direct = proxy === undefined || target.protocol !== 'https:' || target.host === proxy.host;
+      if (direct) connectTo(target, callback);
+      else void connectThrough(proxy, target, callback);
+    },
   });
 }

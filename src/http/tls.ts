@@ -2,7 +2,7 @@ import type { TlsSettings } from './http.ts';
 
 /** The TLS options that node:https and undici's connector both take. */
 export interface TlsOptions {
-  minVersion: 'TLSv1.2';
+  minVersion: 'TLSv1.2' | 'TLSv1.3';
   rejectUnauthorized: boolean;
   ca?: string;
 }
@@ -16,8 +16,8 @@ export interface TlsOptions {
  * NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off unseen. Roles Anywhere
  * requires TLS 1.2 (its User Guide, "Data protection").
  */
-export function tlsOptions({ ca, verify = true }: TlsSettings = {}): TlsOptions {
-  return { minVersion: 'TLSv1.2', rejectUnauthorized: verify, ...(ca === undefined ? {} : { ca }) };
+export function tlsOptions({ ca, verify = true, minVersion = 'TLSv1.2' }: TlsSettings = {}): TlsOptions {
+  return { minVersion, rejectUnauthorized: verify, ...(ca === undefined ? {} : { ca }) };
 }
 
 /**

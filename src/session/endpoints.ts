@@ -1,40 +1,50 @@
 /** Where Roles Anywhere is to be found. */
 import { RolesAnywhereError } from '../errors.ts';
 
-/** DNS suffix of each partition's standard hosts. Source: botocore's endpoint rules for Roles Anywhere. */
-const DNS_SUFFIX: Readonly<Record<string, string>> = {
-  aws: 'amazonaws.com',
-  'aws-cn': 'amazonaws.com.cn',
-  'aws-us-gov': 'amazonaws.com',
-  'aws-eusc': 'amazonaws.eu',
-  'aws-iso': 'c2s.ic.gov',
-  'aws-iso-b': 'sc2s.sgov.gov',
-  'aws-iso-e': 'cloud.adc-e.uk',
-  'aws-iso-f': 'csp.hci.ic.gov',
+/** DNS suffixes of each partition: of its standard and FIPS hosts, and of its dual-stack ones. Source: AWS's partition data. */
+const DNS_SUFFIX: Readonly<Record<string, readonly [string, string]>> = {
+  aws: ['amazonaws.com', 'api.aws'],
+  'aws-cn': ['amazonaws.com.cn', 'api.amazonwebservices.com.cn'],
+  'aws-us-gov': ['amazonaws.com', 'api.aws'],
+  'aws-eusc': ['amazonaws.eu', 'api.amazonwebservices.eu'],
+  'aws-iso': ['c2s.ic.gov', 'api.aws.ic.gov'],
+  'aws-iso-b': ['sc2s.sgov.gov', 'api.aws.scloud'],
+  'aws-iso-e': ['cloud.adc-e.uk', 'api.cloud-aws.adc-e.uk'],
+  'aws-iso-f': ['csp.hci.ic.gov', 'api.aws.hci.ic.gov'],
 };
 
+/** Which of a region's hosts to use. */
+export interface EndpointVariant {
+  /** One whose cryptography is validated under FIPS 140; AWS runs them in the regions of the USA only. */
+  readonly useFips?: boolean;
+  /** One that is reached over IPv6 too. */
+  readonly useDualStack?: boolean;
+}
+
 /**
- * The standard endpoint of a region.
+ * The standard endpoint of a region. A host exists by rule for every region
+ * and variant; whether AWS runs it is another matter.
  *
  * @param partition as the second part of an ARN has it
  * @throws RolesAnywhereError `ERR_ENDPOINT` for an unknown partition, `ERR_REGION` for what cannot be a region
  */
-export function standardEndpoint(partition: string, region: string): URL {
+export function standardEndpoint(partition: string, region: string, variant: EndpointVariant = {}): URL {
   // The region becomes a part of the host name: nothing may slip in that ends the name.
   if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region)) {
     throw new RolesAnywhereError('ERR_REGION', `${JSON.stringify(region)} is not a region`, {
       hint: 'give one such as us-east-1 with --region',
     });
   }
-  const suffix = Object.hasOwn(DNS_SUFFIX, partition) ? DNS_SUFFIX[partition] : undefined;
-  if (suffix === undefined) {
+  const suffixes = Object.hasOwn(DNS_SUFFIX, partition) ? DNS_SUFFIX[partition] : undefined;
+  if (suffixes === undefined) {
     throw new RolesAnywhereError(
       'ERR_ENDPOINT',
       `the endpoint for partition ${JSON.stringify(partition)} is not known`,
       { hint: 'give it with --endpoint' },
     );
   }
-  return new URL(`https://rolesanywhere.${region}.${suffix}`);
+  const { useFips = false, useDualStack = false } = variant;
+  return new URL(`https://rolesanywhere${useFips ? '-fips' : ''}.${region}.${suffixes[useDualStack ? 1 : 0]}`);
 }
 
 /**

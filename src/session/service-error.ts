@@ -2,6 +2,7 @@
 import { RolesAnywhereError } from '../errors.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { HttpResponse } from '../http/http.ts';
+import { serviceDate } from './clock-offset.ts';
 import { member, parseJson } from './json.ts';
 
 const MAX_MESSAGE = 1000;
@@ -67,24 +68,47 @@ const CODE_HINTS: Partial<Record<ErrorCode, string>> = {
  * The error for an answer outside 2xx. The body may be anything: a load
  * balancer's page gives an error without the service's words.
  *
+ * @param now milliseconds since 1970. Default: this machine's
+ *
  * Source: the rest-json protocol of AWS's SDKs, "Operation error
  * serialization": the header decides, then `code`, then `__type`; a namespace
  * before `#` and a URI after `:` are cut off.
  */
-export function serviceError(operation: string, { status, headers, body }: HttpResponse): RolesAnywhereError {
+export function serviceError(operation: string, response: HttpResponse, now = Date.now()): RolesAnywhereError {
+  const { status, headers, body } = response;
   const json = parseJson(body);
   const serviceCode = errorName(headers['x-amzn-errortype'] ?? member(json, 'code') ?? member(json, '__type'));
   const words = plain(member(json, 'message') ?? member(json, 'Message'), MAX_MESSAGE);
   const requestId = plain(headers['x-amzn-requestid'], MAX_NAME);
   const code = classify(status, serviceCode);
 
-  const hint = MESSAGE_HINTS.find(([pattern]) => pattern.test(words))?.[1] ?? CODE_HINTS[code];
+  const advice = MESSAGE_HINTS.find(([pattern]) => pattern.test(words))?.[1] ?? CODE_HINTS[code];
+  const mayBeClock = code === 'ERR_ACCESS_DENIED' && (advice === CODE_HINTS[code] || /signature/i.test(words));
+  const hint = mayBeClock ? withClock(advice, response, now) : advice;
+  const retryAfterMs = retryAfter(response, now);
   return new RolesAnywhereError(code, describe(operation, status, serviceCode, words, requestId), {
     status,
     ...(hint === undefined ? {} : { hint }),
     ...(serviceCode === '' ? {} : { serviceCode }),
     ...(requestId === '' ? {} : { requestId }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
+}
+
+/** A clock that is off makes signatures invalid, and without the service's Date nobody can tell. */
+function withClock(advice: string | undefined, { headers }: HttpResponse, now: number): string | undefined {
+  if (serviceDate(headers) !== undefined) return advice;
+  const clock = `check this machine's clock, which says ${new Date(now).toISOString().slice(0, 19)}Z: the answer has no Date to compare it with`;
+  return advice === undefined ? clock : `${clock}; or ${advice}`;
+}
+
+/** Milliseconds that the service asks to be left alone: RFC 9110, section 10.2.3, seconds or a date. */
+export function retryAfter({ headers }: HttpResponse, now: number): number | undefined {
+  const text = headers['retry-after'];
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const date = serviceDate({ date: text });
+  return date === undefined ? undefined : Math.max(0, date - (serviceDate(headers) ?? now));
 }
 
 function classify(status: number, serviceCode: string): ErrorCode {
@@ -112,7 +136,7 @@ function errorName(value: unknown): string {
 }
 
 /** Text that is safe to show: without control and formatting characters (which could steer a terminal), and bounded. */
-function plain(value: unknown, maxLength: number): string {
+export function plain(value: unknown, maxLength: number): string {
   if (typeof value !== 'string') return '';
   const text = value
     .slice(0, 4 * maxLength)

@@ -32,6 +32,8 @@ export interface SigningContext {
   /** Signing name of the service. */
   readonly service: string;
   readonly date: Date;
+  /** Told each stage, for debugging. A canonical request may hold a session token. */
+  readonly onStage?: (stage: 'canonical request' | 'string to sign', text: string) => void;
 }
 
 /** The signing algorithm's name for each kind of key. */
@@ -80,7 +82,10 @@ export async function signRequest(
     headers: signed,
     bodyHash: sha256Hex(body),
   });
-  const signature = await identity.signer.sign(Buffer.from(stringToSign(algorithm, scope, canonical)));
+  const toSign = stringToSign(algorithm, scope, canonical);
+  context.onStage?.('canonical request', canonical);
+  context.onStage?.('string to sign', toSign);
+  const signature = await identity.signer.sign(Buffer.from(toSign));
 
   return {
     ...headers,

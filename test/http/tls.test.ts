@@ -1,4 +1,5 @@
-import type { Socket } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer } from 'node:tls';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { makeAuthority } from './support/pki.ts';
 import type { Authority } from './support/pki.ts';
@@ -89,6 +90,80 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
       message: expect.stringMatching(message),
       hint: expect.stringMatching(hint),
     });
+  });
+
+  it.each([
+    [
+      'an unknown authority',
+      () => stranger.issue(['service.test']),
+      /the server's certificate \(subject "CN=server", issuer "CN=Stranger"\)/,
+    ],
+    ['another name', () => authority.issue(['other.test']), /names DNS:other\.test/],
+    ['the past', () => authority.issue(['service.test'], Date.now() - 10 * DAY), /valid from \d{4}-.*Z to \d{4}-.*Z/],
+  ])('names the certificate of %s', async (_of, issue, message) => {
+    const { port } = await up(serveTls(await issue(), answersOk));
+    const error = await failure(send(transport, `https://service.test:${port}/`, trusted()));
+    expect(error).toMatchObject({ code: 'ERR_TLS', message: expect.stringMatching(message) });
+  });
+
+  it.each([
+    ['ahead', -10 * DAY],
+    ['behind', 10 * DAY],
+  ])('says so when a clock that is %s explains it', async (_off, at) => {
+    const date = new Date(Date.now() + at).toUTCString();
+    const answer = (socket: Socket): void =>
+      void socket.write(`HTTP/1.1 404 X\r\nDate: ${date}\r\nContent-Length: 0\r\n\r\n`);
+    const { port } = await up(serveTls(await authority.issue(['service.test'], Date.now() + at), answer));
+    const error = await failure(send(transport, `https://service.test:${port}/`, trusted()));
+    expect(error).toMatchObject({
+      code: 'ERR_TLS',
+      message: expect.stringMatching(/clock explains it: it is .*Z here and .*Z at the server/),
+      hint: expect.stringMatching(/set this machine's clock/),
+    });
+  });
+
+  it('tells what it can when the server shows its certificate only once', async () => {
+    let connections = 0;
+    const identity = await stranger.issue(['service.test']);
+    const server = createServer({ ...identity }).on('connection', (socket: Socket) => {
+      if (++connections > 1) socket.destroy();
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanUp(() => server.close());
+    const { port } = server.address() as AddressInfo;
+    const error = await failure(send(transport, `https://service.test:${port}/`, trusted()));
+    expect(error).toMatchObject({
+      code: 'ERR_TLS',
+      message: expect.stringMatching(/authority that is not trusted here$/),
+    });
+  });
+
+  it('keeps control characters of a certificate out of the message', async () => {
+    const odd = await makeAuthority('Evil\u001b[31m\u0007');
+    const { port } = await up(serveTls(await odd.issue(['service.test']), answersOk));
+    const error = await failure(send(transport, `https://service.test:${port}/`, trusted()));
+    expect(error.message).toContain('Evil [31m');
+    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+    expect(error.message).not.toMatch(/[\u0000-\u001f]/);
+  });
+
+  it('fails when the server speaks less than the least version that is asked for: ERR_TLS', async () => {
+    const { port } = await up(
+      serveTls({ ...(await authority.issue(['service.test'])), maxVersion: 'TLSv1.2' }, answersOk),
+    );
+    const url = `https://service.test:${port}/`;
+    expect(await send(transport, url, trusted())).toMatchObject({ body: 'ok' });
+    const tls = { ca: authority.root, minVersion: 'TLSv1.3' } as const;
+    const error = await failure(send(transport, url, { ...trusted(), tls }));
+    expect(error).toMatchObject({ code: 'ERR_TLS', message: expect.stringMatching(/does not speak TLS 1\.3/) });
+  });
+
+  it('gives up a handshake that takes longer than connecting may: ERR_TIMEOUT', async () => {
+    const { port } = await up(serveConnections(() => undefined));
+    const error = await failure(
+      send(transport, `https://service.test:${port}/`, { ...trusted(), connectTimeoutMs: 150 }),
+    );
+    expect(error).toMatchObject({ code: 'ERR_TIMEOUT', message: expect.stringMatching(/no connection/) });
   });
 
   it('fails for a trusted authority that is not in --ca-bundle: ERR_TLS', async () => {

@@ -19,7 +19,9 @@ test('the least that is enough leaves the rest to others', () => {
   expect(options()).toEqual({
     identity: { certificate: 'c.pem' },
     session: { trustAnchorArn: ANCHOR, profileArn: PROFILE, roleArn: ROLE, region: 'us-east-1' },
+    passwords: {},
     trust: { verify: true },
+    network: { retry: {} },
   });
 });
 
@@ -27,6 +29,7 @@ test('everything that is given arrives', () => {
   const given = options({
     'private-key': '-',
     intermediates: 'i.pem',
+    'skip-checks': true,
     region: 'eu-west-1',
     endpoint: 'https://vpce.example:8443/base',
     'session-duration': 900,
@@ -35,7 +38,7 @@ test('everything that is given arrives', () => {
     'no-verify-ssl': true,
   });
   expect(given).toEqual({
-    identity: { certificate: 'c.pem', privateKey: '-', intermediates: 'i.pem' },
+    identity: { certificate: 'c.pem', privateKey: '-', intermediates: 'i.pem', skipChecks: true },
     session: {
       trustAnchorArn: ANCHOR,
       profileArn: PROFILE,
@@ -45,7 +48,9 @@ test('everything that is given arrives', () => {
       durationSeconds: 900,
       roleSessionName: 'me@host',
     },
+    passwords: {},
     trust: { verify: false, caBundle: { path: 'ca.pem', source: '--ca-bundle' } },
+    network: { retry: {} },
   });
 });
 

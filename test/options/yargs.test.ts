@@ -168,6 +168,13 @@ describe('errors', () => {
       /--debug=false/,
     ],
     ['not a choice', ['sign-string', '--digest', 'md5'], 'ERR_FLAG_VALUE', /"md5"/, /SHA256, SHA384, SHA512/],
+    [
+      'a choice of another command',
+      ['read-certificate-data', '--certificate', 'c', '--format', 'bin'],
+      'ERR_FLAG_VALUE',
+      /--format does not take "bin"/,
+      /it takes json, text$/,
+    ],
     ['a choice in other letters', ['sign-string', '--digest', 'sha256'], 'ERR_FLAG_VALUE', /"sha256"/, /SHA256$/],
     [
       'what is missing, together',
@@ -191,13 +198,6 @@ describe('errors', () => {
       'ERR_UNSUPPORTED',
       /--cert-selector/,
       /PEM/,
-    ],
-    [
-      'a proxy, for now',
-      ['credential-process', ...LINE, '--with-proxy'],
-      'ERR_UNSUPPORTED',
-      /--with-proxy/,
-      /directly/,
     ],
   ];
 
@@ -255,12 +255,17 @@ describe('help', () => {
     'of %s has every flag, an example and the exit statuses',
     async (name) => {
       const text = await textOf([name, '--help']);
-      for (const flag of flagsOf(name)) expect(text).toMatch(new RegExp(`^  --${flag} `, 'm'));
+      for (const flag of flagsOf(name)) expect(text).toMatch(new RegExp(String.raw`^  --${flag}[ \[]`, 'm'));
       expect(text).toContain(`Example:\n  roles-anywhere ${COMMAND_HELP[name].example[0]}`);
       expect(text).toContain('Exit status:');
       expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
     },
   );
+
+  test('names the choices that a command has of a flag', async () => {
+    expect(await textOf(['read-certificate-data', '--help'])).toContain('(json, text; default json)');
+    expect(await textOf(['sign-string', '--help'])).toContain('(json, text, bin; default json)');
+  });
 
   test('of the program has every command', async () => {
     const text = await textOf(['--help']);
@@ -306,7 +311,7 @@ describe('the small parser and yargs', () => {
     { weight: 1, arbitrary: constantFrom('__proto__', 'constructor', 'no-debug', 'verify-ssl', 'Region', 'h', '') },
   );
   const value = oneof(
-    { weight: 6, arbitrary: constantFrom('a', 'json', 'SHA384', '900', '/x y', 'Key=x509Serial,Value=0A', 'true') },
+    { weight: 6, arbitrary: constantFrom('a', 'json', 'bin', 'SHA384', '900', '/x y', 'Key=x509Serial,Value=0A', 'true') },
     {
       weight: 2,
       arbitrary: constantFrom('', '-', '--', '-5', '-h', '--help', '--debug', '"x"', `'x'`, 'a=b', '0x1'),
@@ -360,6 +365,19 @@ describe('the small parser and yargs', () => {
       mixed.splice(seeds.next().value % (mixed.length + 1), 0, part);
     }
     return mixed.flat();
+  });
+
+  test.each([
+    ['read-certificate-data', 'json', true],
+    ['read-certificate-data', 'text', true],
+    ['read-certificate-data', 'bin', false],
+    ['sign-string', 'bin', true],
+    ['sign-string', 'xml', false],
+  ])('agree that %s takes --format %s: %s', async (name, format, taken) => {
+    const tokens = [name, '--certificate', 'c', '--format', format];
+    const full = await parse(tokens).catch(() => undefined);
+    expect(full?.kind === 'run' ? full.parsed.flags['format'] : undefined).toBe(taken ? format : undefined);
+    expect(parseOrdinary(tokens, false)?.flags['format']).toBe(taken ? format : undefined);
   });
 
   test('take the same lines, with the same values', async () => {

@@ -8,6 +8,7 @@ import { createPooledTransport } from '../../src/http/pooled.ts';
 import type { Identity } from '../../src/identity/identity.ts';
 import { createSession } from '../../src/session/create-session.ts';
 import type { CreateSessionOptions } from '../../src/session/create-session.ts';
+import { createServiceClock } from '../../src/session/service-clock.ts';
 import type { RetryEnvironment } from '../../src/session/retry.ts';
 import { freePort, serve } from '../http/support/servers.ts';
 import type { OnRequest } from '../http/support/servers.ts';
@@ -255,5 +256,74 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
     const error = await failure(createSession(options({ endpoint, signal, transport: makeTransport() })));
     expect(error.code).toBe('ERR_INTERRUPTED');
     expect(requests).toHaveLength(1);
+  });
+});
+
+const still = (extra: Parameters<typeof options>[0]) => options({ now: () => NOW, ...extra });
+const refusal = (date: string | undefined): string =>
+  respond(
+    403,
+    '{"message":"Invalid signature"}',
+    `${date === undefined ? '' : `Date: ${date}\r\n`}${errorType('AccessDeniedException')}`,
+  );
+const dates = (requests: readonly string[]): unknown[] =>
+  requests.map((request) => /\r\nx-amz-date: (.*)\r\n/.exec(request)?.[1]);
+
+describe('createSession with a clock that is off', () => {
+  it.each([
+    ['an hour behind', 'Thu, 01 Jan 2026 01:00:00 GMT', HOUR, '20260101T010000Z'],
+    ['a day ahead', 'Wed, 31 Dec 2025 00:00:00 GMT', -24 * HOUR, '20251231T000000Z'],
+  ])('%s signs once more with the time of the service', async (_off, date, offset, signedAt) => {
+    const { endpoint, requests } = await script(refusal(date), GOOD);
+    const told: unknown[] = [];
+    const credentials = await createSession(still({ endpoint, onClockOffset: (ms) => told.push(ms) }));
+    expect(dates(requests)).toEqual(['20260101T000000Z', signedAt]);
+    expect(told).toEqual([offset]);
+    expect(credentials.expiration).toEqual(new Date(CREDENTIALS.expiration));
+  });
+
+  it('learns it for the run', async () => {
+    const { endpoint, requests } = await script(refusal('Thu, 01 Jan 2026 01:00:00 GMT'), GOOD);
+    const clock = createServiceClock(() => NOW);
+    await createSession(still({ endpoint, clock }));
+    await createSession(still({ endpoint, clock }));
+    expect(dates(requests)).toEqual(['20260101T000000Z', '20260101T010000Z', '20260101T010000Z']);
+    expect(clock.offset()).toBe(HOUR);
+  });
+
+  it('judges the expiry of credentials by the time of the service', async () => {
+    const { endpoint } = await script(refusal('Wed, 31 Dec 2025 00:00:00 GMT'), GOOD);
+    const ahead = Date.parse('2026-01-02T00:00:00Z'); // past the expiration, by a clock that is wrong
+    await expect(createSession(still({ endpoint, now: () => ahead }))).resolves.toMatchObject({
+      accessKeyId: 'ASIAEXAMPLE',
+    });
+  });
+
+  it.each([
+    ['within a minute', 'Thu, 01 Jan 2026 00:01:00 GMT'],
+    ['unknown', undefined],
+  ])('does not ask again when the offset is %s', async (_which, date) => {
+    const { endpoint, requests } = await script(refusal(date), GOOD);
+    const error = await failure(createSession(still({ endpoint })));
+    expect(error.code).toBe('ERR_ACCESS_DENIED');
+    expect(requests).toHaveLength(1);
+    expect(/clock.*2026-01-01T00:00:00Z.*no Date/.test(error.hint ?? '')).toBe(date === undefined);
+  });
+
+  it('asks once more only, also when it is refused again', async () => {
+    const { endpoint, requests } = await script(
+      refusal('Thu, 01 Jan 2026 01:00:00 GMT'),
+      refusal('Thu, 01 Jan 2026 09:00:00 GMT'),
+    );
+    expect((await failure(createSession(still({ endpoint })))).code).toBe('ERR_ACCESS_DENIED');
+    expect(requests).toHaveLength(2);
+  });
+
+  it('waits as Retry-After asks', async () => {
+    const slept: number[] = [];
+    const sleep = (ms: number): Promise<void> => Promise.resolve(void slept.push(ms));
+    const { endpoint } = await script(respond(429, '{}', 'Retry-After: 5\r\n'), GOOD);
+    await createSession(still({ endpoint, sleep }));
+    expect(slept).toEqual([5000]);
   });
 });

@@ -31,6 +31,7 @@ describe('withRetries', () => {
     'ERR_THROTTLED',
     'ERR_SERVICE_FAILED',
     'ERR_RESPONSE_INVALID',
+    'ERR_PROXY',
   ]);
   it.each(Object.keys(ERROR_CLASSES) as ErrorCode[])('counts the attempts of %s', async (code) => {
     let attempts = 0;
@@ -93,6 +94,43 @@ describe('withRetries', () => {
     const run = withRetries(() => Promise.reject(failing('ERR_THROTTLED')), { ...time, timeoutMs: 400 });
     await expect(run).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
     expect(time.slept).toEqual([]);
+  });
+
+  it('waits as long as the service asks, when that is longer', async () => {
+    const time = fakeTime(0.5);
+    const told: number[] = [];
+    const asks = new RolesAnywhereError('ERR_THROTTLED', 'failed', { retryAfterMs: 7000 });
+    const settings = { ...time, onRetry: (_failure: unknown, delayMs: number) => void told.push(delayMs) };
+    await expect(withRetries(() => Promise.reject(asks), settings)).rejects.toThrow('failed');
+    expect(time.slept).toEqual([7000, 7000]);
+    expect(told).toEqual(time.slept);
+  });
+
+  it('gives up at once when the service asks for more than is left', async () => {
+    const time = fakeTime();
+    const asks = new RolesAnywhereError('ERR_SERVICE_FAILED', 'failed', { retryAfterMs: 60_000 });
+    await expect(withRetries(() => Promise.reject(asks), time)).rejects.toThrow('failed');
+    expect(time.slept).toEqual([]);
+  });
+
+  it('gives an attempt its share when the whole is longer than usual', async () => {
+    const given: number[] = [];
+    const attempt = (ms: number): Promise<never> => {
+      given.push(ms);
+      return Promise.reject(failing('ERR_CONNECT'));
+    };
+    await expect(withRetries(attempt, { ...fakeTime(0), attempts: 2, timeoutMs: 100_000 })).rejects.toThrow('failed');
+    expect(given).toEqual([50_000, 50_000]);
+  });
+
+  it('does not repeat what a proxy forbids', async () => {
+    let attempts = 0;
+    const run = withRetries(() => {
+      attempts++;
+      return Promise.reject(failing('ERR_PROXY', 403));
+    }, fakeTime());
+    await expect(run).rejects.toThrow('failed');
+    expect(attempts).toBe(1);
   });
 
   it('stops waiting when the signal fires', async () => {

@@ -1,0 +1,27 @@
+/** Tells a person at a terminal what is waited for. */
+import type { Io } from './command.ts';
+
+/** Waits up to this one are not worth a line. */
+const PATIENCE_MS = 1000;
+
+export interface Waits {
+  /** From now on the wait is for this: words that follow `waiting for`. */
+  awaiting: (what: string) => void;
+  /** Nothing more is waited for. */
+  done: () => void;
+}
+
+/** One wait after the other; each that takes more than a second is named on stderr, if that is a terminal. */
+export function watchWaits({ stderr, stderrIsTerminal }: Pick<Io, 'stderr' | 'stderrIsTerminal'>): Waits {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    awaiting(what) {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        if (stderrIsTerminal?.() === true) stderr(`waiting for ${what}\n`);
+      }, PATIENCE_MS);
+      timer.unref();
+    },
+    done: () => clearTimeout(timer),
+  };
+}

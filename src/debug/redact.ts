@@ -1,0 +1,145 @@
+/**
+ * What may be shown of requests and answers: the one place that decides it.
+ * A secret is shown as `<redacted>`, with neither length nor any character of
+ * it; of an access key id the last four characters stay. A signature counts
+ * as a secret: whoever has it can send the request again while it is fresh.
+ */
+
+export const REDACTED = '<redacted>';
+
+/** Headers without anything to show. Of Authorization all but the signature is. */
+const SECRET_HEADERS: ReadonlySet<string> = new Set([
+  'cookie',
+  'proxy-authorization',
+  'set-cookie',
+  'x-amz-security-token',
+  'x-aws-ec2-metadata-token',
+]);
+
+/** Members, elements and parameters, without case and the characters between words. */
+const SECRET_NAMES: ReadonlySet<string> = new Set([
+  'assertion',
+  'contextassertion',
+  'credential',
+  'externalid',
+  'password',
+  'pin',
+  'privatekey',
+  'secret',
+  'secretaccesskey',
+  'session', // of a sign-in request: holds credentials
+  'sessionkey',
+  'sessiontoken',
+  'signature',
+  'signintoken',
+  'token',
+  'tokencode',
+  'webidentitytoken',
+  'xamzsecuritytoken',
+  'xamzsignature',
+]);
+
+/** Names that hold a secret, as they stand in text that is not well-formed. */
+const SECRET_WORD = '(?:[\\w-]*(?:secret|token|password|private-?key|signature|assertion)[\\w-]*|pin|session(?:key)?)';
+
+/** A header's value, as it may be shown. */
+export function shownHeader(name: string, value: string): string {
+  const lower = name.toLowerCase();
+  if (SECRET_HEADERS.has(lower)) return REDACTED;
+  if (lower !== 'authorization') return shownUrlText(value);
+  // SigV4 alone has parts to show: any other scheme is nothing but the secret.
+  return /^AWS4-[\w-]+ Credential=/.test(value)
+    ? value.replace(/(Signature=).*$/s, `$1${REDACTED}`).replace(/(Credential=)(\w{16,128})(?=\/)/, keepTail)
+    : REDACTED;
+}
+
+/** A URL, as it may be shown: without user information, and without secrets in its query. */
+export function shownUrl(url: URL): string {
+  const shown = new URL(url);
+  shown.username = '';
+  shown.password = '';
+  return shownUrlText(shown.href);
+}
+
+/** A canonical request or a string to sign, as it may be shown. */
+export function shownStage(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => {
+      const [, name, value] = /^([a-z0-9-]+):(.*)$/.exec(line) ?? [];
+      return name === undefined || value === undefined ? shownUrlText(line) : `${name}:${shownHeader(name, value)}`;
+    })
+    .join('\n');
+}
+
+/** A body, as it may be shown. Nothing is, of what is neither JSON nor XML nor a form, unless `harmless`. */
+export function shownBody(body: string, harmless: boolean): string {
+  if (body === '') return '';
+  try {
+    return JSON.stringify(shownValue(JSON.parse(body)));
+  } catch {
+    // not JSON
+  }
+  if (/^\s*<(?!!doctype html|html)/i.test(body)) return shownXml(body);
+  if (/^[\w.%-]+=[^\s<>{}"]*$/.test(body)) return shownUrlText(`?${body}`).slice(1);
+  return harmless ? shownText(body) : REDACTED;
+}
+
+function shownValue(value: unknown, name = ''): unknown {
+  if (isSecretName(name)) return value === null ? null : REDACTED;
+  if (Array.isArray(value)) return value.map((item) => shownValue(item, name));
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, shownValue(member, key)]));
+  return typeof value === 'string' && isKeyIdName(name) ? tail(value) : value;
+}
+
+function shownXml(text: string): string {
+  return text.replace(/<([\w:.-]+)([^>]*)>([^<]*)/g, (whole, name: string, rest: string, value: string) => {
+    if (value.trim() === '') return whole;
+    if (isSecretName(name.replace(/^.*:/, ''))) return `<${name}${rest}>${REDACTED}`;
+    return isKeyIdName(name) ? `<${name}${rest}>${tail(value)}` : whole;
+  });
+}
+
+/** Parameters after `?` or `&`. */
+function shownUrlText(text: string): string {
+  return text.replace(/(^|[?&])([\w.%-]+)=([^&\s#]*)/g, (whole, before: string, name: string, value: string) => {
+    if (isSecretName(decode(name))) return `${before}${name}=${REDACTED}`;
+    return /^x-amz-credential$/i.test(name) ? `${before}${name}=${value.replace(/^(\w+)/, tail)}` : whole;
+  });
+}
+
+/** Text of any kind that should hold no secret: what looks like one is taken out all the same. */
+function shownText(text: string): string {
+  return text.replace(new RegExp(`(${SECRET_WORD})(["']?\\s*[:=>]\\s*["']?)[^"'<&\\s]+`, 'gi'), `$1$2${REDACTED}`);
+}
+
+function isSecretName(name: string): boolean {
+  return SECRET_NAMES.has(plainName(name));
+}
+
+function isKeyIdName(name: string): boolean {
+  return plainName(name) === 'accesskeyid';
+}
+
+function plainName(name: string): string {
+  return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+}
+
+function keepTail(_whole: string, before: string, keyId: string): string {
+  // A certificate's serial number is no key id, and no secret.
+  return /^\d+$/.test(keyId) ? `${before}${keyId}` : `${before}${tail(keyId)}`;
+}
+
+/** The last four characters, where that leaves the most of it out. */
+function tail(keyId: string): string {
+  return keyId.length < 16 ? REDACTED : `${REDACTED}${keyId.slice(-4)}`;
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,90 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { CLI, cleanEnv, runCli, runProgram } from '../../support/cli.ts';
+import { runOnTerminal } from '../../support/terminal.ts';
+import { requireTool } from '../../support/tools.ts';
+
+const python = requireTool('python3');
+
+/** What a person types before Tab, and the words that the line then has. */
+const LINES: readonly (readonly [typed: string, words: string])[] = [
+  ['credential-p', '[credential-process]'],
+  ['credential-process --trust-anchor', '[credential-process] [--trust-anchor-arn]'],
+  ['sign-string --format=te', '[sign-string] [--format=text]'],
+  ['sign-string --format te', '[sign-string] [--format] [text]'],
+  ['sign-string --debug=t', '[sign-string] [--debug=true]'],
+  ['credential-process --config-profile te', '[credential-process] [--config-profile] [team one]'],
+  ['credential-process --config-profile=wor', '[credential-process] [--config-profile=work]'],
+  ['sign-string --certificate ./cert', '[sign-string] [--certificate] [./certificate.pem]'],
+  ['sign-string --certificate=./cert', '[sign-string] [--certificate=./certificate.pem]'],
+  ['link ./fol', '[link] [./folder/]'],
+  ['completion ba', '[completion] [bash]'],
+  ['help li', '[help] [link]'],
+];
+
+let work: string;
+let env: Record<string, string>;
+beforeAll(async () => {
+  work = mkdtempSync(join(tmpdir(), 'roles-anywhere-completion-'));
+  mkdirSync(join(work, 'folder'));
+  writeFileSync(join(work, 'certificate.pem'), '');
+  writeFileSync(join(work, 'config'), '[default]\n[profile work]\n[profile "team one"]\n');
+  mkdirSync(join(work, 'bin'));
+  symlinkSync(CLI, join(work, 'bin', 'roles-anywhere'));
+  symlinkSync(process.execPath, join(work, 'bin', 'node'));
+  for (const shell of ['bash', 'zsh', 'fish']) {
+    const { status, stdout, stderr } = await runCli(['completion', shell]);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    writeFileSync(join(work, `script.${shell}`), stdout);
+  }
+  env = {
+    PATH: `${join(work, 'bin')}:${cleanEnv()['PATH'] ?? ''}`,
+    HOME: work,
+    TERM: 'dumb',
+    AWS_CONFIG_FILE: join(work, 'config'),
+  };
+});
+afterAll(() => rmSync(work, { recursive: true }));
+
+/** Completes each line, and prints its words in place of running it. */
+function typed(): string {
+  const lines = LINES.map(([line]) => `roles-anywhere ${line}\t\u0001show \u0005\r`);
+  return [...lines, 'exit\r'].join('');
+}
+
+/** Lines that were shown in brackets. */
+function words(shown: string): string[] {
+  return shown.split('\n').flatMap((line) => /^=(.*)$/.exec(line.trim())?.[1]?.replace('[roles-anywhere] ', '') ?? []);
+}
+
+const SHOW = `show() { printf '='; printf '[%s] ' "$@"; printf '\\n'; }`;
+const EXPECTED = LINES.map(([, line]) => line);
+
+describe.runIf(python)('completion scripts complete commands, flags and values', () => {
+  test.runIf(requireTool('bash'))('in bash', async () => {
+    writeFileSync(join(work, 'rc.bash'), `cd '${work}'\n${SHOW}\nsource script.bash\nPS1='ready> '\n`);
+    const command = ['bash', '--noprofile', '--rcfile', join(work, 'rc.bash'), '-i'];
+    const { stdout } = await runOnTerminal(command, [['ready> ', typed()]], env);
+    expect(words(stdout)).toEqual(EXPECTED);
+  });
+
+  test.runIf(requireTool('zsh'))('in zsh', async () => {
+    const rc = `cd '${work}'\nautoload -U compinit && compinit -u -D\nbindkey -e\nunsetopt auto_remove_slash\n${SHOW}\nsource script.zsh\nPS1='ready> '\n`;
+    writeFileSync(join(work, '.zshrc'), rc);
+    const { stdout } = await runOnTerminal(['zsh', '-d', '-i'], [['ready> ', typed()]], { ...env, ZDOTDIR: work });
+    expect(words(stdout)).toEqual(EXPECTED);
+  });
+
+  test.runIf(requireTool('fish'))('in fish', async () => {
+    const asked = LINES.map(([line]) => `complete -C 'roles-anywhere ${line}'`).join('; echo ---; ');
+    const { stdout, stderr } = await runProgram('fish', ['--no-config', '-c', `source script.fish; ${asked}`], {
+      env,
+      cwd: work,
+    });
+    expect(stderr).toBe('');
+    const last = stdout.split('---\n').map((found) => found.trim().replaceAll(/\t.*$/gm, ''));
+    expect(last.map((word) => `[${word}]`)).toEqual(EXPECTED.map((line) => /\[[^\]]*\]$/.exec(line)?.[0]));
+  });
+});

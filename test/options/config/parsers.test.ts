@@ -1,0 +1,180 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadSharedConfigFiles } from '@smithy/core/config';
+import { array, constantFrom, nat, oneof, record, sample, tuple } from 'fast-check';
+import type { Arbitrary } from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { RolesAnywhereError } from '../../../src/errors.ts';
+import { ConfigFile } from '../../../src/options/config/file.ts';
+import { cleanEnv } from '../../support/cli.ts';
+import { requireModule } from '../../support/tools.ts';
+
+type Profiles = Readonly<Record<string, Readonly<Record<string, string | Readonly<Record<string, string>>>>>>;
+
+let work: string;
+beforeAll(() => {
+  work = mkdtempSync(join(tmpdir(), 'roles-anywhere-config-'));
+});
+afterAll(() => rmSync(work, { recursive: true }));
+
+const BOTOCORE = `
+import json, sys
+from botocore.configloader import load_config
+from botocore.exceptions import ConfigParseError
+def read(path):
+    try:
+        return load_config(path)['profiles']
+    except ConfigParseError:
+        return None
+json.dump([read('%s/%d' % (sys.argv[1], i)) for i in range(int(sys.argv[2]))], sys.stdout)
+`;
+
+/** The profiles that botocore finds in each text; null for one that it refuses. */
+function byBotocore(texts: readonly string[]): (Profiles | null)[] {
+  for (const [index, text] of texts.entries()) writeFileSync(join(work, String(index)), text);
+  const json = execFileSync('/usr/bin/python3', ['-c', BOTOCORE, work, String(texts.length)], {
+    env: cleanEnv(),
+    maxBuffer: 1 << 28,
+  });
+  return JSON.parse(json.toString()) as (Profiles | null)[];
+}
+
+/** Those that the AWS SDK for JavaScript finds in the text of this number. */
+async function bySdk(index: number): Promise<Profiles> {
+  const { configFile } = await loadSharedConfigFiles({
+    configFilepath: join(work, String(index)),
+    filepath: join(work, 'none'),
+    ignoreCache: true,
+  });
+  return configFile as Profiles;
+}
+
+function ours(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RolesAnywhereError && /, line \d+: /.test(error.message)) return error.code;
+    throw error;
+  }
+}
+
+const HEADERS = [
+  ...['[profile a]', '[profile b]', '[profile "c"]', '[default]', '[other]', '[profile a] # note', '[profile\ta]'],
+  ...[
+    '[DEFAULT]',
+    ' [profile b]',
+    '[profile a] x',
+    '[profile a # b]',
+    '[ profile a ]',
+    '[profile a',
+    '[]',
+    "[profile 'a']",
+  ],
+];
+const ASSIGNMENTS = [...[' = ', '=', ' =', '= ', ': ', ' : ', '\t=\t', ' # = ', '\u00a0= ']].flatMap((sign) =>
+  ['v', '"q r"', 'v # note', 'v ;note', 'v#w', 'a=b', 'a: b', '', '#x', 'v\u0085', 'v\u2028w', '\ufeffv', 'v '].map(
+    (value) => sign + value,
+  ),
+);
+const key = nat(6).map((number) => `key_${number}`);
+const line: Arbitrary<string> = oneof(
+  { weight: 3, arbitrary: constantFrom(...HEADERS) },
+  {
+    weight: 12,
+    arbitrary: tuple(
+      constantFrom('', '', '', '', '', ' ', '\t', '  ', '\u00a0'),
+      key,
+      constantFrom(...ASSIGNMENTS),
+    ).map((parts) => parts.join('')),
+  },
+  {
+    weight: 1,
+    arbitrary: constantFrom(
+      'Key_1 = v',
+      '# note',
+      '; note',
+      ' # note',
+      ' more',
+      'bare',
+      '= v',
+      '\ufeff',
+      '\u001c',
+      '',
+      '',
+      '  ',
+    ),
+  },
+);
+const file = record({
+  begin: constantFrom('', '', '', '', '\ufeff', '\n', '# note\n', 'key = v\n'),
+  first: constantFrom(...HEADERS.slice(0, 3)),
+  lines: array(line, { maxLength: 7 }),
+  end: constantFrom('\n', '\n', '\n', '\r\n', '\r'),
+}).map(({ begin, first, lines, end }) => begin + [first, ...lines, ''].join(end));
+
+describe.runIf(requireModule('botocore'))('config files', () => {
+  const texts = sample(file, { numRuns: 2000, seed: 4 });
+  let read: (Profiles | null)[];
+  beforeAll(() => {
+    read = byBotocore(texts);
+  }, 60_000);
+
+  test('are refused as a whole when botocore does so, with the line, and only then', () => {
+    for (const [index, text] of texts.entries())
+      expect([JSON.stringify(text), ours(() => new ConfigFile({ path: 'config', text }) && 'read')]).toEqual([
+        JSON.stringify(text),
+        read[index] === null ? 'ERR_CONFIG_FILE' : 'read',
+      ]);
+    expect(read.filter((profiles) => profiles !== null).length).toBeGreaterThan(texts.length / 4);
+  });
+
+  test('give each value that botocore and the SDK for JavaScript read alike, and an error with the line for all others', async () => {
+    const seen = { alike: 0, different: 0 };
+    for (const [index, text] of texts.entries()) {
+      const profiles = read[index] ?? {};
+      const sdk = await bySdk(index);
+      for (const name of Object.keys(profiles)) {
+        const section = ours(() => new ConfigFile({ path: 'config', text }).profile(name));
+        // Two sections of one profile, or a header that is not read alike.
+        if (typeof section === 'string') continue;
+        for (const one of new Set([...Object.keys(profiles[name] ?? {}), ...Object.keys(sdk[name] ?? {})])) {
+          const [mine, theirs, others] = [
+            ours(() => (section as ReturnType<ConfigFile['profile']>).get(one)?.value ?? ''),
+            profiles[name]?.[one] ?? '',
+            sdk[name]?.[one] ?? '',
+          ];
+          // An indented block is no value to either; its keys are found one by one.
+          if (typeof theirs === 'object' || one.includes('.')) continue;
+          seen[theirs === others ? 'alike' : 'different'] += 1;
+          expect([JSON.stringify(text), name, one, mine]).toEqual([
+            JSON.stringify(text),
+            name,
+            one,
+            theirs === others ? theirs : 'ERR_CONFIG_KEY',
+          ]);
+        }
+      }
+    }
+    expect(seen.alike).toBeGreaterThan(200);
+    expect(seen.different).toBeGreaterThan(200);
+  });
+
+  test('have their sections refused only when the SDK reads them differently too', async () => {
+    let refused = 0;
+    for (const [index, text] of texts.entries()) {
+      for (const [name, keys] of Object.entries(read[index] ?? {})) {
+        const outcome = ours(() => new ConfigFile({ path: 'config', text }).profile(name) && 'found');
+        if (outcome === 'found' || Object.keys(keys).length === 0) continue;
+        refused++;
+        expect(outcome).toBe('ERR_CONFIG_FILE');
+        const twice =
+          [...text.matchAll(/^\[(?:profile\s+["']?)?(\w+)["']?\]/gm)].filter(([, found]) => found === name).length > 1;
+        if (!twice)
+          expect([JSON.stringify(text), (await bySdk(index))[name] ?? {}]).not.toEqual([JSON.stringify(text), keys]);
+      }
+    }
+    expect(refused).toBeGreaterThan(10);
+  });
+});
