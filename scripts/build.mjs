@@ -1,7 +1,7 @@
 // `npm run build`: dist/ (command line, library, types), THIRD-PARTY-NOTICES.txt and sbom.cdx.json. The result is the same
 // for the same sources and lockfile. It is made aside and moved into place, so that a program that runs meanwhile keeps
 // its files, and a failure leaves the last good build.
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { LIBRARY, bundleCli, bundleHelper, bundleLibrary } from './build/bundles.mjs';
@@ -18,6 +18,8 @@ try {
   const helper = await bundleHelper(root, fresh, manifest.version);
   const library = await bundleLibrary(root, fresh, manifest.version);
   emitTypes(root, fresh, Object.values(LIBRARY));
+  // For editors that check a world file as it is written.
+  copyFileSync(join(root, 'src/emulator/world.schema.json'), join(fresh, 'emulator-world.schema.json'));
   const packages = bundledPackages(root, new Set([...cli.modules, ...library, ...helper]));
   replaceDist();
   writeFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), notices(packages));

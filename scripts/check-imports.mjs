@@ -51,7 +51,7 @@ const MAY_IMPORT = {
   session: [...SHARED, 'http', 'signing', IDENTITY, CREDENTIALS, 'credentials/expiration.ts'],
   credentials: [...SHARED, 'http', 'signing', 'identity', 'session'],
   // The library's face: what an application hands to an SDK.
-  providers: [...SHARED, 'x509', 'options', 'terminal', 'identity', 'http', 'session', 'credentials'],
+  providers: [...SHARED, 'x509', 'options', 'terminal', 'identity', 'http', 'session', 'credentials', 'server'],
   output: [...SHARED, 'credentials'],
   server: [...SHARED, 'http', 'credentials', 'output'],
   console: [...SHARED, 'http', 'credentials', 'output', 'server'],

@@ -4,6 +4,7 @@ import { basename, resolve } from 'node:path';
 import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
 import { EXIT_STATUS, RolesAnywhereError } from './errors.ts';
+import type { Configured } from './options/config/configured.ts';
 import { commandRow } from './options/flags.ts';
 import type { CommandName } from './options/flags.ts';
 import { parseOrdinary } from './options/pflag.ts';
@@ -21,32 +22,61 @@ const program = isHelper ? called : 'roles-anywhere';
 /** The code of each command. The one-shot's is in this file: another file would cost more than it saves. */
 const CODE: Readonly<Record<CommandName, () => Promise<{ run: RunCommand }>>> = {
   'credential-process': async () => ({ run: credentialProcess }),
+  'assume-role': () => import('./commands/assume-role.ts'),
+  console: () => import('./commands/console.ts'),
+  'web-identity': () => import('./commands/web-identity.ts'),
   'read-certificate-data': () => import('./commands/read-certificate-data.ts'),
   'sign-string': () => import('./commands/sign-string.ts'),
+  completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
   link: () => import('./commands/link.ts'),
+  serve: () => import('./commands/serve.ts'),
   version: () => import('./commands/version.ts'),
 };
 
+/** Once more than the command line was read: where its values are from. */
+let configured: Configured | undefined;
+
 async function main(tokens: readonly string[]): Promise<number> {
-  const parsed = parseOrdinary(tokens, isHelper) ?? (await parseAnything(tokens));
+  const parsed = (await parseOutside(tokens)) ?? parseOrdinary(tokens, isHelper) ?? (await parseAnything(tokens));
   if (typeof parsed === 'number') return parsed;
   const { command, flags, args, compat } = parsed;
   const most = commandRow(command).args ?? 0;
   if (args.length > most)
     printError('warning: arguments that belong to no flag are ignored, as aws_signing_helper does\n');
+  const stderr =
+    flags['log-format'] === 'json' ? (await import('./debug/json-lines.ts')).jsonLines(printError) : printError;
+  for (const warning of configured?.warnings ?? []) stderr(`warning: ${warning}\n`);
+  if (configured !== undefined && flags['print-config'] !== undefined) {
+    print((await import('./commands/print-config.ts')).printConfig(configured));
+    return 0;
+  }
   const { run } = await CODE[command]();
   const io: Io = {
     stdout: print,
-    stderr: printError,
+    stderr,
     env: process.env,
     args: args.slice(0, most),
     program: path,
     compat,
     stop: untilStopped,
+    onReload: (listener) => process.on('SIGHUP', listener),
+    stderrIsTerminal: () => process.stderr.isTTY,
   };
   await run(flags, io);
   return 0;
+}
+
+/** Reads a line for which the environment or a config file may say something. */
+async function parseOutside(tokens: readonly string[]): Promise<Parsed | undefined> {
+  const { env } = process;
+  const concerned =
+    Object.keys(env).some((name) => /^ROLES_ANYWHERE_/i.test(name)) ||
+    tokens.some((token) => /^--(?:config-profile|print-config)(?:=|$)/.test(token));
+  if (!concerned) return undefined;
+  const { parseConfigured } = await import('./options/config/configured.ts');
+  configured = parseConfigured(tokens, { program, compat: isHelper, env });
+  return configured?.parsed;
 }
 
 /** Reads a line that is not an ordinary one: to a command to run, or, when help was all that it takes, to an exit status. */
@@ -109,37 +139,14 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
 
-/** Reports a failure and gives its exit status. */
-function report(failure: unknown): number {
-  const debug = process.argv.includes('--debug');
-  const error =
-    failure instanceof RolesAnywhereError
-      ? failure
-      : new RolesAnywhereError('ERR_INTERNAL', 'unexpected error: this is a defect', {
-          hint: debug ? 'report it with what is shown here' : 'run it again with --debug to see where it happened',
-          cause: failure,
-        });
-  const { code, message, hint, serviceCode, status, requestId, cause } = error;
-  const service = [serviceCode, status && `status ${status}`, requestId && `request id ${requestId}`].filter(Boolean);
-  const lines = [`${program}: error: ${message} [${code}]`];
-  if (service.length > 0) lines.push(`service: ${service.join(', ')}`);
-  if (hint !== undefined) lines.push(`hint: ${hint}`);
-  if (debug && cause !== undefined) lines.push(...trace(cause));
-  // Control characters in what is quoted must not drive the terminal or pass for lines of ours.
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  printError(lines.map((line) => `${line.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')}\n`).join(''));
-  return EXIT_STATUS[error.class];
+/** Reports a failure and ends with its exit status. */
+async function fail(thrown: unknown): Promise<void> {
+  const { report } = await import('./debug/report.ts');
+  const failure =
+    configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
+  const flags = configured?.parsed.flags;
+  process.exit(EXIT_STATUS[report(failure, { program, argv: process.argv, flags, write: printError }).class]);
 }
 
-/** Where an error came from, without the message of one that quotes what it could not parse. */
-function trace(cause: unknown): string[] {
-  if (!(cause instanceof Error)) return [`cause: ${typeof cause}`];
-  const frames = (cause.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return [cause instanceof SyntaxError ? `cause: ${cause.name}` : `cause: ${cause.name}: ${cause.message}`, ...frames];
-}
-
-process.on('uncaughtException', (error) => process.exit(report(error)));
-main(process.argv.slice(2)).then(
-  (status) => process.exit(status),
-  (error: unknown) => process.exit(report(error)),
-);
+process.on('uncaughtException', (error) => void fail(error));
+main(process.argv.slice(2)).then((status) => process.exit(status), fail);

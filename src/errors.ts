@@ -33,20 +33,37 @@ export const ERROR_CLASSES = {
   ERR_ARN: 'usage',
   ERR_ARN_MISMATCH: 'usage',
   ERR_REGION: 'usage',
+  ERR_CONFIG_FILE: 'usage', // the AWS config file as a whole
+  ERR_CONFIG_PROFILE: 'usage',
+  ERR_CONFIG_KEY: 'usage',
   ERR_ENDPOINT: 'usage',
   ERR_DURATION: 'usage',
   ERR_SESSION_NAME: 'usage',
   ERR_SELECTOR: 'usage',
   ERR_LINK_EXISTS: 'usage',
   ERR_TERMINAL: 'usage', // what was typed at the terminal cannot be used
+  ERR_WORLD: 'usage', // what an emulator is to know cannot be
+  ERR_STATE: 'usage', // a state directory of an emulator that cannot be used
   ERR_LISTEN: 'usage', // an address that the server cannot or must not listen on
   ERR_TOKEN_FILE: 'usage', // a file that should hold the container endpoint's token
+
+  // what STS is asked
+  ERR_EXTERNAL_ID: 'usage',
+  ERR_SOURCE_IDENTITY: 'usage',
+  ERR_TAG: 'usage', // a session tag
+  ERR_POLICY: 'usage', // a session policy
+  ERR_CONTEXT: 'usage', // a provided context
+  ERR_MFA_SERIAL: 'usage',
+  ERR_MFA_CODE: 'identity', // no usable code came from where it should
+  ERR_WEB_IDENTITY_TOKEN: 'identity', // the same of a token
+  ERR_SOURCE_CREDENTIALS: 'identity', // nothing to assume a role with
 
   // certificate, chain and key
   ERR_FILE_NOT_FOUND: 'identity',
   ERR_FILE_UNREADABLE: 'identity',
   ERR_FILE_IS_DIRECTORY: 'identity',
   ERR_FILE_TOO_LARGE: 'identity',
+  ERR_VARIABLE_NOT_SET: 'identity', // env:NAME
   ERR_FORMAT_UNKNOWN: 'identity', // neither PEM nor any other format that is read here
   ERR_PEM_EMPTY: 'identity', // no bytes at all
   ERR_PEM_TRUNCATED: 'identity', // a BEGIN line without its END line
@@ -55,11 +72,22 @@ export const ERROR_CLASSES = {
   ERR_CERTIFICATE_MALFORMED: 'identity',
   ERR_CERTIFICATE_EXPIRED: 'identity',
   ERR_CERTIFICATE_NOT_YET_VALID: 'identity',
+  ERR_CERTIFICATE_VERSION: 'identity', // not X.509 version 3
+  ERR_CERTIFICATE_IS_CA: 'identity',
+  ERR_CERTIFICATE_KEY_USAGE: 'identity', // without digitalSignature
+  ERR_CERTIFICATE_SIGNATURE_ALGORITHM: 'identity', // below SHA-256
+  ERR_CERTIFICATE_SUBJECT_EMPTY: 'identity',
   ERR_KEY_MISSING: 'identity',
   ERR_KEY_MALFORMED: 'identity',
   ERR_KEY_UNSUPPORTED: 'identity',
-  ERR_KEY_ENCRYPTED: 'identity',
+  ERR_KEY_ENCRYPTED: 'identity', // where only plain keys are read
   ERR_KEY_MISMATCH: 'identity',
+  ERR_PKCS12_MALFORMED: 'identity',
+  ERR_ENCRYPTION_UNSUPPORTED: 'identity', // a scheme that keys and containers are not read under here
+  ERR_KDF_TOO_COSTLY: 'identity', // well-formed, and more work than any real file asks for
+  ERR_PASSWORD_REQUIRED: 'identity', // none was given, and there is no terminal to ask at
+  ERR_PASSWORD_INCORRECT: 'identity',
+  ERR_PASSWORD_SOURCE: 'identity', // the file that should give the password does not
   ERR_CHAIN_TOO_LONG: 'identity',
   ERR_SIGN: 'identity',
 
@@ -105,6 +133,9 @@ export const ERROR_CLASSES = {
   ERR_DNS: 'unavailable',
   ERR_TLS: 'unavailable',
   ERR_CA_BUNDLE: 'usage',
+  ERR_PROXY: 'unavailable', // the proxy answered, and did not let through
+  ERR_PROXY_AUTH: 'usage', // the proxy wants a user name and a password, or others
+  ERR_PROXY_URL: 'usage',
 } as const satisfies Record<string, ErrorClass>;
 
 /** A stable code of this project's errors. */

@@ -1,18 +1,82 @@
 /**
- * The library: what a Node program needs to obtain credentials from IAM Roles
- * Anywhere with an X.509 identity.
+ * The library: credentials from IAM Roles Anywhere and STS for Node programs,
+ * and the parts that they are made of, each usable alone.
  */
-export type { SessionCredentials } from './credentials/credentials.ts';
-export { ERROR_CLASSES, EXIT_STATUS, RolesAnywhereError } from './errors.ts';
-export type { ErrorClass, ErrorCode, ErrorDetails } from './errors.ts';
-export { directTransport } from './http/direct.ts';
-export type { HttpRequest, HttpResponse, HttpTransport, TlsSettings } from './http/http.ts';
-export type { Digest, Identity, KeyType, Signer } from './identity/identity.ts';
-export { loadIdentity } from './identity/load.ts';
-export type { IdentitySpec } from './identity/load.ts';
-export { processJson } from './output/process-json.ts';
+
+// providers for AWS SDK v3 clients
+export { fromAssumeRole } from './providers/assume-role.ts';
+export type { AssumeRoleProviderOptions } from './providers/assume-role.ts';
+export { fromRolesAnywhere } from './providers/roles-anywhere.ts';
+export type { RolesAnywhereOptions } from './providers/roles-anywhere.ts';
+export { fromWebIdentity } from './providers/web-identity.ts';
+export type { TokenRetriever, WebIdentityProviderOptions } from './providers/web-identity.ts';
+export { cached } from './credentials/cached.ts';
+export type { CacheOptions, CredentialsFunction } from './credentials/cached.ts';
+export type { ConnectionOptions, KeepingOptions } from './providers/connection.ts';
+export type { MaterialOptions, Pkcs11Options, RemoteSigner } from './providers/material.ts';
+export type { CredentialsSource, SourceCredentials } from './providers/source.ts';
+
+// a container credentials endpoint
+export { serveContainerCredentials } from './providers/container-endpoint.ts';
+export type { ContainerEndpoint, ContainerEndpointOptions } from './providers/container-endpoint.ts';
+export { createLog, silentLog } from './log.ts';
+export type { Log, LogFields, LogLevel, LogOptions } from './log.ts';
+
+// MFA codes
+export { commandTokenProvider, stdinTokenProvider, terminalTokenProvider } from './providers/token-providers.ts';
+export type { CommandTokenOptions } from './providers/token-providers.ts';
+export type { TokenProvider, TokenRequest } from './providers/mfa.ts';
+
+// one call each
+export { assumeRole } from './session/assume-role.ts';
+export type { AssumedRole, AssumeRoleOptions, CallerCredentials } from './session/assume-role.ts';
 export { createSession } from './session/create-session.ts';
 export type { CreateSessionOptions } from './session/create-session.ts';
+export type { RetryEnvironment, RetrySettings } from './session/retry.ts';
+export { signinUrl } from './session/signin-url.ts';
+export type { SigninUrlOptions } from './session/signin-url.ts';
+export type { AssumeRoleInput, ProvidedContext, RoleSessionInput, WebIdentityInput } from './session/sts-input.ts';
+export type { StsConnection } from './session/sts-connection.ts';
+export { assumeRoleWithWebIdentity } from './session/web-identity.ts';
+export type { WebIdentityOptions, WebIdentityRole } from './session/web-identity.ts';
+export type { SessionCredentials } from './credentials/credentials.ts';
+
+// a provider with events, for programs that serve or write credentials
+export { credentialsFunction } from './credentials/cached.ts';
+export { createProvider } from './credentials/provider.ts';
+export type {
+  CredentialsProvider,
+  ProviderEvent,
+  ProviderOptions,
+  ProviderStatus,
+  RefreshReason,
+} from './credentials/provider.ts';
+export type { RefreshSettings } from './credentials/refresh-policy.ts';
+export { systemClock } from './clock.ts';
+export type { Clock, Timer } from './clock.ts';
+
+// identities
+export type { Digest, Identity, KeyType, Signer } from './identity/identity.ts';
+export { openIdentity as loadIdentity } from './providers/material.ts';
+
+// signing, stage by stage
+export { canonicalHeaders, canonicalPath, canonicalQuery, canonicalRequest } from './signing/canonical.ts';
+export type { CanonicalHeaders, CanonicalRequestParts, QueryParameter } from './signing/canonical.ts';
 export { signRequest } from './signing/sigv4-x509.ts';
 export type { SignableRequest, SigningContext } from './signing/sigv4-x509.ts';
+export { signingKey, signWithAccessKey } from './signing/sigv4.ts';
+export type { AccessKey } from './signing/sigv4.ts';
+export { authorization, credentialScope, stringToSign } from './signing/string-to-sign.ts';
+export type { AuthorizationParts, Scope } from './signing/string-to-sign.ts';
+
+// transports
+export { directTransport } from './http/direct.ts';
+export type { HttpRequest, HttpResponse, HttpTransport, TlsSettings } from './http/http.ts';
+export { createPooledTransport } from './http/pooled.ts';
+export type { PooledOptions, PooledTransport } from './http/pooled.ts';
+
+// output, errors
+export { processJson } from './output/process-json.ts';
+export { ERROR_CLASSES, EXIT_STATUS, RolesAnywhereError } from './errors.ts';
+export type { ErrorClass, ErrorCode, ErrorDetails } from './errors.ts';
 export { VERSION } from './version.ts';

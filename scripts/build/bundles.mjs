@@ -17,7 +17,7 @@ const HOT = ['src/cli.ts'];
 const HOT_BUDGET_BYTES = 96 * 1024;
 
 /** Library entries: the name in dist, without the extension, and the source. */
-export const LIBRARY = { index: 'src/index.ts' };
+export const LIBRARY = { index: 'src/index.ts', emulator: 'src/emulator/index.ts' };
 
 const COMMONJS = {
   format: 'cjs',

@@ -21,6 +21,10 @@ export interface Io {
   compat: boolean;
   /** Resolves when a person or the system asks the process to end (SIGINT, SIGTERM). Long-running commands wait for it. */
   stop: () => Promise<void>;
+  /** Calls `listener` each time that the system asks to read configuration and files again (SIGHUP). */
+  onReload?: (listener: () => void) => void;
+  /** Whether a person reads stderr on a terminal. Default no. */
+  stderrIsTerminal?: () => boolean;
 }
 
 /**

@@ -1,7 +1,10 @@
-/** `read-certificate-data`: what upstream prints about a certificate, byte for byte. */
+/** `read-certificate-data`: what upstream prints about a certificate, byte for byte; or a view of it for people. */
 import { RolesAnywhereError } from '../errors.ts';
-import { loadCertificate } from '../identity/load.ts';
-import type { RunCommand } from './command.ts';
+import { isPkcs11, loadCertificates } from '../identity/load.ts';
+import { passwordSources } from '../options/passwords.ts';
+import { tokenOptions } from '../options/token.ts';
+import { type Certificate, readCertificate } from '../x509/certificate.ts';
+import type { FlagValues, Io, RunCommand } from './command.ts';
 
 export const run: RunCommand = async (flags, io) => {
   const path = flags['certificate'];
@@ -9,15 +12,44 @@ export const run: RunCommand = async (flags, io) => {
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', '--certificate is missing', {
       hint: 'name the file with the certificate with --certificate',
     });
-  const certificate = await loadCertificate(path);
+  if (isPkcs11(path)) return await listTokens(path, flags, io);
+  const certificates = await loadCertificates(path, { passwords: passwordSources(flags, io.env), env: io.env });
+  io.stdout(flags['format'] === 'text' ? await textOf(certificates) : JSON.stringify(dataOf(certificates[0])));
+};
+
+async function textOf(certificates: readonly [Certificate, ...Certificate[]]): Promise<string> {
+  const { certificateText } = await import('../identity/certificate-text.ts');
+  return certificateText(certificates, Date.now());
+}
+
+function dataOf(certificate: Certificate): object {
   // Upstream leaves the type of a key that it does not know empty, and names the digests all the same.
   const keyType = certificate.keyAlgorithm.keyType ?? '';
-  io.stdout(
-    JSON.stringify({
-      keyType,
-      certificateData: Buffer.from(certificate.der).toString('base64'),
-      serialNumber: certificate.serialNumber,
-      supportedAlgorithms: ['SHA256', 'SHA384', 'SHA512'].map((digest) => `${keyType}${digest}`),
-    }),
-  );
-};
+  return {
+    keyType,
+    certificateData: Buffer.from(certificate.der).toString('base64'),
+    serialNumber: certificate.serialNumber,
+    supportedAlgorithms: ['SHA256', 'SHA384', 'SHA512'].map((digest) => `${keyType}${digest}`),
+  };
+}
+
+/** One line, or one text, for each certificate that the URI means, with the URI that finds it and nothing else. */
+async function listTokens(uri: string, flags: FlagValues, io: Io): Promise<void> {
+  const { listPkcs11Certificates } = await import('../identity/pkcs11/index.ts');
+  const warn = (text: string): void => io.stderr(`warning: ${text}\n`);
+  const listed = await listPkcs11Certificates(uri, tokenOptions(flags), { mode: 'in-process', env: io.env, warn });
+  if (listed.length === 0) {
+    throw new RolesAnywhereError(
+      'ERR_OBJECT_NOT_FOUND',
+      'no certificate in the tokens matches the URI of --certificate',
+      {
+        hint: 'pkcs11: by itself lists all that can be seen without a login; name a token to have it logged in to',
+      },
+    );
+  }
+  for (const { uri: own, certificate } of listed) {
+    const read = readCertificate(certificate, own);
+    if (flags['format'] === 'text') io.stdout(`${own}\n${await textOf([read])}\n`);
+    else io.stdout(`${JSON.stringify({ uri: own, ...dataOf(read) })}\n`);
+  }
+}

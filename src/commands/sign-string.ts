@@ -2,8 +2,12 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { RolesAnywhereError } from '../errors.ts';
 import type { Digest } from '../identity/identity.ts';
-import { type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
+import { type LoadDeps, type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
+import { passwordSources } from '../options/passwords.ts';
+import { tokenOptions } from '../options/token.ts';
+import { keyAlgorithm } from '../x509/algorithms.ts';
 import { readCertificate } from '../x509/certificate.ts';
+import { readChildren, readDer, readObjectIdentifier } from '../x509/der.ts';
 import type { FlagValues, RunCommand } from './command.ts';
 
 const TEST_NAME = 'AWS Roles Anywhere Credential Helper Signing Test';
@@ -12,7 +16,11 @@ const TEST_VERSION = '1';
 export const run: RunCommand = async (flags, io) => {
   const digest = choice(flags, 'digest', ['SHA256', 'SHA384', 'SHA512'] as const satisfies readonly Digest[]);
   const format = choice(flags, 'format', ['json', 'text', 'bin'] as const);
-  const key = await loadKey(textOf(flags, 'certificate'), textOf(flags, 'private-key'));
+  const key = await loadKey(textOf(flags, 'certificate'), textOf(flags, 'private-key'), {
+    passwords: passwordSources(flags, io.env),
+    env: io.env,
+    token: { ...tokenOptions(flags), mode: 'in-process', env: io.env, warn: (text) => io.stderr(`warning: ${text}\n`) },
+  });
   let signature: Uint8Array;
   try {
     signature = await key.signer.sign(testMessage(key.publicKey), digest);
@@ -25,13 +33,17 @@ export const run: RunCommand = async (flags, io) => {
 };
 
 /** With a certificate, the key is checked to be its own; without one, the key stands for itself. */
-async function loadKey(certificate: string | undefined, privateKey: string | undefined): Promise<SigningKey> {
+async function loadKey(
+  certificate: string | undefined,
+  privateKey: string | undefined,
+  deps: LoadDeps,
+): Promise<SigningKey> {
   if (certificate !== undefined) {
-    const identity = await loadIdentity({ certificate, privateKey });
+    const identity = await loadIdentity({ certificate, privateKey, skipChecks: true }, deps);
     const { publicKey } = readCertificate(identity.certificate, `--certificate ${certificate}`);
     return { signer: identity.signer, publicKey, close: async () => await identity.close() };
   }
-  if (privateKey !== undefined) return await loadSigningKey(privateKey);
+  if (privateKey !== undefined) return await loadSigningKey(privateKey, deps);
   throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'neither --private-key nor --certificate is given', {
     hint: 'name the file with the private key with --private-key',
   });
@@ -43,16 +55,21 @@ async function loadKey(certificate: string | undefined, privateKey: string | und
  * @param publicKey DER of the SubjectPublicKeyInfo
  */
 function testMessage(publicKey: Uint8Array): Uint8Array {
-  const key = createPublicKey({ key: Buffer.from(publicKey), type: 'spki', format: 'der' });
-  let bytes: Uint8Array;
-  if (key.asymmetricKeyType === 'rsa') bytes = key.export({ type: 'pkcs1', format: 'der' });
-  else {
-    // The uncompressed point of SEC 1, section 2.3.3, whatever form the key came in.
-    const { x = '', y = '' } = key.export({ format: 'jwk' });
-    bytes = Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
-  }
-  const fingerprint = createHash('sha256').update('IAM RA').update(bytes).digest();
+  const fingerprint = createHash('sha256').update('IAM RA').update(publicKeyBytes(publicKey)).digest();
   return Buffer.concat([Buffer.from(`${TEST_NAME}${TEST_VERSION}`), fingerprint]);
+}
+
+function publicKeyBytes(publicKey: Uint8Array): Uint8Array {
+  const [algorithm, bits] = readChildren(readDer(publicKey));
+  const [identifier] = algorithm === undefined ? [] : readChildren(algorithm);
+  const { keyType } = identifier === undefined ? {} : keyAlgorithm(readObjectIdentifier(identifier));
+  // ML-DSA: the key as FIPS 204 encodes it, behind the BIT STRING's count of unused bits. Not every Node can read it.
+  if (keyType?.startsWith('ML-DSA') === true && bits !== undefined) return bits.content.subarray(1);
+  const key = createPublicKey({ key: Buffer.from(publicKey), type: 'spki', format: 'der' });
+  if (key.asymmetricKeyType === 'rsa') return key.export({ type: 'pkcs1', format: 'der' });
+  // The uncompressed point of SEC 1, section 2.3.3, whatever form the key came in.
+  const { x = '', y = '' } = key.export({ format: 'jwk' });
+  return Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
 }
 
 function textOf(flags: FlagValues, name: string): string | undefined {

@@ -73,6 +73,38 @@ export function checkArnsAgree(trustAnchor: Arn, profile: Arn, role: Arn): void 
   }
 }
 
+/** How the regions of the partitions besides `aws` begin. Source: AWS's partition data. */
+const REGION_PREFIX: readonly (readonly [string, string])[] = [
+  ['cn-', 'aws-cn'],
+  ['us-gov-', 'aws-us-gov'],
+  ['us-iso-', 'aws-iso'],
+  ['us-isob-', 'aws-iso-b'],
+  ['eu-isoe-', 'aws-iso-e'],
+  ['us-isof-', 'aws-iso-f'],
+  ['eusc-', 'aws-eusc'],
+];
+
+/** The partition that a region is in, by its name. */
+export function partitionOf(region: string): string {
+  return REGION_PREFIX.find(([prefix]) => region.startsWith(prefix))?.[1] ?? 'aws';
+}
+
+/**
+ * Checks that a region is one of the trust anchor's partition. Of a partition
+ * that is not known here nothing can be said.
+ *
+ * @throws RolesAnywhereError `ERR_ARN_MISMATCH`
+ */
+export function checkRegionOf({ partition }: Arn, region: string): void {
+  const home = partitionOf(region);
+  if (home === partition || (partition !== 'aws' && !REGION_PREFIX.some(([, known]) => known === partition))) return;
+  throw new RolesAnywhereError(
+    'ERR_ARN_MISMATCH',
+    `region ${region} is of partition ${home}, and the trust anchor's ARN of ${partition}`,
+    { hint: `an ARN of that region begins with arn:${home}:` },
+  );
+}
+
 /** Whether `text` has the form of a region's name; it becomes part of a host's name. */
 export function isRegion(text: string): boolean {
   return new RegExp(`^${REGION}$`).test(text);

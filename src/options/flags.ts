@@ -4,24 +4,27 @@
  * run, so it holds what a parser needs and nothing more: words for people are
  * in help.ts, under the same names.
  */
-import type { FlagValue } from '../commands/command.ts';
+import type { FlagValue, FlagValues } from '../commands/command.ts';
 
 /** How a flag's value is read. `list`: text, and each repeat adds one. */
 export type FlagKind = 'text' | 'boolean' | 'integer' | 'list';
 
 export interface FlagRow {
   readonly kind: FlagKind;
-  /** The only values that a text flag takes. */
+  /** The only values that a text flag takes; a command may narrow them. */
   readonly choices?: readonly string[];
   /** Comes with a later version: read and checked like any other, and refused when it would have an effect. */
   readonly later?: true;
   /** Its value is never shown. */
   readonly secret?: true;
+  /** Its value when none is attached by `=`: it never takes the next token. */
+  readonly bare?: string;
 }
 
 const text = { kind: 'text' } as const;
 const boolean = { kind: 'boolean' } as const;
 const integer = { kind: 'integer' } as const;
+const secret = { kind: 'text', secret: true } as const;
 const textLater = { kind: 'text', later: true } as const;
 const secretLater = { ...textLater, secret: true } as const;
 const booleanLater = { kind: 'boolean', later: true } as const;
@@ -31,12 +34,19 @@ export const FLAGS = {
   certificate: text,
   'private-key': text,
   intermediates: text,
-  'pkcs8-password': secretLater,
+  'skip-checks': boolean,
+  'pkcs8-password': secret,
+  'pkcs8-password-file': text,
+  'pkcs12-password': secret,
+  'pkcs12-password-file': text,
   'cert-selector': textLater,
   'system-store-name': textLater,
   'use-latest-expiring-certificate': booleanLater,
-  'pkcs11-lib': textLater,
-  'reuse-pin': booleanLater,
+  'pkcs11-lib': text,
+  'pkcs11-pin-file': text,
+  'pkcs11-allow-pin-command': boolean,
+  'pkcs11-allow-low-pin-count': boolean,
+  'reuse-pin': boolean,
   'tpm-key-password': secretLater,
   'no-tpm-key-password': booleanLater,
 
@@ -46,22 +56,76 @@ export const FLAGS = {
   'session-duration': integer,
   'role-session-name': text,
 
+  'assume-role-arn': { kind: 'list' },
+  'assume-role-session-name': text,
+  'assume-role-duration': integer,
+  'external-id': text,
+  policy: text,
+  'policy-arn': { kind: 'list' },
+  tag: { kind: 'list' },
+  'transitive-tag-key': { kind: 'list' },
+  'source-identity': text,
+  'mfa-serial': text,
+  'mfa-token': secret,
+  'mfa-command': text,
+  'sts-endpoint': text,
+  source: { kind: 'text', choices: ['env', 'profile', 'container', 'imds'] },
+  'source-profile': text,
+  'web-identity-token-file': text,
+  'provider-id': text,
+
+  destination: text,
+  service: text,
+  issuer: text,
+  'signin-endpoint': text,
+  open: boolean,
+
   region: text,
   endpoint: text,
   'ca-bundle': text,
   'no-verify-ssl': boolean,
-  'with-proxy': booleanLater,
+  'ca-store': { kind: 'text', choices: ['bundled', 'system'] },
+  'tls-min-version': { kind: 'text', choices: ['1.2', '1.3'] },
+  'use-fips': boolean,
+  'use-dualstack': boolean,
+  'allow-http': boolean,
+  'with-proxy': boolean,
+  proxy: secret, // its URL may hold a password
+  'max-attempts': integer,
+  'connect-timeout': integer,
+  timeout: integer,
 
   format: { kind: 'text', choices: ['json', 'text', 'bin'] },
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
   force: boolean,
 
   'trust-anchor': { kind: 'list' },
+  world: text,
+  'state-dir': text,
+  throttle: boolean,
+  log: text,
+  explain: boolean,
+  'tls-dev': text,
   host: text,
   port: integer,
   'tls-cert': text,
   'tls-key': text,
 
+  role: { kind: 'list' },
+  listen: { kind: 'list' },
+  'allowed-host': { kind: 'list' },
+  'hop-limit': integer,
+  'no-imds': boolean,
+  'token-file': text,
+  'token-source': text,
+  'print-token': boolean,
+  shell: { kind: 'text', choices: ['sh', 'fish', 'powershell', 'cmd'] },
+  'metrics-listen': text,
+  'audit-log': text,
+  'log-format': { kind: 'text', choices: ['text', 'json'] },
+
+  'config-profile': text,
+  'print-config': { kind: 'text', choices: ['text', 'json'], bare: 'text' },
   compat: boolean,
   debug: boolean,
   help: boolean,
@@ -71,9 +135,24 @@ export const FLAGS = {
 export type FlagName = keyof typeof FLAGS;
 
 /** Flags that every command takes. */
-export const COMMON: readonly FlagName[] = ['compat', 'debug', 'help', 'version'];
+export const COMMON: readonly FlagName[] = [
+  'config-profile',
+  'print-config',
+  'compat',
+  'debug',
+  'log-format',
+  'help',
+  'version',
+];
 
-const STORE: readonly FlagName[] = ['cert-selector', 'system-store-name', 'pkcs11-lib'];
+const STORE: readonly FlagName[] = [
+  'cert-selector',
+  'system-store-name',
+  'pkcs11-lib',
+  'pkcs11-pin-file',
+  'pkcs11-allow-pin-command',
+  'pkcs11-allow-low-pin-count',
+];
 
 const KEY: readonly FlagName[] = [
   ...STORE,
@@ -84,12 +163,47 @@ const KEY: readonly FlagName[] = [
   'tpm-key-password',
   'no-tpm-key-password',
   'pkcs8-password',
+  'pkcs8-password-file',
+  'pkcs12-password',
+  'pkcs12-password-file',
+];
+
+/** What it takes to go on to other roles. */
+export const CHAIN: readonly FlagName[] = [
+  'assume-role-arn',
+  'assume-role-session-name',
+  'assume-role-duration',
+  'external-id',
+  'policy',
+  'policy-arn',
+  'tag',
+  'transitive-tag-key',
+  'source-identity',
+  'mfa-serial',
+  'mfa-token',
+  'mfa-command',
+  'sts-endpoint',
+];
+
+/** How any service is reached. */
+const NETWORK: readonly FlagName[] = [
+  'ca-bundle',
+  'no-verify-ssl',
+  'ca-store',
+  'tls-min-version',
+  'allow-http',
+  'with-proxy',
+  'proxy',
+  'max-attempts',
+  'connect-timeout',
+  'timeout',
 ];
 
 /** What every command takes that obtains credentials. */
 const VENDING: readonly FlagName[] = [
   ...KEY,
   'intermediates',
+  'skip-checks',
   'trust-anchor-arn',
   'profile-arn',
   'role-arn',
@@ -97,9 +211,10 @@ const VENDING: readonly FlagName[] = [
   'role-session-name',
   'region',
   'endpoint',
-  'ca-bundle',
-  'no-verify-ssl',
-  'with-proxy',
+  'use-fips',
+  'use-dualstack',
+  ...NETWORK,
+  ...CHAIN,
 ];
 
 export interface CommandRow {
@@ -107,6 +222,8 @@ export interface CommandRow {
   /** What must be given; of a list of names, at least one. */
   readonly required?: readonly (FlagName | readonly FlagName[])[];
   readonly defaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
+  /** Where the command takes fewer values of a flag than there are. */
+  readonly choices?: Readonly<Partial<Record<FlagName, readonly string[]>>>;
   /** Further defaults, when the program stands in for `aws_signing_helper`. */
   readonly compatDefaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
   /** How many positional arguments the command takes at most. */
@@ -121,10 +238,37 @@ export const COMMANDS = {
     defaults: { 'system-store-name': 'MY' },
     compatDefaults: { 'session-duration': 3600 },
   },
-  'read-certificate-data': {
-    flags: ['certificate', ...STORE],
-    required: [['certificate', 'cert-selector']],
+  'assume-role': {
+    flags: [...CHAIN, 'source', 'source-profile', 'region', ...NETWORK],
+    required: ['assume-role-arn'],
+  },
+  'web-identity': {
+    flags: [
+      'role-arn',
+      'role-session-name',
+      'session-duration',
+      'web-identity-token-file',
+      'provider-id',
+      ...CHAIN,
+      'region',
+      ...NETWORK,
+    ],
+  },
+  console: {
+    flags: [...VENDING, 'source', 'source-profile', 'destination', 'service', 'issuer', 'signin-endpoint', 'open'],
+    required: [
+      ['certificate', 'cert-selector', 'source'],
+      ['trust-anchor-arn', 'source'],
+      ['profile-arn', 'source'],
+      ['role-arn', 'source'],
+    ],
     defaults: { 'system-store-name': 'MY' },
+  },
+  'read-certificate-data': {
+    flags: ['certificate', 'pkcs12-password', 'pkcs12-password-file', ...STORE, 'format'],
+    required: [['certificate', 'cert-selector']],
+    defaults: { 'system-store-name': 'MY', format: 'json' },
+    choices: { format: ['json', 'text'] },
   },
   'sign-string': {
     flags: [...KEY, 'format', 'digest'],
@@ -132,11 +276,49 @@ export const COMMANDS = {
     defaults: { 'system-store-name': 'MY', format: 'json', digest: 'SHA256' },
   },
   emulator: {
-    flags: ['trust-anchor', 'host', 'port', 'tls-cert', 'tls-key'],
-    required: ['trust-anchor'],
+    flags: [
+      'trust-anchor',
+      'world',
+      'state-dir',
+      'throttle',
+      'host',
+      'port',
+      'tls-cert',
+      'tls-key',
+      'tls-dev',
+      'log',
+      'explain',
+    ],
+    required: [['trust-anchor', 'world']],
     defaults: { port: 9912 },
   },
   link: { flags: ['force'], args: 1 },
+  completion: { flags: [], args: Infinity },
+  serve: {
+    flags: [
+      ...VENDING,
+      'role',
+      'port',
+      'listen',
+      'allowed-host',
+      'hop-limit',
+      'no-imds',
+      'token-file',
+      'token-source',
+      'print-token',
+      'tls-cert',
+      'tls-key',
+      'shell',
+      'metrics-listen',
+      'audit-log',
+    ],
+    required: [
+      ['certificate', 'cert-selector'],
+      ['role-arn', 'role'],
+    ],
+    defaults: { 'system-store-name': 'MY', port: 9911, 'hop-limit': 64 },
+    compatDefaults: { 'session-duration': 3600 },
+  },
   version: { flags: [] },
 } as const satisfies Record<string, CommandRow>;
 
@@ -159,6 +341,14 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['no-tpm-key-password', 'cert-selector'],
   ['no-tpm-key-password', 'tpm-key-password'],
   ['pkcs8-password', 'tpm-key-password'],
+  ['pkcs8-password', 'pkcs8-password-file'],
+  ['pkcs12-password', 'pkcs12-password-file'],
+  ['ca-bundle', 'ca-store'],
+  ['mfa-token', 'mfa-command'],
+  ['destination', 'service'],
+  ['certificate', 'source'],
+  ['proxy', 'with-proxy'],
+  ['tls-dev', 'tls-cert'],
 ];
 
 /** Whether there is a flag of this name: not even `__proto__` passes for one. */
@@ -178,6 +368,16 @@ export function flagRow(name: FlagName): FlagRow {
 /** The row of a command, at the general type. */
 export function commandRow(name: CommandName): CommandRow {
   return COMMANDS[name];
+}
+
+/** The only values that `command` takes of a flag; undefined when it takes any. */
+export function choicesOf(name: FlagName, command: CommandName | undefined): readonly string[] | undefined {
+  return (command === undefined ? undefined : commandRow(command).choices?.[name]) ?? flagRow(name).choices;
+}
+
+/** Whether a line goes on to other roles, or says that it means to. */
+export function isChained(flags: FlagValues): boolean {
+  return CHAIN.some((name) => name !== 'sts-endpoint' && flags[name] !== undefined);
 }
 
 /** Whether `command` takes the flag `name`. */

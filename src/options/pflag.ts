@@ -5,8 +5,8 @@
  * not load, says it in words.
  */
 import type { FlagValue, FlagValues } from '../commands/command.ts';
-import { CONFLICTS, commandRow, flagRow, isCommand, isFlag, takesFlag } from './flags.ts';
-import type { CommandName, FlagName, FlagRow } from './flags.ts';
+import { CONFLICTS, choicesOf, commandRow, flagRow, isCommand, isFlag, takesFlag } from './flags.ts';
+import type { CommandName, FlagName } from './flags.ts';
 
 /** What is wrong with a command line. */
 export type Problem =
@@ -43,7 +43,7 @@ export interface Parsed {
 
 /**
  * Takes a line apart. `--flag value`, `--flag=value` and, for a boolean,
- * `--flag` alone: a boolean never takes the next token, any other flag takes
+ * `--flag` alone: a boolean (or a flag with a value for standing bare) never takes the next token, any other flag takes
  * it whatever it looks like. `-` is an argument or a value, `--` ends the
  * flags, and flags and arguments may be mixed.
  */
@@ -75,30 +75,37 @@ export function scan(tokens: readonly string[]): Line {
 
 /** The value of a flag that has none attached. */
 function valueAfter(name: FlagName, rest: Iterator<string, undefined>): string | undefined {
-  return flagRow(name).kind === 'boolean' ? 'true' : rest.next().value;
+  const { kind, bare } = flagRow(name);
+  return kind === 'boolean' ? 'true' : (bare ?? rest.next().value);
 }
 
 /** The words of Go's strconv.ParseBool. */
 const TRUE = /^(?:1|[tT]|true|TRUE|True)$/;
 const FALSE = /^(?:0|[fF]|false|FALSE|False)$/;
 
-/** Gives texts their meaning: the last repeat of a flag wins, a list gathers them, and each must be well formed. */
-export function readValues(flags: Line['flags']): { given: Given; problem?: Problem } {
+/** Gives texts their meaning (for `command`, when there is one): the last repeat of a flag wins, a list gathers them, and each must be well formed. */
+export function readValues(flags: Line['flags'], command?: CommandName): { given: Given; problem?: Problem } {
   const given: Partial<Record<FlagName, FlagValue>> = {};
   for (const [flag, text] of flags) {
-    const value = readValue(flagRow(flag), text, given[flag]);
+    const value = readValue(flag, text, given[flag], choicesOf(flag, command));
     if (value === undefined) return { given, problem: { kind: 'bad-value', flag, value: text } };
     given[flag] = value;
   }
   return { given };
 }
 
-function readValue(row: FlagRow, text: string, before: FlagValue | undefined): FlagValue | undefined {
-  if (row.kind === 'boolean') return TRUE.test(text) || (FALSE.test(text) ? false : undefined);
+function readValue(
+  flag: FlagName,
+  text: string,
+  before: FlagValue | undefined,
+  choices: readonly string[] | undefined,
+): FlagValue | undefined {
+  const { kind } = flagRow(flag);
+  if (kind === 'boolean') return TRUE.test(text) || (FALSE.test(text) ? false : undefined);
   // Decimal, and nothing that Go would read as octal; no longer than what a JavaScript number holds exactly.
-  if (row.kind === 'integer') return /^(?:0|-?[1-9]\d{0,14})$/.test(text) ? Number(text) : undefined;
-  if (row.kind === 'list') return [...(typeof before === 'object' ? before : []), text];
-  return row.choices === undefined || row.choices.includes(text) ? text : undefined;
+  if (kind === 'integer') return /^(?:0|-?[1-9]\d{0,14})$/.test(text) ? Number(text) : undefined;
+  if (kind === 'list') return [...(typeof before === 'object' ? before : []), text];
+  return choices === undefined || choices.includes(text) ? text : undefined;
 }
 
 /** What of a well-formed line `command` cannot run with. The most telling thing comes first. */
@@ -144,7 +151,7 @@ export function parseOrdinary(tokens: readonly string[], compat: boolean): Parse
   const line = scan(tokens);
   const [command, ...args] = line.args;
   if (line.problem !== undefined || command === undefined || !isCommand(command)) return undefined;
-  const { given, problem } = readValues(line.flags);
+  const { given, problem } = readValues(line.flags, command);
   if (problem !== undefined || given.help === true || given.version === true) return undefined;
   const asHelper = compat || given.compat === true;
   return findProblem(command, given, args, asHelper) === undefined

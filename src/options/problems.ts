@@ -1,6 +1,6 @@
 /** What is wrong with a command line, in words, and what to do about it. */
 import { RolesAnywhereError } from '../errors.ts';
-import { COMMANDS, FLAGS, flagRow, flagsOf, isFlag } from './flags.ts';
+import { COMMANDS, FLAGS, choicesOf, flagRow, flagsOf, isFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import type { Problem } from './pflag.ts';
 import { nearest } from './suggest.ts';
@@ -44,7 +44,7 @@ export function problemError(problem: Problem, command: CommandName | undefined,
         hint: help,
       });
     case 'bad-value':
-      return badValue(problem.flag, problem.value);
+      return badValue(problem.flag, problem.value, command);
     case 'argument':
       // It may be what a space cut off a password.
       if (problem.maybeSecret) {
@@ -73,10 +73,7 @@ export function problemError(problem: Problem, command: CommandName | undefined,
       break;
   }
   return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not support --${problem.flag} yet`, {
-    hint:
-      problem.flag === 'with-proxy'
-        ? 'leave it out to connect directly'
-        : 'use PEM files with --certificate and --private-key',
+    hint: 'use PEM files with --certificate and --private-key',
   });
 }
 
@@ -87,7 +84,8 @@ function suggestFlag(name: string, command: CommandName | undefined): string | u
   return known === undefined ? undefined : `did you mean --${known}`;
 }
 
-function badValue(flag: FlagName, value: string): RolesAnywhereError {
+/** An error for a value that a flag does not take. */
+export function badValue(flag: FlagName, value: string, command: CommandName | undefined): RolesAnywhereError {
   const row = flagRow(flag);
   if (row.kind === 'boolean') {
     return new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} is true or false, not ${JSON.stringify(value)}`, {
@@ -99,7 +97,7 @@ function badValue(flag: FlagName, value: string): RolesAnywhereError {
       hint: 'write it in decimal digits',
     });
   }
-  const choices = row.choices ?? [];
+  const choices = choicesOf(flag, command) ?? [];
   const known = choices.find((choice) => choice.toLowerCase() === value.toLowerCase());
   return new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} does not take ${JSON.stringify(value)}`, {
     hint: known === undefined ? `it takes ${choices.join(', ')}` : `did you mean ${known}`,

@@ -1,8 +1,12 @@
 /** What every command takes that obtains credentials: from the values of flags to options that were checked. */
 import type { FlagValues } from '../commands/command.ts';
 import { RolesAnywhereError } from '../errors.ts';
-import { checkArnsAgree, isRegion, parseArn } from './arn.ts';
+import { checkArnsAgree, checkRegionOf, isRegion, parseArn } from './arn.ts';
 import type { ArnKind } from './arn.ts';
+import { checkEndpoint, endpointSettings, networkOptions, trustOptions } from './network.ts';
+import type { EndpointOptions, NetworkOptions, TrustOptions } from './network.ts';
+import { passwordSources } from './passwords.ts';
+import type { PasswordSources } from './passwords.ts';
 
 /** Everything that can be checked without reading a file or sending anything was. */
 export interface VendingOptions {
@@ -11,22 +15,20 @@ export interface VendingOptions {
     readonly certificate: string;
     readonly privateKey?: string;
     readonly intermediates?: string;
+    readonly skipChecks?: boolean;
   };
-  readonly session: {
+  /** Of encrypted keys and containers. */
+  readonly passwords: PasswordSources;
+  readonly session: EndpointOptions & {
     readonly trustAnchorArn: string;
     readonly profileArn: string;
     readonly roleArn: string;
     readonly region: string;
-    readonly endpoint?: URL;
     readonly durationSeconds?: number;
     readonly roleSessionName?: string;
   };
-  readonly trust: {
-    /** False: the server's certificate is not checked. */
-    readonly verify: boolean;
-    /** A file of roots that replace Node's own, and what named it. */
-    readonly caBundle?: { readonly path: string; readonly source: string };
-  };
+  readonly trust: TrustOptions;
+  readonly network: NetworkOptions;
 }
 
 /** IAM Roles Anywhere API Reference, "CreateSession", durationSeconds. */
@@ -37,7 +39,7 @@ const MAX_DURATION_SECONDS = 43_200;
  * Checks the flags of a command that obtains credentials. A flag with an empty
  * value counts as not given, as it does upstream.
  *
- * @param env for AWS_CA_BUNDLE
+ * @param env for passwords and the variables that AWS's SDKs read
  * @throws RolesAnywhereError of class `usage`
  */
 export function vendingOptions(flags: FlagValues, env: Readonly<Record<string, string | undefined>>): VendingOptions {
@@ -46,20 +48,19 @@ export function vendingOptions(flags: FlagValues, env: Readonly<Record<string, s
   const roleArn = required(flags, 'role-arn');
   const trustAnchor = arn('trust-anchor', trustAnchorArn);
   checkArnsAgree(trustAnchor, arn('profile', profileArn), arn('role', roleArn));
-  const endpoint = text(flags, 'endpoint');
   const durationSeconds = flags['session-duration'];
   const roleSessionName = text(flags, 'role-session-name');
   const privateKey = text(flags, 'private-key');
   const intermediates = text(flags, 'intermediates');
-  const ownBundle = text(flags, 'ca-bundle');
-  const caBundle = ownBundle ?? env['AWS_CA_BUNDLE'];
+  const region = checkRegion(text(flags, 'region') ?? trustAnchor.region);
+  checkRegionOf(trustAnchor, region);
   return {
     session: {
       trustAnchorArn,
       profileArn,
       roleArn,
-      region: checkRegion(text(flags, 'region') ?? trustAnchor.region),
-      ...(endpoint === undefined ? {} : { endpoint: checkEndpoint(endpoint) }),
+      region,
+      ...checkEndpoint(endpointSettings(flags, env)),
       ...(typeof durationSeconds === 'number' ? { durationSeconds: checkDuration(durationSeconds) } : {}),
       ...(roleSessionName === undefined ? {} : { roleSessionName: checkSessionName(roleSessionName) }),
     },
@@ -67,13 +68,11 @@ export function vendingOptions(flags: FlagValues, env: Readonly<Record<string, s
       certificate: required(flags, 'certificate'),
       ...(privateKey === undefined ? {} : { privateKey }),
       ...(intermediates === undefined ? {} : { intermediates }),
+      ...(flags['skip-checks'] === true ? { skipChecks: true } : {}),
     },
-    trust: {
-      verify: flags['no-verify-ssl'] !== true,
-      ...(caBundle === undefined || caBundle === ''
-        ? {}
-        : { caBundle: { path: caBundle, source: ownBundle === undefined ? 'AWS_CA_BUNDLE' : '--ca-bundle' } }),
-    },
+    passwords: passwordSources(flags, env),
+    trust: trustOptions(flags, env),
+    network: networkOptions(flags),
   };
 }
 
@@ -116,26 +115,4 @@ function checkSessionName(name: string): string {
       hint: 'give 2 to 64 letters, digits and characters of _+=,.@-',
     },
   );
-}
-
-function checkEndpoint(value: string): URL {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  const secure = url?.protocol === 'https:';
-  if (url === undefined || (!secure && url.protocol !== 'http:')) {
-    throw new RolesAnywhereError('ERR_ENDPOINT', '--endpoint is not an http or https URL', {
-      hint: 'give https://HOST[:PORT][/PATH]',
-    });
-  }
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new RolesAnywhereError('ERR_ENDPOINT', '--endpoint holds a user name, a query or a fragment', {
-      hint: 'give https://HOST[:PORT][/PATH]',
-    });
-  }
-  // URL writes every form of an IPv4 address as four decimal numbers.
-  if (!secure && !/^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)) {
-    throw new RolesAnywhereError('ERR_ENDPOINT', `--endpoint is plain http to ${url.hostname}`, {
-      hint: 'use https: credentials would cross the network in the clear (http is for this machine alone)',
-    });
-  }
-  return url;
 }

@@ -10,10 +10,10 @@
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
 import { RolesAnywhereError } from '../errors.ts';
-import { COMMANDS, COMMON, commandRow, flagRow, flagsOf, isCommand, isFlag, takesFlag } from './flags.ts';
+import { COMMANDS, COMMON, flagsOf, isCommand, isFlag, takesFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
+import { describeFlag, groupOf, label } from './describe.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP, FLAG_HELP, GROUPS } from './help.ts';
-import type { Group } from './help.ts';
 import { complete, findProblem, readValues, scan } from './pflag.ts';
 import type { Line, Parsed } from './pflag.ts';
 import { problemError, unknownCommand } from './problems.ts';
@@ -51,7 +51,7 @@ export async function parseFully(tokens: readonly string[], options: FullParserO
   if (wantsHelp || asked) return { kind: 'help', text: await helpText(name, options) };
   if (line.problem !== undefined) throw problemError(line.problem, name, program);
 
-  const { given, problem } = readValues(name === undefined ? line.flags : readByYargs(name, line, program));
+  const { given, problem } = readValues(name === undefined ? line.flags : readByYargs(name, line, program), name);
   if (problem !== undefined) throw problemError(problem, name, program);
   if (given.version === true) return { kind: 'version' };
   if (name === undefined) {
@@ -137,7 +137,7 @@ function describeFlags(parser: Argv, flags: readonly FlagName[], command?: Comma
     const members = Object.keys(FLAG_HELP)
       .filter(isFlag)
       .filter((flag) => flags.includes(flag) && groupOf(flag) === group);
-    for (const flag of members) parser.option(label(flag).padEnd(width), { describe: describe(flag, command) });
+    for (const flag of members) parser.option(label(flag).padEnd(width), { describe: describeFlag(flag, command) });
     if (members.length > 0) {
       parser.group(
         members.map((flag) => label(flag).padEnd(width)),
@@ -145,30 +145,4 @@ function describeFlags(parser: Argv, flags: readonly FlagName[], command?: Comma
       );
     }
   }
-}
-
-function groupOf(flag: FlagName): Group {
-  return flagRow(flag).later === true ? 'Not in this version yet' : FLAG_HELP[flag].group;
-}
-
-/** A flag and what stands for its value: yargs shows any key with two dashes in front. */
-function label(flag: FlagName): string {
-  const { value } = FLAG_HELP[flag];
-  return value === undefined ? flag : `${flag} ${value}`;
-}
-
-/** What a flag does, and what the table knows about it. */
-function describe(flag: FlagName, command: CommandName | undefined): string {
-  const { choices } = flagRow(flag);
-  const notes = choices === undefined ? [] : [choices.join(', ')];
-  if (command !== undefined) {
-    const { defaults, required = [] } = commandRow(command);
-    const preset = defaults?.[flag];
-    if (preset !== undefined) notes.push(`default ${String(preset)}`);
-    for (const need of required.map((names) => [names].flat()).filter((names) => names.includes(flag))) {
-      const others = need.filter((other) => other !== flag && flagRow(other).later !== true);
-      notes.push(others.length === 0 ? 'required' : `this or ${others.map((other) => `--${other}`).join(' or ')}`);
-    }
-  }
-  return `${FLAG_HELP[flag].text}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`;
 }

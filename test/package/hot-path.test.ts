@@ -51,10 +51,10 @@ function oneShot(kind: string): string[] {
 }
 
 /** The files of this program and the builtin modules that a line asks for. */
-async function loads(args: readonly string[]): Promise<{ files: string[]; builtins: string[] }> {
+async function loads(args: readonly string[], env: Record<string, string> = {}): Promise<{ files: string[]; builtins: string[] }> {
   const record = join(work, 'loads.json');
   const { status, stderr } = await runProgram(process.execPath, ['--require', RECORDER, CLI, ...args], {
-    env: { RECORD_LOADS_TO: record },
+    env: { RECORD_LOADS_TO: record, ...env },
   });
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   const { files, builtins } = JSON.parse(readFileSync(record, 'utf8')) as { files: string[]; builtins: string[] };
@@ -67,6 +67,15 @@ describe('what a line loads', () => {
       files: ['cli.cjs'],
       builtins: ['crypto', 'fs', 'http', 'path'],
     });
+  });
+
+  it('no reader of config files without a variable or a profile that asks for it, and no full parser with one', async () => {
+    const [first = '', ...rest] = oneShot('ec-p256');
+    const { files } = await loads([first, ...rest], { ROLES_ANYWHERE_REGION: 'eu-west-1' });
+    expect(files.filter((file) => file.includes('configured'))).toHaveLength(1);
+    expect(files.filter((file) => file.includes('yargs'))).toEqual([]);
+    const unconcerned = await loads([first, ...rest], { AWS_PROFILE: 'x', AWS_CONFIG_FILE: '/nonexistent' });
+    expect(unconcerned.files).toEqual(['cli.cjs']);
   });
 
   it('its own small file besides for version', async () => {

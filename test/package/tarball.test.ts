@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -84,6 +85,20 @@ describe('the packed package', () => {
     expect(messages.map((message) => formatMessage(message, pkg))).toEqual([]);
   });
 
+  it('has types that are right for every way to resolve them', async () => {
+    const result = await checkPackage(createPackageFromTarballData(readFileSync(tarball)));
+    if (!result.types) throw new Error('the package has no types');
+    const problems = result.problems.filter(
+      (problem) =>
+        // Node 10 reads no exports: it is long out of support. The helper is a program, which nobody imports.
+        !('resolutionKind' in problem && problem.resolutionKind === 'node10') &&
+        !('entrypoint' in problem && problem.entrypoint === './pkcs11-helper') &&
+        // require() of an ES module works on every supported Node: the next tests do so.
+        problem.kind !== 'CJSResolvesToESM',
+    );
+    expect(problems).toEqual([]);
+  });
+
   it('names no path of the machine that built it', () => {
     const paths = packed.files.map(({ path }) => path);
     expect(paths.filter((path) => readFileSync(join(installed, path), 'latin1').includes(ROOT))).toEqual([]);
@@ -121,8 +136,21 @@ describe('the packed package', () => {
 
 describe('the public types', () => {
   const USE = `
-import { RolesAnywhereError } from 'roles-anywhere';
-import type { ErrorCode } from 'roles-anywhere';
+import { RolesAnywhereError, fromAssumeRole, fromRolesAnywhere } from 'roles-anywhere';
+import type { ErrorCode, Signer } from 'roles-anywhere';
+/** What the AWS SDK v3 takes as credentials (AwsCredentialIdentityProvider), in its own words. */
+type Provider = (properties?: Record<string, any>) => Promise<{
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly expiration?: Date;
+  readonly accountId?: string;
+}>;
+export function credentials(arns: { trustAnchorArn: string; profileArn: string; roleArn: string }): Provider {
+  const source: Provider = fromRolesAnywhere({ ...arns, certificate: 'client.pem', privateKey: Buffer.alloc(1) });
+  return fromAssumeRole({ source, roleArn: arns.roleArn, tags: { Team: 'blue' } });
+}
+export type Held = Signer;
 export function codeOf(error: unknown): ErrorCode | undefined {
   return error instanceof RolesAnywhereError ? error.code : undefined;
 }

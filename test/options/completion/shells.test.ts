@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CLI, cleanEnv, runCli, runProgram } from '../../support/cli.ts';
 import { runOnTerminal } from '../../support/terminal.ts';
+import type { Step } from '../../support/terminal.ts';
 import { requireTool } from '../../support/tools.ts';
 
 const python = requireTool('python3');
@@ -35,9 +36,7 @@ beforeAll(async () => {
   symlinkSync(CLI, join(work, 'bin', 'roles-anywhere'));
   symlinkSync(process.execPath, join(work, 'bin', 'node'));
   for (const shell of ['bash', 'zsh', 'fish']) {
-    const { status, stdout, stderr } = await runCli(['completion', shell]);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    writeFileSync(join(work, `script.${shell}`), stdout);
+    writeFileSync(join(work, `script.${shell}`), (await runCli(['completion', shell])).stdout);
   }
   env = {
     PATH: `${join(work, 'bin')}:${cleanEnv()['PATH'] ?? ''}`,
@@ -49,31 +48,42 @@ beforeAll(async () => {
 afterAll(() => rmSync(work, { recursive: true }));
 
 /** Completes each line, and prints its words in place of running it. */
-function typed(): string {
-  const lines = LINES.map(([line]) => `roles-anywhere ${line}\t\u0001show \u0005\r`);
-  return [...lines, 'exit\r'].join('');
-}
+const STEPS = [
+  ...LINES.map(([line], index): Step => [`ready ${index}> `, `roles-anywhere ${line}\t\u0001show \u0005\r`]),
+  [`ready ${LINES.length}> `, 'exit\r'] satisfies Step,
+];
 
 /** Lines that were shown in brackets. */
 function words(shown: string): string[] {
   return shown.split('\n').flatMap((line) => /^=(.*)$/.exec(line.trim())?.[1]?.replace('[roles-anywhere] ', '') ?? []);
 }
 
-const SHOW = `show() { printf '='; printf '[%s] ' "$@"; printf '\\n'; }`;
+/** Prints its words in brackets; the next prompt has the next number. */
+const SHOW = `n=0
+PS1='ready 0> '
+show() { printf '='; printf '[%s] ' "$@"; printf '\\n'; n=$((n + 1)); PS1="ready $n> "; }`;
 const EXPECTED = LINES.map(([, line]) => line);
+
+test('a shell that is not known is refused, and none too', async () => {
+  for (const args of [[], ['tcsh'], ['bash', 'zsh']]) {
+    const { status, stdout, stderr } = await runCli(['completion', ...args]);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
+    expect(stderr).toMatch(/\[ERR_USAGE\]\nhint: give one of bash, zsh, fish\n$/);
+  }
+});
 
 describe.runIf(python)('completion scripts complete commands, flags and values', () => {
   test.runIf(requireTool('bash'))('in bash', async () => {
-    writeFileSync(join(work, 'rc.bash'), `cd '${work}'\n${SHOW}\nsource script.bash\nPS1='ready> '\n`);
+    writeFileSync(join(work, 'rc.bash'), `cd '${work}'\n${SHOW}\nsource script.bash\n`);
     const command = ['bash', '--noprofile', '--rcfile', join(work, 'rc.bash'), '-i'];
-    const { stdout } = await runOnTerminal(command, [['ready> ', typed()]], env);
+    const { stdout } = await runOnTerminal(command, STEPS, env);
     expect(words(stdout)).toEqual(EXPECTED);
   });
 
   test.runIf(requireTool('zsh'))('in zsh', async () => {
-    const rc = `cd '${work}'\nautoload -U compinit && compinit -u -D\nbindkey -e\nunsetopt auto_remove_slash\n${SHOW}\nsource script.zsh\nPS1='ready> '\n`;
+    const rc = `cd '${work}'\nautoload -U compinit && compinit -u -D\nbindkey -e\nunsetopt auto_remove_slash\n${SHOW}\nsource script.zsh\n`;
     writeFileSync(join(work, '.zshrc'), rc);
-    const { stdout } = await runOnTerminal(['zsh', '-d', '-i'], [['ready> ', typed()]], { ...env, ZDOTDIR: work });
+    const { stdout } = await runOnTerminal(['zsh', '-d', '-i'], STEPS, { ...env, ZDOTDIR: work });
     expect(words(stdout)).toEqual(EXPECTED);
   });
 

@@ -1,0 +1,69 @@
+/** Role after role: each set of credentials gets the next one, and all are kept until they are stale. */
+import type { AccessKey } from '../signing/sigv4.ts';
+import type { SessionCredentials } from './credentials.ts';
+import { DEFAULT_REFRESH, refreshThreshold } from './refresh-policy.ts';
+
+/** Whoever asks for a role. */
+export interface Caller extends AccessKey {
+  /** Left out: never. */
+  readonly expiration?: Date | undefined;
+  /** Of a role session. */
+  readonly assumedRoleArn?: string | undefined;
+}
+
+/** The start of a chain. */
+export type FirstStage = (signal: AbortSignal) => Promise<Caller>;
+
+/** One hop: from the credentials before it to its own. */
+export type Hop = (from: Caller, signal: AbortSignal) => Promise<SessionCredentials>;
+
+interface Kept<T extends Caller> {
+  readonly credentials: T;
+  readonly lifeMs: number;
+}
+
+/**
+ * Makes one source of credentials out of a first one and hops from there.
+ *
+ * It gives those of the last hop, which end, as the chain does, with the
+ * earliest of all. Called again it asks only for what a provider would renew;
+ * when that is nothing, someone wants new credentials for a reason of their
+ * own (a rotated certificate, say), and all are asked for.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function createChain(
+  first: FirstStage,
+  hops: readonly [Hop, ...Hop[]],
+  now: () => number = Date.now,
+): (signal: AbortSignal) => Promise<SessionCredentials> {
+  const endOf = ({ expiration }: Caller): number => expiration?.getTime() ?? Infinity;
+  const keep = <T extends Caller>(credentials: T): Kept<T> => ({ credentials, lifeMs: endOf(credentials) - now() });
+  const isFresh = (stage: Kept<Caller> | undefined): boolean =>
+    stage !== undefined &&
+    (stage.lifeMs === Infinity ||
+      // The earliest moment that chance could have chosen for a renewal.
+      endOf(stage.credentials) - now() > refreshThreshold(stage.lifeMs, 1, DEFAULT_REFRESH));
+  let start: Kept<Caller> | undefined;
+  const kept = new Map<Hop, Kept<SessionCredentials>>();
+
+  return async (signal) => {
+    const fresh = new Set(hops.filter((hop) => isFresh(kept.get(hop))));
+    const all = isFresh(start) && fresh.size === hops.length;
+    const current = start !== undefined && isFresh(start) && !all ? start : keep(await first(signal));
+    start = current;
+    let from: Caller = current.credentials;
+    let end = endOf(from);
+    for (const hop of hops) {
+      const had = kept.get(hop);
+      const stage: Kept<SessionCredentials> =
+        had !== undefined && fresh.has(hop) && !all ? had : keep(await hop(from, signal));
+      kept.set(hop, stage);
+      from = stage.credentials;
+      end = Math.min(end, endOf(from));
+    }
+    const last = kept.get(hops.at(-1) ?? hops[0]);
+    if (last === undefined) throw new TypeError('a chain has a last hop');
+    return { ...last.credentials, expiration: new Date(end) };
+  };
+}

@@ -1,0 +1,202 @@
+/**
+ * Where flags have their values from, besides the command line: the
+ * environment and a profile of the AWS config file. Names and forms follow
+ * from the table of flags.
+ */
+import type { FlagValue } from '../../commands/command.ts';
+import { RolesAnywhereError } from '../../errors.ts';
+import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
+import type { CommandName, FlagName } from '../flags.ts';
+import { readValues } from '../pflag.ts';
+import { badValue } from '../problems.ts';
+import { nearest } from '../suggest.ts';
+import type { ConfigFile, ConfigSection } from './file.ts';
+import { keyError } from './ini.ts';
+import { rolesInSections, SECTION_KEYS } from './role-sections.ts';
+import { splitWords } from './words.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What gave a value: the name of a variable, or a key of a profile. */
+export interface Origin {
+  readonly kind: 'command line' | 'environment' | 'profile' | 'default';
+  readonly name?: string;
+  readonly profile?: string;
+  readonly file?: string;
+  readonly line?: number;
+}
+
+export interface Setting {
+  readonly value: FlagValue;
+  readonly origin: Origin;
+  /** One of AWS's own variables, which is read where its flag is: here it only outranks. */
+  readonly passive?: true;
+}
+
+/** All that one source gives. */
+export type Source = ReadonlyMap<FlagName, Setting>;
+
+const NOT_OUTSIDE: ReadonlySet<FlagName> = new Set(['help', 'version', 'print-config']);
+const PREFIX = 'ROLES_ANYWHERE_';
+const KEY_PREFIX = 'rolesanywhere_';
+/** Variables under the prefix that stand for no flag. */
+const OTHER_VARIABLES = new Set(['PKCS11_PIN', 'STATE_DIR']);
+
+/** The environment variable of a flag; undefined for the few that only a command line takes. */
+export function variableOf(flag: FlagName): string | undefined {
+  return NOT_OUTSIDE.has(flag) ? undefined : `${PREFIX}${flag.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** The key of a flag in a profile; undefined for the few that a profile cannot set. */
+export function keyOf(flag: FlagName): string | undefined {
+  return NOT_OUTSIDE.has(flag) || flag === 'config-profile' ? undefined : `${KEY_PREFIX}${flag.replaceAll('-', '_')}`;
+}
+
+/** What the environment says about the flags of a command. An empty variable counts as not set. */
+export function environmentSource(env: Environment, command: CommandName): Source {
+  const source = new Map<FlagName, Setting>();
+  for (const flag of Object.keys(FLAGS).filter(isFlag)) {
+    const name = variableOf(flag);
+    const text = name === undefined ? '' : (env[name] ?? '');
+    if (text === '' || !takesFlag(command, flag)) continue;
+    const origin: Origin = { kind: 'environment', ...(name === undefined ? {} : { name }) };
+    source.set(flag, { value: valueOf(flag, text, command, origin), origin });
+  }
+  return source;
+}
+
+/** Warnings about variables that look like a flag's and are none's. */
+export function strayVariables(env: Environment): string[] {
+  const known = Object.keys(FLAGS)
+    .filter(isFlag)
+    .flatMap((flag) => variableOf(flag)?.slice(PREFIX.length) ?? []);
+  return Object.keys(env).flatMap((name) => {
+    const rest = name.startsWith(PREFIX) ? name.slice(PREFIX.length) : '';
+    if (rest === '' || known.includes(rest) || OTHER_VARIABLES.has(rest)) return [];
+    const meant = nearest(rest, known);
+    return meant === undefined ? [] : [`${name} is the variable of no flag: did you mean ${PREFIX}${meant}`];
+  });
+}
+
+/** What a profile says about the flags of a command in keys of its own, and whether a secret is among all its keys. */
+export interface ProfileSource {
+  readonly settings: Source;
+  readonly secretKey: string | undefined;
+}
+
+/**
+ * Reads a profile's `rolesanywhere_` keys. Those of flags that the command does not take are left alone.
+ *
+ * @throws RolesAnywhereError `ERR_CONFIG_PROFILE`, `ERR_CONFIG_KEY`, `ERR_CONFIG_FILE`, `ERR_FLAG_VALUE`
+ */
+export function profileSource(file: ConfigFile, profile: string, command: CommandName): ProfileSource {
+  const settings = new Map<FlagName, Setting>();
+  let secretKey: string | undefined;
+  const texts = profileTexts(file, profile);
+  for (const { flag, text, name, line } of texts) {
+    if (flagRow(flag).secret === true) secretKey ??= name;
+    if (!takesFlag(command, flag)) continue;
+    const origin: Origin = { kind: 'profile', name, profile, file: file.path, line };
+    const value =
+      SECTION_KEYS.get(name) === flag
+        ? rolesInSections(file, flag, text, line, profileTexts)
+        : valueOf(flag, text, command, origin);
+    const before = settings.get(flag);
+    if (before === undefined || !Array.isArray(before.value) || !Array.isArray(value))
+      settings.set(flag, { value, origin });
+    // Roles in a list of their own come before those in sections.
+    else settings.set(flag, { value: [...list(before.value), ...list(value)], origin: before.origin });
+  }
+  return { settings, secretKey };
+}
+
+function list(value: FlagValue): readonly string[] {
+  return typeof value === 'object' ? value : [];
+}
+
+/** One key of a profile that stands for a flag. */
+export interface ProfileText {
+  readonly flag: FlagName;
+  readonly text: string;
+  readonly name: string;
+  readonly line: number;
+}
+
+/** All `rolesanywhere_` keys of a profile, checked to be keys of flags. */
+function profileTexts(file: ConfigFile, profile: string): ProfileText[] {
+  const section: ConfigSection = file.profile(profile);
+  const flags = new Map(
+    Object.keys(FLAGS)
+      .filter(isFlag)
+      .flatMap((flag) => {
+        const name = keyOf(flag);
+        return name === undefined ? [] : [[name, flag] as const];
+      }),
+  );
+  for (const [name, flag] of SECTION_KEYS) if (isFlag(flag)) flags.set(name, flag);
+  const texts: ProfileText[] = [];
+  for (const [name, { value: text, line }] of section.all(KEY_PREFIX)) {
+    const flag = flags.get(name);
+    if (flag === undefined) {
+      const rest = name.slice(KEY_PREFIX.length);
+      const own = rest.replaceAll('_', '-');
+      const known = nearest(
+        rest,
+        [...flags.keys()].map((key) => key.slice(KEY_PREFIX.length)),
+      );
+      throw keyError(
+        file.path,
+        line,
+        isFlag(own) ? `--${own} cannot be set in a profile: ${name}` : `unknown key ${name}`,
+        isFlag(own)
+          ? `give --${own} on the command line`
+          : known === undefined
+            ? 'keys are named after flags: see --help'
+            : `did you mean ${KEY_PREFIX}${known}`,
+      );
+    }
+    texts.push({ flag, text, name, line });
+  }
+  return texts;
+}
+
+/** Gives a text the meaning that it has for a flag on the command line. */
+function valueOf(flag: FlagName, text: string, command: CommandName, origin: Origin): FlagValue {
+  const words = flagRow(flag).kind === 'list' ? splitWords(text) : [text];
+  if (words === undefined)
+    throw withOrigins(
+      new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} holds a quote that does not end`, {
+        hint: 'it is a list of words: quote those that hold spaces or quotes',
+      }),
+      new Map([[flag, origin]]),
+    );
+  const { given, problem } = readValues(
+    words.map((word) => [flag, word] as const),
+    command,
+  );
+  if (problem?.kind === 'bad-value')
+    throw withOrigins(badValue(flag, problem.value, command), new Map([[flag, origin]]));
+  return given[flag] ?? [];
+}
+
+/** An origin in words; of a profile with its line. */
+export function describeOrigin({ kind, name, profile, file, line }: Origin): string {
+  if (kind === 'environment') return name ?? kind;
+  return kind === 'profile' ? `${name} in line ${line} of ${file}, profile ${profile}` : kind;
+}
+
+/** Says of each flag in an error's message where its value is from, when that is not the command line. */
+export function withOrigins(error: RolesAnywhereError, origins: ReadonlyMap<string, Origin>): RolesAnywhereError {
+  const message = error.message.replaceAll(/(?<!\S)--([a-z0-9-]+)(?![\w=])/g, (whole, name: string) => {
+    const origin = origins.get(name);
+    return origin === undefined || origin.kind === 'command line' || origin.kind === 'default'
+      ? whole
+      : `${whole} (${describeOrigin(origin)})`;
+  });
+  if (message === error.message) return error;
+  const { code, hint, serviceCode, status, requestId, retryAfterMs, cause } = error;
+  const details = Object.entries({ hint, serviceCode, status, requestId, retryAfterMs, cause }).filter(
+    ([, value]) => value !== undefined,
+  );
+  return new RolesAnywhereError(code, message, Object.fromEntries(details));
+}

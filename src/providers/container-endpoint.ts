@@ -1,0 +1,91 @@
+/** A container credentials endpoint for the processes that a program starts. */
+import type { SessionCredentials } from '../credentials/credentials.ts';
+import type { CredentialsProvider } from '../credentials/provider.ts';
+import { silentLog } from '../log.ts';
+import type { Log } from '../log.ts';
+import { parseArn } from '../options/arn.ts';
+
+export interface ContainerEndpointOptions {
+  /** Gives what is served: a provider of this library, or of one's own. */
+  readonly credentials: () => Promise<SessionCredentials>;
+  /** Of the role whose credentials they are. */
+  readonly roleArn: string;
+  /** Default 0: any that is free. */
+  readonly port?: number;
+  /** Default: none. */
+  readonly log?: Log;
+}
+
+export interface ContainerEndpoint {
+  /** Of the credentials, on 127.0.0.1. */
+  readonly url: string;
+  /** What clients send as Authorization. As secret as the credentials. */
+  readonly token: string;
+  /** The variables by which the AWS SDKs find it; for the environment of a child process. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Answers what was asked, and stops listening. The provider is left alone. */
+  close(): Promise<void>;
+}
+
+const PATH = '/credentials';
+const GRACE_MS = 5000;
+
+/**
+ * Starts an endpoint as ECS and EKS have it, on the loopback and with a token
+ * of its own. It keeps the process alive until it is closed.
+ *
+ * @throws RolesAnywhereError `ERR_ARN`, `ERR_LISTEN`
+ */
+export async function serveContainerCredentials(options: ContainerEndpointOptions): Promise<ContainerEndpoint> {
+  const { credentials, roleArn, port = 0, log = silentLog } = options;
+  parseArn('role', roleArn, 'roleArn');
+  const [{ startCredentialServer }, { createMetrics }, { createAuthorization, generateToken }] = await Promise.all([
+    import('../server/server.ts'),
+    import('../server/metrics.ts'),
+    import('../server/authorization.ts'),
+  ]);
+  const authorization = createAuthorization(generateToken());
+  const server = await startCredentialServer({
+    roles: [
+      {
+        name: 'default',
+        roleArn,
+        region: '',
+        provider: servedProvider(credentials),
+        authorization: () => authorization,
+        imds: false,
+      },
+    ],
+    listen: [{ address: '127.0.0.1', port }],
+    imds: false,
+    metrics: createMetrics(),
+    log,
+  });
+  const url = `http://127.0.0.1:${server.addresses[0]?.port ?? port}${PATH}`;
+  return {
+    url,
+    token: authorization.token,
+    environment: {
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: url,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN: authorization.token,
+    },
+    close: async () => await server.close(GRACE_MS),
+  };
+}
+
+/** The function keeps its own credentials: nothing is known of them here before it is asked. */
+function servedProvider(get: () => Promise<SessionCredentials>): Pick<CredentialsProvider, 'get' | 'peek' | 'status'> {
+  return {
+    get: async () => await get(),
+    peek: () => undefined,
+    status: () => ({
+      state: 'valid',
+      refreshing: false,
+      expiration: undefined,
+      refreshedAt: undefined,
+      lastError: undefined,
+      failures: 0,
+      nextAttempt: undefined,
+    }),
+  };
+}

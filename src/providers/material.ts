@@ -1,0 +1,203 @@
+/** An identity from what a program has in its hands: paths, text, bytes, key objects, or a signer of its own. */
+import { KeyObject, createPublicKey, verify } from 'node:crypto';
+import { RolesAnywhereError } from '../errors.ts';
+import { checkIdentity } from '../identity/checks.ts';
+import type { Material, MaterialFlag } from '../identity/file.ts';
+import type { Identity, KeyType } from '../identity/identity.ts';
+import { loadCertificates, loadIdentity } from '../identity/load.ts';
+import type { IdentitySpec, LoadDeps } from '../identity/load.ts';
+import { orderChain } from '../x509/chain.ts';
+import type { Certificate } from '../x509/certificate.ts';
+
+/**
+ * Something that signs with a private key that is not here: a KMS, an HSM
+ * service.
+ */
+export interface RemoteSigner {
+  /**
+   * Signs `message` (not its digest) with SHA-256: RSASSA-PKCS1-v1_5 for RSA,
+   * a DER-encoded ECDSA signature for EC; for ML-DSA the message itself, with
+   * an empty context.
+   */
+  sign(message: Uint8Array): Promise<Uint8Array>;
+}
+
+/** Where certificate, chain and key come from. Paths are read again at each renewal; nothing watches them. */
+export interface MaterialOptions {
+  /**
+   * A path, `env:NAME`, a `pkcs11:` URI, PEM text, or a file's bytes: the
+   * certificate in PEM or DER, in PEM also with chain and key behind it; or a
+   * PKCS#12 container.
+   */
+  readonly certificate: string | Uint8Array;
+  /** The same for the private key, or a private KeyObject. Default: it is with the certificate. */
+  readonly privateKey?: string | Uint8Array | KeyObject;
+  /** The same for the intermediates, in any order. Default: those with the certificate. */
+  readonly intermediates?: string | Uint8Array;
+  /** Signs in place of a private key. */
+  readonly signer?: RemoteSigner;
+  /** Password of an encrypted key or container. Nobody is asked for one. */
+  readonly password?: string;
+  /** For keys in PKCS#11 tokens. */
+  readonly pkcs11?: Pkcs11Options;
+  /** Told of what is odd and no reason to refuse: a certificate that expires soon, say. Default: nobody. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/** How PKCS#11 tokens are reached. */
+export interface Pkcs11Options {
+  /** Path of the module. Default: the one that the URI names, or p11-kit's proxy. */
+  readonly library?: string;
+  /** A file that holds the PIN, when the URI has none. */
+  readonly pinFile?: string;
+  /** Whether the user's PIN is used for keys that ask for one at each signature. Default false. */
+  readonly reusePin?: boolean;
+  /** Whether `pin-source=|command` may run. Default false. */
+  readonly allowPinCommand?: boolean;
+  /** Whether to log in although the token has few PIN tries left. Default false. */
+  readonly allowLowPinCount?: boolean;
+}
+
+/** A library does not talk to the terminal unasked. */
+const nobody = async (): Promise<undefined> => undefined;
+
+/** Stands for what has no path, in messages. */
+const IN_MEMORY = '(in memory)';
+
+/**
+ * Loads certificate, chain and key as one snapshot, and checks that they
+ * belong together and that the service can take them.
+ *
+ * @throws RolesAnywhereError of class `identity` or `usage`; messages name the options by the flags of the command line
+ */
+export async function openIdentity(options: MaterialOptions): Promise<Identity> {
+  return await identityLoader(options)();
+}
+
+/**
+ * What loads the identity, each time anew.
+ *
+ * @throws RolesAnywhereError `ERR_USAGE` for options that exclude each other
+ */
+export function identityLoader(options: MaterialOptions): () => Promise<Identity> {
+  const { certificate, privateKey, intermediates, signer, onWarning } = options;
+  if (signer !== undefined && privateKey !== undefined)
+    throw new RolesAnywhereError('ERR_USAGE', 'privateKey and signer exclude each other', {
+      hint: 'leave one of them out',
+    });
+  const deps = loadDeps(options);
+  const spec: IdentitySpec = {
+    certificate: nameOf(certificate),
+    privateKey: privateKey === undefined ? undefined : nameOf(privateKey),
+    intermediates: intermediates === undefined ? undefined : nameOf(intermediates),
+  };
+  if (signer === undefined) return async () => await loadIdentity(spec, deps);
+  return async () => await signedElsewhere(spec, signer, deps, onWarning);
+}
+
+function loadDeps(options: MaterialOptions): LoadDeps {
+  const { password, pkcs11, onWarning } = options;
+  const inMemory: Partial<Record<MaterialFlag, MaterialOptions['privateKey']>> = {
+    '--certificate': options.certificate,
+    '--private-key': options.privateKey,
+    '--intermediates': options.intermediates,
+  };
+  const source = password === undefined ? undefined : { password, from: 'the option password' };
+  return {
+    read: (flag, value) => (value === IN_MEMORY ? memoryMaterial(flag, inMemory[flag]) : undefined),
+    ...(source === undefined ? {} : { passwords: { pkcs8: source, pkcs12: source } }),
+    ask: nobody,
+    ...(onWarning === undefined ? {} : { warn: ({ message }) => onWarning(message) }),
+    token: { ...pkcs11, askPin: nobody, ...(onWarning === undefined ? {} : { warn: onWarning }) },
+  };
+}
+
+/** What IdentitySpec calls it. */
+function nameOf(value: NonNullable<MaterialOptions['privateKey']>): string {
+  return typeof value === 'string' && !isPemText(value) ? value : IN_MEMORY;
+}
+
+function isPemText(value: string): boolean {
+  return value.includes('-----BEGIN ');
+}
+
+/** Bytes of their own, since whoever reads them wipes them. */
+function memoryMaterial(flag: MaterialFlag, value: MaterialOptions['privateKey']): Material {
+  const bytes = value instanceof KeyObject ? exported(value, flag) : new Uint8Array(Buffer.from(value ?? ''));
+  const source = `${flag} ${IN_MEMORY}`;
+  if (bytes.length === 0) throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} is empty`);
+  return { flag, source, bytes, rereadable: false };
+}
+
+function exported(key: KeyObject, flag: MaterialFlag): Uint8Array {
+  if (key.type !== 'private')
+    throw new RolesAnywhereError('ERR_KEY_MISSING', `${flag} is a ${key.type} key object, not a private one`, {
+      hint: 'make one with createPrivateKey of node:crypto',
+    });
+  return new Uint8Array(key.export({ type: 'pkcs8', format: 'der' }));
+}
+
+async function signedElsewhere(
+  spec: IdentitySpec,
+  remote: RemoteSigner,
+  deps: LoadDeps,
+  onWarning: MaterialOptions['onWarning'],
+): Promise<Identity> {
+  const [leaf, ...others] = await loadCertificates(spec.certificate, deps);
+  const { intermediates } = spec;
+  const more = intermediates === undefined ? [] : await loadCertificates(intermediates, deps, '--intermediates');
+  const keyType = certificateKeyType(leaf);
+  const identity: Identity = {
+    certificate: leaf.der,
+    serialNumber: leaf.serialNumber,
+    chain: orderChain(leaf, [...others, ...more]).map(({ der }) => der),
+    signer: { keyType, sign: async (message) => await signChecked(remote, message, leaf, keyType) },
+    close: async () => {},
+  };
+  await checkIdentity(identity, {
+    source: `--certificate ${spec.certificate}`,
+    now: Date.now(),
+    skipChecks: false,
+    warn: ({ message }) => onWarning?.(message),
+  });
+  return identity;
+}
+
+function certificateKeyType({ keyAlgorithm: { name, keyType } }: Certificate): KeyType {
+  if (keyType !== undefined) return keyType;
+  throw new RolesAnywhereError('ERR_KEY_UNSUPPORTED', `the certificate's key is ${name}, not RSA, EC or ML-DSA`, {
+    hint: 'have a certificate issued for a key of one of these kinds',
+  });
+}
+
+function spkiKey(publicKey: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.from(publicKey), type: 'spki', format: 'der' });
+}
+
+/** The service would only say that the signature is invalid; here it can be told why. */
+async function signChecked(
+  remote: RemoteSigner,
+  message: Uint8Array,
+  leaf: Certificate,
+  keyType: KeyType,
+): Promise<Uint8Array> {
+  let signature: Uint8Array;
+  try {
+    signature = await remote.sign(message);
+  } catch (cause) {
+    if (cause instanceof RolesAnywhereError) throw cause;
+    throw new RolesAnywhereError('ERR_SIGN', 'the signer that was given failed', {
+      hint: 'see the cause of this error',
+      cause,
+    });
+  }
+  if (keyType !== 'RSA' && keyType !== 'EC') return signature; // not every Node can check it
+  const key = spkiKey(leaf.publicKey);
+  if (verify('sha256', message, key, signature)) return signature;
+  const isRaw = keyType === 'EC' && verify('sha256', message, { key, dsaEncoding: 'ieee-p1363' }, signature);
+  throw new RolesAnywhereError('ERR_KEY_MISMATCH', `the signer's signature does not fit the certificate's key`, {
+    hint: isRaw
+      ? 'it is r and s side by side: give it as a DER SEQUENCE of the two'
+      : 'check that it is the same key, that the message is hashed once with SHA-256, and for RSA the padding (PKCS #1 v1.5)',
+  });
+}

@@ -1,0 +1,69 @@
+/** From an X.509 identity to credentials for AWS clients: the library's main entry. */
+import { systemClock } from '../clock.ts';
+import type { CredentialsFunction } from '../credentials/cached.ts';
+import { RolesAnywhereError } from '../errors.ts';
+import { checkArnsAgree, isRegion, parseArn } from '../options/arn.ts';
+import { createSession } from '../session/create-session.ts';
+import { checkRoleSession } from '../session/sts-input.ts';
+import { connectionOf, keep } from './connection.ts';
+import type { ConnectionOptions, KeepingOptions } from './connection.ts';
+import { identityLoader } from './material.ts';
+import type { MaterialOptions } from './material.ts';
+
+export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions, KeepingOptions {
+  readonly trustAnchorArn: string;
+  readonly profileArn: string;
+  readonly roleArn: string;
+  /** Default: that of the trust anchor. */
+  readonly region?: string;
+  /** 900 to 43200 seconds. Default: the profile's own. */
+  readonly durationSeconds?: number;
+  /** If the profile accepts one: 2 to 64 letters, digits and characters of `_+=,.@-`. */
+  readonly roleSessionName?: string;
+}
+
+/**
+ * Credentials from IAM Roles Anywhere: what an AWS SDK v3 client takes as
+ * `credentials`.
+ *
+ * One request is in flight however many clients ask; its result is kept and
+ * renewed ahead of its end. Certificate and key are loaded anew for each
+ * request. Nothing is done before the first call, and nothing keeps the
+ * process alive.
+ *
+ * @throws RolesAnywhereError of class `usage`, at once, for options that cannot be right; calls reject with the
+ * identity's, the network's and the service's
+ */
+export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFunction {
+  const { trustAnchorArn, profileArn, roleArn, durationSeconds, roleSessionName } = options;
+  const trustAnchor = parseArn('trust-anchor', trustAnchorArn, 'trustAnchorArn');
+  checkArnsAgree(trustAnchor, parseArn('profile', profileArn, 'profileArn'), parseArn('role', roleArn, 'roleArn'));
+  checkRoleSession({ roleArn, durationSeconds, roleSessionName });
+  const { region = trustAnchor.region } = options;
+  if (!isRegion(region))
+    throw new RolesAnywhereError('ERR_REGION', `region is not a region: ${JSON.stringify(region)}`);
+  const connection = connectionOf(options);
+  const { clock = systemClock } = options;
+  const load = identityLoader(options);
+
+  const vend = async ({ signal }: { signal: AbortSignal }): ReturnType<typeof createSession> => {
+    const identity = await load();
+    try {
+      return await createSession({
+        ...connection,
+        identity,
+        trustAnchorArn,
+        profileArn,
+        roleArn,
+        region,
+        signal,
+        now: () => clock.now(),
+        ...(durationSeconds === undefined ? {} : { durationSeconds }),
+        ...(roleSessionName === undefined ? {} : { roleSessionName }),
+      });
+    } finally {
+      await identity.close();
+    }
+  };
+  return keep(vend, options);
+}

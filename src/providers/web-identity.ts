@@ -1,0 +1,128 @@
+/** From an identity provider's token to credentials: what stscreds.WebIdentityRoleProvider is in the AWS SDK for Go. */
+import { open } from 'node:fs/promises';
+import { systemClock } from '../clock.ts';
+import type { CredentialsFunction } from '../credentials/cached.ts';
+import { RolesAnywhereError } from '../errors.ts';
+import { checkWebIdentity } from '../session/sts-input.ts';
+import type { WebIdentityInput } from '../session/sts-input.ts';
+import { assumeRoleWithWebIdentity } from '../session/web-identity.ts';
+import type { WebIdentityRole } from '../session/web-identity.ts';
+import { regionOf } from './assume-role.ts';
+import { connectionOf, keep } from './connection.ts';
+import type { ConnectionOptions, KeepingOptions } from './connection.ts';
+
+/** Gives a token that is valid now; called for each request. */
+export type TokenRetriever = (request: { readonly signal: AbortSignal }) => Promise<string>;
+
+export interface WebIdentityProviderOptions
+  extends Omit<WebIdentityInput, 'roleArn'>, ConnectionOptions, KeepingOptions {
+  /** Default: AWS_ROLE_ARN. */
+  readonly roleArn?: string | undefined;
+  /** Default: AWS_ROLE_SESSION_NAME, or `roles-anywhere-` and the time in milliseconds. */
+  readonly roleSessionName?: string | undefined;
+  /** Default: an hour, STS's own. */
+  readonly durationSeconds?: number | undefined;
+  /** Excludes `tokenFile`. */
+  readonly tokenRetriever?: TokenRetriever | undefined;
+  /** A file that holds the token; read again for each request. Default: AWS_WEB_IDENTITY_TOKEN_FILE. */
+  readonly tokenFile?: string | undefined;
+  /** Of STS. Default: AWS_REGION, AWS_DEFAULT_REGION. */
+  readonly region?: string;
+}
+
+/**
+ * Credentials of a role that the bearer of a token may assume, kept and renewed
+ * as {@link fromRolesAnywhere} does. The request is not signed.
+ *
+ * @throws RolesAnywhereError of class `usage`, at once, for options that STS would refuse; calls reject with
+ * `ERR_WEB_IDENTITY_TOKEN` and those of the network and the service
+ */
+export function fromWebIdentity(options: WebIdentityProviderOptions = {}): CredentialsFunction {
+  const { AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME, AWS_WEB_IDENTITY_TOKEN_FILE } = process.env;
+  const { durationSeconds, policy, policyArns, providerId } = options;
+  const roleArn = given(options.roleArn, AWS_ROLE_ARN);
+  if (roleArn === undefined)
+    throw new RolesAnywhereError('ERR_ARN', 'no role is given', { hint: 'give roleArn or AWS_ROLE_ARN' });
+  const roleSessionName = given(options.roleSessionName, AWS_ROLE_SESSION_NAME);
+  const input: WebIdentityInput = { roleArn, roleSessionName, durationSeconds, policy, policyArns, providerId };
+  checkWebIdentity(input);
+  const token = retrieverOf(options, AWS_WEB_IDENTITY_TOKEN_FILE);
+  const region = regionOf(options.region);
+  const connection = connectionOf(options);
+  const { clock = systemClock } = options;
+  const vend = async ({ signal }: { signal: AbortSignal }): Promise<WebIdentityRole> =>
+    await assumeRoleWithWebIdentity({
+      ...input,
+      ...connection,
+      region,
+      signal,
+      now: () => clock.now(),
+      token: () => retrieve(token, signal),
+    });
+  return keep(vend, options);
+}
+
+function given(option: string | undefined, variable: string | undefined): string | undefined {
+  return option ?? (variable === '' ? undefined : variable);
+}
+
+function retrieverOf(
+  { tokenRetriever, tokenFile }: WebIdentityProviderOptions,
+  variable: string | undefined,
+): TokenRetriever {
+  if (tokenRetriever !== undefined && tokenFile !== undefined)
+    throw new RolesAnywhereError('ERR_USAGE', 'tokenRetriever and tokenFile exclude each other', {
+      hint: 'leave one of them out',
+    });
+  if (tokenRetriever !== undefined) return tokenRetriever;
+  const path = given(tokenFile, variable);
+  if (path !== undefined) return async () => await readTokenFile(path);
+  throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', 'no web identity token is given', {
+    hint: 'give tokenRetriever, tokenFile or AWS_WEB_IDENTITY_TOKEN_FILE',
+  });
+}
+
+/** What the retriever says is not repeated: it may hold the token. */
+async function retrieve(retriever: TokenRetriever, signal: AbortSignal): Promise<string> {
+  try {
+    return await retriever({ signal });
+  } catch (cause) {
+    if (cause instanceof RolesAnywhereError) throw cause;
+    throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', 'the web identity token cannot be retrieved', {
+      hint: 'see the cause of this error',
+      cause,
+    });
+  }
+}
+
+/** Longer than any token that STS takes. */
+const MAX_FILE_BYTES = 64 * 1024;
+
+/**
+ * Reads a token, which a process such as a kubelet renews.
+ *
+ * @throws RolesAnywhereError `ERR_WEB_IDENTITY_TOKEN`
+ */
+export async function readTokenFile(path: string): Promise<string> {
+  let text: string;
+  try {
+    const file = await open(path, 'r');
+    try {
+      const buffer = Buffer.alloc(MAX_FILE_BYTES);
+      const { bytesRead } = await file.read(buffer, 0, MAX_FILE_BYTES, 0);
+      text = buffer.toString('latin1', 0, bytesRead).trim();
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
+    throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', `the token file ${path} cannot be read (${code})`, {
+      hint: 'check the path, and that this process may read it',
+      cause,
+    });
+  }
+  if (text !== '') return text;
+  throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', `the token file ${path} is empty`, {
+    hint: 'whatever writes it has not done so yet',
+  });
+}
