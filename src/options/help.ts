@@ -273,6 +273,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'N',
     text: 'taken for compatibility; Node cannot set it, IPTTL= of a systemd socket unit can',
   },
+  'refresh-before': {
+    group: 'Server',
+    value: 'SECONDS',
+    text: 'life left at which credentials are renewed; half of their life, but 600 to 1500, when left out',
+  },
   'no-imds': { group: 'Server', text: 'serve container credentials only, which ask for a token' },
   'token-file': {
     group: 'Server',

@@ -13,6 +13,8 @@ export interface ServeOptions {
   /** Empty: the loopback addresses. */
   readonly listen: readonly string[];
   readonly allowedHosts: readonly string[];
+  /** Life left at which a set is renewed, in milliseconds; undefined: as its life says. */
+  readonly refreshBeforeMs: number | undefined;
   readonly imds: boolean;
   readonly hopLimit: number;
   /** Where to write the token. */
@@ -46,6 +48,8 @@ export function serveOptions(flags: FlagValues, env: Readonly<Record<string, str
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--token-file and --token-source name the same file', {
       hint: 'give --token-source alone: clients can read that file too',
     });
+  const refreshBefore =
+    flags['refresh-before'] === undefined ? undefined : number(flags, 'refresh-before', 0, 1, 43_200);
   const cert = text(flags, 'tls-cert');
   const key = text(flags, 'tls-key');
   if ((cert === undefined) !== (key === undefined))
@@ -55,6 +59,7 @@ export function serveOptions(flags: FlagValues, env: Readonly<Record<string, str
   return {
     roles: [first, ...others],
     token: tokenOptions(flags),
+    refreshBeforeMs: refreshBefore === undefined ? undefined : refreshBefore * 1000,
     port: number(flags, 'port', 9911, 0, 65_535),
     hopLimit: number(flags, 'hop-limit', DEFAULT_HOP_LIMIT, 1, 255),
     listen: list(flags, 'listen'),

@@ -23,7 +23,11 @@ describe('the program', () => {
   test('runs with what a profile says, and what the environment says before it', async () => {
     write(`[profile p]\nrolesanywhere_certificate = ${PKI}rsa-2048.crt.pem\nrolesanywhere_format = text\n`);
     const env = { AWS_CONFIG_FILE: config };
-    expect(await runCli(READ, { env })).toMatchObject({ status: 0, stderr: '', stdout: expect.stringMatching(/rsa/i) as string });
+    expect(await runCli(READ, { env })).toMatchObject({
+      status: 0,
+      stderr: '',
+      stdout: expect.stringMatching(/rsa/i) as string,
+    });
     const ec = { ...env, ROLES_ANYWHERE_CERTIFICATE: `${PKI}ec-p256.crt.pem`, ROLES_ANYWHERE_FORMAT: 'json' };
     const { stdout } = await runCli(READ, { env: ec });
     expect(JSON.parse(stdout)).toMatchObject({ keyType: 'EC' });
@@ -41,12 +45,18 @@ describe('the program', () => {
     const { status, stderr } = await runCli(READ, { env: { AWS_CONFIG_FILE: config } });
     expect({ status, stderr }).toEqual({
       status: 3,
-      stderr: expect.stringContaining(`--certificate (rolesanywhere_certificate in line 2 of ${config}, profile p)`) as string,
+      stderr: expect.stringContaining(
+        `--certificate (rolesanywhere_certificate in line 2 of ${config}, profile p)`,
+      ) as string,
     });
   });
 
   test('takes --debug and --log-format from outside for errors too', async () => {
-    const env = { ROLES_ANYWHERE_DEBUG: '1', ROLES_ANYWHERE_LOG_FORMAT: 'json', ROLES_ANYWHERE_CERTIFICATE: '/nonexistent/c' };
+    const env = {
+      ROLES_ANYWHERE_DEBUG: '1',
+      ROLES_ANYWHERE_LOG_FORMAT: 'json',
+      ROLES_ANYWHERE_CERTIFICATE: '/nonexistent/c',
+    };
     const { stderr } = await runCli(['read-certificate-data'], { env });
     expect(JSON.parse(stderr)).toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
   });
@@ -56,26 +66,40 @@ describe('the program', () => {
     chmodSync(config, 0o644);
     const { status, stdout, stderr } = await runCli([...READ, '--print-config'], { env: { AWS_CONFIG_FILE: config } });
     expect(status).toBe(0);
-    expect(stdout).toContain(`--pkcs12-password    <redacted>  (rolesanywhere_pkcs12_password in line 2 of ${config}, profile p)\n`);
+    expect(stdout).toContain(
+      `--pkcs12-password    <redacted>  (rolesanywhere_pkcs12_password in line 2 of ${config}, profile p)\n`,
+    );
     expect(stderr).toMatch(/^warning: .*config holds rolesanywhere_pkcs12_password, .*chmod 600/);
     expect(stdout + stderr).not.toContain('S3cr3t!');
   });
 
   test.each<[string, () => void, RegExp]>([
     ['is not there', () => rmSync(config, { force: true }), /cannot be read \(ENOENT\)/],
-    ['is a folder', () => {
-      rmSync(config, { force: true });
-      mkdirSync(config);
-    }, /is not a file/],
+    [
+      'is a folder',
+      () => {
+        rmSync(config, { force: true });
+        mkdirSync(config);
+      },
+      /is not a file/,
+    ],
     ['is too large', () => write(`[profile p]\n#${'x'.repeat(1 << 20)}\n`), /is larger than 1 MiB/],
-    ['is not UTF-8', () => {
-      rmSync(config, { force: true });
-      writeFileSync(config, Buffer.from([0x5b, 0xff, 0x5d]));
-    }, /is not UTF-8/],
-    ['is reached by a link that leads nowhere', () => {
-      rmSync(config, { force: true });
-      symlinkSync(join(work, 'nowhere'), config);
-    }, /cannot be read \(ENOENT\)/],
+    [
+      'is not UTF-8',
+      () => {
+        rmSync(config, { force: true });
+        writeFileSync(config, Buffer.from([0x5b, 0xff, 0x5d]));
+      },
+      /is not UTF-8/,
+    ],
+    [
+      'is reached by a link that leads nowhere',
+      () => {
+        rmSync(config, { force: true });
+        symlinkSync(join(work, 'nowhere'), config);
+      },
+      /cannot be read \(ENOENT\)/,
+    ],
   ])('refuses a config file that %s', async (_, prepare, message) => {
     rmSync(config, { force: true, recursive: true });
     prepare();

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { makeAuthority, makeClient } from '../emulator/support/world.ts';
-import { certificatePem } from '../emulator/support/world.ts';
+import { openJournal } from '../../src/emulator/state/journal.ts';
+import { createState } from '../../src/emulator/state/state.ts';
+import { certificatePem, makeAuthority, makeClient } from '../emulator/support/world.ts';
 import { draft, send, signed } from '../emulator/support/signed-request.ts';
 import { CLI, cleanEnv } from '../support/cli.ts';
 
@@ -80,13 +81,13 @@ it('keeps every session that it answered with, when it is killed in the middle o
 
   const again = await start();
   for (const { credentialSet } of answered.slice(-10)) {
-    const sts = new STSClient({ endpoint: again, region: 'us-east-1', credentials: credentialSet[0].credentials });
+    const { accessKeyId, secretAccessKey, sessionToken } = credentialSet[0].credentials;
+    const credentials = { accessKeyId, secretAccessKey, sessionToken };
+    const sts = new STSClient({ endpoint: again, region: 'us-east-1', credentials });
     const { Arn } = await sts.send(new GetCallerIdentityCommand({}));
     expect(Arn).toMatch(/assumed-role\/Demo\//);
   }
   await kill();
-  const { openJournal } = await import('../../src/emulator/state/journal.ts');
-  const { createState } = await import('../../src/emulator/state/state.ts');
   const state = createState();
   await (await openJournal(join(directory, 'state'), state)).close();
   const known = new Set(state.list('subjects').map(({ arn }) => arn));

@@ -19,7 +19,10 @@ afterAll(async () => {
 });
 
 /** Vends with the built program and checks the whole of what it prints. */
-async function vend(identity: readonly string[], more: readonly string[] = []): Promise<Record<string, unknown>> {
+async function expectVended(
+  identity: readonly string[],
+  more: readonly string[] = [],
+): Promise<Record<string, unknown>> {
   const { status, stdout, stderr } = await runCli([
     'credential-process',
     ...identity,
@@ -47,23 +50,29 @@ describe('every kind of key in every form is accepted by the other side', () => 
   const forms = [...RSA.map((kind) => [kind, 'pkcs1'] as const), ...EC.map((kind) => [kind, 'sec1'] as const)];
 
   test.each([...RSA, ...EC])('%s, PKCS#8', async (kind) => {
-    await vend(['--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.key.pem`, ...chain]);
+    await expectVended(['--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.key.pem`, ...chain]);
   });
   test.each(forms)('%s, %s', async (kind, form) => {
-    await vend(['--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.${form}.pem`, ...chain]);
+    await expectVended([
+      '--certificate',
+      `${PKI}${kind}.crt.pem`,
+      '--private-key',
+      `${PKI}${kind}.${form}.pem`,
+      ...chain,
+    ]);
   });
   test.each([...RSA, ...EC])('%s, certificate and key in one file', async (kind) => {
-    await vend(['--certificate', `${PKI}${kind}.combined.pem`, ...chain]);
+    await expectVended(['--certificate', `${PKI}${kind}.combined.pem`, ...chain]);
   });
   test.each([...RSA, ...EC])('%s, text around the certificate and comments in the bundle', async (kind) => {
     const files = ['--certificate', `${PKI}${kind}.text.pem`, '--private-key', `${PKI}${kind}.key.pem`];
-    await vend([...files, '--intermediates', `${PKI}${kind}.chain.pem`]);
+    await expectVended([...files, '--intermediates', `${PKI}${kind}.chain.pem`]);
   });
 });
 
 describe('serial numbers and chains', () => {
   test.each(['serial-1', 'serial-80', 'serial-20-bytes'])('%s is sent in decimal', async (kind) => {
-    await vend(['--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.key.pem`, ...chain]);
+    await expectVended(['--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.key.pem`, ...chain]);
   });
 
   test('a bundle in the wrong order that also holds the leaf, the root and duplicates', async () => {
@@ -73,7 +82,7 @@ describe('serial numbers and chains', () => {
     const bundle = join(dir, 'bundle.pem');
     writeFileSync(bundle, Buffer.concat(parts));
     const identity = ['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`];
-    await vend([...identity, '--intermediates', bundle]);
+    await expectVended([...identity, '--intermediates', bundle]);
   });
 
   test('a leaf file that carries its chain behind it needs no --intermediates', async () => {
@@ -82,17 +91,20 @@ describe('serial numbers and chains', () => {
       file,
       Buffer.concat(['ec-p384.crt', 'intermediate'].map((name) => readFileSync(`${PKI}${name}.pem`))),
     );
-    await vend(['--certificate', file, '--private-key', `${PKI}ec-p384.key.pem`]);
+    await expectVended(['--certificate', file, '--private-key', `${PKI}ec-p384.key.pem`]);
   });
 });
 
+/** Seconds that the credentials have left. */
+function life(printed: Record<string, unknown>): number {
+  return (Date.parse(String(printed['Expiration'])) - Date.now()) / 1000;
+}
+
 describe('what is asked for', () => {
   const identity = ['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`, ...chain];
-  const life = (printed: Record<string, unknown>): number =>
-    (Date.parse(String(printed['Expiration'])) - Date.now()) / 1000;
 
   test('a duration is honoured', async () => {
-    expect(life(await vend(identity, ['--session-duration', '900']))).toBeLessThanOrEqual(900);
+    expect(life(await expectVended(identity, ['--session-duration', '900']))).toBeLessThanOrEqual(900);
   });
 
   test('without one the profile’s own rules; under the old name 3600 seconds', async () => {

@@ -129,19 +129,20 @@ describe('refused before anything is sent', () => {
   });
 });
 
+const json =
+  (status: number, body: string, headers: Record<string, string> = {}): Answer =>
+  (response) => {
+    response.writeHead(status, { 'content-type': 'application/json', 'x-amzn-requestid': 'req-1', ...headers });
+    response.end(body);
+  };
+const set = (expiration: string): string =>
+  JSON.stringify({
+    credentialSet: [
+      { credentials: { accessKeyId: 'ASIAX', secretAccessKey: 'hidden-secret', sessionToken: 'hidden', expiration } },
+    ],
+  });
+
 describe('refused by the other side', () => {
-  const json =
-    (status: number, body: string, headers: Record<string, string> = {}): Answer =>
-    (response) => {
-      response.writeHead(status, { 'content-type': 'application/json', 'x-amzn-requestid': 'req-1', ...headers });
-      response.end(body);
-    };
-  const set = (expiration: string): string =>
-    JSON.stringify({
-      credentialSet: [
-        { credentials: { accessKeyId: 'ASIAX', secretAccessKey: 'hidden-secret', sessionToken: 'hidden', expiration } },
-      ],
-    });
   const cases: [string, ErrorCode, number, Answer][] = [
     [
       '403',

@@ -17,7 +17,7 @@ beforeAll(async () => {
   emulator = await startTestEmulator();
 });
 afterAll(async () => {
-  for (const home of homes) home.remove();
+  for (const made of homes) made.remove();
   await emulator.close();
 });
 

@@ -4,7 +4,7 @@ import type { FlagValues } from '../../src/commands/command.ts';
 import { run } from '../../src/commands/read-certificate-data.ts';
 import { memoryIo } from '../support/io.ts';
 import { openssl, pkiPath, pkiText } from '../support/pki.ts';
-import { refusalCode } from '../support/refusal.ts';
+import { refusal, refusalCode } from '../support/refusal.ts';
 import { requireTool } from '../support/tools.ts';
 
 const hasOpenssl = requireTool('openssl');
@@ -48,6 +48,11 @@ describe('read-certificate-data', () => {
     } finally {
       rmSync(dir, { recursive: true });
     }
+  });
+
+  it('says what a revocation list is for', async () => {
+    const error = await refusal(async () => await run({ certificate: pkiPath('crl.pem') }, memoryIo()));
+    expect(error).toMatchObject({ code: 'ERR_PEM_LABEL', hint: expect.stringContaining('ImportCrl') as string });
   });
 
   it.each([

@@ -11,9 +11,13 @@ function classOf(code: string): string | undefined {
   return Object.entries(EXIT_STATUS).find(([, value]) => String(value) === status)?.[0];
 }
 
-test.each(Object.entries(ERROR_CLASSES))('%s is explained, under the heading of its class, %s', (code, errorClass) => {
+test.each(Object.keys(ERROR_CLASSES))('%s is explained', (code) => {
   expect(page.includes(`\`${code}\``)).toBe(true);
-  if (errorClass !== 'internal' && errorClass !== 'interrupted') expect(classOf(code)).toBe(errorClass);
+});
+
+test('every code is under the heading of its class', () => {
+  const own = Object.entries(ERROR_CLASSES).filter(([, name]) => name !== 'internal' && name !== 'interrupted');
+  expect(own.filter(([code, name]) => classOf(code) !== name)).toEqual([]);
 });
 
 test('no code is explained that does not exist', () => {

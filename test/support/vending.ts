@@ -9,10 +9,11 @@ export function startTestEmulator(options: Partial<EmulatorOptions> = {}): Promi
 
 /** The flags that name an emulator's world. */
 export function worldFlags(emulator: Emulator): string[] {
-  return [
-    ...['--trust-anchor-arn', emulator.trustAnchorArns[0] ?? ''],
-    ...['--profile-arn', emulator.profileArns[0] ?? ''],
-    ...['--role-arn', emulator.roleArns[0] ?? ''],
-    ...['--endpoint', emulator.url],
-  ];
+  const flags = {
+    'trust-anchor-arn': emulator.trustAnchorArns[0],
+    'profile-arn': emulator.profileArns[0],
+    'role-arn': emulator.roleArns[0],
+    endpoint: emulator.url,
+  };
+  return Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value ?? '']);
 }

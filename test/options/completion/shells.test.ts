@@ -53,9 +53,9 @@ const STEPS = [
   [`ready ${LINES.length}> `, 'exit\r'] satisfies Step,
 ];
 
-/** Lines that were shown in brackets. */
+/** What stood in brackets; whether a shell shows the line before it too depends on when it was typed. */
 function words(shown: string): string[] {
-  return shown.split('\n').flatMap((line) => /^=(.*)$/.exec(line.trim())?.[1]?.replace('[roles-anywhere] ', '') ?? []);
+  return [...shown.matchAll(/=\[roles-anywhere\] (.*)/g)].map(([, found = '']) => found.trim());
 }
 
 /** Prints its words in brackets; the next prompt has the next number. */

@@ -67,7 +67,7 @@ function names(...profiles: readonly Profiles[string][]): ReadonlySet<string> {
     profiles.flatMap((keys) =>
       Object.entries(keys).flatMap(([name, value]) => {
         const children = typeof value === 'object' ? Object.keys(value) : [];
-        return [name, ...children.map((child) => `${name}.${child}`)];
+        return [name].concat(children.map((child) => `${name}.${child}`));
       }),
     ),
   );
