@@ -9,7 +9,7 @@ import { Visitor, parseSync } from 'rolldown/utils';
 /** What anything may import, the emulator included. */
 const EVERYWHERE = ['errors.ts', 'log.ts'];
 /** What all but the emulator may import, which shares nothing that it verifies. */
-const SHARED = [...EVERYWHERE, 'version.ts', 'clock.ts'];
+const SHARED = [...EVERYWHERE, 'version.ts', 'clock.ts', 'file-system.ts'];
 /** Everything below the command line. */
 const LIBRARY = [
   'x509',
@@ -41,6 +41,7 @@ const MAY_IMPORT = {
   'version.ts': [],
   'log.ts': ['errors.ts'],
   'clock.ts': ['errors.ts'],
+  'file-system.ts': [],
   x509: ['errors.ts', IDENTITY],
   options: [...SHARED, 'x509', COMMAND],
   terminal: SHARED,
@@ -52,7 +53,8 @@ const MAY_IMPORT = {
   credentials: [...SHARED, 'http', 'signing', 'identity', 'session'],
   // The library's face: what an application hands to an SDK.
   providers: [...SHARED, 'x509', 'options', 'terminal', 'identity', 'http', 'session', 'credentials', 'server'],
-  output: [...SHARED, 'credentials'],
+  // It must read a file as SDKs do before it writes to it.
+  output: [...SHARED, 'options', 'credentials'],
   server: [...SHARED, 'http', 'credentials', 'output'],
   console: [...SHARED, 'http', 'credentials', 'output', 'server'],
   emulator: EVERYWHERE,

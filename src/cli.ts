@@ -71,7 +71,7 @@ async function main(tokens: readonly string[]): Promise<number> {
 async function parseOutside(tokens: readonly string[]): Promise<Parsed | undefined> {
   const { env } = process;
   const concerned =
-    Object.keys(env).some((name) => /^ROLES_ANYWHERE_/i.test(name)) ||
+    Object.keys(env).some((name) => name.toUpperCase().startsWith('ROLES_ANYWHERE_')) ||
     tokens.some((token) => /^--(?:config-profile|print-config)(?:=|$)/.test(token));
   if (!concerned) return undefined;
   const { parseConfigured } = await import('./options/config/configured.ts');

@@ -76,6 +76,9 @@ export { createPooledTransport } from './http/pooled.ts';
 export type { PooledOptions, PooledTransport } from './http/pooled.ts';
 
 // output, errors
+export { writeCredentialsFile } from './output/credentials-file.ts';
+export type { CredentialsFileOptions } from './output/credentials-file.ts';
+export type { LockTimes } from './output/file-lock.ts';
 export { processJson } from './output/process-json.ts';
 export { ERROR_CLASSES, EXIT_STATUS, RolesAnywhereError } from './errors.ts';
 export type { ErrorClass, ErrorCode, ErrorDetails } from './errors.ts';

@@ -3,6 +3,7 @@ import { systemClock } from '../clock.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { createProvider } from '../credentials/provider.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
+import type { RefreshSettings } from '../credentials/refresh-policy.ts';
 import { isPkcs11, loadIdentity } from '../identity/load.ts';
 import { watchIdentity } from '../identity/reload.ts';
 import type { IdentityWatcher } from '../identity/reload.ts';
@@ -62,16 +63,19 @@ export function followIdentity(
   });
 }
 
-/**
- * A provider of a role's credentials, each set asked for with the newest good certificate.
- *
- * @param further goes on to other roles from there
- */
+export interface SessionProviderOptions {
+  /** Goes on to other roles from there. */
+  readonly further?: ChainFrom;
+  /** Default: the provider's own numbers. */
+  readonly refresh?: Partial<RefreshSettings>;
+}
+
+/** A provider of a role's credentials, each set asked for with the newest good certificate. */
 export function sessionProvider(
   { session }: VendingOptions,
   identity: IdentityWatcher,
   network: Network,
-  further?: ChainFrom,
+  { further, refresh }: SessionProviderOptions = {},
 ): CredentialsProvider {
   const vend = (signal: AbortSignal): Promise<SessionCredentials> =>
     identity.use((current) => createSession({ ...session, ...network, identity: current, signal }));
@@ -80,6 +84,7 @@ export function sessionProvider(
     // Expiry is judged by the service's time, where that is known.
     clock: { ...systemClock, now: network.clock.now },
     ...(timeoutMs === undefined ? {} : { vendTimeoutMs: timeoutMs }),
+    ...(refresh === undefined ? {} : { refresh }),
     vend: further === undefined ? vend : further(vend),
   });
 }

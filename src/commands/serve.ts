@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../clock.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
+import { renewalAt } from '../credentials/refresh-policy.ts';
 import { RolesAnywhereError } from '../errors.ts';
 import { createLog } from '../log.ts';
 import type { Log } from '../log.ts';
@@ -10,7 +11,6 @@ import { DEFAULT_HOP_LIMIT, serveOptions } from '../options/serve.ts';
 import type { ServeOptions } from '../options/serve.ts';
 import type { RoleOptions } from '../options/served-roles.ts';
 import { tokenOptions } from '../options/token.ts';
-import { openAuditLog } from '../server/audit.ts';
 import { watchCertificate } from '../server/certificate-watch.ts';
 import type { CertificateWatch } from '../server/certificate-watch.ts';
 import { SHELLS, exportLines, guessShell, originOf } from '../server/export-lines.ts';
@@ -21,7 +21,6 @@ import { logEvent, statusReporter } from '../server/reports.ts';
 import type { ServedRole } from '../server/roles.ts';
 import { startCredentialServer } from '../server/server.ts';
 import type { CredentialServer } from '../server/server.ts';
-import { parseStatusListen, startStatusServer } from '../server/status-server.ts';
 import { createNotifier, inheritedSockets } from '../server/systemd.ts';
 import { prepareTokens } from '../server/token-files.ts';
 import type { Tokens } from '../server/token-files.ts';
@@ -86,7 +85,10 @@ async function serve(
   const tokens = await prepareTokens({ ...options, roles: options.roles, env: io.env, log });
   cleanup.add(() => tokens.remove());
   const tls = options.tls === undefined ? undefined : readTls(options.tls);
-  const audit = options.auditLog === undefined ? undefined : openAuditLog(options.auditLog, { log });
+  const audit =
+    options.auditLog === undefined
+      ? undefined
+      : (await import('../server/audit.ts')).openAuditLog(options.auditLog, { log });
   cleanup.add(() => audit?.close());
 
   const metrics = createMetrics();
@@ -120,7 +122,10 @@ async function serve(
   running = options.roles.map((role) => ({
     name: role.name,
     options: role,
-    provider: sessionProvider(role.vending, identity, network, further),
+    provider: sessionProvider(role.vending, identity, network, {
+      ...(further === undefined ? {} : { further }),
+      ...(options.refreshBeforeMs === undefined ? {} : { refresh: renewalAt(options.refreshBeforeMs) }),
+    }),
   }));
   for (const { provider } of running) cleanup.add(() => provider.close());
   const reportStatus = statusReporter(running, notifier);
@@ -132,10 +137,11 @@ async function serve(
     });
 
   let server: CredentialServer | undefined;
-  const statusTarget = statusListen(options, sockets.find(({ name }) => name === 'metrics')?.fd);
-  if (statusTarget !== undefined) {
+  const inheritedStatus = sockets.find(({ name }) => name === 'metrics')?.fd;
+  if (inheritedStatus !== undefined || options.metricsListen !== undefined) {
+    const { parseStatusListen, startStatusServer } = await import('../server/status-server.ts');
     const statusServer = await startStatusServer({
-      listen: statusTarget,
+      listen: inheritedStatus === undefined ? parseStatusListen(options.metricsListen ?? '') : { fd: inheritedStatus },
       roles: running.map(({ name, provider }) => ({
         name,
         status: () => provider.status(),
@@ -229,11 +235,6 @@ function listenTargets(options: ServeOptions, inherited: readonly { readonly fd:
   const targets = listen.length === 0 ? defaultTargets(port) : parseListen(listen, port);
   for (const target of targets) if ('address' in target) checkListenPolicy(target.address, policyOf(options));
   return targets;
-}
-
-function statusListen({ metricsListen }: ServeOptions, fd: number | undefined): ListenTarget | undefined {
-  if (fd !== undefined) return { fd };
-  return metricsListen === undefined ? undefined : parseStatusListen(metricsListen);
 }
 
 function warnOfOptions({ hopLimit, roles }: ServeOptions, inherited: boolean, log: Log): void {

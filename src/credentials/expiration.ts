@@ -7,7 +7,7 @@ const RFC3339 =
  * Reads a date and time of RFC 3339, section 5.6. A fraction of a second is
  * dropped, and so is never counted as time left.
  *
- * @returns undefined for anything else, such as 30 February or a leap second
+ * @returns undefined for anything else, such as 30 February or a leap second, and where UTC has not a year of four digits
  */
 export function parseExpiration(text: string): Date | undefined {
   const [, day, time, offset] = RFC3339.exec(text) ?? [];
@@ -15,7 +15,8 @@ export function parseExpiration(text: string): Date | undefined {
   // Date.parse takes 30 February for 2 March.
   const midnight = new Date(`${day}T00:00:00Z`);
   if (Number.isNaN(midnight.getTime()) || midnight.toISOString().slice(0, 10) !== day) return undefined;
-  return new Date(`${day}T${time}${offset.toUpperCase()}`);
+  const date = new Date(`${day}T${time}${offset.toUpperCase()}`);
+  return /^\d{4}-/.test(date.toISOString()) ? date : undefined;
 }
 
 /** `YYYY-MM-DDTHH:MM:SSZ`, the form that every SDK reads; a fraction of a second is dropped. */

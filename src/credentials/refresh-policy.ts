@@ -50,6 +50,19 @@ export function refreshThreshold(lifeMs: number, random: number, settings: Refre
   return window + random * Math.min(wait * settings.jitter, settings.maxJitterMs);
 }
 
+/**
+ * The settings with which a set is renewed when so much of its life is left,
+ * in place of half. Who asks for less than a minute has sets that live no
+ * longer than minutes, and then the shortest interval is no longer either.
+ */
+export function renewalAt(remainingMs: number): Partial<RefreshSettings> {
+  return {
+    minRemainingMs: remainingMs,
+    maxRemainingMs: remainingMs,
+    minIntervalMs: Math.min(DEFAULT_REFRESH.minIntervalMs, remainingMs),
+  };
+}
+
 /** What decides about the next attempt. */
 export interface Situation {
   /** Validity left of the set in hand; 0 or less when there is none. */

@@ -40,7 +40,10 @@ const SECRET_NAMES: ReadonlySet<string> = new Set([
 ]);
 
 /** Names that hold a secret, as they stand in text that is not well-formed. */
-const SECRET_WORD = '(?:[\\w-]*(?:secret|token|password|private-?key|signature|assertion)[\\w-]*|pin|session(?:key)?)';
+const SECRET_WORD = /secret|token|password|private-?key|signature|assertion|(?:pin|session(?:key)?)$/i;
+/** A name, what separates it from its value, and the value with the quote before it. From the name's first character
+ * only: each other start would read a long name once more, and a server could keep us busy with one. */
+const NAMED_VALUE = /(?<![\w-])([\w-]+)(\\*["']?\s*[:=>]\s*)(\\*["'][^"'\\]*|[^"'<&\s\\]+)/g;
 
 /** A header's value, as it may be shown. */
 export function shownHeader(name: string, value: string): string {
@@ -80,7 +83,8 @@ export function shownBody(body: string, harmless: boolean): string {
   } catch {
     // not JSON
   }
-  if (/^\s*<(?!!doctype html|html)/i.test(body)) return shownXml(body);
+  // AWS's XML has neither CDATA nor comments, in which a secret would pass unseen.
+  if (/^\s*<(?!!doctype html|html)/i.test(body)) return body.includes('<!') ? REDACTED : shownXml(body);
   if (/^[\w.%-]+=[^\s<>{}"]*$/.test(body)) return shownUrlText(`?${body}`).slice(1);
   return harmless ? shownText(body) : REDACTED;
 }
@@ -90,28 +94,45 @@ function shownValue(value: unknown, name = ''): unknown {
   if (Array.isArray(value)) return value.map((item) => shownValue(item, name));
   if (typeof value === 'object' && value !== null)
     return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, shownValue(member, key)]));
-  return typeof value === 'string' && isKeyIdName(name) ? tail(value) : value;
+  if (typeof value !== 'string') return value;
+  if (isKeyIdName(name)) return tail(value);
+  // A document in a document.
+  return /^\s*[[{]/.test(value) ? shownBody(value, true) : value;
 }
 
 function shownXml(text: string): string {
-  return text.replace(/<([\w:.-]+)([^>]*)>([^<]*)/g, (whole, name: string, rest: string, value: string) => {
+  return text.replace(/<([\w:.-]+)((?:\s[^<>]*)?)>([^<]*)/g, (whole, name: string, rest: string, value: string) => {
     if (value.trim() === '') return whole;
     if (isSecretName(name.replace(/^.*:/, ''))) return `<${name}${rest}>${REDACTED}`;
     return isKeyIdName(name) ? `<${name}${rest}>${tail(value)}` : whole;
   });
 }
 
-/** Parameters after `?` or `&`. */
+/** Parameters after `?` or `&`, and user information. */
 function shownUrlText(text: string): string {
-  return text.replace(/(^|[?&])([\w.%-]+)=([^&\s#]*)/g, (whole, before: string, name: string, value: string) => {
-    if (isSecretName(decode(name))) return `${before}${name}=${REDACTED}`;
-    return /^x-amz-credential$/i.test(name) ? `${before}${name}=${value.replace(/^(\w+)/, tail)}` : whole;
-  });
+  return text
+    .replace(/\/\/[^/?#\s]*@/g, '//')
+    .replace(/(^|[?&])([\w.%-]+)=([^&\s#]*)/g, (whole, before: string, name: string, value: string) => {
+      if (isSecretName(decode(name))) return `${before}${name}=${REDACTED}`;
+      return /^x-amz-credential$/i.test(name) ? `${before}${name}=${value.replace(/^(\w+)/, tail)}` : whole;
+    });
 }
 
 /** Text of any kind that should hold no secret: what looks like one is taken out all the same. */
 function shownText(text: string): string {
-  return text.replace(new RegExp(`(${SECRET_WORD})(["']?\\s*[:=>]\\s*["']?)[^"'<&\\s]+`, 'gi'), `$1$2${REDACTED}`);
+  return text.replace(NAMED_VALUE, (whole, name: string, separator: string, value: string) =>
+    SECRET_WORD.test(name) ? `${name}${separator}${/^\\*["']/.exec(value)?.[0] ?? ''}${REDACTED}` : whole,
+  );
+}
+
+/**
+ * Text in which nothing steers a terminal: control and formatting characters
+ * are written as `\u{1b}`; line feeds and tabs stay.
+ */
+export function inert(text: string): string {
+  return text
+    .replaceAll('\r\n', '\n')
+    .replace(/[^\P{C}\n\t]|[\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
 function isSecretName(name: string): boolean {

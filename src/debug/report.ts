@@ -38,7 +38,8 @@ function text(program: string, error: RolesAnywhereError, shownCause: readonly s
   // A proxy's status is in the message.
   const ofService = code.startsWith('ERR_PROXY') ? undefined : status;
   const service = [serviceCode, ofService && `status ${ofService}`, requestId && `request id ${requestId}`].filter(
-    Boolean,
+    // The service's own errors have them in the message already.
+    (fact) => typeof fact === 'string' && !message.includes(fact),
   );
   const lines = [`${program}: error: ${message} [${code}]`];
   if (service.length > 0) lines.push(`service: ${service.join(', ')}`);

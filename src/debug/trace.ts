@@ -1,7 +1,7 @@
 /** What `--debug` says of requests: everything but secrets, and how long each phase took. Loaded for it. */
 import type { Socket } from 'node:net';
 import type { HttpRequest, HttpResponse, HttpTransport } from '../http/http.ts';
-import { shownBody, shownHeader, shownStage, shownUrl } from './redact.ts';
+import { inert, shownBody, shownHeader, shownStage, shownUrl } from './redact.ts';
 
 /** Takes a text of one line or more. */
 export type DebugWriter = (text: string) => void;
@@ -84,7 +84,7 @@ function tlsText(socket: Socket): string {
 }
 
 function indented(text: string): string {
-  return text
+  return inert(text)
     .trimEnd()
     .split('\n')
     .map((line) => `  ${line}`)

@@ -30,4 +30,6 @@ export interface Verdict {
   readonly reason: string;
   /** The canonical request that was expected when a signature did not fit, its session token `<redacted>`. */
   readonly expected?: string;
+  /** The canonical request that the client signed instead, when its mistake was found out. */
+  readonly signed?: string;
 }

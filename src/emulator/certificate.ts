@@ -1,7 +1,8 @@
 /** X.509 certificates (RFC 5280), read with @peculiar/x509: this project's own parser is not to judge itself. */
-import 'reflect-metadata';
 import { type KeyObject, X509Certificate as NodeCertificate } from 'node:crypto';
-import * as x509 from '@peculiar/x509';
+import { type AlternativeNames, readAlternativeNames } from './names.ts';
+import { type MlDsaKey, readMlDsaKey } from './ml-dsa.ts';
+import { x509 } from './x509-library.ts';
 
 /** What the verification needs to know of a certificate. */
 export interface Certificate {
@@ -17,6 +18,8 @@ export interface Certificate {
   readonly issuerDer: Buffer;
   /** The first common name of the subject. */
   readonly commonName: string | undefined;
+  /** Of the subject alternative name extension. */
+  readonly alternativeNames: AlternativeNames;
   readonly notBefore: Date;
   readonly notAfter: Date;
   /** OID of the algorithm that the issuer signed with. */
@@ -28,6 +31,8 @@ export interface Certificate {
   readonly criticalExtensions: readonly string[];
   /** Undefined: a key that node:crypto of this Node version cannot read. */
   readonly publicKey: KeyObject | undefined;
+  /** The same key, if it is of a kind that node:crypto need not know. */
+  readonly mlDsaKey: MlDsaKey | undefined;
   /** Whether the key of `issuer` signed this certificate. */
   isSignedBy(issuer: Certificate): boolean;
 }
@@ -39,12 +44,27 @@ class DecodedCertificate extends x509.X509Certificate {
   }
 }
 
+/** Certificates that were read, the last ones: a client sends the same with each request, and reading takes milliseconds. */
+const known = new Map<string, Certificate>();
+const MAX_KNOWN = 256;
+
 /**
  * Reads one certificate.
  *
  * @returns undefined when it is not one, is followed by other bytes or is not DER
  */
 export function readCertificate(der: Buffer): Certificate | undefined {
+  const key = der.toString('latin1');
+  const certificate = known.get(key) ?? parse(der);
+  if (certificate === undefined) return undefined;
+  known.delete(key); // to the end
+  known.set(key, certificate);
+  const [oldest] = known.keys();
+  if (known.size > MAX_KNOWN && oldest !== undefined) known.delete(oldest);
+  return certificate;
+}
+
+function parse(der: Buffer): Certificate | undefined {
   try {
     const node = new NodeCertificate(der);
     if (!node.raw.equals(der)) return undefined; // trailing bytes, BER, or PEM instead of DER
@@ -55,10 +75,12 @@ export function readCertificate(der: Buffer): Certificate | undefined {
 }
 
 function describe(der: Buffer, node: NodeCertificate, decoded: DecodedCertificate): Certificate {
-  const { tbsCertificate, signatureAlgorithm } = decoded.fields;
+  const { tbsCertificate, tbsCertificateRaw = new ArrayBuffer(), signatureAlgorithm } = decoded.fields;
   const types = decoded.extensions.map(({ type }) => type);
   if (new Set(types).size !== types.length) throw new Error('an extension occurs twice'); // RFC 5280, section 4.2
   const constraints = decoded.getExtension(x509.BasicConstraintsExtension);
+  // By OID and not by class: the class throws at a name of a type that it does not know, such as a UPN.
+  const alternative = decoded.fields.tbsCertificate.extensions?.find(({ extnID }) => extnID === '2.5.29.17') ?? null;
   const usages = decoded.getExtension(x509.KeyUsagesExtension)?.usages;
   return {
     der,
@@ -69,6 +91,10 @@ function describe(der: Buffer, node: NodeCertificate, decoded: DecodedCertificat
     subjectDer: Buffer.from(decoded.subjectName.toArrayBuffer()),
     issuerDer: Buffer.from(decoded.issuerName.toArrayBuffer()),
     commonName: decoded.subjectName.getField('CN')[0],
+    alternativeNames:
+      alternative === null
+        ? { dns: [], uris: [], directory: [] }
+        : readAlternativeNames(new Uint8Array(alternative.extnValue.buffer)),
     notBefore: decoded.notBefore,
     notAfter: decoded.notAfter,
     signatureAlgorithm: signatureAlgorithm.algorithm,
@@ -83,7 +109,15 @@ function describe(der: Buffer, node: NodeCertificate, decoded: DecodedCertificat
           },
     criticalExtensions: decoded.extensions.flatMap(({ type, critical }) => (critical ? [type] : [])),
     publicKey: publicKeyOf(node),
-    isSignedBy: (issuer) => issuer.publicKey !== undefined && node.verify(issuer.publicKey),
+    mlDsaKey: readMlDsaKey(
+      tbsCertificate.subjectPublicKeyInfo.algorithm.algorithm,
+      Buffer.from(tbsCertificate.subjectPublicKeyInfo.subjectPublicKey),
+    ),
+    isSignedBy: ({ publicKey, mlDsaKey }) =>
+      mlDsaKey === undefined
+        ? publicKey !== undefined && node.verify(publicKey)
+        : signatureAlgorithm.algorithm === mlDsaKey.oid &&
+          mlDsaKey.verify(Buffer.from(tbsCertificateRaw), Buffer.from(decoded.signature)),
   };
 }
 
@@ -101,9 +135,15 @@ function twosComplement(octets: Buffer): bigint {
 }
 
 /** A serial number as the service names it: hexadecimal, with an even number of digits. */
-export function hexSerial({ serial }: Certificate): string {
+export function hexSerial({ serial }: Pick<Certificate, 'serial'>): string {
   const hex = serial.toString(16);
   return hex.length % 2 === 0 ? hex : `0${hex}`;
+}
+
+/** A certificate in PEM (RFC 7468). */
+export function toPem({ der }: Pick<Certificate, 'der'>): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`;
 }
 
 /** The bytes of padded base64 (RFC 4648, section 4), or undefined when it is anything else. */

@@ -8,6 +8,7 @@ export interface CreateSessionInput {
   readonly roleArn: string;
   readonly durationSeconds: number | undefined;
   readonly roleSessionName: string | undefined;
+  readonly instanceProperties: Readonly<Record<string, string>> | undefined;
 }
 
 const ARN_PATTERNS = {
@@ -28,13 +29,13 @@ const MAX_INSTANCE_PROPERTIES = 50;
 export function readInput(request: ReceivedRequest): CreateSessionInput {
   const query = readQuery(request);
   const body = readBody(request);
-  checkInstanceProperties(body.get('instanceProperties'));
   return {
     trustAnchorArn: readArn('trustAnchorArn', query, body),
     profileArn: readArn('profileArn', query, body),
     roleArn: readArn('roleArn', query, body),
     durationSeconds: readDuration(body.get('durationSeconds')),
     roleSessionName: readSessionName(body.get('roleSessionName')),
+    instanceProperties: readInstanceProperties(body.get('instanceProperties')),
   };
 }
 
@@ -94,18 +95,21 @@ function readSessionName(value: unknown): string | undefined {
   return value;
 }
 
-function checkInstanceProperties(value: unknown): void {
-  if (value === undefined) return;
+function readInstanceProperties(value: unknown): Record<string, string> | undefined {
+  if (value === undefined) return undefined;
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw malformed('instanceProperties is no JSON object');
-  const entries = Object.entries(value);
+  const entries: [string, unknown][] = Object.entries(value);
   if (entries.length > MAX_INSTANCE_PROPERTIES)
     throw invalid('instanceProperties', undefined, 'Member must have length less than or equal to 50');
-  for (const text of entries.flat()) {
-    if (typeof text !== 'string') throw malformed('a value in instanceProperties is not a string');
-    if (text.length < 1 || text.length > 200)
-      throw invalid('instanceProperties', undefined, 'Map keys and values must have length between 1 and 200');
-  }
+  return Object.fromEntries(entries.map(([key, text]) => [readProperty(key), readProperty(text)]));
+}
+
+function readProperty(text: unknown): string {
+  if (typeof text !== 'string') throw malformed('a value in instanceProperties is not a string');
+  if (text.length < 1 || text.length > 200)
+    throw invalid('instanceProperties', undefined, 'Map keys and values must have length between 1 and 200');
+  return text;
 }
 
 function invalid(name: string, value: string | number | undefined, constraint: string): Refusal {

@@ -3,20 +3,23 @@ import { type Certificate, decodeBase64, readCertificate } from './certificate.t
 import { MAX_CHAIN_CERTIFICATES } from './chain.ts';
 import { type ReceivedRequest, singleHeader } from './received.ts';
 import { Refusal, type Refuse } from './refusal.ts';
+import { findMistake } from './signature-mistakes.ts';
 import {
   type Authorization,
   checkSignedHeaders,
+  canonicalParts,
+  formatCanonical,
   parseAuthorization,
   readRequestDate,
-  rebuildSignedRequest,
+  stringToSign,
 } from './signature-v4.ts';
 import { algorithmProblem, verifySignature } from './x509-signature.ts';
 
 /** How far a request's time may be from the service's. Not documented; 5 minutes is what IAM says of SigV4 at large. */
 const DATE_WINDOW_MS = 5 * 60_000;
 
-const invalidSignature: Refuse = (reason, expected) =>
-  new Refusal(403, 'AccessDeniedException', 'Invalid signature', reason, expected);
+const invalidSignature: Refuse = (reason, compared) =>
+  new Refusal(403, 'AccessDeniedException', 'Invalid signature', reason, compared);
 
 const untrusted: Refuse = (reason) =>
   new Refusal(403, 'AccessDeniedException', 'Untrusted certificate. Insufficient certificate', reason);
@@ -68,9 +71,15 @@ export function verifyRequest(request: ReceivedRequest, leaf: Certificate, regio
     throw invalidSignature(
       `x-amz-date is ${Math.abs(seconds)} seconds ${seconds > 0 ? 'behind' : 'ahead of'} this clock`,
     );
-  const { canonicalRequest, stringToSign } = rebuildSignedRequest(request, authorization, invalidSignature);
-  if (!verifySignature(algorithm, leaf, stringToSign, signature))
-    throw invalidSignature("the signature is not that of the certificate's key over this request", canonicalRequest);
+  const parts = canonicalParts(request, authorization, invalidSignature);
+  const expected = formatCanonical(parts);
+  const fits = (bytes: Buffer): boolean => verifySignature(algorithm, leaf, bytes, signature);
+  if (fits(stringToSign(request, authorization, expected))) return;
+  const mistake = findMistake(request, authorization, parts, fits);
+  const what = "the signature is not that of the certificate's key over this request";
+  throw mistake === undefined
+    ? invalidSignature(what, { expected })
+    : invalidSignature(`${what}, but over one with ${mistake.what}`, { expected, signed: mistake.canonicalRequest });
 }
 
 function scopeProblem(scope: Authorization, { serial }: Certificate, region: string): string | undefined {

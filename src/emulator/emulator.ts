@@ -3,41 +3,73 @@
  * services do, and say why they refuse. What they vend is good for this STS
  * alone.
  */
+import { randomBytes } from 'node:crypto';
 import { RolesAnywhereError } from '../errors.ts';
 import type { Verdict } from './answer.ts';
+import { developmentTls } from './authority.ts';
+import { type Fault, createFaults, faultyRefusal, withFault } from './faults.ts';
 import { type Handler, type TlsOptions, listen } from './listener.ts';
 import { route } from './router.ts';
-import { createSessionStore } from './sessions.ts';
+import { createSessionTokens } from './sessions.ts';
+import type { Journal } from './state/journal.ts';
+import type { Kind } from './state/records.ts';
+import { type State, createState } from './state/state.ts';
+import { type ThrottleOptions, createThrottle, noThrottle } from './throttle.ts';
 import { type WorldOptions, createWorld } from './world.ts';
+import { type WorldSource, openWorld } from './world-source.ts';
 
 export type { Verdict } from './answer.ts';
 
-export interface EmulatorOptions extends WorldOptions {
+export interface EmulatorOptions extends Partial<WorldOptions> {
+  /** A YAML or JSON file that describes the world, in place of the members that do; read again when it changes. */
+  worldFile?: string;
+  /**
+   * A directory that keeps the state, changes by the control plane and the key of session tokens included, over
+   * restarts. A world that is given anew changes what it says otherwise than the one before did. Default: nothing is kept.
+   */
+  stateDir?: string;
   /** Default 0: any free one. */
   port?: number;
   /** A loopback address: `127.0.0.1` (the default), another of 127.0.0.0/8, or `::1`. */
   host?: string;
-  /** With it there is an HTTPS listener beside the HTTP one, with the same sessions. */
-  tls?: TlsOptions;
+  /**
+   * With it there is an HTTPS listener beside the HTTP one, with the same sessions. `development` makes a certificate
+   * for `localhost` and the loopback addresses.
+   */
+  tls?: TlsOptions | 'development';
   /** The emulator's clock; default the system's. */
   now?: () => Date;
+  /** Limits on CreateSession; default none, so that tests go as fast as they can. `true` for the service's own. */
+  throttle?: boolean | ThrottleOptions;
   /** Told of every request, but for those that end before their last byte, in the order of the answers. */
   onVerdict?: (verdict: Verdict) => void;
+  /** Told when the world file was read again; of a problem, when the world stays as it was. */
+  onReload?: (problem: RolesAnywhereError | undefined) => void;
 }
 
 export interface Emulator {
-  /** Of the HTTP listener, such as `http://127.0.0.1:40123`: the endpoint of both services. */
+  /** Of the HTTP listener, such as `http://127.0.0.1:40123`: the endpoint of all services. */
   readonly url: string;
   readonly port: number;
   /** Of the HTTPS listener, if there is one. */
   readonly tlsUrl: string | undefined;
+  /** PEM of the CA of the development certificate, if there is one. */
+  readonly tlsCa: string | undefined;
   readonly region: string;
-  /** In the order in which they were given; there is at least one anchor. */
+  /** Of those there were at the start, in the order in which they were given. */
   readonly trustAnchorArns: readonly string[];
   readonly profileArns: readonly string[];
   readonly roleArns: readonly string[];
   /** The verdicts on the last requests, 1000 at most, oldest first. */
   readonly verdicts: readonly Verdict[];
+  /** Everything that the emulator knows, to be read; and changed, by `apply`. */
+  readonly state: State;
+  /**
+   * Has something go wrong with the next request, or with several.
+   *
+   * @returns takes it back, if it is still to come
+   */
+  inject(fault: Fault): () => void;
   /** Stops listening and ends every connection. */
   close(): Promise<void>;
 }
@@ -47,44 +79,97 @@ const MAX_VERDICTS = 1000;
 /**
  * Starts an emulator.
  *
- * @throws RolesAnywhereError `ERR_LISTEN`, `ERR_TLS`, and for a world that cannot be: `ERR_CERTIFICATE_MALFORMED`,
- * `ERR_ARN`, `ERR_ARN_MISMATCH`, `ERR_DURATION`, `ERR_USAGE`
+ * @throws RolesAnywhereError `ERR_LISTEN`, `ERR_TLS`, `ERR_STATE`, and for a world that cannot be:
+ * `ERR_CERTIFICATE_MALFORMED`, `ERR_ARN`, `ERR_ARN_MISMATCH`, `ERR_DURATION`, `ERR_USAGE`, `ERR_WORLD`
  */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
-  const { host = '127.0.0.1', port = 0, tls, now = () => new Date(), onVerdict } = options;
+  const { host = '127.0.0.1', port = 0, now = () => new Date(), throttle = false, onVerdict, onReload } = options;
   if (!/^(?:127(?:\.\d{1,3}){3}|::1)$/.test(host))
     throw new RolesAnywhereError('ERR_LISTEN', `the emulator does not listen on ${host}`, {
       hint: 'what it vends is worthless elsewhere: give a loopback address, such as 127.0.0.1',
     });
-  const world = createWorld(options);
-  const context = { world, sessions: createSessionStore(now), now };
-  const verdicts: Verdict[] = [];
-  const handler: Handler = (request, requestId, problem) => {
-    const { answer, verdict } = route(request, requestId, context, problem);
-    verdicts.push(verdict);
-    if (verdicts.length > MAX_VERDICTS) verdicts.shift();
-    onVerdict?.(verdict);
-    return answer;
-  };
+  const state = createState();
+  const { world, journal } = await begin(options, state, now);
+  try {
+    const context = {
+      state,
+      region: world.region,
+      now,
+      tokens: createSessionTokens(ownKey(state)),
+      throttle: throttle === false ? noThrottle : createThrottle(throttle === true ? {} : throttle, now),
+      kept: async () => journal?.kept(),
+    };
+    await context.kept();
+    const faults = createFaults();
+    const verdicts: Verdict[] = [];
+    const handler: Handler = async (request, requestId, problem) => {
+      world.refresh(state, now(), onReload);
+      const fault = faults.take(request);
+      const { answer, verdict } = await route(request, requestId, context, problem ?? (fault && faultyRefusal(fault)));
+      const told = withFault(verdict, fault);
+      verdicts.push(told);
+      if (verdicts.length > MAX_VERDICTS) verdicts.shift();
+      onVerdict?.(told);
+      return { answer, delivery: fault };
+    };
+    const { tls, ca } = await openTls(options);
+    const plain = await listen({ host, port }, handler, now);
+    const secure =
+      tls &&
+      (await listen({ host, port: tls.port ?? 0, tls }, handler, now).catch(async (error: unknown) => {
+        await plain.close();
+        throw error;
+      }));
+    const arnsOf = (kind: Kind): string[] => state.list(kind).map(({ arn }) => arn);
+    return {
+      url: plain.url,
+      port: plain.port,
+      tlsUrl: secure?.url,
+      tlsCa: ca,
+      region: world.region,
+      trustAnchorArns: arnsOf('trustAnchors'),
+      profileArns: arnsOf('profiles'),
+      roleArns: arnsOf('roles'),
+      verdicts,
+      state,
+      inject: (fault) => faults.inject(fault),
+      close: async () => {
+        await Promise.all([plain.close(), secure?.close()]);
+        await journal?.close();
+      },
+    };
+  } catch (error) {
+    await journal?.close();
+    throw error;
+  }
+}
 
-  const plain = await listen({ host, port }, handler, now);
-  const secure =
-    tls &&
-    (await listen({ host, port: tls.port ?? 0, tls }, handler, now).catch(async (error: unknown) => {
-      await plain.close();
-      throw error;
-    }));
-  return {
-    url: plain.url,
-    port: plain.port,
-    tlsUrl: secure?.url,
-    region: world.region,
-    trustAnchorArns: [...world.trustAnchors.keys()],
-    profileArns: [...world.profiles.keys()],
-    roleArns: [...world.roles.keys()],
-    verdicts,
-    close: async () => {
-      await Promise.all([plain.close(), secure?.close()]);
-    },
-  };
+async function openTls({ tls }: EmulatorOptions): Promise<{ tls?: TlsOptions; ca?: string }> {
+  if (tls !== 'development') return tls === undefined ? {} : { tls };
+  const { ca, cert, key } = await developmentTls();
+  return { tls: { cert, key }, ca };
+}
+
+/** The state that was kept, if any, with the world on top of it. */
+async function begin(
+  options: EmulatorOptions,
+  state: State,
+  now: () => Date,
+): Promise<{ world: WorldSource; journal: Journal | undefined }> {
+  const world = await openWorld(options);
+  const records = createWorld(world.options, now());
+  const { stateDir } = options;
+  const journal =
+    stateDir === undefined ? undefined : await (await import('./state/journal.ts')).openJournal(stateDir, state);
+  state.apply({ op: 'load', world: records });
+  return { world, journal };
+}
+
+/** The key of the session tokens, made when there is none yet. */
+function ownKey(state: State): Buffer {
+  const known = state.get('ownKeys', 'sessions');
+  if (known !== undefined) return Buffer.from(known.key, 'base64');
+  const key = randomBytes(32);
+  state.apply({ op: 'put', kind: 'ownKeys', record: { arn: 'sessions', key: key.toString('base64') } });
+  return key;
 }

@@ -4,8 +4,10 @@ import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerRes
 import { createServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RolesAnywhereError } from '../errors.ts';
 import type { Answer } from './answer.ts';
+import type { Delivery } from './faults.ts';
 import { type ReceivedRequest, receivedRequest } from './received.ts';
 import { Refusal } from './refusal.ts';
 
@@ -24,12 +26,17 @@ export interface Listener {
   close(): Promise<void>;
 }
 
-/** Answers a request; `problem` says that its body is left out, and why. */
-export type Handler = (request: ReceivedRequest, requestId: string, problem?: Refusal) => Answer;
+/** Answers a request, whatever comes; `problem` says that its body is left out, and why. */
+export type Handler = (
+  request: ReceivedRequest,
+  requestId: string,
+  problem?: Refusal,
+) => Promise<{ answer: Answer; delivery?: Delivery | undefined }>;
 
 /** Six certificates with large keys in base64, and room to spare. */
 const MAX_HEADER_BYTES = 64 * 1024;
-const MAX_BODY_BYTES = 128 * 1024;
+/** A CRL of 300,000 bytes, the most that the service takes, in base64 and JSON. */
+const MAX_BODY_BYTES = 512 * 1024;
 const MAX_CONNECTIONS = 256;
 
 const LIMITS: ServerOptions = {
@@ -53,7 +60,9 @@ export async function listen(
     readBody(request, (body, problem) => {
       const requestId = randomUUID();
       const { method = '', url = '', rawHeaders } = request;
-      send(response, handler(receivedRequest(method, url, rawHeaders, body), requestId, problem), requestId, now());
+      void handler(receivedRequest(method, url, rawHeaders, body), requestId, problem).then(
+        ({ answer, delivery = {} }) => send(response, answer, { requestId, date: delivery.date ?? now(), ...delivery }),
+      );
     });
   };
   const server = tls === undefined ? createServer(LIMITS, serve) : tlsServer(tls, serve);
@@ -125,15 +134,26 @@ function tooLarge(): Refusal {
   return new Refusal(413, 'RequestEntityTooLargeException', message, message);
 }
 
-function send(response: ServerResponse, answer: Answer, requestId: string, now: Date): void {
+async function send(
+  response: ServerResponse,
+  answer: Answer,
+  { requestId, date, delayMs, cut }: Delivery & { requestId: string; date: Date },
+): Promise<void> {
+  // It keeps no process alive: a listener that closes does not wait for it.
+  if (delayMs !== undefined) await sleep(delayMs, undefined, { ref: false });
+  if (cut === 'before') {
+    response.destroy();
+    return;
+  }
   response.sendDate = false;
   response.writeHead(answer.status, {
     'Content-Type': answer.contentType,
     'Content-Length': Buffer.byteLength(answer.body),
     'x-amzn-RequestId': requestId,
-    Date: now.toUTCString(),
+    Date: date.toUTCString(),
     ...(answer.status === 413 ? { Connection: 'close' } : {}),
     ...answer.headers,
   });
-  response.end(answer.body);
+  if (cut === 'middle') response.write(answer.body.slice(0, answer.body.length / 2), () => response.destroy());
+  else response.end(answer.body);
 }

@@ -11,18 +11,23 @@ export interface RefusalDetails {
   reason: string;
   /** The canonical request that was expected, without secrets, when the signature did not fit it. */
   expected?: string;
+  /** The canonical request that the client signed instead, when its mistake was found out. */
+  signed?: string;
 }
+
+/** Canonical requests that differ, without secrets. */
+export type Compared = Pick<RefusalDetails, 'expected' | 'signed'>;
 
 /** Ends the handling of a request. It never leaves the emulator: the server makes an answer and a verdict of it. */
 export class Refusal extends Error {
   readonly details: RefusalDetails;
 
   /** The parameters are those of {@link RefusalDetails}. */
-  constructor(status: number, code: string, message: string, reason: string, expected?: string) {
+  constructor(status: number, code: string, message: string, reason: string, compared: Compared = {}) {
     super(reason);
-    this.details = { status, code, message, reason, ...(expected === undefined ? {} : { expected }) };
+    this.details = { status, code, message, reason, ...compared };
   }
 }
 
 /** Says no in a service's way; `reason` is for the log. */
-export type Refuse = (reason: string, expected?: string) => Refusal;
+export type Refuse = (reason: string, compared?: Compared) => Refusal;

@@ -1,50 +1,88 @@
 /** Which service a request is for, and how a refusal looks in that service's protocol. */
-import type { Answer, Verdict } from './answer.ts';
+import type { Answer, Granted, Verdict } from './answer.ts';
+import type { EmulatorContext, RequestContext } from './context.ts';
+import { control } from './control/control.ts';
 import { createSession } from './create-session.ts';
-import type { ReceivedRequest } from './received.ts';
+import { federation, federationError } from './federation.ts';
+import { type ReceivedRequest, headerValues } from './received.ts';
 import { Refusal, type RefusalDetails } from './refusal.ts';
-import type { SessionStore } from './sessions.ts';
-import { sts, stsError } from './sts.ts';
-import type { World } from './world.ts';
+import { s3, s3Error } from './s3.ts';
+import { sts } from './sts.ts';
+import { stsError } from './sts/xml.ts';
 
-export interface RouterContext {
-  readonly world: World;
-  readonly sessions: SessionStore;
-  readonly now: () => Date;
+/** One service: what it does with a request, and how it words a refusal. */
+interface Service {
+  handle(request: ReceivedRequest, context: RequestContext): Granted | Promise<Granted>;
+  refuse(details: RefusalDetails, requestId: string): Answer;
+}
+
+const STS: Service = { handle: sts, refuse: stsError };
+const S3: Service = { handle: s3, refuse: s3Error };
+const FEDERATION: Service = { handle: federation, refuse: federationError };
+const ROLES_ANYWHERE: Service = { handle: rolesAnywhere, refuse: restError };
+
+/**
+ * All services share one address; several would be asked for `/`. A signed
+ * request says which one it is for.
+ */
+function serviceOf(request: ReceivedRequest): Service {
+  const { method, path } = request;
+  if (path === '/federation') return FEDERATION;
+  if (method !== 'POST' && isScopedTo(request, 's3')) return S3;
+  return path === '/' && (method === 'POST' || method === 'GET') ? STS : ROLES_ANYWHERE;
+}
+
+function isScopedTo(request: ReceivedRequest, service: string): boolean {
+  return headerValues(request, 'authorization').some((value) => value.includes(`/${service}/aws4_request`));
 }
 
 /**
  * Handles one request. It answers whatever comes, a defect of the emulator's own included.
  *
- * @param problem why it cannot be handled, found when it was read
+ * @param kept resolves when every change of the state so far will outlive the emulator
+ * @param problem why the request cannot be handled, found when it was read
  */
-export function route(
+export async function route(
   request: ReceivedRequest,
   requestId: string,
-  context: RouterContext,
+  { kept, ...context }: EmulatorContext & { kept: () => Promise<void> },
   problem?: Refusal,
-): { answer: Answer; verdict: Verdict } {
+): Promise<{ answer: Answer; verdict: Verdict }> {
   const { method, path } = request;
   const about = { time: context.now(), requestId, method, path };
-  const isSts = path === '/' && (method === 'POST' || method === 'GET');
+  const service = serviceOf(request);
   try {
     if (problem !== undefined) throw problem;
-    const { answer, reason } = isSts ? sts(request, { ...context, requestId }) : rolesAnywhere(request, context);
+    const { answer, reason } = await handled(service, request, { ...context, requestId }, kept);
     return { answer, verdict: { ...about, accepted: true, status: answer.status, reason } };
   } catch (error) {
     const details = error instanceof Refusal ? error.details : failure(error);
-    const { status, code, reason, expected } = details;
+    const { message: _, ...told } = details;
     return {
-      answer: isSts ? stsError(details, requestId) : restError(details),
-      verdict: { ...about, accepted: false, status, code, reason, ...(expected === undefined ? {} : { expected }) },
+      answer: service.refuse(details, requestId),
+      verdict: { ...about, accepted: false, ...told },
     };
   }
 }
 
-function rolesAnywhere(request: ReceivedRequest, context: RouterContext): ReturnType<typeof createSession> {
+/** What a request changes is kept before it is answered, when it is refused no less. */
+async function handled(
+  service: Service,
+  request: ReceivedRequest,
+  context: RequestContext,
+  kept: () => Promise<void>,
+): Promise<Granted> {
+  try {
+    return await service.handle(request, context);
+  } finally {
+    await kept();
+  }
+}
+
+function rolesAnywhere(request: ReceivedRequest, context: RequestContext): Granted {
   const { method, path } = request;
   if (method === 'POST' && path === '/sessions') return createSession(request, context);
-  throw new Refusal(404, 'UnknownOperationException', 'Unknown operation', `nothing is emulated at ${method} ${path}`);
+  return control(request, context);
 }
 
 /** A refusal in the form of the rest-json protocol. */

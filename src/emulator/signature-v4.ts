@@ -21,11 +21,15 @@ export interface Authorization {
   readonly signature: Buffer;
 }
 
-/** What a client claims to have signed, as seen from this side. */
-export interface SignedRequest {
-  readonly canonicalRequest: string;
-  /** The exact bytes under the signature. */
-  readonly stringToSign: Buffer;
+/** The parts of a canonical request, as this side rebuilt them from what was sent. */
+export interface CanonicalParts {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** Those that are signed, in the order of their names. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** Hexadecimal SHA-256 of the body. */
+  readonly payload: string;
 }
 
 const SIGNATURE_PART = /^(Credential|SignedHeaders|Signature)=(\S+)$/;
@@ -35,7 +39,7 @@ export function parseAuthorization(value: string, refuse: Refuse): Authorization
   if (algorithm === undefined || rest === undefined) throw refuse('the Authorization header names no AWS4 algorithm');
   const parts = new Map<string, string>();
   for (const part of rest.split(',')) {
-    const [, name, content] = SIGNATURE_PART.exec(part.trim()) ?? [];
+    const [, name, content] = SIGNATURE_PART.exec(part.replaceAll(/^ +| +$/g, '')) ?? [];
     if (name === undefined || content === undefined || parts.has(name))
       throw refuse('the Authorization header is not Credential, SignedHeaders and Signature, each once');
     parts.set(name, content);
@@ -107,28 +111,58 @@ export function basicDate(date: Date): string {
 }
 
 /** Rebuilds what the client must have signed. */
-export function rebuildSignedRequest(
+export function canonicalParts(
   request: ReceivedRequest,
-  authorization: Authorization,
+  { service, signedHeaders }: Authorization,
   refuse: Refuse,
-): SignedRequest {
-  const { algorithm, date, region, service, signedHeaders } = authorization;
-  const canonicalRequest = [
-    request.method,
-    request.path,
-    canonicalQuery(request.query, refuse),
-    ...signedHeaders.map((name) => `${name}:${headerValues(request, name).map(collapse).join(',')}`),
+): CanonicalParts {
+  return {
+    method: request.method,
+    path: canonicalPath(request.path, service),
+    query: canonicalQuery(request.query, refuse),
+    headers: signedHeaders.map((name) => [name, headerValues(request, name).map(collapse).join(',')]),
+    payload: payloadHash(request, service),
+  };
+}
+
+export function formatCanonical({ method, path, query, headers, payload }: CanonicalParts): string {
+  return [
+    method,
+    path,
+    query,
+    ...headers.map(([name, value]) => `${name}:${value}`),
     '',
-    signedHeaders.join(';'),
-    createHash('sha256').update(request.body).digest('hex'),
+    headers.map(([name]) => name).join(';'),
+    payload,
   ].join('\n');
+}
+
+/** The exact bytes under the signature of a canonical request. */
+export function stringToSign(
+  request: ReceivedRequest,
+  { algorithm, date, region, service }: Authorization,
+  canonicalRequest: string,
+): Buffer {
   const lines = [
     algorithm,
-    singleHeader(request, 'x-amz-date', refuse) ?? '',
+    headerValues(request, 'x-amz-date')[0] ?? '',
     `${date}/${region}/${service}/aws4_request`,
     createHash('sha256').update(canonicalRequest, 'latin1').digest('hex'),
   ];
-  return { canonicalRequest, stringToSign: Buffer.from(lines.join('\n'), 'latin1') };
+  return Buffer.from(lines.join('\n'), 'latin1');
+}
+
+/** The path is encoded once more than it is sent, but for S3. */
+function canonicalPath(path: string, service: string): string {
+  return service === 's3' ? path : path.split('/').map(rfc3986).join('/');
+}
+
+/** S3 alone lets a client leave the body unsigned, in so many words. */
+function payloadHash(request: ReceivedRequest, service: string): string {
+  const unsigned = 'UNSIGNED-PAYLOAD';
+  return service === 's3' && headerValues(request, 'x-amz-content-sha256').includes(unsigned)
+    ? unsigned
+    : createHash('sha256').update(request.body).digest('hex');
 }
 
 function canonicalQuery(query: string, refuse: Refuse): string {

@@ -1,152 +1,288 @@
-/** What the emulator knows: trust anchors, profiles and roles. The built-in world is one of each. */
-import { createHash } from 'node:crypto';
+/**
+ * The world that an emulator begins with: what a caller or a world file says,
+ * checked and completed to records. The built-in world is one trust anchor,
+ * one profile, one role and one user.
+ */
 import { RolesAnywhereError } from '../errors.ts';
 import { type Certificate, readPemCertificates } from './certificate.ts';
 import { authorityProblem } from './certificate-rules.ts';
+import { readCrl } from './crl.ts';
+import { decodeBase32 } from './mfa.ts';
+import { type PolicyKind, PolicyError, parsePolicy } from './policy/document.ts';
+import { uniqueId } from './sessions.ts';
+import { DEFAULT_MAPPINGS } from './session-tags.ts';
+import type {
+  CrlRecord,
+  ManagedPolicyRecord,
+  MfaDeviceRecord,
+  OidcProviderRecord,
+  ProfileRecord,
+  RecordSet,
+  RoleRecord,
+  Tag,
+  TrustAnchorRecord,
+  UserRecord,
+} from './state/records.ts';
 
-interface TrustAnchorOptions {
-  /**
-   * Default: `arn:aws:rolesanywhere:REGION:123456789012:trust-anchor/22222222-2222-2222-2222-222222222222`;
-   * the next anchor's ends in 3, and so on.
-   */
-  arn?: string;
-  /** For people; default the subject of the first certificate. */
-  name?: string;
-  /** PEM text of one or two CA certificates. */
-  certificates: string;
-}
+import type {
+  PolicyDocument,
+  CrlOptions,
+  TrustAnchorOptions,
+  ProfileOptions,
+  RoleOptions,
+  UserOptions,
+  OidcProviderOptions,
+  MfaDeviceOptions,
+  ManagedPolicyOptions,
+  WorldOptions,
+} from './world-options.ts';
 
-interface ProfileOptions {
-  arn: string;
-  /** The roles that sessions may be for. */
-  roleArns: readonly string[];
-  /** The longest session in seconds, and the default: 900 to 43200, default 3600. */
-  durationSeconds?: number;
-  /** Whether a request may name its session. Default false. */
-  acceptRoleSessionName?: boolean;
-}
+export type * from './world-options.ts';
 
-interface RoleOptions {
-  arn: string;
-  /** MaxSessionDuration in seconds: 3600 to 43200, default 3600. */
-  maxSessionDuration?: number;
-}
-
-export interface WorldOptions {
-  /** The endpoint's region, which anchors and profiles must be of. Default `us-east-1`. */
-  region?: string;
-  trustAnchors: readonly TrustAnchorOptions[];
-  /**
-   * Default: `arn:aws:rolesanywhere:REGION:123456789012:profile/11111111-1111-1111-1111-111111111111`, which
-   * holds every role and accepts session names.
-   */
-  profiles?: readonly ProfileOptions[];
-  /** Default: `arn:aws:iam::123456789012:role/Demo`. */
-  roles?: readonly RoleOptions[];
-}
-
-export interface TrustAnchor {
-  readonly arn: string;
-  readonly name: string;
-  readonly certificates: readonly Certificate[];
-}
-
-export type Profile = Required<ProfileOptions>;
-
-export interface Role {
-  readonly arn: string;
-  /** Without the path. */
-  readonly name: string;
-  readonly account: string;
-  readonly partition: string;
-  /** `AROA...`, always the same for an ARN. */
-  readonly id: string;
-  readonly maxSessionDuration: number;
-}
-
-export interface World {
-  readonly region: string;
-  readonly trustAnchors: ReadonlyMap<string, TrustAnchor>;
-  readonly profiles: ReadonlyMap<string, Profile>;
-  readonly roles: ReadonlyMap<string, Role>;
-}
-
+/** The account of what says no other. */
 const ACCOUNT = '123456789012';
+
 const FIRST_ANCHOR_ID = 222_222_222_222;
 const MAX_ANCHOR_CERTIFICATES = 2;
+export const MAX_ANCHOR_CRLS = 2;
 const MAX_PEM_LENGTH = 16_000; // characters, by the service model
+const MAX_ROLES = 250;
+
+const DEFAULT_USER: UserOptions = {
+  arn: `arn:aws:iam::${ACCOUNT}:user/admin`,
+  accessKeys: [{ accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' }],
+};
 
 /**
  * Checks a description and completes it with the defaults.
  *
- * @throws RolesAnywhereError `ERR_CERTIFICATE_MALFORMED`, `ERR_ARN`, `ERR_ARN_MISMATCH`, `ERR_DURATION`, `ERR_USAGE`
+ * @param now when its things were made
+ * @throws RolesAnywhereError `ERR_CERTIFICATE_MALFORMED`, `ERR_ARN`, `ERR_ARN_MISMATCH`, `ERR_DURATION`,
+ * `ERR_WORLD`
  */
-export function createWorld({ region = 'us-east-1', trustAnchors, ...options }: WorldOptions): World {
-  if (trustAnchors.length === 0)
-    throw new RolesAnywhereError('ERR_USAGE', 'the emulator has no trust anchor', {
-      hint: 'give the certificate of a CA whose clients it is to trust',
-    });
+export function createWorld({ region = 'us-east-1', trustAnchors, ...options }: WorldOptions, now: Date): RecordSet {
+  const at = now.toISOString();
   const roles = (options.roles ?? [{ arn: `arn:aws:iam::${ACCOUNT}:role/Demo` }]).map(createRole);
   const profiles = options.profiles ?? [
     {
       arn: `arn:aws:rolesanywhere:${region}:${ACCOUNT}:profile/11111111-1111-1111-1111-111111111111`,
+      name: 'default',
       roleArns: roles.map(({ arn }) => arn),
       acceptRoleSessionName: true,
     },
   ];
-  return {
-    region,
-    trustAnchors: byArn(trustAnchors.map((anchor, index) => createAnchor(anchor, index, region))),
-    profiles: byArn(profiles.map((profile) => createProfile(profile, region))),
-    roles: byArn(roles),
+  const anchorRecords = trustAnchors.map((anchor, index) => createAnchor(anchor, index, region, at));
+  const world: RecordSet = {
+    trustAnchors: anchorRecords,
+    profiles: profiles.map((profile) => createProfile(profile, region, at)),
+    crls: trustAnchors.flatMap(({ crls = [] }, index) => createCrls(crls, anchorRecords[index], region, at)),
+    roles,
+    users: (options.users ?? [DEFAULT_USER]).map(createUser),
+    oidcProviders: (options.oidcProviders ?? []).map(createProvider),
+    mfaDevices: (options.mfaDevices ?? []).map(createDevice),
+    managedPolicies: (options.managedPolicies ?? []).map(createManagedPolicy),
+    buckets: (options.buckets ?? [{ name: 'roles-anywhere-demo' }]).map(
+      ({ name, account = ACCOUNT, createdAt = '2026-01-01T00:00:00.000Z' }) => ({
+        arn: `arn:aws:s3:::${name}`,
+        name,
+        account,
+        createdAt,
+      }),
+    ),
   };
+  for (const items of Object.values(world)) checkUnique(items);
+  return world;
 }
 
-function byArn<T extends { readonly arn: string }>(items: readonly T[]): Map<string, T> {
-  const map = new Map(items.map((item) => [item.arn, item]));
-  if (map.size !== items.length)
-    throw new RolesAnywhereError('ERR_ARN', 'two things of the emulator have the same ARN');
-  return map;
+function checkUnique(items: readonly { readonly arn: string }[]): void {
+  if (new Set(items.map(({ arn }) => arn)).size !== items.length)
+    throw new RolesAnywhereError('ERR_ARN', 'two things of the emulator have the same ARN', {
+      hint: 'give each trust anchor, profile, role and so on an ARN of its own',
+    });
 }
 
-function createAnchor({ certificates: pem, ...given }: TrustAnchorOptions, index: number, region: string): TrustAnchor {
+function createAnchor(given: TrustAnchorOptions, index: number, region: string, at: string): TrustAnchorRecord {
+  const { certificates, enabled = true, notificationSettings = [], tags } = given;
   const arn =
     given.arn ??
     `arn:aws:rolesanywhere:${region}:${ACCOUNT}:trust-anchor/22222222-2222-2222-2222-${FIRST_ANCHOR_ID + index}`;
   checkArn(arn, 'trust-anchor', region);
-  const malformed = (what: string): RolesAnywhereError =>
-    new RolesAnywhereError('ERR_CERTIFICATE_MALFORMED', `the trust anchor ${given.name ?? arn} ${what}`, {
-      hint: 'a trust anchor is one or two CA certificates in PEM, with CA:TRUE, key usage keyCertSign and SHA-256',
-    });
-  const certificates = readPemCertificates(pem).map((certificate) => {
-    if (certificate === undefined) throw malformed('holds a certificate that cannot be read');
+  const problem = anchorProblem(certificates);
+  if ('problem' in problem)
+    throw new RolesAnywhereError(
+      'ERR_CERTIFICATE_MALFORMED',
+      `the trust anchor ${given.name ?? arn} ${problem.problem}`,
+      { hint: 'a trust anchor is one or two CA certificates in PEM, with CA:TRUE, key usage keyCertSign and SHA-256' },
+    );
+  return {
+    arn,
+    name: given.name ?? problem.subject,
+    enabled,
+    sourceType: 'CERTIFICATE_BUNDLE',
+    certificates,
+    notificationSettings,
+    tags: tagList(tags),
+    createdAt: at,
+    updatedAt: at,
+  };
+}
+
+/** Why PEM text cannot be a trust anchor, or the subject of its first certificate. */
+export function anchorProblem(pem: string): { readonly problem: string } | { readonly subject: string } {
+  const certificates = readPemCertificates(pem);
+  for (const certificate of certificates) {
+    if (certificate === undefined) return { problem: 'holds a certificate that cannot be read' };
     const problem = authorityProblem(certificate);
-    if (problem !== undefined) throw malformed(`holds "${certificate.subject}", which cannot be one: ${problem}`);
-    return certificate;
-  });
+    if (problem !== undefined) return { problem: `holds "${certificate.subject}", which cannot be one: ${problem}` };
+  }
   const [first] = certificates;
-  if (first === undefined) throw malformed('holds no certificate');
-  if (certificates.length > MAX_ANCHOR_CERTIFICATES) throw malformed(`holds ${certificates.length} certificates`);
-  if (pem.length > MAX_PEM_LENGTH) throw malformed(`is longer than ${MAX_PEM_LENGTH} characters`);
-  return { arn, name: given.name ?? first.subject, certificates };
+  if (first === undefined) return { problem: 'holds no certificate' };
+  if (certificates.length > MAX_ANCHOR_CERTIFICATES) return { problem: `holds ${certificates.length} certificates` };
+  if (pem.length > MAX_PEM_LENGTH) return { problem: `is longer than ${MAX_PEM_LENGTH} characters` };
+  return { subject: first.subject };
 }
 
-function createProfile(options: ProfileOptions, region: string): Profile {
-  checkArn(options.arn, 'profile', region);
-  const { durationSeconds = 3600, acceptRoleSessionName = false } = options;
-  checkDuration(durationSeconds, 900, options.arn);
-  return { ...options, durationSeconds, acceptRoleSessionName };
+const anchors = new WeakMap<TrustAnchorRecord, readonly Certificate[]>();
+
+/** The certificates of a trust anchor, read once. */
+export function anchorCertificates(anchor: TrustAnchorRecord): readonly Certificate[] {
+  const known = anchors.get(anchor) ?? readPemCertificates(anchor.certificates).filter((item) => item !== undefined);
+  anchors.set(anchor, known);
+  return known;
 }
 
-function createRole({ arn, maxSessionDuration = 3600 }: RoleOptions): Role {
-  const [, partition, account, name] =
-    /^arn:(aws[a-z-]*):iam::(\d{12}):role\/(?:[!-.0-~]+\/)*([\w+=,.@-]{1,64})$/.exec(arn) ?? [];
-  if (partition === undefined || account === undefined || name === undefined)
-    throw new RolesAnywhereError('ERR_ARN', `${arn} is not the ARN of a role`, {
-      hint: 'such an ARN is arn:aws:iam::ACCOUNT:role/NAME',
-    });
+function createCrls(
+  crls: readonly CrlOptions[],
+  anchor: TrustAnchorRecord | undefined,
+  region: string,
+  at: string,
+): CrlRecord[] {
+  if (anchor === undefined) return [];
+  const { arn: trustAnchorArn, name: anchorName } = anchor;
+  if (crls.length > MAX_ANCHOR_CRLS) throw unusable(`the trust anchor ${anchorName} has ${crls.length} CRLs, not two`);
+  return crls.map(({ crl: crlData, enabled = true, ...given }, index) => {
+    const name = given.name ?? `${anchorName} CRL ${index + 1}`;
+    const arn = given.arn ?? trustAnchorArn.replace(/trust-anchor\/[^-]+/, `crl/${String(index + 1).repeat(8)}`);
+    checkArn(arn, 'crl', region);
+    if (readCrl(crlData) === undefined)
+      throw unusable(`the CRL ${name} cannot be read`, 'a CRL is PEM, or DER in base64');
+    return { arn, name, enabled, crlData, trustAnchorArn, tags: [], createdAt: at, updatedAt: at };
+  });
+}
+
+function createProfile(options: ProfileOptions, region: string, at: string): ProfileRecord {
+  const { arn, roleArns, durationSeconds = 3600, sessionPolicy, attributeMappings = DEFAULT_MAPPINGS } = options;
+  checkArn(arn, 'profile', region);
+  checkDuration(durationSeconds, 900, arn);
+  if (roleArns.length > MAX_ROLES) throw unusable(`the profile ${arn} has more than ${MAX_ROLES} roles`);
+  const fields = attributeMappings.map(({ certificateField }) => certificateField);
+  if (new Set(fields).size !== fields.length) throw unusable(`the profile ${arn} maps a field twice`);
+  const policy = sessionPolicy && policyText(sessionPolicy, 'permissions', `the session policy of ${arn}`);
+  return {
+    arn,
+    name: options.name ?? arn.replace(/^.*\//, ''),
+    enabled: options.enabled ?? true,
+    createdBy: '',
+    roleArns,
+    durationSeconds,
+    acceptRoleSessionName: options.acceptRoleSessionName ?? false,
+    requireInstanceProperties: options.requireInstanceProperties ?? false,
+    ...(policy === undefined ? {} : { sessionPolicy: policy }),
+    managedPolicyArns: options.managedPolicyArns ?? [],
+    attributeMappings,
+    tags: tagList(options.tags),
+    createdAt: at,
+    updatedAt: at,
+  };
+}
+
+function createRole({ arn, maxSessionDuration = 3600, trustPolicy, policies, tags }: RoleOptions): RoleRecord {
+  const identity = readIamArn(arn, 'role');
   checkDuration(maxSessionDuration, 3600, arn);
-  return { arn, name, account, partition, id: roleId(arn), maxSessionDuration };
+  return {
+    arn,
+    ...identity,
+    roleId: uniqueId('AROA', { arn }),
+    maxSessionDuration,
+    ...(trustPolicy === undefined
+      ? {}
+      : { trustPolicy: policyText(trustPolicy, 'trust', `the trust policy of ${arn}`) }),
+    ...(policies === undefined ? {} : { policies: policyTexts(policies, arn) }),
+    tags: tagList(tags),
+  };
+}
+
+function createUser({ arn, accessKeys, policies, tags }: UserOptions): UserRecord {
+  for (const { accessKeyId } of accessKeys)
+    if (!/^(?!ASIA)\w{16,128}$/.test(accessKeyId))
+      throw unusable(`an access key id of ${arn} is not one`, 'such an id is AKIA and 16 letters and digits');
+  return {
+    arn,
+    ...readIamArn(arn, 'user'),
+    userId: uniqueId('AIDA', { arn }),
+    accessKeys,
+    ...(policies === undefined ? {} : { policies: policyTexts(policies, arn) }),
+    tags: tagList(tags),
+  };
+}
+
+function readIamArn(arn: string, type: 'role' | 'user'): { name: string; account: string; partition: string } {
+  const [, partition, account, name] =
+    new RegExp(`^arn:(aws[a-z-]*):iam::(\\d{12}):${type}/(?:[!-.0-~]+/)*([\\w+=,.@-]{1,64})$`).exec(arn) ?? [];
+  if (partition === undefined || account === undefined || name === undefined)
+    throw new RolesAnywhereError('ERR_ARN', `${arn} is not the ARN of a ${type}`, {
+      hint: `such an ARN is arn:aws:iam::ACCOUNT:${type}/NAME`,
+    });
+  return { name, account, partition };
+}
+
+function createProvider({ url, account = ACCOUNT, clientIds, jwks: given }: OidcProviderOptions): OidcProviderRecord {
+  if (!/^https:\/\/[^?#\s]+$/.test(url)) throw unusable(`the OIDC provider ${url} is no https URL without a query`);
+  const jwks = typeof given === 'string' ? given : JSON.stringify(given);
+  if (!isKeySet(jwks)) throw unusable(`the keys of the OIDC provider ${url} are no JSON Web Key Set`);
+  return { arn: `arn:aws:iam::${account}:oidc-provider/${url.replace('https://', '')}`, url, clientIds, jwks };
+}
+
+function isKeySet(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys);
+  } catch {
+    return false;
+  }
+}
+
+function createDevice({ serialNumber, secret, owner }: MfaDeviceOptions): MfaDeviceRecord {
+  if (decodeBase32(secret) === undefined)
+    throw unusable(`the secret of the MFA device ${serialNumber} is not base32`, 'give the letters A to Z and 2 to 7');
+  return { arn: serialNumber, secret, ...(owner === undefined ? {} : { owner }) };
+}
+
+function createManagedPolicy({ arn, document }: ManagedPolicyOptions): ManagedPolicyRecord {
+  return { arn, document: policyText(document, 'permissions', `the policy ${arn}`) };
+}
+
+function policyTexts(documents: readonly PolicyDocument[], arn: string): string[] {
+  return documents.map((document) => policyText(document, 'permissions', `a policy of ${arn}`));
+}
+
+function policyText(document: PolicyDocument, kind: PolicyKind, what: string): string {
+  const text = typeof document === 'string' ? document : JSON.stringify(document);
+  try {
+    parsePolicy(text, kind);
+  } catch (error) {
+    if (error instanceof PolicyError) throw unusable(`${what} is malformed: ${error.message}`);
+    throw error;
+  }
+  return text;
+}
+
+function tagList(tags: Readonly<Record<string, string>> = {}): Tag[] {
+  return Object.entries(tags).map(([key, value]) => ({ key, value }));
+}
+
+function unusable(message: string, hint = "correct the description of the emulator's world"): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_WORLD', message, { hint });
 }
 
 function checkArn(arn: string, type: string, region: string): void {
@@ -167,17 +303,4 @@ function checkDuration(seconds: number, least: number, arn: string): void {
     throw new RolesAnywhereError('ERR_DURATION', `the duration of ${arn} is ${seconds}`, {
       hint: `give whole seconds from ${least} to 43200`,
     });
-}
-
-function roleId(arn: string): string {
-  return `AROA${base32(createHash('sha256').update(arn).digest()).slice(0, 17)}`;
-}
-
-/** RFC 4648, section 6, without padding: the alphabet of IAM's unique ids. Bits that fill no character are left out. */
-export function base32(bytes: Uint8Array): string {
-  let bits = '';
-  for (const byte of bytes) bits += byte.toString(2).padStart(8, '0');
-  return (bits.match(/.{5}/g) ?? [])
-    .map((group) => 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.charAt(Number.parseInt(group, 2)))
-    .join('');
 }

@@ -55,7 +55,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   ECONNREFUSED: {
     code: 'ERR_CONNECT',
     message: '{} refused the connection',
-    hint: 'check the port of the endpoint, and that the server runs',
+    hint: 'check the port, and that the server runs',
   },
   ECONNRESET: CLOSED,
   EPIPE: CLOSED,
@@ -102,6 +102,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   UND_ERR_HEADERS_OVERFLOW: { code: 'ERR_RESPONSE_INVALID', message: 'the head of the answer of {} is too long' },
   HPE_INVALID_EOF_STATE: CUT_OFF,
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: NOT_HTTP,
+  // undici's, of what its parser lets through, such as status 000
+  ERR_ASSERTION: NOT_HTTP,
 };
 
 /** OpenSSL's verification failures that the table does not have. */

@@ -1,8 +1,7 @@
 /** Looks at an identity as the service will, before anything is sent. */
-import { type Certificate, readCertificate, sameBytes } from '../x509/certificate.ts';
+import { type Certificate, sameBytes } from '../x509/certificate.ts';
 import { KEY_USAGE } from '../x509/extensions.ts';
 import { type CertificateRule, brokenPeriod, brokenRules, hasWeakSignature, rsaBits } from '../x509/rules.ts';
-import type { Identity } from './identity.ts';
 import type { Warn, WarningCode } from './warnings.ts';
 
 /** Something to say about one certificate. The words are in verdicts.ts, which is loaded when there is anything. */
@@ -16,6 +15,12 @@ const EXPIRES_SOON_MS = 7 * DAY_MS;
 
 /** The service's minimum is not documented. Below it a CA of today does not issue. */
 export const LEAST_RSA_BITS = 2048;
+
+/** What is checked. */
+export interface CertificatePath {
+  readonly leaf: Certificate;
+  readonly chain: readonly Certificate[];
+}
 
 export interface CheckOptions {
   /** How errors name the certificate, for example `--certificate leaf.pem`. */
@@ -33,16 +38,11 @@ export interface CheckOptions {
  * @throws RolesAnywhereError `ERR_CERTIFICATE_...` for the most telling rule that the certificate breaks
  */
 export async function checkIdentity(
-  { certificate, chain }: Pick<Identity, 'certificate' | 'chain'>,
+  { leaf, chain }: CertificatePath,
   { source, now, skipChecks, warn }: CheckOptions,
 ): Promise<void> {
-  const leaf = readCertificate(certificate, source);
   const broken = brokenRules(leaf, now);
-  const odd = oddities(
-    leaf,
-    chain.map((der) => readCertificate(der, 'the chain')),
-    now,
-  );
+  const odd = oddities(leaf, chain, now);
   if (broken.length === 0 && odd.length === 0) return;
   const { refusalOf, warningOf } = await import('./verdicts.ts');
   const [worst] = broken;

@@ -1,8 +1,8 @@
 /** From what a person gave to an identity: the only file that knows all the kinds there are. */
 import { RolesAnywhereError } from '../errors.ts';
-import type { Certificate } from '../x509/certificate.ts';
+import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { MAX_CHAIN_LENGTH, orderChain, unrelatedTo } from '../x509/chain.ts';
-import { checkIdentity } from './checks.ts';
+import { type CertificatePath, checkIdentity } from './checks.ts';
 import type { PasswordDeps } from './containers/password.ts';
 import { type Contents, certificatesIn, openContainers, readContents, signingKeysIn, wipe } from './contents.ts';
 import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './file.ts';
@@ -71,9 +71,9 @@ export async function loadIdentity(spec: IdentitySpec, deps: LoadDeps = {}): Pro
     const { refuseStdinTwice } = await import('./source.ts');
     refuseStdinTwice({ '--certificate': certificate, '--private-key': privateKey, '--intermediates': intermediates });
   }
-  const identity = await openIdentity(spec, deps);
+  const { identity, ...path } = await openIdentity(spec, deps);
   const check = (): Promise<void> =>
-    checkIdentity(identity, {
+    checkIdentity(path, {
       // A PKCS#11 URI may hold a PIN.
       source: isPkcs11(spec.certificate) ? '--certificate' : `--certificate ${spec.certificate}`,
       now: (deps.now ?? Date.now)(),
@@ -100,18 +100,29 @@ function isAboutTime(error: unknown): boolean {
   );
 }
 
-async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Identity> {
+/** An identity, and its certificates as they were read on the way. */
+interface Opened extends CertificatePath {
+  readonly identity: Identity;
+}
+
+async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Opened> {
   if (isPkcs11(spec.certificate) || isPkcs11(spec.privateKey)) {
     refuseUnsupported('--intermediates', spec.intermediates);
     const { loadPkcs11Identity } = await import('./pkcs11/index.ts');
-    return await loadPkcs11Identity(
+    const identity = await loadPkcs11Identity(
       { ...deps.token, ...spec },
       {
         open: (flag, value) => openMaterial(flag, value, deps),
         passwords: deps,
+        warnOfFiles: deps.warn,
         ...deps.token,
       },
     );
+    return {
+      identity,
+      leaf: readCertificate(identity.certificate, '--certificate'),
+      chain: identity.chain.map((der) => readCertificate(der, 'the chain')),
+    };
   }
   refuseUnsupported('--certificate', spec.certificate);
   refuseUnsupported('--private-key', spec.privateKey);
@@ -203,7 +214,7 @@ async function openMaterial(flag: MaterialFlag, value: string, deps: LoadDeps): 
 
 /** Whether a value is a PKCS#11 URI: their code is loaded for them only. */
 export function isPkcs11(value: string | undefined): boolean {
-  return value !== undefined && /^pkcs11:/i.test(value);
+  return value?.slice(0, 7).toLowerCase() === 'pkcs11:';
 }
 
 /** Values that are not the name of a file. */
@@ -215,7 +226,7 @@ function refuseUnsupported(flag: MaterialFlag, value: string | undefined): void 
   });
 }
 
-async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps): Promise<Identity> {
+async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps): Promise<Opened> {
   const certificateFile = await open('--certificate', spec.certificate);
   const keyFile = spec.privateKey === undefined ? certificateFile : await open('--private-key', spec.privateKey);
   const bundle = spec.intermediates === undefined ? undefined : await open('--intermediates', spec.intermediates);
@@ -226,13 +237,14 @@ async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps):
     const candidates = [...certificates, ...intermediates];
     const chain = orderChain(leaf, candidates, spec.skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
     await warnOf({ leaf, unrelated: unrelatedTo(leaf, chain, candidates), keyMaterial: keyFile.material }, deps.warn);
-    return {
+    const identity = {
       certificate: leaf.der,
       serialNumber: leaf.serialNumber,
       chain: chain.map(({ der }) => der),
       signer: key.signer,
       close: async () => key.forget(),
     };
+    return { identity, leaf, chain };
   } catch (error) {
     key.forget();
     throw error;

@@ -1,18 +1,18 @@
 /**
  * An identity that follows its files: certificate, chain and key are replaced
- * together, and only by a set that is whole, matching and valid.
+ * together, and only by a set that loads: whole, matching and valid.
  */
 import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
 import { systemClock } from '../clock.ts';
 import type { Clock, Timer } from '../clock.ts';
 import { RolesAnywhereError } from '../errors.ts';
-import { readCertificate, sameBytes } from '../x509/certificate.ts';
+import { sameBytes } from '../x509/certificate.ts';
 import type { Identity } from './identity.ts';
 import { directoriesOf, directoryIdentity, fingerprint } from './watched-paths.ts';
 
 export interface WatchIdentityOptions {
-  /** Loads certificate, chain and key together and checks that they match. Called again after each change. */
+  /** Loads certificate, chain and key together, and checks that they match and may be used now. Called again after each change. */
   load: () => Promise<Identity>;
   /** Every file that `load` reads, passwords included. None for an identity outside the file system. */
   paths: readonly string[];
@@ -189,13 +189,7 @@ class IdentityKeeper implements IdentityWatcher {
 
   async #take(outcome: Identity | { error: unknown }, digest: string): Promise<void> {
     if ('error' in outcome) return this.#report(digest, outcome.error);
-    try {
-      if (this.#closed) return await this.#closeIdentity(outcome);
-      assertValid(outcome, this.#clock.now());
-    } catch (error) {
-      this.#report(digest, error);
-      return this.#closeIdentity(outcome);
-    }
+    if (this.#closed) return this.#closeIdentity(outcome);
     const old = this.#held;
     this.#held = { identity: outcome, users: 0, retired: false };
     this.#digest = digest;
@@ -282,22 +276,6 @@ class IdentityKeeper implements IdentityWatcher {
       false,
     );
   }
-}
-
-function assertValid({ certificate }: Identity, now: number): void {
-  const { notBefore, notAfter } = readCertificate(certificate, 'the new identity');
-  if (now > notAfter.getTime())
-    throw new RolesAnywhereError(
-      'ERR_CERTIFICATE_EXPIRED',
-      `the new certificate expired at ${notAfter.toISOString()}`,
-      { hint: 'the one before it stays in use: renew the certificate' },
-    );
-  if (now < notBefore.getTime())
-    throw new RolesAnywhereError(
-      'ERR_CERTIFICATE_NOT_YET_VALID',
-      `the new certificate is not valid before ${notBefore.toISOString()}`,
-      { hint: "the one before it stays in use until then; check this machine's clock" },
-    );
 }
 
 function sameIdentity(a: Identity, b: Identity): boolean {

@@ -9,6 +9,8 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   let best: string | undefined;
   let least = Math.min(3, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
+    // Each letter too many is a change: no need to count further for what somebody pasted.
+    if (Math.abs(word.length - candidate.length) >= least) continue;
     const changes = distance(word, candidate);
     if (changes < least) {
       least = changes;

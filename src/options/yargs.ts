@@ -110,6 +110,7 @@ const MAX_COLUMNS = 100;
 /** Help about a command, or about the program. */
 async function helpText(name: CommandName | undefined, { program, columns = 0 }: FullParserOptions): Promise<string> {
   const parser = bare(program).wrap(Math.max(MIN_COLUMNS, Math.min(MAX_COLUMNS, columns)));
+  let example = '';
   if (name === undefined) {
     parser.usage(`usage: ${program} COMMAND [FLAGS]\n\nTemporary AWS credentials from an X.509 certificate.`);
     for (const command of Object.keys(COMMANDS).filter(isCommand)) {
@@ -122,10 +123,11 @@ async function helpText(name: CommandName | undefined, { program, columns = 0 }:
     const usage = [program, name, '[FLAGS]', args].filter((word) => word !== undefined).join(' ');
     parser.usage(`usage: ${usage}\n\n${text.charAt(0).toUpperCase()}${text.slice(1)}`);
     describeFlags(parser, flagsOf(name), name);
-    parser.epilogue(`Example:\n  ${program} ${COMMAND_HELP[name].example.join(' \\\n    ')}\n`);
+    // Not by yargs, which would wrap it where a shell does not continue a line.
+    example = `\nExample:\n  ${program} ${COMMAND_HELP[name].example.join(' \\\n    ')}\n`;
   }
   parser.epilogue(`Exit status:\n${EXIT_STATUS_HELP.map(([status, text]) => `  ${status}\t  ${text}`).join('\n')}`);
-  return `${await parser.getHelp()}\n`;
+  return `${await parser.getHelp()}\n${example}`;
 }
 
 /** Adds flags to the help, by group. */

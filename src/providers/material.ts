@@ -147,19 +147,23 @@ async function signedElsewhere(
   const { intermediates } = spec;
   const more = intermediates === undefined ? [] : await loadCertificates(intermediates, deps, '--intermediates');
   const keyType = certificateKeyType(leaf);
+  const chain = orderChain(leaf, [...others, ...more]);
   const identity: Identity = {
     certificate: leaf.der,
     serialNumber: leaf.serialNumber,
-    chain: orderChain(leaf, [...others, ...more]).map(({ der }) => der),
+    chain: chain.map(({ der }) => der),
     signer: { keyType, sign: async (message) => await signChecked(remote, message, leaf, keyType) },
     close: async () => {},
   };
-  await checkIdentity(identity, {
-    source: `--certificate ${spec.certificate}`,
-    now: Date.now(),
-    skipChecks: false,
-    warn: ({ message }) => onWarning?.(message),
-  });
+  await checkIdentity(
+    { leaf, chain },
+    {
+      source: `--certificate ${spec.certificate}`,
+      now: Date.now(),
+      skipChecks: false,
+      warn: ({ message }) => onWarning?.(message),
+    },
+  );
   return identity;
 }
 

@@ -4,9 +4,9 @@
  */
 
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { RolesAnywhereError } from '../errors.ts';
+import { lstat, mkdir, readFile, rename, rm, writeFile } from '../file-system.ts';
 
 /** Shortest token that is taken from a file: below it, guessing is a way in. */
 const MIN_LENGTH = 16;
@@ -80,15 +80,8 @@ export async function writeTokenFile(path: string, token: string): Promise<Token
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    const file = await open(temporary, 'wx', 0o600);
-    let inode: number;
-    try {
-      await file.writeFile(token);
-      await file.sync();
-      ({ ino: inode } = await file.stat());
-    } finally {
-      await file.close();
-    }
+    await writeFile(temporary, token, { flag: 'wx', mode: 0o600 });
+    const { ino: inode } = await lstat(temporary);
     await rename(temporary, path);
     return { path, remove: () => removeIfOurs(path, token, inode) };
   } catch (cause) {

@@ -1,7 +1,7 @@
 /** Where the server may listen, and under which conditions. */
 
 import type { Server } from 'node:net';
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../errors.ts';
 
 /** An address to bind, or a socket that is bound already (systemd). */
@@ -28,14 +28,14 @@ export interface BoundAddress {
  */
 export type AddressKind = 'loopback' | 'container' | 'network';
 
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8);
-LOOPBACK.addAddress('::1', 'ipv6');
-
 const CONTAINER = new Set(['169.254.170.2', '169.254.170.23', 'fd00:ec2::23']);
 
+/**
+ * @param address an IP address; of the ways to write the IPv6 loopback, only `::1` counts
+ */
 export function addressKind(address: string): AddressKind {
-  if (LOOPBACK.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')) return 'loopback';
+  // Not `isIPv6`: Node 20 compiles a pattern for it that takes 0.8 MB and some 30 ms.
+  if (/^127\.[\d.]+$|^::1$/.test(address)) return 'loopback';
   return CONTAINER.has(address.toLowerCase()) ? 'container' : 'network';
 }
 

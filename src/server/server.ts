@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { processAge } from '../clock.ts';
 import { RolesAnywhereError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { errorAnswer, sendAnswer } from './answer.ts';
@@ -172,7 +173,7 @@ function createRefusalLog(log: Log, metrics: Metrics): (refusal: Refusal, socket
   const logged = new Map<Refusal, number>();
   return (refusal, socket) => {
     metrics.refused(refusal);
-    const now = performance.now();
+    const now = processAge();
     const last = logged.get(refusal);
     if (last !== undefined && now - last < REFUSAL_LOG_INTERVAL_MS) return;
     logged.set(refusal, now);

@@ -7,6 +7,7 @@
  */
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { processAge } from '../clock.ts';
 
 /** The most that a client may ask for: six hours (EC2 User Guide, "Use IMDSv2"). */
 export const MAX_TTL_SECONDS = 21_600;
@@ -25,14 +26,14 @@ export interface SessionTokens {
 }
 
 export interface SessionTokensOptions {
-  /** Milliseconds that never go back. Default `performance.now`: a wall clock that is set does not move a token's end. */
+  /** Milliseconds that never go back. Default the process's age: a wall clock that is set does not move a token's end. */
   monotonic?: () => number;
   /** Cryptographically strong random bytes. Default node:crypto's. */
   random?: (size: number) => Buffer;
 }
 
 export function createSessionTokens({
-  monotonic = () => performance.now(),
+  monotonic = processAge,
   random = randomBytes,
 }: SessionTokensOptions = {}): SessionTokens {
   const key = random(32);

@@ -1,8 +1,7 @@
 /** The tokens of the container endpoint: which role asks for which, and the files that clients read them from. */
 
-import { mkdtemp, readFile, rmdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { mkdtemp, readFile, rmdir } from '../file-system.ts';
 import type { Log } from '../log.ts';
 import { createAuthorization, generateToken, readToken, writeTokenFile } from './authorization.ts';
 import type { Authorization, TokenFile } from './authorization.ts';
@@ -61,6 +60,7 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
       if (sharedPath === undefined) {
         sharedPath = defaultTokenFile(env, port);
         if (sharedPath === undefined) {
+          const { tmpdir } = await import('node:os');
           temporary = await mkdtemp(join(tmpdir(), 'roles-anywhere-'));
           sharedPath = join(temporary, 'token');
         }

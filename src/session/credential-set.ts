@@ -63,6 +63,6 @@ function readAssumedRole(set: unknown): Pick<SessionCredentials, 'accountId' | '
 }
 
 function origin({ status, headers }: HttpResponse): { status: number; requestId?: string } {
-  const requestId = headers['x-amzn-requestid'];
-  return { status, ...(requestId === undefined ? {} : { requestId }) };
+  const requestId = headers['x-amzn-requestid'] ?? '';
+  return { status, ...(/^[\w-]{1,128}$/.test(requestId) ? { requestId } : {}) };
 }

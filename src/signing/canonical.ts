@@ -20,10 +20,13 @@ export interface CanonicalHeaders {
 
 /** Percent-encodes everything but RFC 3986's unreserved characters, in upper-case hex of the UTF-8 bytes. */
 function uriEncode(text: string): string {
-  return encodeURIComponent(text).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  // No regular expression here and below: compiling one costs more than all that it would do in a run.
+  return encodeURIComponent(text)
+    .replaceAll('!', '%21')
+    .replaceAll("'", '%27')
+    .replaceAll('(', '%28')
+    .replaceAll(')', '%29')
+    .replaceAll('*', '%2A');
 }
 
 /**
@@ -45,8 +48,7 @@ export function canonicalQuery(parameters: readonly QueryParameter[]): string {
 
 /** The parameters of a query string as it is sent: percent-decoded, and `+` is a plus (this is not a form). */
 export function queryParameters(search: string): QueryParameter[] {
-  return search
-    .replace(/^\?/, '')
+  return (search.startsWith('?') ? search.slice(1) : search)
     .split('&')
     .filter((part) => part !== '')
     .map((part) => {
@@ -59,12 +61,16 @@ export function queryParameters(search: string): QueryParameter[] {
 /** Every header given, with its name in lower case and its value trimmed and runs of spaces made one. */
 export function canonicalHeaders(headers: Readonly<Record<string, string>>): CanonicalHeaders {
   const entries = Object.entries(headers)
-    .map(([name, value]) => [name.toLowerCase(), value.trim().replace(/ +/g, ' ')] as const)
+    .map(([name, value]) => [name.toLowerCase(), oneSpaced(value.trim())] as const)
     .toSorted(([nameA], [nameB]) => compare(nameA, nameB));
   return {
     lines: entries.map(([name, value]) => `${name}:${value}\n`).join(''),
     names: entries.map(([name]) => name).join(';'),
   };
+}
+
+function oneSpaced(text: string): string {
+  return text.includes('  ') ? text.replace(/ +/g, ' ') : text;
 }
 
 /** The parts of a canonical request, each in its canonical form. */

@@ -10,7 +10,7 @@ import { sha256Hex } from './canonical.ts';
 
 /** `YYYYMMDDTHHMMSSZ`: the value of X-Amz-Date. */
 export function amzDate(date: Date): string {
-  return `${date.toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
+  return `${date.toISOString().slice(0, 19).replaceAll('-', '').replaceAll(':', '')}Z`;
 }
 
 /** What a signature is good for. */

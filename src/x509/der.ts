@@ -64,7 +64,8 @@ export function expectTag(value: DerValue | undefined, tag: number, what: string
 }
 
 function readAt(bytes: Uint8Array, start: number): DerValue {
-  const [tag, first] = [bytes[start], bytes[start + 1]];
+  const tag = bytes[start];
+  const first = bytes[start + 1];
   if (tag === undefined || first === undefined) throw new DerError('it ends within a tag or length');
   if ((tag & 0x1f) === 0x1f) throw new DerError('a tag of more than one octet');
   let length = first;
@@ -87,7 +88,8 @@ function readAt(bytes: Uint8Array, start: number): DerValue {
 /** An INTEGER's exact value, which may be negative. */
 export function readInteger(value: DerValue): bigint {
   const { content } = value;
-  const [first, second] = content;
+  const first = content[0];
+  const second = content[1];
   if (first === undefined) throw new DerError('an integer without content');
   if (content.length > MAX_INTEGER_OCTETS) throw new DerError(`an integer of more than ${MAX_INTEGER_OCTETS} octets`);
   if (second !== undefined && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80)))
@@ -102,12 +104,14 @@ export function readObjectIdentifier(value: DerValue): string {
     throw new DerError('an object identifier of that length');
   const arcs: number[] = [];
   let arc = 0;
-  for (const [index, octet] of content.entries()) {
+  let index = 0;
+  for (const octet of content) {
+    index++;
     if (arc === 0 && octet === 0x80) throw new DerError('an object identifier that is not minimal');
     arc = arc * 128 + (octet & 0x7f);
     if (arc > Number.MAX_SAFE_INTEGER / 128) throw new DerError('an object identifier with an arc out of range');
     if (octet >= 0x80) {
-      if (index === content.length - 1) throw new DerError('an object identifier that is cut off');
+      if (index === content.length) throw new DerError('an object identifier that is cut off');
       continue;
     }
     if (arcs.length === 0) {

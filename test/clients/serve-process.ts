@@ -33,6 +33,8 @@ export interface ServeProcess {
   readonly runtimeDir: string;
   /** Waits until the log, or the lines, hold a text. */
   until(text: string): Promise<void>;
+  /** Waits until the log holds a text beyond its first `from` characters. */
+  untilAfter(from: number, text: string): Promise<void>;
 }
 
 export interface ServeProcessOptions {
@@ -70,23 +72,25 @@ export function spawnServe(args: readonly string[], { env = {}, command }: Serve
     rmSync(runtimeDir, { recursive: true, force: true });
     return status ?? signal ?? 1;
   });
+  const when = (text: string, there: () => boolean): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!there()) return;
+        wake.delete(look);
+        resolve();
+      };
+      wake.add(look);
+      look();
+      void exited.then((status) => reject(new Error(`serve ended with ${status} before "${text}" came:\n${err}`)));
+    });
   return {
     lines: () => out,
     log: () => err,
     kill: (signal) => void child.kill(signal),
     exited,
     runtimeDir,
-    until: (text) =>
-      new Promise((resolve, reject) => {
-        const look = (): void => {
-          if (!out.includes(text) && !err.includes(text)) return;
-          wake.delete(look);
-          resolve();
-        };
-        wake.add(look);
-        look();
-        void exited.then((status) => reject(new Error(`serve ended with ${status} before "${text}" came:\n${err}`)));
-      }),
+    until: (text) => when(text, () => out.includes(text) || err.includes(text)),
+    untilAfter: (from, text) => when(text, () => err.includes(text, from)),
   };
 }
 

@@ -36,6 +36,8 @@ describe('parseExpiration', () => {
     '+012026-01-02T03:04:05Z',
     ' 2026-01-02T03:04:05Z',
     '2026-01-02T03:04:05Z\n',
+    '9999-12-31T23:59:59-00:01',
+    '0000-01-01T00:00:00+00:01',
   ])('refuses %j', (text) => {
     expect(parseExpiration(text)).toBeUndefined();
   });

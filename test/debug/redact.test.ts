@@ -1,6 +1,6 @@
 import { assert, constantFrom, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { REDACTED, shownBody, shownHeader, shownStage, shownUrl } from '../../src/debug/redact.ts';
+import { inert, REDACTED, shownBody, shownHeader, shownStage, shownUrl } from '../../src/debug/redact.ts';
 
 /** Could be any secret: it must not be seen, nor its end. */
 const S = 'hUsh/Hush+Hush==END9';
@@ -25,6 +25,7 @@ describe('headers', () => {
     ],
     ['content-type', 'application/json', 'application/json'],
     ['location', `https://h/?SigninToken=${S}&a=1`, `https://h/?SigninToken=${REDACTED}&a=1`],
+    ['location', `https://me:${encodeURIComponent(S)}@h/a`, 'https://h/a'],
     ['date', 'Sun, 01 Mar 2026 12:00:00 GMT', 'Sun, 01 Mar 2026 12:00:00 GMT'],
   ])('%s: %s', (name, value, shown) => {
     expect(shownHeader(name, value)).toBe(shown);
@@ -72,6 +73,10 @@ describe('bodies', () => {
     ],
     ['<!DOCTYPE html><html>blocked</html>', '<!DOCTYPE html><html>blocked</html>'],
     ['', ''],
+    [`<A><SecretAccessKey><![CDATA[${S}]]></SecretAccessKey></A>`, REDACTED],
+    [`{"x":"{\\"SessionToken\\":\\"${S}\\"}"}`, `{"x":"{\\"SessionToken\\":\\"${REDACTED}\\"}"}`],
+    [`oops: {\\"sessionToken\\": \\"${S}\\"}`, `oops: {\\"sessionToken\\": \\"${REDACTED}\\"}`],
+    [`oops "password": "${S} ${S}", pin=${S}`, `oops "password": "${REDACTED}", pin=${REDACTED}`],
   ])('%s', (body, shown) => {
     expect(shownBody(body, harmless)).toBe(shown);
   });
@@ -85,6 +90,20 @@ describe('bodies', () => {
     expect(shown).not.toContain('Hush');
     expect(shown).toContain('credentialSet');
   });
+});
+
+describe('a body that is made to keep a parser busy is shown all the same', () => {
+  // Each took tens of seconds once: a test that times out has found it again.
+  it.each(['a', 'token', '<a', 'secret ', 'a=&', 'a:', '"', '\\', '<a ', '//a', '{'])('%j', (part) => {
+    const body = part.repeat(60_000 / part.length);
+    for (const text of [body, `<${body}`, `?${body}`, `secret${body}`]) expect(shownBody(text, true)).not.toBe('');
+  });
+});
+
+it('nothing in a text can steer a terminal', () => {
+  expect(inert('a\tb\r\nc\u001b[2J\u009b1m\u202e\u2028\ud800\r')).toBe(
+    'a\tb\nc\\u{1b}[2J\\u{9b}1m\\u{202e}\\u{2028}\\u{d800}\\u{d}',
+  );
 });
 
 it('a canonical request is shown without the session token and whole otherwise', () => {

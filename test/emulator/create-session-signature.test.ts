@@ -207,7 +207,7 @@ describe('a request that was changed after it was signed is refused', () => {
       editAuthorization(/X509-ECDSA/, 'HMAC'),
       'the algorithm AWS4-HMAC-SHA256 does not exist',
     ],
-    ['ML-DSA', editAuthorization(/ECDSA-SHA256/, 'MLDSA'), 'ML-DSA is not emulated'],
+    ['ML-DSA', editAuthorization(/ECDSA-SHA256/, 'MLDSA'), 'the key is not of type ML-DSA'],
     ['the day in the scope', editAuthorization(/\/20300615\//, '/20300614/'), /scope is of 20300614/],
     [
       'the order of the signed headers',

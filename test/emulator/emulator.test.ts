@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { connect as tcpConnect } from 'node:net';
 import { request as httpsRequest } from 'node:https';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
@@ -10,9 +10,7 @@ import type { Authority } from '../../certs-dev/authority.ts';
 import type { Io } from '../../src/commands/command.ts';
 import { run } from '../../src/commands/emulator.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import { createSessionStore } from '../../src/emulator/sessions.ts';
-import { createWorld } from '../../src/emulator/world.ts';
-import { draft, send, signed } from './support/signed-request.ts';
+import { draft, send, setHeader, signed } from './support/signed-request.ts';
 import { ARNS, type Client, NOW, certificatePem, makeAuthority, makeClient, startWith } from './support/world.ts';
 
 let root: Authority;
@@ -60,10 +58,10 @@ describe('the listeners', () => {
     expect(emulator.verdicts.at(-1)).toMatchObject({ method: 'GET', path: '/nowhere', status: 404, accepted: false });
   });
 
-  it('refuse a body above 128 KiB, and say so', async () => {
+  it('refuse a body above 512 KiB, and say so', async () => {
     const request = draft(alice, emulator.url, { now: NOW });
-    request.body = `{"other":"${'a'.repeat(128 * 1024 - 12)}"}`;
-    expect(Buffer.byteLength(request.body)).toBe(128 * 1024);
+    request.body = `{"other":"${'a'.repeat(512 * 1024 - 12)}"}`;
+    expect(Buffer.byteLength(request.body)).toBe(512 * 1024);
     expect(await send(emulator.url, signed(request, alice))).toMatchObject({ status: 201 });
     request.body += ' ';
     const reply = await send(emulator.url, signed(request, alice));
@@ -115,20 +113,6 @@ describe('the listeners', () => {
     for (let count = 0; count < 1010; count += 1) await send(other.url, nothing);
     expect({ told, kept: other.verdicts.length }).toEqual({ told: 1010, kept: 1000 });
     await other.close();
-  });
-});
-
-describe('the sessions', () => {
-  it('are bounded: the oldest are forgotten', () => {
-    const world = createWorld({ trustAnchors: [{ certificates: certificatePem(root.certificate) }] });
-    const [role] = world.roles.values();
-    if (role === undefined) throw new Error('the built-in world has no role');
-    const store = createSessionStore(() => NOW, 3);
-    const create = () =>
-      store.create({ role, expiration: new Date(NOW.getTime() + 1000), sessionName: 'a', sourceIdentity: 'b' })
-        .accessKeyId;
-    const ids = [create(), create(), create(), create()];
-    expect(ids.map((id) => store.find(id) !== undefined)).toEqual([false, true, true, true]);
   });
 });
 
@@ -206,7 +190,46 @@ describe('the command', () => {
     });
   });
 
+  it('keeps a log in a file, explains signatures, and makes a certificate for TLS', async () => {
+    const now = new Date();
+    const anyTime = { notBefore: new Date(0), notAfter: new Date(now.getTime() + 3_600_000) };
+    const client = await makeClient(await makeAuthority('now', anyTime), anyTime);
+    const [log, ca] = [join(dir, 'log.jsonl'), join(dir, 'ca.pem')];
+    let port = 0;
+    let status: number | undefined;
+    const { io, errors } = captured(async ({ url = '', tlsUrl = '' }) => {
+      port = Number(new URL(url).port);
+      const right = draft(client, url, { now });
+      const message = signed(
+        { ...right, headers: right.headers.map(([name, value]) => [name, name === 'Host' ? '127.0.0.1' : value]) },
+        client,
+      );
+      setHeader(message, 'host', () => `127.0.0.1:${port}`);
+      await send(url, message);
+      status = await new Promise((resolve, reject) => {
+        httpsRequest(`${tlsUrl}/nowhere`, { ca: readFileSync(ca, 'utf8'), agent: false }, (response) => {
+          response.resume().on('end', () => resolve(response.statusCode));
+        })
+          .on('error', reject)
+          .end();
+      });
+    });
+    await run({ port: 0, 'trust-anchor': join(dir, 'root.pem'), log, explain: true, 'tls-dev': ca }, io);
+    expect(status).toBe(404);
+    expect(errors[1]).toContain('but over one with the host without its port');
+    expect(errors[2]).toBe(
+      `  line 5 of the canonical request:\n    the client signed  "host:127.0.0.1"\n    it sent            "host:127.0.0.1:${port}"\n`,
+    );
+    const lines = readFileSync(log, 'utf8').trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toMatchObject([
+      { path: '/sessions', accepted: false, code: 'AccessDeniedException', signed: expect.any(String) as unknown },
+      { path: '/nowhere', accepted: false, status: 404 },
+    ]);
+    expect(statSync(log).mode & 0o077).toBe(0);
+  });
+
   it.each([
+    ['a log that cannot be written', { 'trust-anchor': 'root.pem', log: '/nonexistent/log' }, 'ERR_OUTPUT'],
     ['no trust anchor', {}, 'ERR_USAGE'],
     ['a missing file', { 'trust-anchor': '/nonexistent' }, 'ERR_FILE_NOT_FOUND'],
     ['a key and no certificate', { 'trust-anchor': 'a', 'tls-key': 'b' }, 'ERR_FLAG_REQUIRED'],

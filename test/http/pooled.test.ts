@@ -37,6 +37,11 @@ describe('pooled transport alone', () => {
     expect(await failure(get(stranger.root))).toMatchObject({ code: 'ERR_TLS' });
   });
 
+  it('takes status 000, which undici has no answer to, for what it is', async () => {
+    const { port } = await up(serve(says('HTTP/1.1 000 X\r\nContent-Length: 0\r\n\r\n')));
+    expect(await failure(send('pooled', `http://127.0.0.1:${port}/`))).toMatchObject({ code: 'ERR_RESPONSE_INVALID' });
+  });
+
   it('ends what is under way when it is closed, and makes no more exchanges', async () => {
     const pool = createPooledTransport();
     const { port } = await up(serve(() => void pool.close()));

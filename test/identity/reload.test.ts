@@ -1,6 +1,5 @@
 import { X509Certificate, verify } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, realpath, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,13 +17,7 @@ import type { Identity } from '../../src/identity/identity.ts';
 import { loadIdentity } from '../../src/identity/load.ts';
 import { type IdentityWatcher, type WatchIdentityOptions, watchIdentity } from '../../src/identity/reload.ts';
 import { directoriesOf } from '../../src/identity/watched-paths.ts';
-
-/** A certificate and its key, in PEM. */
-interface Pair {
-  serialNumber: string;
-  certificate: string;
-  key: string;
-}
+import { type Pair, WAYS, byRename, certificatePath, keyPath } from '../support/rotations.ts';
 
 const DAY = 24 * 3_600_000;
 
@@ -66,9 +59,6 @@ function pair(index: number): Pair {
   return found;
 }
 
-const certificatePath = (): string => join(dir, 'tls.crt');
-const keyPath = (): string => join(dir, 'tls.key');
-
 interface Watched {
   watcher: IdentityWatcher;
   changes: string[];
@@ -76,7 +66,7 @@ interface Watched {
 }
 
 async function watchFiles(options: Partial<WatchIdentityOptions> = {}): Promise<Watched> {
-  const [certificate, privateKey] = [certificatePath(), keyPath()];
+  const [certificate, privateKey] = [certificatePath(dir), keyPath(dir)];
   const changes: string[] = [];
   const errors: RolesAnywhereError[] = [];
   const watcher = await watchIdentity({
@@ -98,79 +88,13 @@ async function signsWithItsOwnKey(identity: Identity): Promise<boolean> {
   return verify('SHA256', message, new X509Certificate(identity.certificate).publicKey, signature);
 }
 
-/** Puts a pair in place in one of the ways that people and programs do it. */
-type Rotate = (next: Pair, step: number) => Promise<void>;
-
-async function inOrder(keyFirst: boolean, key: () => Promise<void>, certificate: () => Promise<void>): Promise<void> {
-  const [first, second] = keyFirst ? [key, certificate] : [certificate, key];
-  await first();
-  await sleep(1);
-  await second();
-}
-
-async function replace(path: string, text: string): Promise<void> {
-  await writeFile(`${path}.new`, text);
-  await rename(`${path}.new`, path);
-}
-
-const byRename: Rotate = async (next, step) => {
-  await inOrder(
-    step % 2 === 0,
-    () => replace(keyPath(), next.key),
-    () => replace(certificatePath(), next.certificate),
-  );
-};
-
-const inPlace: Rotate = async (next, step) => {
-  await inOrder(
-    step % 2 === 0,
-    () => writeFile(keyPath(), next.key),
-    () => writeFile(certificatePath(), next.certificate),
-  );
-};
-
-async function swapLink(target: string, path: string): Promise<void> {
-  await symlink(target, `${path}.new`);
-  await rename(`${path}.new`, path);
-}
-
-/** tls.crt -> ..data/tls.crt, ..data -> a folder for each version; the old folder is removed. */
-const asKubernetes: Rotate = async (next, step) => {
-  const folder = `..version-${step}`;
-  await mkdir(join(dir, folder));
-  await writeFile(join(dir, folder, 'tls.crt'), next.certificate);
-  await writeFile(join(dir, folder, 'tls.key'), next.key);
-  await swapLink(folder, join(dir, '..data'));
-  for (const name of ['tls.crt', 'tls.key']) {
-    if (!existsSync(join(dir, name))) await symlink(`..data/${name}`, join(dir, name));
-  }
-  await rm(join(dir, `..version-${step - 1}`), { recursive: true, force: true });
-};
-
-/** tls.crt -> archive/certN.pem, one link after the other. */
-const asCertbot: Rotate = async (next, step) => {
-  await mkdir(join(dir, 'archive'), { recursive: true });
-  await writeFile(join(dir, 'archive', `cert${step}.pem`), next.certificate);
-  await writeFile(join(dir, 'archive', `key${step}.pem`), next.key);
-  await inOrder(
-    step % 2 === 0,
-    () => swapLink(`archive/key${step}.pem`, keyPath()),
-    () => swapLink(`archive/cert${step}.pem`, certificatePath()),
-  );
-};
-
-const WAYS: { way: string; rotate: Rotate }[] = [
-  { way: 'by rename', rotate: byRename },
-  { way: 'in place', rotate: inPlace },
-  { way: 'as Kubernetes does', rotate: asKubernetes },
-  { way: 'as certbot does', rotate: asCertbot },
-];
-
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(2);
 }
 
-describe.each(WAYS)('files that are replaced $way', ({ rotate }) => {
+describe.each(WAYS)('files that are replaced $way', ({ rotate: rotateIn }) => {
+  const rotate = (next: Pair, step: number): Promise<void> => rotateIn(dir, next, step);
+
   test('are noticed by themselves, and once', async () => {
     await rotate(pair(0), 0);
     const { watcher, changes } = await watchFiles();
@@ -226,7 +150,7 @@ describe.each(WAYS)('files that are replaced $way', ({ rotate }) => {
 
 /** Changes the files, and checks that the first pair is still the one in use. */
 async function kept(change: () => Promise<void>): Promise<Watched> {
-  await byRename(pair(0), 0);
+  await byRename(dir, pair(0), 0);
   const watched = await watchFiles();
   await change();
   await watched.watcher.use(async (identity) => {
@@ -242,20 +166,21 @@ describe('what is not taken', () => {
     {
       what: 'a key without its certificate',
       code: 'ERR_KEY_MISMATCH',
-      change: () => writeFile(keyPath(), pair(1).key),
+      change: () => writeFile(keyPath(dir), pair(1).key),
     },
     {
       what: 'half a certificate',
       code: 'ERR_PEM_TRUNCATED',
-      change: () => writeFile(certificatePath(), pair(1).certificate.slice(0, 200)),
+      change: () => writeFile(certificatePath(dir), pair(1).certificate.slice(0, 200)),
     },
-    { what: 'an empty file', code: 'ERR_PEM_EMPTY', change: () => writeFile(keyPath(), '') },
-    { what: 'a missing file', code: 'ERR_FILE_NOT_FOUND', change: () => rm(certificatePath()) },
+    { what: 'an empty file', code: 'ERR_PEM_EMPTY', change: () => writeFile(keyPath(dir), '') },
+    { what: 'a missing file', code: 'ERR_FILE_NOT_FOUND', change: () => rm(certificatePath(dir)) },
     {
       what: 'an expired certificate',
       code: 'ERR_CERTIFICATE_EXPIRED',
       change: async () =>
         byRename(
+          dir,
           await issue(99, { notBefore: new Date(Date.now() - 2 * DAY), notAfter: new Date(Date.now() - DAY) }),
           0,
         ),
@@ -263,7 +188,7 @@ describe('what is not taken', () => {
     {
       what: 'a certificate of tomorrow',
       code: 'ERR_CERTIFICATE_NOT_YET_VALID',
-      change: async () => byRename(await issue(98, { notBefore: new Date(Date.now() + DAY) }), 0),
+      change: async () => byRename(dir, await issue(98, { notBefore: new Date(Date.now() + DAY) }), 0),
     },
   ])('$what: the old pair stays, and one report says $code', async ({ change, code }) => {
     const { watcher, errors } = await kept(change);
@@ -273,7 +198,7 @@ describe('what is not taken', () => {
     await watcher.use(async () => undefined);
     expect(reports).toBe(1);
     expect(errors.filter((error) => error.code === code)).toHaveLength(1);
-    await byRename(pair(2), 0);
+    await byRename(dir, pair(2), 0);
     expect(await watcher.use(async ({ serialNumber }) => serialNumber)).toBe(pair(2).serialNumber);
   });
 });
@@ -335,24 +260,42 @@ describe('an identity that was replaced', () => {
   });
 });
 
+test('an expired certificate is taken where the checks are off: what loads decides', async () => {
+  await byRename(dir, pair(0), 0);
+  const [certificate, privateKey] = [certificatePath(dir), keyPath(dir)];
+  const load = () => loadIdentity({ certificate, privateKey, skipChecks: true }, { pause: () => sleep(1) });
+  const { watcher, changes, errors } = await watchFiles({ load });
+  await byRename(
+    dir,
+    await issue(97, { notBefore: new Date(Date.now() - 2 * DAY), notAfter: new Date(Date.now() - DAY) }),
+    0,
+  );
+  await watcher.reload();
+  await watcher.use(async () => undefined);
+  expect([changes, errors]).toEqual([['97'], []]);
+});
+
 test('the same certificate loaded again is no change', async () => {
-  await byRename(pair(0), 0);
+  await byRename(dir, pair(0), 0);
   const { watcher, changes } = await watchFiles();
   await watcher.reload();
-  await writeFile(keyPath(), `${pair(0).key}\n`);
+  await writeFile(keyPath(dir), `${pair(0).key}\n`);
   await watcher.use(async () => undefined);
   expect(changes).toEqual([]);
 });
 
 test('a first load that cannot succeed is the error of the call', async () => {
-  await byRename(pair(0), 0);
-  await writeFile(keyPath(), pair(1).key);
+  await byRename(dir, pair(0), 0);
+  await writeFile(keyPath(dir), pair(1).key);
   await expect(watchFiles()).rejects.toMatchObject({ code: 'ERR_KEY_MISMATCH' });
 });
 
 test('a pipe is not read for noticing changes', async () => {
-  const { load, paths } = { load: () => loadIdentity({ certificate: certificatePath() }), paths: ['/dev/null', dir] };
-  await writeFile(certificatePath(), pair(0).certificate + pair(0).key);
+  const { load, paths } = {
+    load: () => loadIdentity({ certificate: certificatePath(dir) }),
+    paths: ['/dev/null', dir],
+  };
+  await writeFile(certificatePath(dir), pair(0).certificate + pair(0).key);
   const watcher = await watchIdentity({ load, paths });
   open.add(watcher);
   expect(await watcher.use((identity) => signsWithItsOwnKey(identity))).toBe(true);

@@ -78,6 +78,8 @@ describe('a variable', () => {
     ['is neither PEM nor base64', 'ERR_FORMAT_UNKNOWN', 'env:THE_KEY', `${secret}!`],
     ['is base64 of something else', 'ERR_FORMAT_UNKNOWN', 'env:THE_KEY', base64(`${secret} is no key`)],
     ['is a path', 'ERR_FORMAT_UNKNOWN', 'env:THE_KEY', '/etc/key.pem'],
+    ['has lost its line ends', 'ERR_PEM_MALFORMED', 'env:THE_KEY', KEY.replaceAll('\n', ' ')],
+    ['has its line ends escaped', 'ERR_PEM_MALFORMED', 'env:THE_KEY', KEY.replaceAll('\n', '\\n')],
     ['is cut off', 'ERR_PEM_TRUNCATED', 'env:THE_KEY', KEY.slice(0, 120)],
     ['holds more than a file may', 'ERR_FILE_TOO_LARGE', 'env:THE_KEY', 'A'.repeat(2 * 1024 * 1024 + 1)],
     ['has no name', 'ERR_FLAG_VALUE', 'env:', KEY],

@@ -17,7 +17,7 @@ test.each([
   expect(nearest(word, NAMES)).toBe(expected);
 });
 
-test.each(['', 'x', 'po', 'xyz', 'cert', 'something-else', 'password', 'e'.repeat(10_000)])(
+test.each(['', 'x', 'po', 'xyz', 'cert', 'something-else', 'password', 'e'.repeat(10_000_000)])(
   'nothing is near %.20s',
   (word) => {
     expect(nearest(word, NAMES)).toBeUndefined();

@@ -155,7 +155,6 @@ describe('errors', () => {
       /credential-process$/,
     ],
     ['help about an unknown command', ['help', 'lnk'], 'ERR_UNKNOWN_COMMAND', /"lnk"/, /link$/],
-    ['serve', ['serve', '--port', '9911'], 'ERR_UNSUPPORTED', /does not have the command serve/, /./],
     ['update', ['update', '--once'], 'ERR_UNSUPPORTED', /does not have the command update/, /./],
     ['flags without a command', ['--debug'], 'ERR_USAGE', /no command/, /--help/],
     ['a value cut off', ['credential-process', '--region'], 'ERR_FLAG_VALUE', /--region needs a value/, /./],
@@ -256,7 +255,7 @@ describe('help', () => {
     async (name) => {
       const text = await textOf([name, '--help']);
       for (const flag of flagsOf(name)) expect(text).toMatch(new RegExp(String.raw`^  --${flag}[ \[]`, 'm'));
-      expect(text).toContain(`Example:\n  roles-anywhere ${COMMAND_HELP[name].example[0]}`);
+      expect(text).toContain(`Example:\n  roles-anywhere ${COMMAND_HELP[name].example.join(' \\\n    ')}\n`);
       expect(text).toContain('Exit status:');
       expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
     },
@@ -311,7 +310,10 @@ describe('the small parser and yargs', () => {
     { weight: 1, arbitrary: constantFrom('__proto__', 'constructor', 'no-debug', 'verify-ssl', 'Region', 'h', '') },
   );
   const value = oneof(
-    { weight: 6, arbitrary: constantFrom('a', 'json', 'bin', 'SHA384', '900', '/x y', 'Key=x509Serial,Value=0A', 'true') },
+    {
+      weight: 6,
+      arbitrary: constantFrom('a', 'json', 'bin', 'SHA384', '900', '/x y', 'Key=x509Serial,Value=0A', 'true'),
+    },
     {
       weight: 2,
       arbitrary: constantFrom('', '-', '--', '-5', '-h', '--help', '--debug', '"x"', `'x'`, 'a=b', '0x1'),

@@ -59,12 +59,15 @@ describe('the packed package', () => {
         'package.json',
         'sbom.cdx.json',
         'dist/cli.cjs',
+        'dist/emulator.js',
+        'dist/emulator-world.schema.json',
         'dist/index.js',
+        'dist/types/emulator/index.d.ts',
         'dist/types/index.d.ts',
       ]),
     );
     const expected =
-      /^(LICENSE|README\.md|THIRD-PARTY-NOTICES\.txt|package\.json|sbom\.cdx\.json|docs\/[\w/.-]+|dist\/((cli|pkcs11-helper)\.cjs|[\w-]+\.js|chunks\/[\w.-]+\.c?js|types\/[\w/.-]+\.d\.ts))$/;
+      /^(LICENSE|README\.md|THIRD-PARTY-NOTICES\.txt|package\.json|sbom\.cdx\.json|docs\/[\w/.-]+|dist\/((cli|pkcs11-helper)\.cjs|[\w-]+\.js|emulator-world\.schema\.json|chunks\/[\w.-]+\.c?js|types\/[\w/.-]+\.d\.ts))$/;
     expect(paths.filter((path) => !expected.test(path))).toEqual([]);
   });
 

@@ -234,6 +234,16 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
     });
   });
 
+  it.each([
+    ['request-7', 'request-7'],
+    ['\u009b2J', undefined],
+    ['r'.repeat(129), undefined],
+  ])('an unusable answer with request id %j has it as %j', async (sent, kept) => {
+    const { endpoint } = await script(respond(201, {}, `X-Amzn-RequestId: ${sent}\r\n`));
+    const error = await failure(createSession(options({ endpoint, transport: makeTransport() })));
+    expect([error.code, error.requestId]).toEqual(['ERR_RESPONSE_INVALID', kept]);
+  });
+
   it('recovers, and signs every attempt afresh with its own date', async () => {
     const { endpoint, requests } = await script(respond(500, ''), (socket) => socket.resetAndDestroy(), GOOD);
     expect(await createSession(options({ endpoint, transport: makeTransport() }))).toMatchObject(SECRETS);

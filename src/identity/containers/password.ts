@@ -131,7 +131,9 @@ async function readFirstLine(file: string, from: string): Promise<Uint8Array> {
     const lineFeed = buffer.subarray(0, length).indexOf(0x0a);
     let end = lineFeed < 0 ? length : lineFeed;
     if (buffer[end - 1] === 0x0d) end--;
-    if (end <= MAX_PASSWORD_BYTES) return Uint8Array.from(buffer.subarray(0, end));
+    // Editors on Windows begin a file with a mark of UTF-8, which is no part of the password.
+    const start = buffer.subarray(0, end).indexOf('\ufeff') === 0 ? 3 : 0;
+    if (end <= MAX_PASSWORD_BYTES) return Uint8Array.from(buffer.subarray(start, end));
     throw new RolesAnywhereError(
       'ERR_PASSWORD_SOURCE',
       `the first line of ${from} ${file} is longer than ${MAX_PASSWORD_BYTES} bytes`,

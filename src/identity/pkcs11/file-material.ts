@@ -2,12 +2,14 @@
 import { RolesAnywhereError } from '../../errors.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
+import { MAX_CHAIN_LENGTH, unrelatedTo } from '../../x509/chain.ts';
 import type { PasswordDeps } from '../containers/password.ts';
 import { certificatesIn, readContents, signingKeysIn, wipe } from '../contents.ts';
 import type { Contents } from '../contents.ts';
 import { readMaterialFile } from '../file.ts';
 import type { MaterialFlag } from '../file.ts';
 import type { PrivateKey } from '../private-key.ts';
+import type { Warn } from '../warnings.ts';
 import { tokenChain } from './chain.ts';
 import type { CertificateFacts, KeyFacts } from './port.ts';
 import type { Found, Search } from './search.ts';
@@ -18,6 +20,7 @@ interface FileSpec {
   certificate: string;
   privateKey?: string | undefined;
   intermediates?: string | undefined;
+  skipChecks?: boolean | undefined;
 }
 
 export interface FileDeps {
@@ -25,6 +28,8 @@ export interface FileDeps {
   open?: ((flag: MaterialFlag, value: string) => Promise<Contents>) | undefined;
   /** For encrypted keys. */
   passwords?: PasswordDeps | undefined;
+  /** Told of certificates in files that are left out of the chain. Default: nobody. */
+  warnOfFiles?: Warn | undefined;
 }
 
 /** The parts of an identity that are in files. Each is read once: standard input cannot be read again, and a file may change. */
@@ -32,31 +37,44 @@ export class FileMaterial {
   readonly #spec: FileSpec;
   readonly #open: NonNullable<FileDeps['open']>;
   readonly #passwords: PasswordDeps;
+  readonly #warn: Warn | undefined;
   readonly #certificates = new Map<MaterialFlag, readonly Certificate[]>();
 
-  constructor(spec: FileSpec, { open = openPlainFile, passwords = {} }: FileDeps) {
+  constructor(spec: FileSpec, { open = openPlainFile, passwords = {}, warnOfFiles }: FileDeps) {
     this.#spec = spec;
     this.#open = open;
     this.#passwords = passwords;
+    this.#warn = warnOfFiles;
   }
 
+  /** The first that is not an authority's: a file may have its chain in front of it. */
   async leaf(): Promise<Certificate> {
-    const [leaf] = await this.#read('--certificate', this.#spec.certificate);
+    const certificates = await this.#read('--certificate', this.#spec.certificate);
+    const leaf = certificates.find(({ isAuthority }) => !isAuthority) ?? certificates[0];
     if (leaf === undefined) throw new RolesAnywhereError('ERR_PEM_LABEL', '--certificate holds no certificate');
     return leaf;
   }
 
-  /** From --intermediates when it is given; else from the certificate's file and from the token. */
+  /** From the certificate's file and --intermediates; without the latter, also from the token. */
   async chain(
     leaf: Certificate,
     search: Search,
     inToken: Found<CertificateFacts | KeyFacts> | undefined,
   ): Promise<Certificate[]> {
-    const { certificate, intermediates } = this.#spec;
-    if (intermediates !== undefined) return tokenChain(leaf, await this.#read('--intermediates', intermediates));
+    const { certificate, intermediates, skipChecks } = this.#spec;
     const inFile = isPkcs11Uri(certificate) ? [] : await this.#read('--certificate', certificate);
-    const others = inToken === undefined ? [] : await search.allCertificates(inToken.token);
-    return tokenChain(leaf, [...inFile, ...others.flatMap(({ der }) => readable(der))]);
+    const given = intermediates === undefined ? [] : await this.#read('--intermediates', intermediates);
+    const others =
+      intermediates !== undefined || inToken === undefined ? [] : await search.allCertificates(inToken.token);
+    const candidates = [...inFile, ...given, ...others.flatMap(({ der }) => readable(der))];
+    const chain = tokenChain(leaf, candidates, skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
+    // What else lies in a token is nobody's mistake.
+    const unrelated = unrelatedTo(leaf, chain, [...inFile, ...given]);
+    if (unrelated.length > 0 && this.#warn !== undefined) {
+      const { unrelatedWarning } = await import('../verdicts.ts');
+      this.#warn(unrelatedWarning(leaf, unrelated));
+    }
+    return chain;
   }
 
   async keyOf(leaf: Certificate): Promise<PrivateKey> {

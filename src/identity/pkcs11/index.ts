@@ -47,6 +47,8 @@ export interface Pkcs11Spec extends TokenSettings {
   privateKey?: string | undefined;
   /** A file. Default: the certificates in the token that signed one another. */
   intermediates?: string | undefined;
+  /** Takes a chain that is too long. Default false. */
+  skipChecks?: boolean | undefined;
 }
 
 export interface Pkcs11Deps extends FileDeps {

@@ -5,9 +5,9 @@
  * changes or someone removes the record. A record holds no PIN.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { userInfo } from 'node:os';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RolesAnywhereError } from '../../errors.ts';
 import type { TokenInfo } from './cryptoki.ts';
@@ -31,10 +31,12 @@ interface Marker {
   owner: string;
   /** The source's stamp, where it has one. */
   stamp?: string;
-  /** Of a refused PIN only, which is not the token's: one byte of a salted hash, to see that the PIN is another one now. */
-  salt?: string;
-  tag?: string;
+  /** Of refused PINs only, which are not the token's: a salt and one byte of a hash each, to know them when they come back. */
+  refused?: string[];
 }
+
+/** Tokens lock sooner. */
+const MAX_REFUSED = 8;
 
 export interface GuardOptions {
   directory: string;
@@ -50,13 +52,16 @@ export interface GuardOptions {
  */
 export function guardDirectory(
   env: Readonly<Record<string, string | undefined>>,
-  home: () => string = homedir,
+  home: () => string = () => userInfo().homedir,
 ): string {
   const { ROLES_ANYWHERE_STATE_DIR: own, XDG_STATE_HOME: xdg, LOCALAPPDATA: local } = env;
   if (own !== undefined && own !== '') return join(own, 'pins');
   if (process.platform === 'win32' && local !== undefined) return join(local, 'roles-anywhere', 'state', 'pins');
   // The specification says to ignore relative paths.
-  const base = xdg?.startsWith('/') === true ? xdg : join(env['HOME'] ?? home(), '.local', 'state');
+  const base =
+    xdg?.startsWith('/') === true
+      ? xdg
+      : join(env['HOME']?.startsWith('/') === true ? env['HOME'] : home(), '.local', 'state');
   return join(base, 'roles-anywhere', 'pins');
 }
 
@@ -132,14 +137,15 @@ export class PinGuard {
         continue;
       }
       if (found === undefined || !hasChanged(found, pin)) throw withheld(file, found, source);
+      if (found.refused !== undefined) marker.refused = found.refused;
       await remove(file, text);
     }
   }
 
   async #create(file: string, marker: Marker): Promise<boolean> {
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-      await writeFile(file, JSON.stringify(marker), { flag: 'wx', mode: 0o600 });
+      await makeDirectory(this.#directory);
+      await writeNew(file, JSON.stringify(marker));
       return true;
     } catch (cause) {
       if (hasCode(cause, 'EEXIST')) return false;
@@ -154,8 +160,8 @@ export class PinGuard {
     if (outcome === 'accepted' || outcome === 'unpresented') return rm(file, { force: true });
     const final: Marker = { ...marker, state: outcome };
     if (outcome === 'refused') {
-      final.salt = randomBytes(8).toString('hex');
-      final.tag = tagOf(pin, final.salt);
+      const tag = tagOf(pin, randomBytes(8).toString('hex'));
+      final.refused = [...(marker.refused ?? []), tag].slice(-MAX_REFUSED);
     }
     const fresh = `${file}.${OWNER}`;
     await writeFile(fresh, JSON.stringify(final), { mode: 0o600 });
@@ -163,15 +169,17 @@ export class PinGuard {
   }
 }
 
-/** One byte: enough to see a change in 255 cases of 256, and nothing to guess a PIN from. */
+/** Salt and one byte of a hash: enough to see a change in 255 cases of 256, and nothing to guess a PIN from. */
 function tagOf(pin: Pin, salt: string): string {
-  return createHmac('sha256', salt).update(pin.bytes).digest('hex').slice(0, 2);
+  return `${salt} ${createHmac('sha256', salt).update(pin.bytes).digest('hex').slice(0, 2)}`;
 }
 
-function hasChanged(found: Marker, pin: Pin): boolean {
-  if (found.state === 'refused') return found.salt !== undefined && tagOf(pin, found.salt) !== found.tag;
+function hasChanged({ state, stamp, refused = [] }: Marker, pin: Pin): boolean {
+  // Not the last one only: two lines of a configuration with two wrong PINs take turns.
+  if (refused.some((tag) => tagOf(pin, tag.slice(0, tag.indexOf(' '))) === tag)) return false;
+  if (state === 'refused') return refused.length > 0;
   // Of a PIN that may be right nothing is recorded, not even a byte of a hash.
-  return pin.stamp !== undefined && found.stamp !== undefined && pin.stamp !== found.stamp;
+  return pin.stamp !== undefined && stamp !== undefined && pin.stamp !== stamp;
 }
 
 /** Whether some process is presenting the PIN now. What cannot be read is being written, or was cut off: waiting tells. */
@@ -187,6 +195,36 @@ function isAlive(pid: number): boolean {
     return true;
   } catch (error) {
     return hasCode(error, 'EPERM');
+  }
+}
+
+/** Node's own `recursive` never ends where the system says ENOENT for a folder that may not be made (/proc, automounters). */
+async function makeDirectory(path: string): Promise<void> {
+  const make = async (): Promise<boolean> => {
+    try {
+      await mkdir(path, { mode: 0o700 });
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'EEXIST')) return true;
+      if (hasCode(error, 'ENOENT') && dirname(path) !== path) return false;
+      throw error;
+    }
+  };
+  if (await make()) return;
+  await makeDirectory(dirname(path));
+  if (!(await make())) throw new Error(`the system does not make ${path}`);
+}
+
+/** Leaves no empty file on a full disk: it would count as a login of unknown outcome. */
+async function writeNew(file: string, text: string): Promise<void> {
+  const handle = await open(file, 'wx', 0o600);
+  try {
+    await handle.writeFile(text);
+  } catch (error) {
+    await rm(file, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
   }
 }
 
@@ -226,17 +264,24 @@ function parse(text: string): Marker | undefined {
 
 function isMarker(value: unknown): value is Marker {
   if (typeof value !== 'object' || value === null) return false;
-  const { version, state, pid, owner, stamp, salt, tag }: Partial<Record<keyof Marker, unknown>> = value;
+  const { version, state, pid, owner, stamp, refused }: Partial<Record<keyof Marker, unknown>> = value;
   return (
     version === 1 &&
     (state === 'presented' || state === 'refused' || state === 'unknown') &&
     typeof pid === 'number' &&
     typeof owner === 'string' &&
-    [stamp, salt, tag].every((field) => field === undefined || typeof field === 'string')
+    (stamp === undefined || typeof stamp === 'string') &&
+    (refused === undefined || (Array.isArray(refused) && refused.every((tag) => typeof tag === 'string')))
   );
 }
 
 function withheld(file: string, found: Marker | undefined, source: PinSource): RolesAnywhereError {
+  if (found !== undefined && isInFlight(found))
+    return new RolesAnywhereError(
+      'ERR_PIN_WITHHELD',
+      `the PIN in ${source.description} is not presented now: process ${found.pid} is logging in with it`,
+      { hint: `try again when that is over; if that process has nothing to do with it, remove ${file}` },
+    );
   const why =
     found?.state === 'refused' ? 'the token refused it before' : 'nobody knows how the last login with it ended';
   return new RolesAnywhereError('ERR_PIN_WITHHELD', `the PIN in ${source.description} is not presented again: ${why}`, {

@@ -171,12 +171,13 @@ function run(command: string, description: string): Promise<Uint8Array> {
   });
 }
 
-/** One line end at the end is the editor's, not the PIN's. A copy, so that the caller owns what it wipes. */
+/** One line end at the end is the editor's, as is a mark of UTF-8 at the beginning. A copy, so that the caller owns what it wipes. */
 function withoutLineEnd(bytes: Uint8Array): Uint8Array {
+  const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   let end = bytes.length;
   if (bytes[end - 1] === 0x0a) end -= 1;
   if (end < bytes.length && bytes[end - 1] === 0x0d) end -= 1;
-  return Uint8Array.from(bytes.subarray(0, end));
+  return Uint8Array.from(bytes.subarray(start, Math.max(start, end)));
 }
 
 function checked(pin: Uint8Array, where: string): Uint8Array {
@@ -189,6 +190,17 @@ function checked(pin: Uint8Array, where: string): Uint8Array {
     throw new RolesAnywhereError('ERR_PIN_SOURCE', `the PIN in ${where} is longer than ${MAX_PIN_BYTES} bytes`, {
       hint: 'the source holds the PIN and nothing else',
     });
+  }
+  // Such as a second line, or UTF-16: no PIN, and presenting it would cost a try.
+  if (pin.some((byte) => byte < 0x20 || byte === 0x7f)) {
+    pin.fill(0);
+    throw new RolesAnywhereError(
+      'ERR_PIN_SOURCE',
+      `the PIN in ${where} holds a line end or another control character`,
+      {
+        hint: 'it was not presented: the source holds the PIN in one line and nothing else, in ASCII or UTF-8',
+      },
+    );
   }
   return pin;
 }

@@ -115,6 +115,7 @@ describe('a password that is given', () => {
     ['a line feed', 'secret\n', 'secret'],
     ['no line feed', 'secret', 'secret'],
     ['a carriage return and a line feed', 'secret\r\n', 'secret'],
+    ['a mark of UTF-8', '\ufeffsecret\r\n', 'secret'],
     ['more lines', 'secret\nof another file\n', 'secret'],
     ['spaces, which are kept', ' secret \n', ' secret '],
     ['letters beyond ASCII', 'Grüße 世界\n', 'Grüße 世界'],

@@ -61,6 +61,11 @@ describe.skipIf(!requireTool('openssl'))('tokenChain', () => {
     expect(chainOf('former lower', 'lower', 'upper')).toEqual(['lower', 'upper']);
     expect(chainOf('former lower', 'upper')).toEqual([]);
   });
+  test('takes the limit of the service, or none', () => {
+    const [leaf] = all('leaf');
+    expect(() => tokenChain(leaf!, all('lower', 'upper'), 1)).toThrow('the chain has 2 intermediates');
+    expect(tokenChain(leaf!, all('lower', 'upper'), Infinity)).toHaveLength(2);
+  });
   test('ends where the token has no more', () => {
     expect(chainOf('lower')).toEqual(['lower']);
     expect(chainOf('upper')).toEqual([]);

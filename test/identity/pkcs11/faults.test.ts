@@ -285,7 +285,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     const start = (rest: string) => {
       const token = JSON.stringify({ library: module.path, helperPath: HELPER });
       const code = `import { loadIdentity } from ${JSON.stringify(library)};
-        const identity = await loadIdentity({ certificate: ${JSON.stringify(RIGHT)} }, { token: ${token} });
+        const identity = await loadIdentity({ certificate: ${JSON.stringify(RIGHT)}, pkcs11: ${token} });
         ${rest}`;
       return spawn(process.execPath, ['--input-type=module', '-e', code], { env: hsm.env, stdio: 'ignore' });
     };

@@ -31,7 +31,7 @@ describe('a PIN comes from', () => {
     ['without a line end', '1234', '1234'],
     ['with a line end', '1234\n', '1234'],
     ['with a line end of Windows', '1234\r\n', '1234'],
-    ["with two line ends, of which one may be the PIN's", '1234\n\n', '1234\n'],
+    ['with a mark of UTF-8, as editors on Windows write it', '\ufeff1234\r\n', '1234'],
     ["with spaces, which may be the PIN's", ' 12 34 ', ' 12 34 '],
   ])('a file %s', async (_name, content, expected) => {
     const path = file('pin', content);
@@ -78,6 +78,14 @@ describe('refused is', () => {
     ['an empty file', 'ERR_PIN_EMPTY', `pkcs11:?pin-source=${file('empty', '')}`],
     ['a file with a line end only', 'ERR_PIN_EMPTY', `pkcs11:?pin-source=${file('newline', '\n')}`],
     ['a file that is too long', 'ERR_PIN_SOURCE', `pkcs11:?pin-source=${file('long', 'x'.repeat(2000))}`],
+    ['a file with two lines', 'ERR_PIN_SOURCE', `pkcs11:?pin-source=${file('lines', '1234\nsecret\n')}`],
+    ['a file with an empty second line', 'ERR_PIN_SOURCE', `pkcs11:?pin-source=${file('empty-line', '1234\n\n')}`],
+    [
+      'a file in UTF-16',
+      'ERR_PIN_SOURCE',
+      `pkcs11:?pin-source=${file('utf-16', Buffer.from('\ufeff1234', 'utf16le'))}`,
+    ],
+    ['a pin-value with a zero byte', 'ERR_PIN_SOURCE', 'pkcs11:?pin-value=12%0034'],
     ['an empty pin-value', 'ERR_PIN_EMPTY', 'pkcs11:?pin-value='],
     ['an empty variable', 'ERR_PIN_EMPTY', 'pkcs11:', { env: { ROLES_ANYWHERE_PKCS11_PIN: '' } }],
   ];

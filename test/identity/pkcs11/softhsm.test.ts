@@ -144,6 +144,22 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect(identity.chain.map((der) => Buffer.from(der))).toEqual([rawOf('intermediate.pem')]);
     });
 
+    test('the file of a certificate may have its chain in front, and what does not belong is named', async () => {
+      const files = ['intermediate.pem', 'rsa-4096.crt.pem', 'ml-dsa-intermediate.pem'].map((name) => pkiPath(name));
+      const certificate = join(hsm.directory, 'reversed.pem');
+      writeFileSync(certificate, Buffer.concat(files.map((file) => readFileSync(file))));
+      const warnings: string[] = [];
+      const identity = await load(
+        { certificate, privateKey: `pkcs11:token=main;object=key-only?pin-value=${PIN}` },
+        { warnOfFiles: ({ code }) => warnings.push(code) },
+      );
+      await identity.signer.sign(message);
+      await identity.close();
+      expect(identity.certificate).toEqual(new Uint8Array(rawOf('rsa-4096.crt.pem')));
+      expect(identity.chain.map((der) => Buffer.from(der))).toEqual([rawOf('intermediate.pem')]);
+      expect(warnings).toEqual(['WARN_CHAIN_UNRELATED']);
+    });
+
     test('of all keys in the token, that of the certificate is taken', async () => {
       const identity = await load({
         certificate: pkiPath('ec-p384.crt.pem'),

@@ -1,0 +1,240 @@
+/** Credentials into the file that AWS tools share, in which others write too. */
+import { randomBytes } from 'node:crypto';
+import type { Stats } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { RolesAnywhereError } from '../errors.ts';
+import * as fs from '../file-system.ts';
+import { takeLock } from './file-lock.ts';
+import type { Lock, LockTimes } from './file-lock.ts';
+import { editProfile } from './profile-edit.ts';
+import type { Settings } from './profile-edit.ts';
+
+/** What {@link writeCredentialsFile} writes, and where. */
+export interface CredentialsFileOptions {
+  /** Those of `createSession` or `assumeRole`, or what a provider gives. */
+  readonly credentials: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string | undefined;
+    readonly accountId?: string | undefined;
+  };
+  /** Default `default`. */
+  readonly profile?: string;
+  /** Default: `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`. A leading `~/` is the home directory. */
+  readonly file?: string;
+  /** Default `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** How long to wait for other writers. */
+  readonly lock?: LockTimes;
+  /** Gives up waiting, and leaves the file as it is. */
+  readonly signal?: AbortSignal;
+  /** Told when others than the owner may read the file, whose mode is kept. */
+  readonly onWarning?: (message: string) => void;
+}
+
+const MAX_BYTES = 1 << 20;
+const MAX_LINKS = 40;
+const NO_OTHERS = 0o600;
+/** Writers that keep no lock may come in between; not time after time. */
+const MAX_TURNS = 10;
+const TEMPORARY = /^[0-9a-f]{16}\.tmp$/;
+
+/**
+ * Writes credentials into a profile of the shared credentials file, and leaves
+ * every other line as it is, to the byte. The file is replaced as a whole or
+ * not at all (a new file, synced and renamed into place); symbolic links are
+ * followed; owner and mode are kept. A new file has mode 0600, a new directory
+ * 0700. Writers wait for each other by `FILE.lock`.
+ *
+ * The three keys of the credentials are set, or removed for want of a value.
+ * `aws_security_token`, which botocore would prefer, is removed, and an
+ * `aws_account_id` that is there is kept true. SDKs honour no expiration in
+ * this file, so none is written.
+ *
+ * Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files".
+ *
+ * @returns the file that was written, symbolic links resolved
+ * @throws RolesAnywhereError `ERR_CREDENTIALS_FILE` for a file that cannot be written, is larger than 1 MiB, or would be
+ * refused whole by the AWS CLI (with the line): nothing is changed then
+ */
+export async function writeCredentialsFile(options: CredentialsFileOptions): Promise<string> {
+  const { profile = 'default', env = process.env, onWarning } = options;
+  const settings = settingsOf(options.credentials);
+  checkProfile(profile);
+  const named = pathOf(options.file ?? env['AWS_SHARED_CREDENTIALS_FILE'], env);
+  options.signal?.throwIfAborted();
+  try {
+    await fs.mkdir(dirname(named), { recursive: true, mode: 0o700 });
+    const path = await followLinks(named);
+    const lock = await takeLock(`${path}.lock`, options.lock, options.signal);
+    try {
+      const mode = await rewrite(path, lock, (text) => editProfile(text, profile, settings, path), options.signal);
+      if ((mode & ~NO_OTHERS) !== 0)
+        warn(onWarning, `${path} has mode 0${mode.toString(8)}: others may read the credentials`);
+    } finally {
+      await lock.release();
+    }
+    return path;
+  } catch (cause) {
+    if (cause instanceof RolesAnywhereError || (options.signal?.aborted === true && cause === options.signal.reason))
+      throw cause;
+    throw failure(`cannot write the credentials file ${named} (${codeOf(cause) ?? 'unknown reason'})`, cause);
+  }
+}
+
+/** @throws RolesAnywhereError `ERR_CREDENTIALS_FILE` for what would not be read as it is; says which, and not what it is */
+function settingsOf(credentials: CredentialsFileOptions['credentials']): Record<'wanted' | 'followers', Settings> {
+  const { accessKeyId, secretAccessKey, sessionToken, accountId } = credentials;
+  const settings = new Map<string, string | undefined>([
+    ['aws_access_key_id', accessKeyId],
+    ['aws_secret_access_key', secretAccessKey],
+    ['aws_session_token', sessionToken],
+    ['aws_security_token', undefined],
+  ]);
+  for (const [name, value] of [...settings, ['aws_account_id', accountId] as const]) {
+    const isOptional = name !== 'aws_access_key_id' && name !== 'aws_secret_access_key';
+    if (value === undefined ? isOptional : typeof value === 'string' && /^(?![#;])[!-~]+$/.test(value)) continue;
+    throw failure(`the value for ${name} cannot be written to a credentials file`);
+  }
+  return { wanted: settings, followers: new Map([['aws_account_id', accountId]]) };
+}
+
+/** A name that all tools find: `[DEFAULT]` gives values to every section, and the others are read differently. */
+function checkProfile(profile: string): void {
+  const isPlain = /^[^\s\p{C}[\]"'\\#;](?:[^\t-\r\p{C}[\]"'\\]*[^\s\p{C}[\]"'\\])?$/u.test(profile);
+  if (isPlain && !/^(?:DEFAULT|__proto__|(?:profile|services|sso-session)\s.*)$/.test(profile)) return;
+  throw new RolesAnywhereError(
+    'ERR_CREDENTIALS_FILE',
+    `${JSON.stringify(profile)} cannot be a profile of a credentials file`,
+    {
+      hint: 'take letters, digits and any of - _ . @ + : /',
+    },
+  );
+}
+
+function pathOf(file: string | undefined, env: NonNullable<CredentialsFileOptions['env']>): string {
+  const home = (process.platform === 'win32' ? '' : env['HOME']) || homedir();
+  if (file === undefined || file === '') return join(home, '.aws', 'credentials');
+  return file.startsWith('~/') ? join(home, file.slice(2)) : resolve(file);
+}
+
+/** Also those that lead to a file which is yet to be made. */
+async function followLinks(path: string, links = 0): Promise<string> {
+  const place = join(await fs.realpath(dirname(path)), basename(path));
+  const target = await fs.readlink(place).catch(() => undefined);
+  if (target === undefined) return place;
+  if (links === MAX_LINKS) throw failure(`${path} is a link that leads in a circle`);
+  return await followLinks(resolve(dirname(place), target), links + 1);
+}
+
+/** Puts the edited text in place of the file's, and gives the mode of the file. */
+async function rewrite(
+  path: string,
+  lock: Lock,
+  edit: (text: string) => string,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  await removeLeftovers(path);
+  for (let turn = 0; turn < MAX_TURNS; turn++) {
+    signal?.throwIfAborted();
+    const before = await readCurrent(path);
+    const text = edit(before?.text ?? '');
+    if (Buffer.byteLength(text) > MAX_BYTES) throw failure(`${path} would become larger than 1 MiB`);
+    const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
+    try {
+      const mode = await writeTemporary(temporary, text, before?.stats);
+      // What another program wrote since is not to be undone: begin again.
+      if (!(await lock.isHeld()))
+        throw failure(`the lock ${path}.lock was lost: this process was stopped for too long`);
+      if (!isSame(before?.stats, await statsOf(path))) continue;
+      await fs.rename(temporary, path);
+      await syncDirectory(dirname(path));
+      return mode;
+    } finally {
+      await fs.rm(temporary, { force: true });
+    }
+  }
+  throw failure(`${path} is being changed all the time by another program`);
+}
+
+async function readCurrent(path: string): Promise<{ text: string; stats: Stats } | undefined> {
+  const stats = await statsOf(path);
+  if (stats === undefined) return undefined;
+  if (!stats.isFile()) throw failure(`${path} is not a file`);
+  if (stats.size > MAX_BYTES) throw failure(`${path} is larger than 1 MiB`);
+  const bytes = await fs.readFile(path);
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), stats };
+  } catch (cause) {
+    throw failure(`${path} is not UTF-8`, cause);
+  }
+}
+
+/** Writes and syncs a file with the owner and the mode of the one that it is to replace, and gives the mode. */
+async function writeTemporary(path: string, text: string, before: Stats | undefined): Promise<number> {
+  const descriptor = await fs.open(path, 'wx', NO_OTHERS);
+  try {
+    let mode = before === undefined ? NO_OTHERS : before.mode & 0o777;
+    if (process.platform !== 'win32') {
+      const own = await fs.fstat(descriptor);
+      if (before !== undefined && own.uid !== before.uid) await fs.fchown(descriptor, before.uid, before.gid);
+      else if (before !== undefined && own.gid !== before.gid)
+        await fs.fchown(descriptor, own.uid, before.gid).catch(() => {
+          mode &= ~0o070; // they would be of another group
+        });
+      await fs.fchmod(descriptor, mode);
+    }
+    await fs.writeFile(descriptor, text);
+    await fs.fsync(descriptor);
+    return mode;
+  } finally {
+    await fs.close(descriptor);
+  }
+}
+
+/** So that the new name survives a power cut as well. Windows and some file systems have no such thing. */
+async function syncDirectory(path: string): Promise<void> {
+  const descriptor = await fs.open(path, 'r').catch(() => undefined);
+  if (descriptor === undefined) return;
+  await fs.fsync(descriptor).catch(() => undefined);
+  await fs.close(descriptor);
+}
+
+/** A process that was killed before it renamed its file has left credentials there. No other writes while we hold the lock. */
+async function removeLeftovers(path: string): Promise<void> {
+  const prefix = `${basename(path)}.`;
+  for (const name of await fs.readdir(dirname(path)))
+    if (name.startsWith(prefix) && TEMPORARY.test(name.slice(prefix.length)))
+      await fs.rm(join(dirname(path), name), { force: true });
+}
+
+async function statsOf(path: string): Promise<Stats | undefined> {
+  return await fs.stat(path).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+}
+
+function isSame(a: Stats | undefined, b: Stats | undefined): boolean {
+  return a?.ino === b?.ino && a?.size === b?.size && a?.mtimeMs === b?.mtimeMs;
+}
+
+function warn(onWarning: CredentialsFileOptions['onWarning'], message: string): void {
+  try {
+    onWarning?.(message);
+  } catch {
+    // The file is written: whoever is told cannot undo that.
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+function failure(message: string, cause?: unknown): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_CREDENTIALS_FILE', message, {
+    hint: 'nothing was changed; check the file, its folder and who may write there',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

@@ -1,0 +1,99 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, test } from 'vitest';
+import {
+  type Authority,
+  certificatePem,
+  generateKeys,
+  issueAuthority,
+  issueLeaf,
+  privateKeyPem,
+} from '../../certs-dev/authority.ts';
+import { startEmulator } from '../../src/emulator/emulator.ts';
+import { ask } from '../server/support/server.ts';
+import { type Pair, WAYS, certificatePath, keyPath } from '../support/rotations.ts';
+import { worldFlags } from '../support/vending.ts';
+import { runLines, startServe } from './serve-process.ts';
+
+const ROTATIONS = 250;
+
+let authority: Authority;
+let pairs: Pair[];
+
+beforeAll(async () => {
+  authority = await issueAuthority({ subject: 'CN=rotation', keys: await generateKeys('ec-p256') });
+  pairs = await Promise.all(
+    Array.from({ length: 7 }, async (_, index) => {
+      const keys = await generateKeys('ec-p256');
+      const serialNumber = `4${index}`;
+      const { publicKey } = keys;
+      const leaf = await issueLeaf({ subject: `CN=pair ${index}`, serialNumber, issuer: authority, publicKey });
+      return {
+        serialNumber: String(Number.parseInt(serialNumber, 16)),
+        certificate: certificatePem(leaf),
+        key: privateKeyPem(keys),
+      };
+    }),
+  );
+});
+
+function pair(step: number): Pair {
+  const found = pairs[step % pairs.length];
+  if (found === undefined) throw new Error('no pairs');
+  return found;
+}
+
+describe.concurrent(`${ROTATIONS} rotations under load`, () => {
+  test.each(WAYS)('$way: no request fails, and each CreateSession verifies', async ({ rotate }) => {
+    const dir = mkdtempSync(join(tmpdir(), 'ra-rotation-'));
+    const emulator = await startEmulator({ trustAnchors: [{ certificates: certificatePem(authority.certificate) }] });
+    await rotate(dir, pair(0), 0);
+    const serve = await startServe([
+      ...['--certificate', certificatePath(dir), '--private-key', keyPath(dir)],
+      // With it, a set may be replaced every second.
+      ...['--port', '0', '--refresh-before', '1'],
+      ...worldFlags(emulator),
+    ]);
+    try {
+      const env = runLines(serve.lines());
+      const port = Number(new URL(env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '').port);
+      const token = readFileSync(env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '', 'utf8');
+      const rotating = new AbortController();
+      const statuses: number[] = [];
+      const keyIds = new Set<unknown>();
+      const client = async (): Promise<void> => {
+        while (!rotating.signal.aborted) {
+          const { status, body } = await ask({ port }, 'GET', '/credentials', { Authorization: token });
+          statuses.push(status);
+          if (status === 200) keyIds.add((JSON.parse(body) as { AccessKeyId: string }).AccessKeyId);
+          await sleep(20);
+        }
+      };
+      const clients = Promise.all([client(), client(), client()]);
+      let told = 0;
+      for (let step = 1; step <= ROTATIONS; step++) {
+        await rotate(dir, pair(step), step);
+        // Most come while the one before is being taken; some are let through.
+        if (step % 25 === 0) {
+          const taken = `"serialNumber":"${pair(step).serialNumber}"`;
+          await serve.untilAfter(told, taken);
+          told = serve.log().length;
+        } else await sleep(10);
+      }
+      rotating.abort();
+      await clients;
+      expect(new Set(statuses)).toEqual(new Set([200]));
+      expect(serve.log()).not.toContain('no new credentials');
+      expect(keyIds.size).toBeGreaterThan(1);
+      expect(emulator.verdicts.length).toBeGreaterThanOrEqual(keyIds.size);
+      expect(emulator.verdicts.filter(({ accepted }) => !accepted)).toEqual([]);
+    } finally {
+      serve.kill('SIGKILL');
+      await serve.exited;
+      await emulator.close();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
