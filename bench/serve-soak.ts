@@ -8,15 +8,12 @@
  * SIGHUP every ten minutes. A minute's line: RSS and open files of `serve`,
  * and what was asked so far. SIGTERM ends it early, with the summary.
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { PKI, rssMiB, start, startServe } from './serve-cli.ts';
 
 const { values } = parseArgs({
   options: {
@@ -25,27 +22,8 @@ const { values } = parseArgs({
     cli: { type: 'string', default: 'dist/cli.cjs' },
   },
 });
-const PKI = 'certs-dev/out/';
-const runtimeDir = mkdtempSync(join(tmpdir(), 'ra-soak-'));
-const env = { PATH: process.env['PATH'], XDG_RUNTIME_DIR: runtimeDir };
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
-
-/** Starts a command of the program and waits for its first lines on stdout. */
-async function start(args: readonly string[], until: string): Promise<{ child: ChildProcess; out: string }> {
-  const child = spawn(process.execPath, [values.cli, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let out = '';
-  let err = '';
-  child.stderr?.on('data', (chunk: Buffer) => (err = (err + chunk.toString()).slice(-2000)));
-  await new Promise<void>((resolve, reject) => {
-    child.stdout?.on('data', (chunk: Buffer) => {
-      out += chunk.toString();
-      if (out.includes(until)) resolve();
-    });
-    child.once('exit', (code) => reject(new Error(`${args[0]} ended with ${code}\n${err}`)));
-  });
-  return { child, out };
-}
 
 interface Answer {
   readonly status: number;
@@ -132,32 +110,15 @@ function steps(port: number, token: string): (() => Promise<void>)[] {
   ];
 }
 
-function rssMiB(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
-}
-
 const mean = (all: readonly number[]): number => all.reduce((sum, value) => sum + value, 0) / all.length;
 
-const emulator = await start(['emulator', '--trust-anchor', `${PKI}root.pem`, '--port', '0'], '\n');
+const emulator = await start([values.cli, 'emulator', '--trust-anchor', `${PKI}root.pem`, '--port', '0'], '\n');
 const world = JSON.parse(emulator.out) as Record<'url' | 'trustAnchorArn' | 'profileArn' | 'roleArn', string>;
-const serve = await start(
-  [
-    ...['serve', '--port', '0', '--shell', 'sh', '--session-duration', '900'],
-    ...['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
-    ...['--intermediates', `${PKI}intermediate.pem`, '--endpoint', world.url],
-    ...['--trust-anchor-arn', world.trustAnchorArn, '--profile-arn', world.profileArn, '--role-arn', world.roleArn],
-  ],
-  'AWS_EC2_METADATA_SERVICE_ENDPOINT',
-);
-const pid = serve.child.pid ?? 0;
-const port = Number(/CREDENTIALS_FULL_URI=\W?http:\/\/[^:]+:(\d+)/.exec(serve.out)?.[1]);
-const token = readFileSync(
-  join(
-    runtimeDir,
-    readdirSync(runtimeDir, { recursive: true }).find((name) => String(name).includes('token')) as string,
-  ),
-  'utf8',
-);
+const serve = await startServe(values.cli, [
+  ...['--session-duration', '900', '--endpoint', world.url, '--role-arn', world.roleArn],
+  ...['--trust-anchor-arn', world.trustAnchorArn, '--profile-arn', world.profileArn],
+]);
+const { pid, port, token } = serve;
 
 const samples: { rss: number; fds: number }[] = [];
 const begin = performance.now();
@@ -202,5 +163,4 @@ console.log(
 );
 serve.child.removeAllListeners('exit').kill('SIGTERM');
 emulator.child.removeAllListeners('exit').kill('SIGTERM');
-rmSync(runtimeDir, { recursive: true, force: true });
 process.exit(counts.wrong === 0 ? 0 : 1);

@@ -3,6 +3,7 @@
  * long-running processes, and for proxies. Loading undici costs more than a
  * whole one-shot, so it is loaded at the first exchange.
  */
+import { setMaxListeners } from 'node:events';
 import { Socket } from 'node:net';
 import type { LookupFunction } from 'node:net';
 import type { Agent, buildConnector } from 'undici';
@@ -42,6 +43,8 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
   const agents = new Map<string, Agent>();
   const watched: Agent[] = [];
   const sockets = new AbortController();
+  // One listener for each connection under way: as many as there are exchanges, which is no leak.
+  setMaxListeners(0, sockets.signal);
   const { proxy, lookup } = options;
 
   const transport: HttpTransport = async (request) => {

@@ -152,8 +152,6 @@ function check(text: string, { profile, settings, file, others }: Expectation): 
     );
   }
   const kept = sections.filter((section) => section !== own);
-  const values = (of: readonly IniSection[]): string =>
-    JSON.stringify(of.map(({ header, keys }) => [header, [...keys].map(([name, { value }]) => [name, value])]));
   if (values(kept) !== values(others))
     throw new RolesAnywhereError(
       'ERR_CREDENTIALS_FILE',
@@ -162,4 +160,10 @@ function check(text: string, { profile, settings, file, others }: Expectation): 
         hint: 'begin each section and each key where its line begins',
       },
     );
+}
+
+function values(sections: readonly IniSection[]): string {
+  return JSON.stringify(
+    sections.map(({ header, keys }) => [header, [...keys].map(([name, { value }]) => [name, value])]),
+  );
 }

@@ -57,7 +57,7 @@ describe('the build of the command line', () => {
   });
 
   it('fails when the hot file outgrows its budget', async () => {
-    const { status, stderr } = await bundle({ 'cli.ts': `console.log('${'x'.repeat(100_000)}');` });
+    const { status, stderr } = await bundle({ 'cli.ts': `console.log('${'x'.repeat(200_000)}');` });
     expect(stderr).toMatch(/the hot file has \d+ bytes; its budget is \d+/);
     expect(status).toBe(1);
   });
