@@ -7,11 +7,12 @@ import { join } from 'node:path';
 
 export const PKI = 'certs-dev/out/';
 
-/** The flags of an identity of the development PKI. */
-export const IDENTITY = [
-  ...['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
-  ...['--intermediates', `${PKI}intermediate.pem`],
-];
+/** An identity of the development PKI. */
+const IDENTITY = {
+  certificate: `${PKI}ec-p256.crt.pem`,
+  'private-key': `${PKI}ec-p256.key.pem`,
+  intermediates: `${PKI}intermediate.pem`,
+};
 
 /** Token files go there. */
 const runtimeDir = mkdtempSync(join(tmpdir(), 'ra-bench-'));
@@ -48,9 +49,13 @@ export interface Serving extends Started {
 }
 
 /** Starts `serve` on any free port, and waits until it has printed its lines. */
-export async function startServe(cli: string, flags: readonly string[], node?: string): Promise<Serving> {
+export async function startServe(
+  cli: string,
+  flags: Readonly<Record<string, string>>,
+  node?: string,
+): Promise<Serving> {
   const started = await start(
-    [cli, 'serve', '--port', '0', '--shell', 'sh', ...IDENTITY, ...flags],
+    [cli, 'serve', ...flagsOf({ port: '0', shell: 'sh', ...IDENTITY, ...flags })],
     'AWS_EC2_METADATA_SERVICE_ENDPOINT',
     node,
   );
@@ -58,6 +63,11 @@ export async function startServe(cli: string, flags: readonly string[], node?: s
   const files = readdirSync(runtimeDir, { recursive: true }).map(String);
   const file = files.find((name) => name.endsWith(`-${port}.token`)) ?? '';
   return { ...started, port, token: readFileSync(join(runtimeDir, file), 'utf8') };
+}
+
+/** Flags that take a value, as arguments. */
+export function flagsOf(values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
 /** Resident memory, in MiB. */

@@ -22,15 +22,17 @@ const bare = (addresses: readonly string[]): string => `
 
 const emulator = await start([cli, 'emulator', '--trust-anchor', `${PKI}root.pem`, '--port', '0'], '\n');
 const world = JSON.parse(emulator.out) as Record<'url' | 'trustAnchorArn' | 'profileArn' | 'roleArn', string>;
-const flags = [
-  ...['--endpoint', world.url, '--role-arn', world.roleArn],
-  ...['--trust-anchor-arn', world.trustAnchorArn, '--profile-arn', world.profileArn],
-];
+const flags = {
+  endpoint: world.url,
+  'role-arn': world.roleArn,
+  'trust-anchor-arn': world.trustAnchorArn,
+  'profile-arn': world.profileArn,
+};
 const variants = [
   { name: 'bare, 127.0.0.1 and ::1', begin: () => start(['-e', bare(['127.0.0.1', '::1'])], 'up', node) },
   { name: 'serve, 127.0.0.1 and ::1', begin: () => startServe(cli, flags, node) },
   { name: 'bare, 127.0.0.1', begin: () => start(['-e', bare(['127.0.0.1'])], 'up', node) },
-  { name: 'serve, 127.0.0.1', begin: () => startServe(cli, [...flags, '--listen', '127.0.0.1'], node) },
+  { name: 'serve, 127.0.0.1', begin: () => startServe(cli, { ...flags, listen: '127.0.0.1' }, node) },
 ];
 const resident = variants.map((): number[] => []);
 for (let run = 0; run < runs; run++)

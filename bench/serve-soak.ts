@@ -61,16 +61,21 @@ const ROLE_LIST = '/latest/meta-data/iam/security-credentials/';
 const TTL = 'X-aws-ec2-metadata-token-ttl-seconds';
 const counts = { container: 0, imds: 0, refused: 0, idle: 0, wrong: 0 };
 
+async function expectStatus(
+  kind: 'container' | 'imds' | 'refused',
+  status: number,
+  asked: Promise<Answer>,
+): Promise<Answer> {
+  const answer = await asked;
+  counts[kind]++;
+  if (answer.status !== status) counts.wrong++;
+  return answer;
+}
+
 /** Each step makes one request or a few; a status other than the documented one counts as wrong. */
 function steps(port: number, token: string): (() => Promise<void>)[] {
   const agent = new Agent({ keepAlive: true, maxSockets: 8 });
   let imdsToken = '';
-  const expectStatus = async (kind: 'container' | 'imds' | 'refused', status: number, asked: Promise<Answer>) => {
-    const answer = await asked;
-    counts[kind]++;
-    if (answer.status !== status) counts.wrong++;
-    return answer;
-  };
   const container = (own?: Agent) => async () => {
     const { body } = await expectStatus(
       'container',
@@ -114,10 +119,13 @@ const mean = (all: readonly number[]): number => all.reduce((sum, value) => sum 
 
 const emulator = await start([values.cli, 'emulator', '--trust-anchor', `${PKI}root.pem`, '--port', '0'], '\n');
 const world = JSON.parse(emulator.out) as Record<'url' | 'trustAnchorArn' | 'profileArn' | 'roleArn', string>;
-const serve = await startServe(values.cli, [
-  ...['--session-duration', '900', '--endpoint', world.url, '--role-arn', world.roleArn],
-  ...['--trust-anchor-arn', world.trustAnchorArn, '--profile-arn', world.profileArn],
-]);
+const serve = await startServe(values.cli, {
+  endpoint: world.url,
+  'role-arn': world.roleArn,
+  'trust-anchor-arn': world.trustAnchorArn,
+  'profile-arn': world.profileArn,
+  'session-duration': '900',
+});
 const { pid, port, token } = serve;
 
 const samples: { rss: number; fds: number }[] = [];

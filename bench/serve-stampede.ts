@@ -5,6 +5,7 @@
  *
  * Usage: node scripts/run-ts.mjs bench/serve-stampede.ts [ROUNDS] [CLI]
  */
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
@@ -73,19 +74,21 @@ async function round(renewing: boolean): Promise<Outcome> {
   asked = 0;
   // Not renewed: what is given out until a second before its end, and asked for anew by the first client after it.
   lifeMs = 4000;
-  const serve = await startServe(cli, [
-    ...['--trust-anchor-arn', `${ARN}trust-anchor/${ID}`, '--profile-arn', `${ARN}profile/${ID}`],
-    ...['--role-arn', 'arn:aws:iam::123456789012:role/Bench', '--endpoint', endpoint],
-    ...['--refresh-before', renewing ? '2' : '1'],
-  ]);
+  const serve = await startServe(cli, {
+    'trust-anchor-arn': `${ARN}trust-anchor/${ID}`,
+    'profile-arn': `${ARN}profile/${ID}`,
+    'role-arn': 'arn:aws:iam::123456789012:role/Bench',
+    endpoint,
+    'refresh-before': renewing ? '2' : '1',
+  });
   lifeMs = 3_600_000;
-  while (asked < 2) await sleep(1);
+  await once(service, 'request');
   const before = performance.now();
   let refreshedMs = Number.NaN;
   answering = () => (refreshedMs = performance.now() - before);
   const answers = await Promise.all(Array.from({ length: CLIENTS }, () => client(serve.port, serve.token)));
-  while (Number.isNaN(refreshedMs)) await sleep(1);
-  await sleep(300);
+  // Another CreateSession would come by then.
+  await sleep(REFRESH_MS);
   const outcome = {
     created: asked - 1,
     slowestMs: Math.max(...answers.map(({ ms }) => ms)) - refreshedMs,

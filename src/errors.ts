@@ -132,7 +132,11 @@ export const ERROR_CLASSES = {
   ERR_TIMEOUT: 'unavailable',
   ERR_CONNECT: 'unavailable', // refused, reset, unreachable
   ERR_DNS: 'unavailable',
-  ERR_TLS: 'unavailable',
+  ERR_TLS: 'unavailable', // what has no code of its own
+  ERR_TLS_AUTHORITY: 'unavailable', // the certificate's issuer is not trusted
+  ERR_TLS_NAME: 'unavailable', // the certificate is for another host
+  ERR_TLS_VALIDITY: 'unavailable', // a certificate has expired, or is not valid yet
+  ERR_TLS_VERSION: 'unavailable', // no version of TLS in common
   ERR_CA_BUNDLE: 'usage',
   ERR_PROXY: 'unavailable', // the proxy answered, and did not let through
   ERR_PROXY_AUTH: 'usage', // the proxy wants a user name and a password, or others

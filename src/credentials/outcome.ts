@@ -10,7 +10,8 @@ import { formatExpiration } from './expiration.ts';
  * @throws RolesAnywhereError `ERR_CREDENTIALS_EMPTY`, `ERR_RESPONSE_INVALID`, `ERR_CREDENTIALS_EXPIRED`
  */
 export function assertUsable(credentials: SessionCredentials, now: number): void {
-  const { accessKeyId, secretAccessKey, sessionToken, expiration } = credentials;
+  // They may come from a program without types.
+  const { accessKeyId, secretAccessKey, sessionToken, expiration }: Partial<SessionCredentials> = credentials ?? {};
   if (!accessKeyId || !secretAccessKey || !sessionToken)
     throw new RolesAnywhereError('ERR_CREDENTIALS_EMPTY', 'the new credentials are not complete');
   const end = expiration instanceof Date ? expiration.getTime() : Number.NaN;

@@ -203,7 +203,10 @@ export class Refresher implements CredentialsProvider {
     const remaining = this.#remaining();
     if (remaining > 0) delay = Math.min(delay, remaining);
     // A millisecond at least: whatever the settings, the event loop gets its turn.
-    this.#timer = this.#clock.setTimer(() => this.#look('due'), Math.max(1, Math.ceil(delay)), this.#keepAlive);
+    // Without it a source that hangs would let the process end under a caller who waits for the timeout.
+    const keepAlive =
+      this.#keepAlive || this.#starters.size > 0 || (this.#attempt !== undefined && this.#remaining() <= 0);
+    this.#timer = this.#clock.setTimer(() => this.#look('due'), Math.max(1, Math.ceil(delay)), keepAlive);
   }
 
   #begin(reason: RefreshReason): void {

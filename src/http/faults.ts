@@ -15,7 +15,7 @@ interface Fault {
 }
 
 const UNKNOWN_ISSUER: Fault = {
-  code: 'ERR_TLS',
+  code: 'ERR_TLS_AUTHORITY',
   message: 'the certificate of {} was issued by an authority that is not trusted here',
   hint: 'does a proxy inspect TLS on the way? then give its root certificate with --ca-bundle',
 };
@@ -78,15 +78,15 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     message: 'the certificate of {} is self-signed and not trusted here',
   },
   CERT_UNTRUSTED: UNKNOWN_ISSUER,
-  CERT_HAS_EXPIRED: { code: 'ERR_TLS', message: 'a certificate of {} has expired', hint: CLOCK_HINT },
-  CERT_NOT_YET_VALID: { code: 'ERR_TLS', message: 'a certificate of {} is not valid yet', hint: CLOCK_HINT },
+  CERT_HAS_EXPIRED: { code: 'ERR_TLS_VALIDITY', message: 'a certificate of {} has expired', hint: CLOCK_HINT },
+  CERT_NOT_YET_VALID: { code: 'ERR_TLS_VALIDITY', message: 'a certificate of {} is not valid yet', hint: CLOCK_HINT },
   CERT_REVOKED: { code: 'ERR_TLS', message: 'a certificate of {} has been revoked' },
   CERT_SIGNATURE_FAILURE: { code: 'ERR_TLS', message: 'the signature of a certificate of {} is wrong' },
   CERT_CHAIN_TOO_LONG: { code: 'ERR_TLS', message: 'the certificate chain of {} is too long' },
   INVALID_CA: { code: 'ERR_TLS', message: 'an issuer in the certificate chain of {} is not a certificate authority' },
   INVALID_PURPOSE: { code: 'ERR_TLS', message: 'a certificate of {} is not for TLS servers' },
   ERR_TLS_CERT_ALTNAME_INVALID: {
-    code: 'ERR_TLS',
+    code: 'ERR_TLS_NAME',
     message: 'the certificate of {} is for another host name',
     hint: 'check the host name of the endpoint',
   },
@@ -95,8 +95,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     message: '{} does not speak TLS on that port',
     hint: 'check the scheme and the port of the endpoint',
   },
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: { code: 'ERR_TLS', message: '{} does not speak TLS {min} or later' },
-  ERR_SSL_UNSUPPORTED_PROTOCOL: { code: 'ERR_TLS', message: '{} does not speak TLS {min} or later' },
+  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: { code: 'ERR_TLS_VERSION', message: '{} does not speak TLS {min} or later' },
+  ERR_SSL_UNSUPPORTED_PROTOCOL: { code: 'ERR_TLS_VERSION', message: '{} does not speak TLS {min} or later' },
 
   HPE_HEADER_OVERFLOW: { code: 'ERR_RESPONSE_INVALID', message: 'the head of the answer of {} is too long' },
   UND_ERR_HEADERS_OVERFLOW: { code: 'ERR_RESPONSE_INVALID', message: 'the head of the answer of {} is too long' },
@@ -131,7 +131,7 @@ export async function toFault(
   if (error instanceof RolesAnywhereError) return error;
   const fault = faultOf(error, request.url.host, context.answered, request.tls);
   const reason = codeOf(error);
-  if (fault.code !== 'ERR_TLS' || context.answered || !isAboutCertificate(reason)) return fault;
+  if (!fault.code.startsWith('ERR_TLS') || context.answered || !isAboutCertificate(reason)) return fault;
   const { explainCertificate } = await import('./certificate-fault.ts');
   return await explainCertificate(fault, reason, request, context);
 }

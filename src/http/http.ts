@@ -49,7 +49,7 @@ export interface HttpResponse {
  * is ignored. The transports differ in one thing: undici takes a 100 that
  * nobody asked for as a fault.
  *
- * @throws RolesAnywhereError `ERR_TIMEOUT`, `ERR_CONNECT`, `ERR_DNS`, `ERR_TLS`,
+ * @throws RolesAnywhereError `ERR_TIMEOUT`, `ERR_CONNECT`, `ERR_DNS`, `ERR_TLS...`,
  * `ERR_RESPONSE_INVALID` (cut off, malformed or too large), `ERR_INTERRUPTED` (by `signal`);
  * through a proxy also `ERR_PROXY`, `ERR_PROXY_AUTH`
  */

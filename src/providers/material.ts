@@ -56,6 +56,12 @@ export interface Pkcs11Options {
   readonly allowPinCommand?: boolean;
   /** Whether to log in although the token has few PIN tries left. Default false. */
   readonly allowLowPinCount?: boolean;
+  /**
+   * Where the helper is that keeps the vendor's module in a process of its own: a copy of this package's
+   * `dist/pkcs11-helper.cjs`, for a program that was bundled without the package's folder beside it. Default: the
+   * installed package's own.
+   */
+  readonly helperPath?: string;
 }
 
 /** A library does not talk to the terminal unasked. */

@@ -28,7 +28,7 @@ export async function credentialsFrom(source: CredentialsSource): Promise<Source
       cause,
     });
   }
-  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
+  const { accessKeyId, secretAccessKey, sessionToken }: Partial<SourceCredentials> = credentials ?? {};
   const texts = [accessKeyId, secretAccessKey, ...(sessionToken === undefined ? [] : [sessionToken])];
   if (!texts.every((text) => typeof text === 'string' && /^[\x21-\x7e]+$/.test(text)))
     throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', 'what the source gave is no access key', {

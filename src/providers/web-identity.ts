@@ -1,4 +1,5 @@
 /** From an identity provider's token to credentials: what stscreds.WebIdentityRoleProvider is in the AWS SDK for Go. */
+import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { systemClock } from '../clock.ts';
 import type { CredentialsFunction } from '../credentials/cached.ts';
@@ -106,8 +107,10 @@ const MAX_FILE_BYTES = 64 * 1024;
 export async function readTokenFile(path: string): Promise<string> {
   let text: string;
   try {
-    const file = await open(path, 'r');
+    // Not to wait for whoever may write to a pipe: nothing can interrupt that, not even the end of the process.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
+      if (!(await file.stat()).isFile()) throw Object.assign(new Error('not a file'), { code: 'not a file' });
       const buffer = Buffer.alloc(MAX_FILE_BYTES);
       const { bytesRead } = await file.read(buffer, 0, MAX_FILE_BYTES, 0);
       text = buffer.toString('latin1', 0, bytesRead).trim();

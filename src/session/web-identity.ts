@@ -60,8 +60,9 @@ export async function assumeRoleWithWebIdentity(options: WebIdentityOptions): Pr
 }
 
 /** Its claims are STS's to judge. */
-function checkToken(token: string): string {
-  if (token.length >= MIN_TOKEN && token.length <= MAX_TOKEN && /^[\x21-\x7e]+$/.test(token)) return token;
+function checkToken(token: unknown): string {
+  const isToken = typeof token === 'string' && token.length >= MIN_TOKEN && token.length <= MAX_TOKEN;
+  if (isToken && /^[\x21-\x7e]+$/.test(token)) return token;
   throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', 'what was given as web identity token is none', {
     hint: `a token is ${MIN_TOKEN} to ${MAX_TOKEN} visible ASCII characters without spaces`,
   });

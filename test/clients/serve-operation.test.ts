@@ -13,7 +13,7 @@ import { scriptedServer } from '../support/scripted-server.ts';
 import { requireTool } from '../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
 import { ask } from '../server/support/server.ts';
-import { identityFlags, runLines, spawnServe, startServe } from './serve-process.ts';
+import { flagsOf, identityFlags, runLines, spawnServe, startServe } from './serve-process.ts';
 import type { ServeProcess } from './serve-process.ts';
 
 let emulator: Emulator;
@@ -50,10 +50,6 @@ function endpointOf(serve: ServeProcess): { port: number; token: string; file: s
     file,
     token: readFileSync(file, 'utf8'),
   };
-}
-
-function flagsOf(values: Record<string, string>): string[] {
-  return Object.entries(values).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
 async function freePort(): Promise<number> {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { ask, imdsToken } from '../server/support/server.ts';
 import { PKI } from '../support/cli.ts';
-import { runLines, startServe } from './serve-process.ts';
+import { flagsOf, runLines, startServe } from './serve-process.ts';
 
 /** What the service does with a request. `away`: nothing listens. */
 type Answering = 'well' | 'away' | ((response: ServerResponse) => void);
@@ -73,15 +73,19 @@ class ShortSessions {
   }
 }
 
-const FLAGS = [
-  ...['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
-  ...['--intermediates', `${PKI}intermediate.pem`],
-  '--trust-anchor-arn',
-  'arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/11111111-2222-3333-4444-555555555555',
-  '--profile-arn',
-  'arn:aws:rolesanywhere:eu-west-1:123456789012:profile/11111111-2222-3333-4444-555555555555',
-  ...['--role-arn', 'arn:aws:iam::123456789012:role/Demo', '--port', '0', '--refresh-before', '2'],
-];
+const ARN = 'arn:aws:rolesanywhere:eu-west-1:123456789012:';
+const ID = '11111111-2222-3333-4444-555555555555';
+
+const FLAGS = flagsOf({
+  certificate: `${PKI}ec-p256.crt.pem`,
+  'private-key': `${PKI}ec-p256.key.pem`,
+  intermediates: `${PKI}intermediate.pem`,
+  'trust-anchor-arn': `${ARN}trust-anchor/${ID}`,
+  'profile-arn': `${ARN}profile/${ID}`,
+  'role-arn': 'arn:aws:iam::123456789012:role/Demo',
+  port: '0',
+  'refresh-before': '2',
+});
 
 interface Seen {
   readonly sentAt: number;
@@ -112,10 +116,9 @@ class Clients {
           this.seen.push(await askOnce(server, path, headers));
           await sleep(50);
         }
-        const list = await ask(server, 'GET', '/latest/meta-data/iam/security-credentials/', {
+        this.roleLists.push(await ask(server, 'GET', '/latest/meta-data/iam/security-credentials/', {
           'X-aws-ec2-metadata-token': await imdsToken(server),
         });
-        expect(list).toMatchObject({ status: 200, body: 'Demo' });
       }),
     );
     this.#done.catch(() => undefined); // stop() tells

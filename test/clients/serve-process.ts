@@ -21,6 +21,11 @@ export function identityFlags(emulator: Emulator): string[] {
   ];
 }
 
+/** Flags that take a value, as arguments. */
+export function flagsOf(values: Readonly<Record<string, string>>): string[] {
+  return Object.entries(values).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
 export interface ServeProcess {
   /** Everything on stdout so far: the lines to run. */
   lines(): string;

@@ -15,7 +15,7 @@ import { startEmulator } from '../../src/emulator/emulator.ts';
 import { ask } from '../server/support/server.ts';
 import { type Pair, WAYS, certificatePath, keyPath } from '../support/rotations.ts';
 import { worldFlags } from '../support/vending.ts';
-import { runLines, startServe } from './serve-process.ts';
+import { flagsOf, runLines, startServe } from './serve-process.ts';
 
 const ROTATIONS = 250;
 
@@ -51,9 +51,13 @@ describe.concurrent(`${ROTATIONS} rotations under load`, () => {
     const emulator = await startEmulator({ trustAnchors: [{ certificates: certificatePem(authority.certificate) }] });
     await rotate(dir, pair(0), 0);
     const serve = await startServe([
-      ...['--certificate', certificatePath(dir), '--private-key', keyPath(dir)],
-      // With it, a set may be replaced every second.
-      ...['--port', '0', '--refresh-before', '1'],
+      ...flagsOf({
+        certificate: certificatePath(dir),
+        'private-key': keyPath(dir),
+        port: '0',
+        // With it, a set may be replaced every second.
+        'refresh-before': '1',
+      }),
       ...worldFlags(emulator),
     ]);
     try {

@@ -14,7 +14,7 @@ describe('what is told of a refusal', () => {
     const headers = { 'x-amzn-requestid': 'request-1', 'x-amzn-errortype': 'AccessDeniedException' };
     const text = told(serviceError('CreateSession', { status: 403, headers, body: '{"message":"no"}' }));
     for (const fact of ['AccessDeniedException', 'status 403', 'request id request-1'])
-      expect(text.split(fact), fact).toHaveLength(2);
+      expect(text.split(fact)).toHaveLength(2);
     expect(text).not.toContain('service:');
   });
 

@@ -34,7 +34,7 @@ describe('pooled transport alone', () => {
     await new Promise(setImmediate);
     await get(authority.root);
     expect(connections()).toBe(1);
-    expect(await failure(get(stranger.root))).toMatchObject({ code: 'ERR_TLS' });
+    expect(await failure(get(stranger.root))).toMatchObject({ code: 'ERR_TLS_AUTHORITY' });
   });
 
   it('takes status 000, which undici has no answer to, for what it is', async () => {

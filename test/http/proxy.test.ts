@@ -245,21 +245,29 @@ describe('faults on the way to and through a proxy', () => {
     expect((await failure(pool.request(request))).code).toBe('ERR_INTERRUPTED');
   });
 
-  it('the proxy shows a certificate of an unknown authority: ERR_TLS', async () => {
+  it('the proxy shows a certificate of an unknown authority: ERR_TLS_AUTHORITY', async () => {
     const { port: way } = await startProxy({ tls: await stranger.issue(['proxy.test']) });
     const error = await failure(send(`https://proxy.test:${way}`, target));
-    expect(error).toMatchObject({ code: 'ERR_TLS', message: expect.stringMatching(/the proxy .* not trusted/) });
+    expect(error).toMatchObject({
+      code: 'ERR_TLS_AUTHORITY',
+      message: expect.stringMatching(/the proxy .* not trusted/),
+    });
   });
 
   it.each([
-    ['an unknown authority', () => service(['service.test'], stranger), /not trusted.*issuer "CN=Stranger"/],
-    ['another name', () => service(['other.test']), /another host name.*other\.test/],
-    ['the past', () => service(['service.test'], authority, Date.now() - 10 * DAY), /has expired/],
-  ])('the service behind it shows a certificate of %s: ERR_TLS', async (_of, start, message) => {
+    [
+      'an unknown authority',
+      () => service(['service.test'], stranger),
+      /not trusted.*issuer "CN=Stranger"/,
+      'ERR_TLS_AUTHORITY',
+    ],
+    ['another name', () => service(['other.test']), /another host name.*other\.test/, 'ERR_TLS_NAME'],
+    ['the past', () => service(['service.test'], authority, Date.now() - 10 * DAY), /has expired/, 'ERR_TLS_VALIDITY'],
+  ])('the service behind it shows a certificate of %s', async (_of, start, message, code) => {
     const port = await start();
     const { port: way } = await startProxy();
     const error = await failure(send(`http://127.0.0.1:${way}`, `https://service.test:${port}/`));
-    expect(error).toMatchObject({ code: 'ERR_TLS', message: expect.stringMatching(message) });
+    expect(error).toMatchObject({ code, message: expect.stringMatching(message) });
   });
 });
 
@@ -274,7 +282,7 @@ describe('a proxy that inspects TLS', () => {
     expect(seen.join('')).toContain('hello');
     const error = await failure(send(`http://127.0.0.1:${way}`, url));
     expect(error).toMatchObject({
-      code: 'ERR_TLS',
+      code: 'ERR_TLS_AUTHORITY',
       message: expect.stringContaining('issuer "CN=Corporate Inspection"'),
       hint: expect.stringMatching(/proxy inspect TLS.*--ca-bundle/),
     });

@@ -68,7 +68,7 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
       else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
     });
     expect(await failure(send(transport, `https://service.test:${port}/`, trusted()))).toMatchObject({
-      code: 'ERR_TLS',
+      code: 'ERR_TLS_AUTHORITY',
     });
   });
 
@@ -78,15 +78,28 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
       () => stranger.issue(['service.test']),
       /authority that is not trusted/,
       /inspect TLS.*--ca-bundle/,
+      'ERR_TLS_AUTHORITY',
     ],
-    ['another name', () => authority.issue(['other.test']), /for another host name/, /host name/],
-    ['the past', () => authority.issue(['service.test'], Date.now() - 10 * DAY), /has expired/, /clock/],
-    ['the future', () => authority.issue(['service.test'], Date.now() + 10 * DAY), /not valid yet/, /clock/],
-  ])('fails for a certificate of %s: ERR_TLS', async (_of, issue, message, hint) => {
+    ['another name', () => authority.issue(['other.test']), /for another host name/, /host name/, 'ERR_TLS_NAME'],
+    [
+      'the past',
+      () => authority.issue(['service.test'], Date.now() - 10 * DAY),
+      /has expired/,
+      /clock/,
+      'ERR_TLS_VALIDITY',
+    ],
+    [
+      'the future',
+      () => authority.issue(['service.test'], Date.now() + 10 * DAY),
+      /not valid yet/,
+      /clock/,
+      'ERR_TLS_VALIDITY',
+    ],
+  ])('fails for a certificate of %s', async (_of, issue, message, hint, code) => {
     const { port } = await up(serveTls(await issue(), answersOk));
     const error = await failure(send(transport, `https://service.test:${port}/`, trusted()));
     expect(error).toMatchObject({
-      code: 'ERR_TLS',
+      code,
       message: expect.stringMatching(message),
       hint: expect.stringMatching(hint),
     });
@@ -103,7 +116,7 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
   ])('names the certificate of %s', async (_of, issue, message) => {
     const { port } = await up(serveTls(await issue(), answersOk));
     const error = await failure(send(transport, `https://service.test:${port}/`, trusted()));
-    expect(error).toMatchObject({ code: 'ERR_TLS', message: expect.stringMatching(message) });
+    expect(error.message).toMatch(message);
   });
 
   it.each([
@@ -116,7 +129,7 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
     const { port } = await up(serveTls(await authority.issue(['service.test'], Date.now() + at), answer));
     const error = await failure(send(transport, `https://service.test:${port}/`, trusted()));
     expect(error).toMatchObject({
-      code: 'ERR_TLS',
+      code: 'ERR_TLS_VALIDITY',
       message: expect.stringMatching(/clock explains it: it is .*Z here and .*Z at the server/),
       hint: expect.stringMatching(/set this machine's clock/),
     });
@@ -133,7 +146,7 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
     const { port } = server.address() as AddressInfo;
     const error = await failure(send(transport, `https://service.test:${port}/`, trusted()));
     expect(error).toMatchObject({
-      code: 'ERR_TLS',
+      code: 'ERR_TLS_AUTHORITY',
       message: expect.stringMatching(/authority that is not trusted here$/),
     });
   });
@@ -147,7 +160,7 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
     expect(error.message).not.toMatch(/[\u0000-\u001f]/);
   });
 
-  it('fails when the server speaks less than the least version that is asked for: ERR_TLS', async () => {
+  it('fails when the server speaks less than the least version that is asked for: ERR_TLS_VERSION', async () => {
     const { port } = await up(
       serveTls({ ...(await authority.issue(['service.test'])), maxVersion: 'TLSv1.2' }, answersOk),
     );
@@ -155,7 +168,7 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
     expect(await send(transport, url, trusted())).toMatchObject({ body: 'ok' });
     const tls = { ca: authority.root, minVersion: 'TLSv1.3' } as const;
     const error = await failure(send(transport, url, { ...trusted(), tls }));
-    expect(error).toMatchObject({ code: 'ERR_TLS', message: expect.stringMatching(/does not speak TLS 1\.3/) });
+    expect(error).toMatchObject({ code: 'ERR_TLS_VERSION', message: expect.stringMatching(/does not speak TLS 1\.3/) });
   });
 
   it('gives up a handshake that takes longer than connecting may: ERR_TIMEOUT', async () => {
@@ -166,17 +179,17 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
     expect(error).toMatchObject({ code: 'ERR_TIMEOUT', message: expect.stringMatching(/no connection/) });
   });
 
-  it('fails for a trusted authority that is not in --ca-bundle: ERR_TLS', async () => {
+  it('fails for a trusted authority that is not in --ca-bundle: ERR_TLS_AUTHORITY', async () => {
     const { port } = await up(serveTls(await authority.issue(['service.test']), answersOk));
     const extra = { ...trusted(), tls: { ca: stranger.root } };
-    expect((await failure(send(transport, `https://service.test:${port}/`, extra))).code).toBe('ERR_TLS');
+    expect((await failure(send(transport, `https://service.test:${port}/`, extra))).code).toBe('ERR_TLS_AUTHORITY');
   });
 
-  it('fails when the server speaks TLS 1.1 only: ERR_TLS', async () => {
+  it('fails when the server speaks TLS 1.1 only: ERR_TLS_VERSION', async () => {
     const options = { ...(await authority.issue(['service.test'])), ciphers: 'DEFAULT@SECLEVEL=0' };
     const { port } = await up(serveTls({ ...options, minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' }, answersOk));
     const error = await failure(send(transport, `https://service.test:${port}/`, trusted()));
-    expect(error).toMatchObject({ code: 'ERR_TLS', message: expect.stringMatching(/TLS 1\.2/) });
+    expect(error).toMatchObject({ code: 'ERR_TLS_VERSION', message: expect.stringMatching(/TLS 1\.2/) });
   });
 
   it('fails when the server speaks plain HTTP on that port: ERR_TLS', async () => {

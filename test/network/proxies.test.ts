@@ -255,7 +255,9 @@ describe('a proxy that inspects TLS', () => {
     await proxy.close();
     expect({ status, stderr }).toMatchObject({
       status: 5,
-      stderr: expect.stringMatching(/issuer "CN=Corporate Inspection".*ERR_TLS[\s\S]*hint: does a proxy inspect TLS/),
+      stderr: expect.stringMatching(
+        /issuer "CN=Corporate Inspection".*ERR_TLS_AUTHORITY[\s\S]*hint: does a proxy inspect TLS/,
+      ),
     });
   });
 });

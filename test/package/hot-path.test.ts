@@ -51,7 +51,10 @@ function oneShot(kind: string): string[] {
 }
 
 /** The files of this program and the builtin modules that a line asks for. */
-async function loads(args: readonly string[], env: Record<string, string> = {}): Promise<{ files: string[]; builtins: string[] }> {
+async function loads(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<{ files: string[]; builtins: string[] }> {
   const record = join(work, 'loads.json');
   const { status, stderr } = await runProgram(process.execPath, ['--require', RECORDER, CLI, ...args], {
     env: { RECORD_LOADS_TO: record, ...env },
