@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { ask, imdsToken } from '../server/support/server.ts';
+import type { RawAnswer } from '../server/support/server.ts';
 import { PKI } from '../support/cli.ts';
 import { flagsOf, runLines, startServe } from './serve-process.ts';
 
@@ -101,7 +102,10 @@ class Clients {
   readonly #stop = new AbortController();
   readonly #done: Promise<unknown>;
 
+  readonly #server: { readonly port: number };
+
   constructor(server: { readonly port: number }, token: string) {
+    this.#server = server;
     const routes: readonly [string, () => Promise<Record<string, string>>][] = [
       ['/credentials', () => Promise.resolve({ Authorization: token })],
       [
@@ -116,12 +120,17 @@ class Clients {
           this.seen.push(await askOnce(server, path, headers));
           await sleep(50);
         }
-        this.roleLists.push(await ask(server, 'GET', '/latest/meta-data/iam/security-credentials/', {
-          'X-aws-ec2-metadata-token': await imdsToken(server),
-        });
       }),
     );
     this.#done.catch(() => undefined); // stop() tells
+  }
+
+  /** The role list of IMDS. */
+  async roleList(): Promise<RawAnswer> {
+    const token = await imdsToken(this.#server);
+    return ask(this.#server, 'GET', '/latest/meta-data/iam/security-credentials/', {
+      'X-aws-ec2-metadata-token': token,
+    });
   }
 
   /** Waits until an answer from now on is as wanted. */
@@ -215,13 +224,14 @@ describe.concurrent('with sessions of seconds', () => {
     ['denies access', answer(403, '{"message":"no"}', { 'x-amzn-errortype': 'AccessDeniedException' })],
   ])(
     'while the service %s, the last set is given out as long as it is valid, then 503',
-    async (_what, bad, ...flags) => {
+    async (what, bad, ...flags) => {
       await withServe(flags, async (service, clients, log) => {
-        const first = [...service.ends.keys()];
-        await clients.until('a renewed set', ({ keyId }) => keyId !== '' && !first.includes(keyId));
+        const first = new Set(service.ends.keys());
+        await clients.until('a renewed set', ({ keyId }) => keyId !== '' && !first.has(keyId));
         await service.answer(bad);
         const arrived = service.arrivals.length;
         await clients.until('a 503', ({ status }) => status === 503);
+        expect(await clients.roleList()).toMatchObject({ status: 200, body: 'Demo' });
         const [keyId, end] = [...service.ends].at(-1) ?? ['', 0];
         const during = clients.seen.filter(({ sentAt }) => sentAt > end - LIFE_MS);
         expect(during.some((seen) => seen.keyId === keyId)).toBe(true);
@@ -234,7 +244,7 @@ describe.concurrent('with sessions of seconds', () => {
         await clients.until('credentials again', ({ status }) => status === 200);
         // One may have been under way; each that begins now succeeds.
         expect(log().slice(told).split('no new credentials').length - 1).toBeLessThanOrEqual(1);
-        if (_what !== 'throttles') return;
+        if (what !== 'throttles') return;
         const gaps = service.arrivals
           .slice(arrived, -1)
           .map((at, index) => (service.arrivals[arrived + index + 1] ?? 0) - at);

@@ -30,6 +30,11 @@ function bench(options: CacheOptions = {}): Bench {
 }
 
 describe('a cached source', () => {
+  test('that gives nothing at all is an error', async () => {
+    const nothing = (() => Promise.resolve()) as unknown as () => Promise<SessionCredentials>;
+    await expect(cached(nothing)()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_EMPTY' });
+  });
+
   test('is called once for 100 callers at once, and told of once', async () => {
     const { credentials, service, refreshed } = bench();
     const sets = new Set(await Promise.all(Array.from({ length: 100 }, () => credentials())));
@@ -81,12 +86,18 @@ describe('a cached source', () => {
     expect(await outcome).toMatchObject({ code: 'ERR_TIMEOUT' });
   });
 
-  test('keeps no process alive', async () => {
+  test('keeps the process alive for a caller who waits, and not for a renewal', async () => {
     const { credentials, clock, service } = bench();
+    await credentials();
+    expect(clock.timers.keepAlive).toBe(0);
     service.behaviour = service.hanging();
+    await clock.advance(HOUR - 4 * MINUTE);
+    await credentials();
+    expect(clock.timers).toEqual({ all: 1, keepAlive: 0 });
+    await clock.advance(4 * MINUTE);
     const outcome = credentials().catch((error: unknown) => error);
     await settle();
-    expect(clock.timers).toEqual({ all: 1, keepAlive: 0 });
+    expect(clock.timers).toEqual({ all: 1, keepAlive: 1 });
     credentials.close();
     expect(await outcome).toMatchObject({ code: 'ERR_INTERRUPTED' });
     expect(clock.timers.all).toBe(0);

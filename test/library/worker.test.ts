@@ -33,3 +33,10 @@ it('a program uses two clients over two renewals and the end of two sessions, an
     await emulator.close();
   }
 }, 60_000);
+
+it('a program that waits for a source that hangs gets an error, and does not just end', async () => {
+  const program = `import { cached } from '${LIBRARY}';
+    await cached(() => new Promise(() => {}), { timeout: 200 })().catch(({ code }) => console.log(code));`;
+  const { status, stdout } = await runProgram(process.execPath, ['--input-type=module', '--eval', program]);
+  expect({ status, stdout }).toEqual({ status: 0, stdout: 'ERR_TIMEOUT\n' });
+});

@@ -89,6 +89,7 @@ describe('fromAssumeRole', () => {
   it.each<[string, CredentialsSource]>([
     ['rejects', () => Promise.reject(new Error('secret'))],
     ['gives nothing', () => Promise.resolve({ accessKeyId: '', secretAccessKey: '' })],
+    ['gives nothing at all', (() => Promise.resolve()) as unknown as CredentialsSource],
     ['gives a key that would split a header', { ...SOURCE, sessionToken: 'a\nb' }],
   ])('is an error when the source %s', async (_, source) => {
     const error = await refusal(() => fromAssumeRole(options({ source }))());

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +33,12 @@ function options(extra: WebIdentityProviderOptions = {}): WebIdentityProviderOpt
 function tokenFile(token: string): string {
   const path = join(folder, 'token');
   writeFileSync(path, `${token}\n`);
+  return path;
+}
+
+function pipe(): string {
+  const path = join(folder, 'pipe');
+  execFileSync('mkfifo', [path]);
   return path;
 }
 
@@ -101,6 +108,11 @@ describe('fromWebIdentity', () => {
     ['a file that is not there', () => ({ tokenFile: '/no/such/file' })],
     ['an empty file', () => ({ tokenFile: tokenFile('') })],
     ['a folder', () => ({ tokenFile: folder })],
+    ['a pipe that nobody writes to', () => ({ tokenFile: pipe() })],
+    [
+      'a retriever that gives nothing',
+      () => ({ tokenRetriever: () => Promise.resolve(undefined as unknown as string) }),
+    ],
     ['a file with more than a token', () => ({ tokenFile: tokenFile('two tokens') })],
     ['a retriever that rejects', () => ({ tokenRetriever: () => Promise.reject(new Error('header.claims')) })],
   ])('rejects for %s, and nothing is sent', async (_, given) => {
