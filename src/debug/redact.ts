@@ -39,11 +39,21 @@ const SECRET_NAMES: ReadonlySet<string> = new Set([
   'xamzsignature',
 ]);
 
-/** Names that hold a secret, as they stand in text that is not well-formed. */
-const SECRET_WORD = /secret|token|password|private-?key|signature|assertion|(?:pin|session(?:key)?)$/i;
-/** A name, what separates it from its value, and the value with the quote before it. From the name's first character
- * only: each other start would read a long name once more, and a server could keep us busy with one. */
-const NAMED_VALUE = /(?<![\w-])([\w-]+)(\\*["']?\s*[:=>]\s*)(\\*["'][^"'\\]*|[^"'<&\s\\]+)/g;
+/**
+ * In text that is not well-formed: the name of a secret, what separates it from
+ * its value, and the value with the quote before it. Looked for from a name's
+ * first character only: each other start would read a long name once more, and
+ * a server could keep us busy with one.
+ */
+const NAMED_SECRET = new RegExp(
+  [
+    /(?<![\w-])(?=[\w-]*(?:secret|token|password|private-?key|signature|assertion|(?:pin|session(?:key)?)(?![\w-])))/,
+    /([\w-]+\\*["']?\s*[:=>]\s*)(\\*["'][^"'\\]*|[^"'<&\s\\]+)/,
+  ]
+    .map(({ source }) => source)
+    .join(''),
+  'gi',
+);
 
 /** A header's value, as it may be shown. */
 export function shownHeader(name: string, value: string): string {
@@ -120,8 +130,9 @@ function shownUrlText(text: string): string {
 
 /** Text of any kind that should hold no secret: what looks like one is taken out all the same. */
 function shownText(text: string): string {
-  return text.replace(NAMED_VALUE, (whole, name: string, separator: string, value: string) =>
-    SECRET_WORD.test(name) ? `${name}${separator}${/^\\*["']/.exec(value)?.[0] ?? ''}${REDACTED}` : whole,
+  return text.replace(
+    NAMED_SECRET,
+    (_whole, name: string, value: string) => `${name}${/^\\*["']/.exec(value)?.[0] ?? ''}${REDACTED}`,
   );
 }
 

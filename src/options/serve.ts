@@ -48,8 +48,7 @@ export function serveOptions(flags: FlagValues, env: Readonly<Record<string, str
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--token-file and --token-source name the same file', {
       hint: 'give --token-source alone: clients can read that file too',
     });
-  const refreshBefore =
-    flags['refresh-before'] === undefined ? undefined : number(flags, 'refresh-before', 0, 1, 43_200);
+  const refreshBefore = refreshBeforeSeconds(flags, [first, ...others]);
   const cert = text(flags, 'tls-cert');
   const key = text(flags, 'tls-key');
   if ((cert === undefined) !== (key === undefined))
@@ -74,6 +73,17 @@ export function serveOptions(flags: FlagValues, env: Readonly<Record<string, str
     logFormat: text(flags, 'log-format'),
     shell: text(flags, 'shell'),
   };
+}
+
+/** A set that is renewed as soon as it comes would be asked for again and again. */
+function refreshBeforeSeconds(flags: FlagValues, roles: readonly RoleOptions[]): number | undefined {
+  if (flags['refresh-before'] === undefined) return undefined;
+  const seconds = number(flags, 'refresh-before', 0, 1, 43_199);
+  const short = roles.find(({ vending }) => (vending.session.durationSeconds ?? Infinity) <= seconds);
+  if (short === undefined) return seconds;
+  throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `--refresh-before is no less than the session of ${short.name}`, {
+    hint: 'give fewer seconds than --session-duration',
+  });
 }
 
 function checkHost(host: string): string {

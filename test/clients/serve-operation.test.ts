@@ -154,6 +154,7 @@ describe('a start that cannot succeed ends at once', () => {
     ['a token source that is not there', 'ERR_TOKEN_FILE', () => ['--token-source', join(dir, 'none')]],
     ['an audit log that cannot be', 'ERR_OUTPUT', () => ['--audit-log', join(dir, 'none/audit.log')]],
     ['a shell that is none', 'ERR_FLAG_VALUE', () => ['--shell', 'csh']],
+    ['no time to renew', 'ERR_FLAG_CONFLICT', () => ['--refresh-before', '900', '--session-duration', '900']],
   ])('with %s: %s', async (_what, code, more) => {
     const serve = spawnServe([...identityFlags(emulator), '--port', '0', ...more()]);
     running.push(serve);
@@ -211,6 +212,45 @@ test('several roles: each at its path, one of them with a token of its own and n
     ask({ port }, 'GET', `/latest/meta-data/iam/security-credentials/${path}`, { 'X-aws-ec2-metadata-token': body });
   expect(await imds('')).toMatchObject({ status: 200, body: 'Demo' });
   expect([(await imds('ci')).status, (await imds('admin')).status]).toEqual([200, 404]);
+});
+
+test('roles of profiles in the config file: each is served under the name of its profile', async () => {
+  const arn = (kind: 'trustAnchorArns' | 'profileArns' | 'roleArns'): string => emulator[kind][0] ?? '';
+  const config = join(dir, 'config');
+  writeFileSync(
+    config,
+    `[profile host]
+rolesanywhere_certificate = ${PKI}ec-p256.crt.pem
+rolesanywhere_private_key = ${PKI}ec-p256.key.pem
+rolesanywhere_intermediates = ${PKI}intermediate.pem
+rolesanywhere_trust_anchor_arn = ${arn('trustAnchorArns')}
+rolesanywhere_profile_arn = ${arn('profileArns')}
+rolesanywhere_endpoint = ${emulator.url}
+rolesanywhere_port = 0
+rolesanywhere_role_profiles = app backup
+
+[profile app]
+rolesanywhere_role_arn = ${arn('roleArns')}
+
+[profile backup]
+rolesanywhere_role_arn = ${arn('roleArns')}
+rolesanywhere_session_duration = 900
+rolesanywhere_token_file = ${join(dir, 'backup')}
+`,
+  );
+  const serve = await startServe(['--config-profile', 'host'], { env: { AWS_CONFIG_FILE: config } });
+  running.push(serve);
+  const { port, token } = endpointOf(serve);
+  const backup = readFileSync(join(dir, 'backup'), 'utf8');
+  const lifeOf = async (path: string, authorization: string): Promise<number> => {
+    const { status, body } = await ask({ port }, 'GET', path, { Authorization: authorization });
+    expect(status).toBe(200);
+    return Date.parse((JSON.parse(body) as { Expiration: string }).Expiration) - Date.now();
+  };
+  expect(await lifeOf('/credentials', token)).toBeGreaterThan(900_000);
+  expect(await lifeOf('/role/app', token)).toBeGreaterThan(900_000);
+  expect(await lifeOf('/role/backup', backup)).toBeLessThanOrEqual(900_000);
+  expect((await ask({ port }, 'GET', '/role/backup', { Authorization: token })).status).toBe(401);
 });
 
 test('health and metrics have a port of their own, which is open before the first credentials', async () => {

@@ -1,6 +1,12 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { DEFAULT_REFRESH, backoff, refreshThreshold, untilAttempt } from '../../src/credentials/refresh-policy.ts';
+import {
+  DEFAULT_REFRESH,
+  backoff,
+  refreshThreshold,
+  renewalAt,
+  untilAttempt,
+} from '../../src/credentials/refresh-policy.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -15,6 +21,16 @@ describe('the remaining life at which a set is renewed', () => {
     { life: 12 * HOUR, left: 25 * MINUTE, why: 'the same for the longest session' },
   ])('a life of $life ms: $left ms ($why)', ({ life, left }) => {
     expect(refreshThreshold(life, 0, DEFAULT_REFRESH)).toBe(left);
+  });
+
+  test.each([
+    { asked: 5 * MINUTE, life: 15 * MINUTE, left: 5 * MINUTE, interval: MINUTE },
+    { asked: 5 * MINUTE, life: 12 * HOUR, left: 5 * MINUTE, interval: MINUTE },
+    { asked: 2000, life: 5000, left: 2000, interval: 2000 },
+  ])('when $asked ms are asked for, a life of $life ms: $left ms', ({ asked, life, left, interval }) => {
+    const settings = { ...DEFAULT_REFRESH, ...renewalAt(asked) };
+    expect(refreshThreshold(life, 0, settings)).toBe(left);
+    expect(settings.minIntervalMs).toBe(interval);
   });
 
   test('chance moves it only earlier, by a tenth of the wait and five minutes at most', () => {

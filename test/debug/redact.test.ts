@@ -76,6 +76,7 @@ describe('bodies', () => {
     [`<A><SecretAccessKey><![CDATA[${S}]]></SecretAccessKey></A>`, REDACTED],
     [`{"x":"{\\"SessionToken\\":\\"${S}\\"}"}`, `{"x":"{\\"SessionToken\\":\\"${REDACTED}\\"}"}`],
     [`oops: {\\"sessionToken\\": \\"${S}\\"}`, `oops: {\\"sessionToken\\": \\"${REDACTED}\\"}`],
+    [`oops: token=${S}, my-pin: ${S}`, `oops: token=${REDACTED} my-pin: ${REDACTED}`],
     [`oops "password": "${S} ${S}", pin=${S}`, `oops "password": "${REDACTED}", pin=${REDACTED}`],
   ])('%s', (body, shown) => {
     expect(shownBody(body, harmless)).toBe(shown);
