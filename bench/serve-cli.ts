@@ -66,7 +66,7 @@ export async function startServe(
 }
 
 /** Flags that take a value, as arguments. */
-export function flagsOf(values: Readonly<Record<string, string>>): string[] {
+function flagsOf(values: Readonly<Record<string, string>>): string[] {
   return Object.entries(values).flatMap(([name, value]) => [`--${name}`, value]);
 }
 
