@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -174,5 +175,17 @@ describe('no kind at all', () => {
 
   it('is an error when there is none', async () => {
     expect((await refusal(() => find())).message).toBe('there are no credentials to assume a role with');
+  });
+});
+
+describe('a file that is none', () => {
+  it('is refused at once when it is a pipe that nobody writes to', async () => {
+    execFileSync('mkfifo', [join(home, '.aws', 'config')]);
+    expect((await refusal(() => find('profile'))).code).toBe('ERR_SOURCE_CREDENTIALS');
+  });
+
+  it('is refused when it is larger than 1 MiB', async () => {
+    write('credentials', '#'.repeat(1024 * 1024 + 1));
+    expect((await refusal(() => find('profile'))).code).toBe('ERR_SOURCE_CREDENTIALS');
   });
 });

@@ -1,5 +1,5 @@
 /** The AWS config file: where it is, which profiles it has, and what can be relied on of what they say. */
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RolesAnywhereError } from '../../errors.ts';
@@ -45,7 +45,8 @@ function defaultHome(env: Environment): string {
  */
 export function readConfigText(path: string): ConfigText {
   try {
-    const descriptor = openSync(path, 'r');
+    // Not to wait for whoever may write to a pipe.
+    const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const stats = fstatSync(descriptor);
       if (!stats.isFile()) throw unusable(path, 'is not a file');

@@ -1,6 +1,7 @@
 /** A profile of the AWS CLI's files: an access key, or a process that gives credentials. */
 import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RolesAnywhereError } from '../../errors.ts';
@@ -10,6 +11,7 @@ import { readJsonCredentials } from './json-credentials.ts';
 
 const PROCESS_TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 64 * 1024;
+const MAX_FILE_BYTES = 1024 * 1024;
 
 /**
  * AWS SDKs and Tools Reference Guide, "Shared config and credentials files".
@@ -47,12 +49,33 @@ function pathOf(env: SourceSurroundings['env'], variable: string, file: string):
   return env[variable] || join(env['HOME'] || homedir(), '.aws', file);
 }
 
+/** A file's text; empty where there is none. */
+async function readText(path: string): Promise<string> {
+  try {
+    // Not to wait for whoever may write to a pipe: nothing can interrupt that, not even the end of the process.
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      const stats = await file.stat();
+      if (!stats.isFile()) throw unreadable(path, 'is not a file', 'name a file');
+      if (stats.size > MAX_FILE_BYTES) throw unreadable(path, 'is larger than 1 MiB', 'name the right file');
+      return await file.readFile('utf8');
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (cause instanceof RolesAnywhereError) throw cause;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return '';
+    throw unreadable(path, 'cannot be read', 'check its mode', cause);
+  }
+}
+
+function unreadable(path: string, what: string, hint: string, cause?: unknown): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `${path} ${what}`, { hint, cause });
+}
+
 /** A section's settings, names in lower case; undefined when there is no such section, or no file. */
 async function readSection(path: string, name: string): Promise<ReadonlyMap<string, string> | undefined> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return '';
-    throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `${path} cannot be read`, { hint: 'check its mode', cause });
-  });
+  const text = await readText(path);
   let section: Map<string, string> | undefined;
   let inside = false;
   for (const line of text.split(/\r?\n/)) {
