@@ -1,12 +1,14 @@
 /**
  * The credentials server against a bare node:http server that answers the same
  * bytes, each in a process of its own: throughput and latency of the container
- * route, memory when idle, and memory with 10,000 idle connections.
+ * route, memory when idle, and memory with 10,000 idle connections. The rounds
+ * are short, so that a machine whose speed drifts is as fast for both of a
+ * pair, and with `taskset` the servers share one core and the load has the other.
  *
  * Usage: node scripts/run-ts.mjs bench/serve.ts [SECONDS_PER_ROUND] [ROUNDS]
  */
 
-import { fork } from 'node:child_process';
+import { fork, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -75,6 +77,11 @@ async function runChild(kind: string): Promise<void> {
     port = server.addresses[0]?.port ?? 0;
   }
   process.send?.(port);
+}
+
+/** Keeps a process on one core, where the system has `taskset` (util-linux). */
+function pin(pid: number, core: number): boolean {
+  return spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)]).status === 0;
 }
 
 interface Child {
@@ -199,10 +206,11 @@ interface Round {
 }
 
 async function main(): Promise<void> {
-  const seconds = Number(process.argv[2] ?? 1);
-  const rounds = Number(process.argv[3] ?? 25);
+  const seconds = Number(process.argv[2] ?? 0.3);
+  const rounds = Number(process.argv[3] ?? 100);
   const bare = await startChild('bare');
   const ours = await startChild('ours');
+  const pinned = [pin(process.pid, 0), pin(bare.process.pid ?? 0, 1), pin(ours.process.pid ?? 0, 1)].every(Boolean);
   try {
     await sleep(2000);
     const idle = { bare: rssMiB(bare), ours: rssMiB(ours) };
@@ -225,7 +233,7 @@ async function main(): Promise<void> {
       of(ours, field).map((value, round) => value / (of(bare, field)[round] ?? Number.NaN));
     const show = (child: Child): string =>
       `${median(of(child, 'perSecond')).toFixed(0)}/s, p50 ${median(of(child, 'p50')).toFixed(2)} ms, p99 ${median(of(child, 'p99')).toFixed(2)} ms, ${median(of(child, 'cpuUs')).toFixed(1)} us of CPU a request`;
-    console.log(`medians of ${rounds} rounds: bare ${show(bare)}\n                       ours ${show(ours)}`);
+    console.log(`medians of ${rounds} rounds${pinned ? ', pinned' : ', not pinned'}: bare ${show(bare)}\n                       ours ${show(ours)}`);
     // Of two neighbouring rounds each: what else the machine does falls on both.
     console.log(`throughput ${median(ratios('perSecond')).toFixed(3)} of bare (goal >= 0.9)`);
     console.log(`p99 ${median(ratios('p99')).toFixed(3)} of bare (goal <= 1.2)`);

@@ -22,8 +22,16 @@ export interface Clock {
 
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Milliseconds since the process began. Not `performance.now`: Node 20 loads a module for it, which stays in memory. */
-export const processAge = (): number => process.uptime() * 1000;
+const BEGUN = process.hrtime();
+
+/**
+ * Milliseconds since the process began, near enough. Not `performance.now`, for which Node 20 loads a module that stays
+ * in memory, and not `process.uptime`, which takes twice as long.
+ */
+export function processAge(): number {
+  const [seconds, nanoseconds] = process.hrtime(BEGUN);
+  return seconds * 1000 + nanoseconds / 1e6;
+}
 
 /** The system's clocks and Node's timers. */
 export const systemClock: Clock = {

@@ -16,12 +16,13 @@ export function sendAnswer(response: ServerResponse, { status, headers, body }: 
   response.end(body, 'latin1');
 }
 
+/** Seconds in which a client may use its connection again. What closes idle ones waits longer, so that no request meets the end. */
+const KEEP_ALIVE = ['Keep-Alive', 'timeout=30'];
+
 function answer(status: number, type: string, body: string, extra: readonly string[]): Answer {
-  return {
-    status,
-    headers: ['Content-Type', type, 'Content-Length', String(body.length), 'Cache-Control', 'no-store', ...extra],
-    body,
-  };
+  const plain = ['Content-Type', type, 'Content-Length', String(body.length), 'Cache-Control', 'no-store'];
+  const alive = extra.includes('Connection') ? [] : KEEP_ALIVE;
+  return { status, headers: [...plain, ...alive, ...extra], body };
 }
 
 /**

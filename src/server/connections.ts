@@ -1,51 +1,94 @@
 /**
- * Bounds the number of open connections without letting those who only hold
- * theirs keep others out: at the bound, the connection that has been idle for
- * longest makes room. One whose request is not there in full yet counts as
- * idle; one that waits for its answer does not.
+ * Bounds the number of open connections and how long they may idle, without
+ * letting those who only hold theirs keep others out: at the bound, the one
+ * that has been idle for longest makes room. One whose request is not there in
+ * full yet counts as idle; one that waits for its answer does not.
+ *
+ * node:http could do the second part, with a timer that it makes anew twice for
+ * each request; one sweep for all connections leaves a request two fields to write.
  */
 
 import type { Socket } from 'node:net';
+import { systemClock } from '../clock.ts';
+import type { Clock, Timer } from '../clock.ts';
+
+/** An open connection. */
+export interface Connection {
+  /** Requests without an answer so far: with pipelining there may be several. */
+  waiting: number;
+  /** Grows with each use, over all connections. */
+  lastUse: number;
+  /** Monotonic time of the first sweep that found it idle since its last use. */
+  idleSince: number | undefined;
+}
 
 export interface Connections {
-  /** Takes in a new connection; destroys the one idle for longest, or this one when all are busy. */
+  /** Takes in a new connection; destroys the one idle for longest, or this one when all are waiting. */
   add(socket: Socket): void;
   /** Counts `socket` in place of `raw`, which it wraps (TLS). */
   replace(raw: Socket, socket: Socket): void;
-  /** A request has come. */
-  busy(socket: Socket): void;
+  /** A request has come. What it gives is for {@link answered}. */
+  asked(socket: Socket): Connection;
   /** Its answer has gone. */
-  idle(socket: Socket): void;
+  answered(connection: Connection): void;
   /** Destroys all idle ones. */
   closeIdle(): void;
   /** Destroys all. */
   closeAll(): void;
   readonly size: number;
-  /** How many were closed to make room. */
-  readonly evicted: number;
 }
 
-export function createConnections(limit: number): Connections {
-  const open = new Set<Socket>();
-  /** In the order in which they became idle. */
-  const idle = new Set<Socket>();
-  let evicted = 0;
+export interface ConnectionLimits {
+  /** Open connections. */
+  readonly maxConnections: number;
+  /** Longest time without a request, in milliseconds; a connection may live up to a quarter longer. */
+  readonly idleTimeoutMs: number;
+}
+
+const SWEEPS_PER_TIMEOUT = 4;
+
+export function createConnections(limits: ConnectionLimits, clock: Clock = systemClock): Connections {
+  const { maxConnections, idleTimeoutMs } = limits;
+  const open = new Map<Socket, Connection>();
+  let uses = 0;
+  let timer: Timer | undefined;
 
   const take = (socket: Socket): void => {
-    open.add(socket);
-    idle.add(socket);
+    open.set(socket, { waiting: 0, lastUse: ++uses, idleSince: undefined });
     socket.once('close', () => drop(socket));
+    timer ??= clock.setTimer(sweep, idleTimeoutMs / SWEEPS_PER_TIMEOUT, false);
   };
   const drop = (socket: Socket): void => {
     open.delete(socket);
-    idle.delete(socket);
+    if (open.size > 0) return;
+    timer?.cancel();
+    timer = undefined;
+  };
+  const sweep = (): void => {
+    timer = clock.setTimer(sweep, idleTimeoutMs / SWEEPS_PER_TIMEOUT, false);
+    const now = clock.monotonic();
+    for (const [socket, connection] of open) {
+      if (connection.waiting > 0) continue;
+      connection.idleSince ??= now;
+      if (now - connection.idleSince >= idleTimeoutMs) socket.destroy();
+    }
+  };
+  /** Looks at all of them: that is rarer and cheaper than keeping them in order at each request. */
+  const longestIdle = (): Socket | undefined => {
+    let found: Socket | undefined;
+    let least = Infinity;
+    for (const [socket, { waiting, lastUse }] of open) {
+      if (waiting > 0 || lastUse >= least) continue;
+      found = socket;
+      least = lastUse;
+    }
+    return found;
   };
 
   return {
     add(socket) {
-      if (open.size >= limit) {
-        evicted++;
-        const [oldest] = idle;
+      if (open.size >= maxConnections) {
+        const oldest = longestIdle();
         if (oldest === undefined) {
           socket.destroy();
           return;
@@ -61,23 +104,25 @@ export function createConnections(limit: number): Connections {
       drop(raw);
       take(socket);
     },
-    busy(socket) {
-      idle.delete(socket);
+    asked(socket) {
+      // One that was pushed out may still have had a request to read.
+      const connection = open.get(socket) ?? { waiting: 0, lastUse: 0, idleSince: undefined };
+      connection.waiting++;
+      return connection;
     },
-    idle(socket) {
-      if (open.has(socket)) idle.add(socket);
+    answered(connection) {
+      connection.waiting--;
+      connection.lastUse = ++uses;
+      connection.idleSince = undefined;
     },
     closeIdle() {
-      for (const socket of idle) socket.destroy();
+      for (const [socket, { waiting }] of open) if (waiting === 0) socket.destroy();
     },
     closeAll() {
-      for (const socket of open) socket.destroy();
+      for (const socket of open.keys()) socket.destroy();
     },
     get size() {
       return open.size;
-    },
-    get evicted() {
-      return evicted;
     },
   };
 }

@@ -9,6 +9,7 @@ import { errorAnswer, sendAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import type { AuditLog } from './audit.ts';
 import { createConnections } from './connections.ts';
+import type { Connection } from './connections.ts';
 import { containerRoutes } from './container.ts';
 import { allowedHosts, readHead, refusalAnswer, refuse } from './guards.ts';
 import type { Refusal } from './guards.ts';
@@ -64,7 +65,7 @@ interface Listener {
 export async function startCredentialServer(options: CredentialServerOptions): Promise<CredentialServer> {
   const { roles, audit, log, metrics } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const connections = createConnections(limits.maxConnections);
+  const connections = createConnections(limits);
   const container = containerRoutes({ roles, audit });
   const imds = imdsRoutes({ roles: roles.filter((role) => role.imds), tokens: createSessionTokens(), audit });
   const onLoopback: Routes = options.imds ? new Map([...container, ...imds]) : container;
@@ -73,35 +74,35 @@ export async function startCredentialServer(options: CredentialServerOptions): P
   const addresses: BoundAddress[] = [];
   let closing = false;
 
-  const send = (response: ServerResponse, socket: Socket, label: string, answer: Answer): void => {
+  const send = (response: ServerResponse, connection: Connection, label: string, answer: Answer): void => {
     if (closing) response.shouldKeepAlive = false;
     metrics.request(label, answer.status);
     sendAnswer(response, answer);
-    connections.idle(socket);
+    connections.answered(connection);
   };
 
   const handle = (listener: Listener, request: IncomingMessage, response: ServerResponse): void => {
     const { socket, rawHeaders, method = '', url = '' } = request;
-    connections.busy(socket);
+    const connection = connections.asked(socket);
     const head = readHead(rawHeaders);
     const refusal = refuse(head, rawHeaders.length / 2, listener.hosts);
     if (refusal !== undefined) {
       refused(refusal, socket);
-      send(response, socket, 'refused', refusalAnswer(refusal));
+      send(response, connection, 'refused', refusalAnswer(refusal));
       return;
     }
     const route = findRoute(listener.routes, url);
     const label = route?.label ?? 'unknown';
     const answer = dispatch(route, { method, head, socket });
     if (!(answer instanceof Promise)) {
-      send(response, socket, label, answer);
+      send(response, connection, label, answer);
       return;
     }
     answer.then(
-      (settled) => send(response, socket, label, settled),
+      (settled) => send(response, connection, label, settled),
       (error: unknown) => {
         log.error('a request failed', { route: label, reason: error instanceof Error ? error.message : 'unknown' });
-        send(response, socket, label, INTERNAL);
+        send(response, connection, label, INTERNAL);
       },
     );
   };

@@ -3,9 +3,10 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { RolesAnywhereError } from '../../src/errors.ts';
+import { DEFAULT_LIMITS } from '../../src/server/http-server.ts';
 import { ask, credentials, HeldService, sendRaw, servedRole, startServer, TOKEN } from './support/server.ts';
 
-const quick = { headersTimeoutMs: 200, requestTimeoutMs: 400, keepAliveTimeoutMs: 200 };
+const quick = { headersTimeoutMs: 200, requestTimeoutMs: 400, idleTimeoutMs: 200 };
 
 /** Connections that are open; those that the server closes leave the set. */
 async function openIdle(port: number, count: number, first = ''): Promise<Set<Socket>> {
@@ -103,6 +104,28 @@ test('an idle keep-alive connection is closed in the end', async () => {
     `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n\r\n`,
   );
   expect(text).toMatch(/^HTTP\/1\.1 200 /);
+  // Shorter than what the server waits by default, so that a client never asks on a connection about to end.
+  expect(text).toContain('\r\nKeep-Alive: timeout=30\r\n');
+  expect(DEFAULT_LIMITS.idleTimeoutMs).toBeGreaterThan(30_000);
+  await server.close(0);
+});
+
+test('a client that asks and asks and never reads is cut off, and what waits for it is bounded', async () => {
+  const server = await startServer({ limits: quick });
+  const socket = connect(server.port, '127.0.0.1');
+  socket.on('error', () => undefined).pause();
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  await once(socket, 'connect');
+  const request = `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n\r\n`;
+  const many = request.repeat(1000);
+  const begun = process.memoryUsage().rss;
+  const flood = setInterval(() => {
+    if (socket.writableLength < 1_000_000) socket.write(many);
+  }, 1);
+  await closed;
+  clearInterval(flood);
+  expect(process.memoryUsage().rss - begun).toBeLessThan(200 * 1024 * 1024);
+  await expect.poll(() => server.connections()).toBe(0);
   await server.close(0);
 });
 
