@@ -18,8 +18,8 @@ export interface Connection {
   waiting: number;
   /** Grows with each use, over all connections. */
   lastUse: number;
-  /** Monotonic time of the first sweep that found it idle since its last use. */
-  idleSince: number | undefined;
+  /** Sweeps that found it idle since its last use. Counted, not timed: after a freeze, what has arrived is read before the next one. */
+  idleSweeps: number;
 }
 
 export interface Connections {
@@ -54,7 +54,7 @@ export function createConnections(limits: ConnectionLimits, clock: Clock = syste
   let timer: Timer | undefined;
 
   const take = (socket: Socket): void => {
-    open.set(socket, { waiting: 0, lastUse: ++uses, idleSince: undefined });
+    open.set(socket, { waiting: 0, lastUse: ++uses, idleSweeps: 0 });
     socket.once('close', () => drop(socket));
     timer ??= clock.setTimer(sweep, idleTimeoutMs / SWEEPS_PER_TIMEOUT, false);
   };
@@ -66,11 +66,10 @@ export function createConnections(limits: ConnectionLimits, clock: Clock = syste
   };
   const sweep = (): void => {
     timer = clock.setTimer(sweep, idleTimeoutMs / SWEEPS_PER_TIMEOUT, false);
-    const now = clock.monotonic();
     for (const [socket, connection] of open) {
       if (connection.waiting > 0) continue;
-      connection.idleSince ??= now;
-      if (now - connection.idleSince >= idleTimeoutMs) socket.destroy();
+      connection.idleSweeps++;
+      if (connection.idleSweeps > SWEEPS_PER_TIMEOUT) socket.destroy();
     }
   };
   /** Looks at all of them: that is rarer and cheaper than keeping them in order at each request. */
@@ -106,14 +105,14 @@ export function createConnections(limits: ConnectionLimits, clock: Clock = syste
     },
     asked(socket) {
       // One that was pushed out may still have had a request to read.
-      const connection = open.get(socket) ?? { waiting: 0, lastUse: 0, idleSince: undefined };
+      const connection = open.get(socket) ?? { waiting: 0, lastUse: 0, idleSweeps: 0 };
       connection.waiting++;
       return connection;
     },
     answered(connection) {
       connection.waiting--;
       connection.lastUse = ++uses;
-      connection.idleSince = undefined;
+      connection.idleSweeps = 0;
     },
     closeIdle() {
       for (const [socket, { waiting }] of open) if (waiting === 0) socket.destroy();

@@ -59,8 +59,13 @@ export async function makeServer(
   // Node would drop the lines above its own bound unseen, a guard's header among them. The guards count instead.
   server.maxHeadersCount = 0;
   server.on('clientError', refuseMalformed);
-  // No request handler sees this one.
-  server.on('connect', (_request, socket) => socket.end(rawAnswer('405 Method Not Allowed')));
+  // An expectation that nobody knows may be ignored (RFC 9110, section 10.1.1); node:http's own answer passes the guards by.
+  server.on('checkExpectation', handler);
+  // No request handler sees this one, and node:http has let go of the socket, its errors included.
+  server.on('connect', (_request, socket) => {
+    socket.on('error', () => undefined);
+    socket.end(rawAnswer('405 Method Not Allowed'), () => socket.destroy());
+  });
   return server;
 }
 
@@ -92,8 +97,9 @@ export function track(server: Server, tls: boolean, connections: Connections): v
   });
 }
 
-function peerOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`;
+/** Both ends: a client may use one port towards several addresses of this host. */
+function peerOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 function rawAnswer(status: string): string {

@@ -69,13 +69,16 @@ export async function startCredentialServer(options: CredentialServerOptions): P
   const container = containerRoutes({ roles, audit });
   const imds = imdsRoutes({ roles: roles.filter((role) => role.imds), tokens: createSessionTokens(), audit });
   const onLoopback: Routes = options.imds ? new Map([...container, ...imds]) : container;
-  const refused = createRefusalLog(log, metrics);
+  const refused = createRefusalLog(log);
   const servers: Server[] = [];
   const addresses: BoundAddress[] = [];
+  const maxWaiting = limits.maxConnections * WAITING_SHARE;
+  let waiting = 0;
   let closing = false;
 
   const send = (response: ServerResponse, connection: Connection, label: string, answer: Answer): void => {
-    if (closing) response.shouldKeepAlive = false;
+    // Not before the last of those that were sent together.
+    if (closing && connection.waiting === 1) response.shouldKeepAlive = false;
     metrics.request(label, answer.status);
     sendAnswer(response, answer);
     connections.answered(connection);
@@ -83,11 +86,19 @@ export async function startCredentialServer(options: CredentialServerOptions): P
 
   const handle = (listener: Listener, request: IncomingMessage, response: ServerResponse): void => {
     const { socket, rawHeaders, method = '', url = '' } = request;
+    // What the parser had in hand when its connection was cut.
+    if (socket.destroyed) return;
     const connection = connections.asked(socket);
+    if (connection.waiting > MAX_PIPELINED) {
+      metrics.refused('pipelined');
+      socket.destroy();
+      return;
+    }
     const head = readHead(rawHeaders);
     const refusal = refuse(head, rawHeaders.length / 2, listener.hosts);
     if (refusal !== undefined) {
-      refused(refusal, socket);
+      metrics.refused(refusal);
+      refused(refusal, socket, head.host);
       send(response, connection, 'refused', refusalAnswer(refusal));
       return;
     }
@@ -95,23 +106,35 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     const label = route?.label ?? 'unknown';
     const answer = dispatch(route, { method, head, socket });
     if (!(answer instanceof Promise)) {
+      if (answer.status === 401) refused('token', socket, head.host);
       send(response, connection, label, answer);
       return;
     }
-    answer.then(
-      (settled) => send(response, connection, label, settled),
-      (error: unknown) => {
-        log.error('a request failed', { route: label, reason: error instanceof Error ? error.message : 'unknown' });
-        send(response, connection, label, INTERNAL);
-      },
-    );
+    if (waiting >= maxWaiting) {
+      answer.catch(() => undefined);
+      send(response, connection, label, BUSY);
+      return;
+    }
+    waiting++;
+    const answered = (settled: Answer): void => {
+      waiting--;
+      send(response, connection, label, settled);
+    };
+    answer.then(answered, (error: unknown) => {
+      log.error('a request failed', { route: label, reason: error instanceof Error ? error.message : 'unknown' });
+      answered(INTERNAL);
+    });
   };
 
   const open = async (target: ListenTarget): Promise<void> => {
     const listener: Listener = { hosts: new Set(), routes: new Map() };
     const server = await makeServer(options.tls, limits, (request, response) => handle(listener, request, response));
     track(server, options.tls !== undefined, connections);
-    server.on('clientError', () => metrics.refused('malformed'));
+    server.on('clientError', ({ code }: NodeJS.ErrnoException) => {
+      // A client that goes away, or that never spoke TLS to its end, sent nothing to refuse.
+      if (code === 'ERR_HTTP_REQUEST_TIMEOUT') metrics.refused('timeout');
+      else if (code?.startsWith('HPE_') === true) metrics.refused('malformed');
+    });
     const bound = await bind(server, target);
     if (bound === undefined) {
       log.debug('an optional address is not there', 'address' in target ? { address: target.address } : {});
@@ -128,6 +151,9 @@ export async function startCredentialServer(options: CredentialServerOptions): P
 
   const close = async (graceMs: number): Promise<void> => {
     closing = true;
+    // Who is at work on a connection hears of its end with an answer, instead of losing a request that is on its way.
+    if (graceMs > 0 && connections.size > 0)
+      await new Promise((resolve) => setTimeout(resolve, Math.min(graceMs, FAREWELL_MS)));
     const closed = servers.map(
       (server) =>
         new Promise<void>((resolve) => {
@@ -159,6 +185,16 @@ export async function startCredentialServer(options: CredentialServerOptions): P
 
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '::1'];
 
+/** For how long a stop goes on answering before it closes what is idle. */
+const FAREWELL_MS = 100;
+
+/** Most requests of one connection without an answer: no SDK sends two, and what waits here is memory. */
+const MAX_PIPELINED = 16;
+
+/** Of all connections, those that may wait for credentials: the rest serve the roles that have theirs. */
+const WAITING_SHARE = 0.75;
+
+const BUSY = errorAnswer(503, 'Busy', 'too many requests wait for credentials');
 const INTERNAL = errorAnswer(500, 'ERR_INTERNAL', 'internal error', ['Connection', 'close']);
 
 /** With port 0, the port that the first address got is for all. */
@@ -169,15 +205,27 @@ function samePort(target: ListenTarget, bound: readonly BoundAddress[]): ListenT
 
 const REFUSAL_LOG_INTERVAL_MS = 60_000;
 
-/** Counts refusals, and logs the first of a kind in a minute: each may be an attack, and a flood of lines would be another. */
-function createRefusalLog(log: Log, metrics: Metrics): (refusal: Refusal, socket: Socket) => void {
-  const logged = new Map<Refusal, number>();
-  return (refusal, socket) => {
-    metrics.refused(refusal);
+/** Of a Host header in the log. */
+const MAX_LOGGED_HOST = 100;
+
+const REFUSAL_HINTS: Readonly<Partial<Record<Refusal | 'token', string>>> = {
+  host: 'when clients call this server by that name, say so with --allowed-host',
+  token: 'the client has an old token or none: give it the lines that serve printed',
+};
+
+/** Logs the first refusal of a kind in a minute: each may be an attack, and a flood of lines would be another. */
+function createRefusalLog(log: Log): (refusal: Refusal | 'token', socket: Socket, host: string | undefined) => void {
+  const logged = new Map<Refusal | 'token', number>();
+  return (refusal, socket, host) => {
     const now = processAge();
     const last = logged.get(refusal);
     if (last !== undefined && now - last < REFUSAL_LOG_INTERVAL_MS) return;
     logged.set(refusal, now);
-    log.warn('a request was refused', { guard: refusal, client: socket.remoteAddress });
+    log.warn('a request was refused', {
+      guard: refusal,
+      client: socket.remoteAddress,
+      host: host?.slice(0, MAX_LOGGED_HOST),
+      hint: REFUSAL_HINTS[refusal],
+    });
   };
 }

@@ -5,6 +5,7 @@ import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../errors.ts';
 import { errorAnswer, jsonAnswer, sendAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
+import { createConnections } from './connections.ts';
 import { bind } from './listen.ts';
 import type { BoundAddress, ListenTarget } from './listen.ts';
 import { isReady } from './metrics.ts';
@@ -25,7 +26,8 @@ export interface StatusServer {
   close(): Promise<void>;
 }
 
-const MAX_CONNECTIONS = 64;
+/** Of those who only hold theirs, the one idle for longest makes room: a probe must always get through. */
+const LIMITS = { maxConnections: 64, idleTimeoutMs: 60_000 };
 
 /**
  * Reads `[ADDRESS:]PORT`.
@@ -45,13 +47,16 @@ export function parseStatusListen(value: string): ListenTarget {
 
 /** @throws RolesAnywhereError `ERR_LISTEN` */
 export async function startStatusServer(options: StatusServerOptions): Promise<StatusServer> {
+  const connections = createConnections(LIMITS);
   const server = createServer(
-    { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 60_000 },
+    { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 0 },
     (request, response) => {
+      const connection = connections.asked(request.socket);
       sendAnswer(response, answerStatus(request.method ?? '', request.url ?? '', options));
+      connections.answered(connection);
     },
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  server.on('connection', (socket) => connections.add(socket));
   const address = await bind(server, options.listen);
   if (address === undefined) throw new RolesAnywhereError('ERR_LISTEN', 'the address of --metrics-listen is not there');
   return {

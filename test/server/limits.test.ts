@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
@@ -21,6 +22,17 @@ async function openIdle(port: number, count: number, first = ''): Promise<Set<So
     }),
   );
   return open;
+}
+
+/** Asks over a kept connection; gives what the answer says of it. */
+function getByAgent(agent: Agent, port: number): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    const headers = { Authorization: TOKEN };
+    const sent = request({ agent, host: '127.0.0.1', port, path: '/credentials', headers }, (response) => {
+      response.resume().on('end', () => resolve(response.headers.connection));
+    });
+    sent.on('error', reject).end();
+  });
 }
 
 function refuseAll(): never {
@@ -116,8 +128,8 @@ test('a client that asks and asks and never reads is cut off, and what waits for
   socket.on('error', () => undefined).pause();
   const closed = new Promise((resolve) => socket.once('close', resolve));
   await once(socket, 'connect');
-  const request = `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n\r\n`;
-  const many = request.repeat(1000);
+  const asking = `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n\r\n`;
+  const many = asking.repeat(1000);
   const begun = process.memoryUsage().rss;
   const flood = setInterval(() => {
     if (socket.writableLength < 1_000_000) socket.write(many);
@@ -126,6 +138,75 @@ test('a client that asks and asks and never reads is cut off, and what waits for
   clearInterval(flood);
   expect(process.memoryUsage().rss - begun).toBeLessThan(200 * 1024 * 1024);
   await expect.poll(() => server.connections()).toBe(0);
+  await server.close(0);
+});
+
+test('a client that sends request after request while there is nothing to give is cut off, and nobody else', async () => {
+  const held = new HeldService();
+  const role = servedRole('Demo', { vend: held.vend });
+  const server = await startServer({ roles: [role] });
+  const patient = ask(server, 'GET', '/credentials', { Authorization: TOKEN });
+  await expect.poll(() => server.connections()).toBe(1);
+  const asking = `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n\r\n`;
+  expect(await sendRaw(server.port, asking.repeat(5000))).toBe('');
+  await expect.poll(() => server.connections()).toBe(1);
+  held.answer(credentials());
+  expect((await patient).status).toBe(200);
+  expect(server.metrics.expose([], 0, 0)).toContain('{reason="pipelined"} 1');
+  await server.close(0);
+  role.provider.close();
+});
+
+test('those who wait for one role leave room for another', async () => {
+  const held = new HeldService();
+  const waiting = servedRole('Waiting', { vend: held.vend });
+  const ready = servedRole('Ready');
+  await ready.provider.start();
+  const server = await startServer({ roles: [waiting, ready], limits: { maxConnections: 40 } });
+  const asked = Array.from({ length: 40 }, () => ask(server, 'GET', '/role/Waiting', { Authorization: TOKEN }));
+  await expect.poll(() => server.connections()).toBe(30);
+  expect((await ask(server, 'GET', '/role/Ready', { Authorization: TOKEN })).status).toBe(200);
+  held.answer(credentials());
+  const statuses = (await Promise.all(asked)).map(({ status }) => status);
+  expect(statuses.filter((status) => status === 200)).toHaveLength(30);
+  expect(statuses.filter((status) => status === 503)).toHaveLength(10);
+  await server.close(0);
+  waiting.provider.close();
+});
+
+test('CONNECT and a reset after it end nothing but their connection', async () => {
+  const server = await startServer();
+  for (let i = 0; i < 20; i++) {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n', () => socket.resetAndDestroy());
+    await once(socket, 'close');
+  }
+  expect(await sendRaw(server.port, 'CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n')).toMatch(/^HTTP\/1\.1 405 /);
+  expect((await ask(server, 'GET', '/credentials', { Authorization: TOKEN })).status).toBe(200);
+  await expect.poll(() => server.connections()).toBe(0);
+  await server.close(0);
+});
+
+test('an expectation that nobody knows passes no guard by', async () => {
+  const server = await startServer();
+  expect((await ask(server, 'GET', '/credentials', { Host: 'evil', Expect: 'x' })).status).toBe(403);
+  expect((await ask(server, 'GET', '/credentials', { Authorization: TOKEN, Expect: 'x' })).status).toBe(200);
+  await server.close(0);
+});
+
+test('resets are not counted as malformed requests, and what is malformed is', async () => {
+  const server = await startServer();
+  for (let i = 0; i < 20; i++) {
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    await once(socket, 'connect');
+    socket.write(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\n\r\n`, () => socket.resetAndDestroy());
+    await once(socket, 'close');
+  }
+  await sendRaw(server.port, 'no HTTP at all\r\n\r\n');
+  await expect.poll(() => server.metrics.expose([], 0, 0)).toContain('refused_requests_total{reason="malformed"} 1\n');
   await server.close(0);
 });
 
@@ -148,11 +229,51 @@ test('a stop answers what was asked, refuses what comes later and ends', async (
   const asked = ask(server, 'GET', '/credentials', { Authorization: TOKEN, Connection: 'keep-alive' });
   await expect.poll(() => server.connections()).toBe(6);
   const closed = server.close(10_000);
-  await expect(ask(server, 'GET', '/credentials')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+  await expect
+    .poll(() => ask(server, 'GET', '/credentials').catch((error: NodeJS.ErrnoException) => error.code))
+    .toBe('ECONNREFUSED');
   held.answer(credentials());
   expect(await asked).toMatchObject({ status: 200, headers: { connection: 'close' } });
   await closed;
   await expect.poll(() => idle.size).toBe(0);
+  role.provider.close();
+});
+
+test('a stop loses no request of clients that ask again and again', async () => {
+  const server = await startServer();
+  const agent = new Agent({ keepAlive: true, maxSockets: 20 });
+  const faults: string[] = [];
+  let lastWord = 0;
+  const client = async (): Promise<void> => {
+    for (;;) {
+      const answer = await getByAgent(agent, server.port).catch((error: NodeJS.ErrnoException) => error.code);
+      if (answer === 'close') lastWord++;
+      if (answer === 'close' || answer === 'ECONNREFUSED') return;
+      if (answer === 'keep-alive') continue;
+      faults.push(String(answer));
+      return;
+    }
+  };
+  const clients = Array.from({ length: 20 }, client);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await server.close(5000);
+  await Promise.all(clients);
+  expect(faults).toEqual([]);
+  expect(lastWord).toBeGreaterThan(0);
+  agent.destroy();
+});
+
+test('a stop answers all that was sent together', async () => {
+  const held = new HeldService();
+  const role = servedRole('Demo', { vend: held.vend });
+  const server = await startServer({ roles: [role] });
+  const asking = `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n\r\n`;
+  const text = sendRaw(server.port, asking.repeat(3));
+  await expect.poll(() => server.connections()).toBe(1);
+  const closed = server.close(10_000);
+  held.answer(credentials());
+  expect((await text).match(/HTTP\/1\.1 200/g)).toHaveLength(3);
+  await closed;
   role.provider.close();
 });
 

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import type { ProviderStatus } from '../../src/credentials/provider.ts';
 import { RolesAnywhereError } from '../../src/errors.ts';
@@ -36,6 +38,15 @@ test('healthz is well while the process lives, also without credentials', async 
   const { server, port } = await start({ a: status({ state: 'unavailable' }) });
   expect(await ask({ port }, 'GET', '/healthz')).toMatchObject({ status: 200, body: 'ok\n' });
   expect(await ask({ port }, 'HEAD', '/healthz')).toMatchObject({ status: 200, body: '' });
+  await server.close();
+});
+
+test('those who hold their connections keep no probe out', async () => {
+  const { server, port } = await start({ a: status() });
+  const holders = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
+  await Promise.all(holders.map((socket) => once(socket, 'connect')));
+  for (let i = 0; i < 10; i++) expect((await ask({ port }, 'GET', '/healthz')).status).toBe(200);
+  for (const socket of holders) socket.destroy();
   await server.close();
 });
 

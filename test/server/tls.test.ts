@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { expect, test } from 'vitest';
 import { pkiText } from '../support/pki.ts';
 import { sendRaw, startServer, TOKEN } from './support/server.ts';
@@ -61,4 +62,24 @@ test('beyond the loopback there is no IMDS', async () => {
   expect((await get(server.port, '/credentials', { Authorization: TOKEN })).statusCode).toBe(200);
   expect((await get(server.port, '/credentials', { Host: `127.0.0.1:${server.port}` })).statusCode).toBe(403);
   await server.close(1000);
+});
+
+test('two connections from one port to two addresses of the host are both counted, and both end', async () => {
+  const server = await startServer({
+    tls,
+    listen: [{ address: '0.0.0.0', port: 0 }],
+    limits: { idleTimeoutMs: 200, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
+  });
+  const from = { port: server.port, localAddress: '127.0.0.1', rejectUnauthorized: false };
+  const first = connectTls({ ...from, host: '127.0.0.1' }).on('error', () => undefined);
+  await once(first, 'connect');
+  // The first one has not shaken hands yet: both are on their way.
+  const second = connectTls({ ...from, host: '127.0.0.2', localPort: first.localPort }).on('error', () => undefined);
+  const closed = Promise.all([once(first, 'close'), once(second, 'close')]);
+  await Promise.all([once(first, 'secureConnect'), once(second, 'secureConnect')]);
+  expect(server.connections()).toBe(2);
+  for (const socket of [first, second]) socket.resume();
+  await closed;
+  await expect.poll(() => server.connections()).toBe(0);
+  await server.close(0);
 });
