@@ -22,6 +22,8 @@ export interface Material {
   readonly rereadable: boolean;
   /** Permission bits of a plain file; undefined for anything else, and on Windows. */
   readonly mode?: number | undefined;
+  /** Another user's, and this process is not root: it may be read by the group's permission, such as a mounted secret is. */
+  readonly foreign?: boolean | undefined;
 }
 
 /** Reads what `value` of `flag` names. */
@@ -55,7 +57,8 @@ export const readMaterialFile: ReadMaterial = (flag, path) => {
         hint: 'whatever wrote the file did not finish: make it again',
       });
     const mode = stats.isFile() && process.platform !== 'win32' ? stats.mode & 0o777 : undefined;
-    return { flag, source, bytes, rereadable: stats.isFile(), mode };
+    const foreign = ![0, stats.uid].includes(process.geteuid?.() ?? 0);
+    return { flag, source, bytes, rereadable: stats.isFile(), mode, foreign };
   } catch (error) {
     throw error instanceof RolesAnywhereError ? error : accessError(flag, source, error);
   } finally {

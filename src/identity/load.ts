@@ -257,13 +257,13 @@ interface Oddities {
   keyMaterial: Material;
 }
 
-/** Bits of a mode that let the group and others read. */
-const READABLE = 0o044;
-
-async function warnOf({ leaf, unrelated, keyMaterial: { mode = 0, source } }: Oddities, warn?: Warn): Promise<void> {
-  if (warn === undefined || (unrelated.length === 0 && (mode & READABLE) === 0)) return;
+async function warnOf({ leaf, unrelated, keyMaterial }: Oddities, warn?: Warn): Promise<void> {
+  const { mode = 0, foreign, source } = keyMaterial;
+  // Of the bits that let the group and others read. Without the group's, this process could not read another user's file.
+  const readable = mode & (foreign === true ? 0o004 : 0o044);
+  if (warn === undefined || (unrelated.length === 0 && readable === 0)) return;
   const { readableWarning, unrelatedWarning } = await import('./verdicts.ts');
-  if ((mode & READABLE) !== 0) warn(readableWarning(source, mode));
+  if (readable !== 0) warn(readableWarning(source, mode, foreign));
   if (unrelated.length > 0) warn(unrelatedWarning(leaf, unrelated));
 }
 

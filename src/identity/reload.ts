@@ -153,6 +153,15 @@ class IdentityKeeper implements IdentityWatcher {
     await this.#retire(this.#held);
   }
 
+  /**
+   * A look that begins after the call; never rejects. One that is under way may have read a file before it was replaced:
+   * it would answer for what was there then. Those who wait for the same one share the next.
+   */
+  async #checkAnew(): Promise<void> {
+    await this.#checking;
+    await this.#check();
+  }
+
   /** One look at the files, whoever asks; never rejects. */
   #check(forced = false): Promise<void> {
     if (this.#closed) return Promise.resolve();
@@ -163,7 +172,7 @@ class IdentityKeeper implements IdentityWatcher {
   #checkInTime(): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#clock.setTimer(resolve, MAX_LOOK_MS, false);
-      void this.#check().finally(() => {
+      void this.#checkAnew().finally(() => {
         timer.cancel();
         resolve();
       });
@@ -270,7 +279,7 @@ class IdentityKeeper implements IdentityWatcher {
     this.#eventTimer ??= this.#clock.setTimer(
       () => {
         this.#eventTimer = undefined;
-        void (this.#checking ?? Promise.resolve()).then(() => this.#check());
+        void this.#checkAnew();
       },
       this.#settleMs,
       false,

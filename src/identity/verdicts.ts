@@ -59,11 +59,11 @@ export function unrelatedWarning(leaf: Certificate, unrelated: readonly Certific
 const MAX_SHOWN = 5;
 
 /** A warning of a key file that others can read. */
-export function readableWarning(source: string, mode: number): IdentityWarning {
-  const who = [mode & 0o040 && 'its group', mode & 0o004 && 'everybody'].filter(Boolean).join(' and ');
+export function readableWarning(source: string, mode: number, foreign = false): IdentityWarning {
+  const who = [!foreign && mode & 0o040 && 'its group', mode & 0o004 && 'everybody'].filter(Boolean).join(' and ');
   return {
     code: 'WARN_KEY_READABLE',
-    message: `${source} holds a private key and can be read by ${who} (mode 0${mode.toString(8)}): chmod 600`,
+    message: `${source} holds a private key and can be read by ${who} (mode 0${mode.toString(8)}): chmod ${foreign ? 'o-r' : '600'}`,
   };
 }
 

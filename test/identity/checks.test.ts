@@ -1,5 +1,5 @@
 import { chmodSync, copyFileSync, readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import {
   certificatePem,
   generateKeys,
@@ -214,6 +214,25 @@ describe('what is odd and no reason to refuse', () => {
       chmodSync(key, mode);
       expect((await load({ ...good(), privateKey: key })).warnings).toEqual([]);
       chmodSync(key, 0o600);
+    },
+  );
+
+  // As a secret that Kubernetes mounts for a group, or a key that root lets a service's group read.
+  it.skipIf(process.platform === 'win32').each([
+    [0o440, 65532, []],
+    [0o640, 65532, []],
+    [0o644, 65532, [expect.stringMatching(/can be read by everybody \(mode 0644\): chmod o-r$/)]],
+    [0o640, 0, [expect.stringMatching(/can be read by its group \(mode 0640\): chmod 600$/)]],
+  ])(
+    "is not said of the group's permission for another user's file: mode %o, process of %i",
+    async (mode, uid, said) => {
+      const key = pki.path(`foreign-${mode}-${uid}.key.pem`);
+      copyFileSync(pki.path('ec-p256.key.pem'), key);
+      chmodSync(key, mode);
+      const geteuid = vi.spyOn(process as { geteuid: () => number }, 'geteuid').mockReturnValue(uid);
+      const { warnings } = await load({ ...good(), privateKey: key });
+      geteuid.mockRestore();
+      expect(warnings.map(({ message }) => message)).toEqual(said);
     },
   );
 

@@ -1,4 +1,5 @@
 import { X509Certificate, verify } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -201,6 +202,21 @@ describe('what is not taken', () => {
     await byRename(dir, pair(2), 0);
     expect(await watcher.use(async ({ serialNumber }) => serialNumber)).toBe(pair(2).serialNumber);
   });
+});
+
+test('what was put in place while the files were looked at is noticed before the next use', async () => {
+  await byRename(dir, pair(0), 0);
+  let used: Promise<string> | undefined;
+  const { watcher } = await watchFiles({
+    // Told when a look has read the files for the last time, and before it is over.
+    onError() {
+      writeFileSync(certificatePath(dir), pair(1).certificate);
+      used ??= watcher.use(async ({ serialNumber }) => serialNumber);
+    },
+  });
+  await writeFile(keyPath(dir), pair(1).key);
+  await until(() => used !== undefined);
+  expect(await used).toBe(pair(1).serialNumber);
 });
 
 /** Identities of memory, with a count of their closings. */
