@@ -37,15 +37,19 @@ const CODE: Readonly<Record<CommandName, () => Promise<{ run: RunCommand }>>> = 
 /** Once more than the command line was read: where its values are from. */
 let configured: Configured | undefined;
 
+/** The command line, once it was read. */
+let understood: Parsed | undefined;
+
 async function main(tokens: readonly string[]): Promise<number> {
   const parsed = (await parseOutside(tokens)) ?? parseOrdinary(tokens, isHelper) ?? (await parseAnything(tokens));
   if (typeof parsed === 'number') return parsed;
+  understood = parsed;
   const { command, flags, args, compat } = parsed;
   const most = commandRow(command).args ?? 0;
-  if (args.length > most)
-    printError('warning: arguments that belong to no flag are ignored, as aws_signing_helper does\n');
-  const stderr =
-    flags['log-format'] === 'json' ? (await import('./debug/json-lines.ts')).jsonLines(printError) : printError;
+  const format = flags['log-format'];
+  const json = format === undefined ? command === 'serve' && !stderrIsTerminal() : format === 'json';
+  const stderr = json ? (await import('./debug/json-lines.ts')).jsonLines(printError) : printError;
+  if (args.length > most) stderr('warning: arguments that belong to no flag are ignored, as aws_signing_helper does\n');
   for (const warning of configured?.warnings ?? []) stderr(`warning: ${warning}\n`);
   if (configured !== undefined && flags['print-config'] !== undefined) {
     print((await import('./commands/print-config.ts')).printConfig(configured));
@@ -61,7 +65,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     compat,
     stop: untilStopped,
     onReload: (listener) => process.on('SIGHUP', listener),
-    stderrIsTerminal: () => process.stderr.isTTY,
+    stderrIsTerminal,
   };
   await run(flags, io);
   return 0;
@@ -135,6 +139,10 @@ function write(descriptor: number, data: string | Uint8Array): void {
   }
 }
 
+function stderrIsTerminal(): boolean {
+  return process.stderr.isTTY;
+}
+
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }
@@ -144,8 +152,10 @@ async function fail(thrown: unknown): Promise<void> {
   const { report } = await import('./debug/report.ts');
   const failure =
     configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
-  const flags = configured?.parsed.flags;
-  process.exit(EXIT_STATUS[report(failure, { program, argv: process.argv, flags, write: printError }).class]);
+  const { argv, env } = process;
+  const parsed = understood ?? configured?.parsed;
+  const { class: kind } = report(failure, { program, argv, parsed, env, stderrIsTerminal, write: printError });
+  process.exit(EXIT_STATUS[kind]);
 }
 
 process.on('uncaughtException', (error) => void fail(error));

@@ -8,14 +8,17 @@ export interface ReportOptions {
   readonly program: string;
   /** The command line, which may have failed before it was understood. */
   readonly argv: readonly string[];
-  /** What was made of it, where that took more than the command line. */
-  readonly flags?: Readonly<Record<string, unknown>> | undefined;
+  /** What was made of it, where it was understood. */
+  readonly parsed?: { readonly command: string; readonly flags: Readonly<Record<string, unknown>> } | undefined;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly stderrIsTerminal: () => boolean;
   readonly write: (text: string) => void;
 }
 
 /** Tells of a failure and gives it back as the error that it counts as. */
-export function report(failure: unknown, { program, argv, flags, write }: ReportOptions): RolesAnywhereError {
-  const debug = flags === undefined ? argv.includes('--debug') : flags['debug'] === true;
+export function report(failure: unknown, options: ReportOptions): RolesAnywhereError {
+  const { program, argv, parsed, write } = options;
+  const debug = parsed === undefined ? argv.includes('--debug') : parsed.flags['debug'] === true;
   const error =
     failure instanceof RolesAnywhereError
       ? failure
@@ -25,11 +28,7 @@ export function report(failure: unknown, { program, argv, flags, write }: Report
         });
   const { cause } = error;
   const shownCause = debug && cause !== undefined ? trace(cause) : [];
-  write(
-    (flags === undefined ? wantsJson(argv) : flags['log-format'] === 'json')
-      ? jsonError(error, shownCause)
-      : text(program, error, shownCause),
-  );
+  write(wantsJson(options) ? jsonError(error, shownCause) : text(program, error, shownCause));
   return error;
 }
 
@@ -50,11 +49,20 @@ function text(program: string, error: RolesAnywhereError, shownCause: readonly s
   return lines.map((line) => `${line.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')}\n`).join('');
 }
 
-/** Whether the line asks for JSON. */
-function wantsJson(argv: readonly string[]): boolean {
+/** Whether the rest of standard error is JSON: it is asked for, or it is what `serve` says to no terminal. */
+function wantsJson({ argv, parsed, env, stderrIsTerminal }: ReportOptions): boolean {
+  const format =
+    parsed === undefined ? (formatIn(argv) ?? env['ROLES_ANYWHERE_LOG_FORMAT']) : parsed.flags['log-format'];
+  if (format !== undefined) return format === 'json';
+  const command = parsed?.command ?? argv.slice(2).find((token) => !token.startsWith('-'));
+  return command === 'serve' && !stderrIsTerminal();
+}
+
+/** The format that a line asks for which was not understood. */
+function formatIn(argv: readonly string[]): string | undefined {
   const at = argv.findLastIndex((token) => /^--log-format(?:=|$)/.test(token));
-  const token = argv[at] ?? '';
-  return (token === '--log-format' ? argv[at + 1] : token.slice('--log-format='.length)) === 'json';
+  const token = argv[at];
+  return token === '--log-format' ? argv[at + 1] : token?.slice('--log-format='.length);
 }
 
 /** Where an error came from, without the message of one that quotes what it could not parse. */
