@@ -9,7 +9,6 @@ import { DaemonSet } from 'kubernetes-models/apps/v1/DaemonSet';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { Namespace } from 'kubernetes-models/v1/Namespace';
 import { Pod } from 'kubernetes-models/v1/Pod';
-import { Secret } from 'kubernetes-models/v1/Secret';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { commandRow } from '../../src/options/flags.ts';
@@ -33,7 +32,7 @@ describe.runIf(requireTool('systemd-analyze'))('the systemd units', () => {
     for (const unit of units) {
       const text = readFileSync(`${DEPLOY}systemd/${unit}`, 'utf8');
       // The program need not be installed where this runs.
-      writeFileSync(join(own, unit), text.replace('ExecStart=/usr/bin/roles-anywhere', 'ExecStart=/usr/bin/env'));
+      writeFileSync(join(own, unit), text.replace('ExecStart=/usr/local/bin/roles-anywhere', 'ExecStart=/usr/bin/env'));
     }
     const paths = units.map((unit) => join(own, unit));
     expect(await runProgram('systemd-analyze', ['verify', ...paths])).toEqual({ status: 0, stdout: '', stderr: '' });
@@ -64,7 +63,6 @@ const KINDS: Record<string, { new (data: never): { validate(): void }; type: str
   Deployment: Object.assign(Deployment, { type: 'IDeployment', module: 'kubernetes-models/apps/v1/Deployment' }),
   Namespace: Object.assign(Namespace, { type: 'INamespace', module: 'kubernetes-models/v1/Namespace' }),
   Pod: Object.assign(Pod, { type: 'IPod', module: 'kubernetes-models/v1/Pod' }),
-  Secret: Object.assign(Secret, { type: 'ISecret', module: 'kubernetes-models/v1/Secret' }),
 };
 
 function manifests(file: string): Manifest[] {
@@ -125,6 +123,19 @@ function findArgs(value: unknown): string[][] {
   if (typeof value !== 'object' || value === null) return [];
   return Object.entries(value).flatMap(([key, inner]) => (key === 'args' ? [inner as string[]] : findArgs(inner)));
 }
+
+test('no manifest holds a secret: to apply it would empty the one that is there', () => {
+  for (const file of ['sidecar.yaml', 'node.yaml'])
+    expect(manifests(file).map(({ kind }) => kind)).not.toContain('Secret');
+});
+
+test('the variables of the unit are those that its first lines write', () => {
+  const text = readFileSync(`${DEPLOY}systemd/roles-anywhere.service`, 'utf8');
+  const names = [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name);
+  const [, written = '', path] = /^# {3}printf '([^']*)' .* >(\S+)$/m.exec(text) ?? [];
+  expect([...written.matchAll(/(\w+)=%s\\n/g)].map(([, name]) => name)).toEqual(names);
+  expect(text).toContain(`\nEnvironmentFile=${path}\n`);
+});
 
 test('the flags of the unit are flags of serve', () => {
   const text = readFileSync(`${DEPLOY}systemd/roles-anywhere.service`, 'utf8');
