@@ -233,7 +233,9 @@ async function main(): Promise<void> {
       of(ours, field).map((value, round) => value / (of(bare, field)[round] ?? Number.NaN));
     const show = (child: Child): string =>
       `${median(of(child, 'perSecond')).toFixed(0)}/s, p50 ${median(of(child, 'p50')).toFixed(2)} ms, p99 ${median(of(child, 'p99')).toFixed(2)} ms, ${median(of(child, 'cpuUs')).toFixed(1)} us of CPU a request`;
-    console.log(`medians of ${rounds} rounds${pinned ? ', pinned' : ', not pinned'}: bare ${show(bare)}\n                       ours ${show(ours)}`);
+    console.log(
+      `medians of ${rounds} rounds${pinned ? ', pinned' : ', not pinned'}: bare ${show(bare)}\n                       ours ${show(ours)}`,
+    );
     // Of two neighbouring rounds each: what else the machine does falls on both.
     console.log(`throughput ${median(ratios('perSecond')).toFixed(3)} of bare (goal >= 0.9)`);
     console.log(`p99 ${median(ratios('p99')).toFixed(3)} of bare (goal <= 1.2)`);

@@ -251,12 +251,16 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   },
   host: { group: 'Emulator', value: 'ADDRESS', text: 'address to listen on; 127.0.0.1 when left out' },
   port: { group: 'Server', value: 'PORT', text: 'port to listen on; 0 takes any that is free' },
-  'tls-cert': { group: 'Server', value: 'FILE', text: 'server certificate in PEM, to listen with TLS too' },
+  'tls-cert': {
+    group: 'Server',
+    value: 'FILE',
+    text: 'server certificate in PEM; serve then listens with TLS only, the emulator with both',
+  },
   'tls-key': { group: 'Server', value: 'FILE', text: 'private key in PEM of that certificate' },
   role: {
     group: 'Roles Anywhere',
-    value: 'NAME=ARN[,KEY=VALUE...]',
-    text: 'a role to serve under a name; repeat it for more; keys: profile-arn, trust-anchor-arn, session-duration, role-session-name, token-file',
+    value: '[NAME=]ROLE_ARN[,KEY=VALUE...]',
+    text: 'a role to serve, under that name or its own; repeat it for more; keys: profile-arn, trust-anchor-arn, session-duration, role-session-name, token-file',
   },
   listen: {
     group: 'Server',
@@ -313,7 +317,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'log-format': {
     group: 'General',
     value: 'FORMAT',
-    text: 'form of what is said on standard error; text when left out, for servers json when that is no terminal',
+    text: 'form of what is said on standard error; text when left out, for serve json when that is no terminal',
   },
   debug: { group: 'General', text: 'say on standard error what is being done; never shows secrets' },
   help: { group: 'General', text: 'show help; also -h' },

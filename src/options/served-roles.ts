@@ -8,6 +8,7 @@
  */
 import type { FlagValues } from '../commands/command.ts';
 import { RolesAnywhereError } from '../errors.ts';
+import { nearest } from './suggest.ts';
 import { vendingOptions } from './vending.ts';
 import type { VendingOptions } from './vending.ts';
 
@@ -66,9 +67,13 @@ function readRole(text: string, flags: FlagValues, env: Readonly<Record<string, 
   const equals = first.startsWith('arn:') ? -1 : first.indexOf('=');
   const roleArn = first.slice(equals + 1);
   const name = equals < 0 ? lastSegment(roleArn) : first.slice(0, equals);
-  const misspelt = /,([a-z]+(?:-[a-z]+)+)=/.exec(first)?.[1];
-  if (misspelt !== undefined)
-    throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role ${name}: there is no key ${misspelt}`, { hint: HINT });
+  const misspelt = misspeltKey(first);
+  if (misspelt !== undefined) {
+    const meant = nearest(misspelt.replaceAll('_', '-'), KEYS);
+    throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role ${name}: there is no key ${misspelt}`, {
+      hint: meant === undefined ? HINT : `did you mean ${meant}? ${HINT}`,
+    });
+  }
   const settings: Partial<Record<Key, string>> = {};
   for (const setting of rest) {
     const key = KEYS.find((known) => setting.startsWith(`${known}=`));
@@ -94,6 +99,15 @@ function readRole(text: string, flags: FlagValues, env: Readonly<Record<string, 
     if (!(error instanceof RolesAnywhereError)) throw error;
     throw new RolesAnywhereError(error.code, `--role ${name}: ${error.message}`, { hint: error.hint ?? HINT });
   }
+}
+
+/** A role's name may hold commas and equals signs, but hardly a word that is nearly a key, nor a value that is an ARN or a path. */
+function misspeltKey(text: string): string | undefined {
+  for (const [, key = '', value = ''] of text.matchAll(/,([A-Za-z][\w-]*)=([^,]*)/g)) {
+    const isWord = /^[a-z]+(?:[-_][a-z]+)+$/.test(key);
+    if (isWord || /^(?:arn:|\.?\.?\/)/.test(value) || nearest(key.toLowerCase(), KEYS) !== undefined) return key;
+  }
+  return undefined;
 }
 
 /** `role/path/NAME` is known by its NAME. */

@@ -10,6 +10,7 @@ import { checkAssumeRole } from '../session/sts-input.ts';
 import type { AssumeRoleInput } from '../session/sts-input.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
+import { requireGiven } from './given.ts';
 import { DEFAULT_TOKEN_TIMEOUT_MS, oneTimeCodes } from './mfa.ts';
 import type { TokenProvider } from './mfa.ts';
 import { credentialsFrom } from './source.ts';
@@ -65,6 +66,7 @@ export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsF
 
 /** The members of AssumeRoleInput, and no others. */
 function inputOf(options: AssumeRoleInput): AssumeRoleInput {
+  requireGiven('roleArn', options.roleArn);
   const { roleArn, roleSessionName, durationSeconds, policy, policyArns, externalId, serialNumber } = options;
   const { sourceIdentity, tags, transitiveTagKeys, providedContexts } = options;
   return {

@@ -7,8 +7,17 @@ import type { ServedRole } from './roles.ts';
 import { READ } from './routes.ts';
 import type { Route } from './routes.ts';
 
-const NO_TOKEN = errorAnswer(401, 'Unauthorized', 'no Authorization header was sent');
-const BAD_TOKEN = errorAnswer(401, 'Unauthorized', 'the authorization token is not valid');
+// The AWS CLI and some SDKs show these texts to the user.
+const NO_TOKEN = errorAnswer(
+  401,
+  'Unauthorized',
+  'no Authorization header was sent: older clients know no AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, see serve --print-token',
+);
+const BAD_TOKEN = errorAnswer(
+  401,
+  'Unauthorized',
+  'the authorization token is not valid: it is sent as it is in the file, with no scheme before it',
+);
 
 export interface ContainerOptions {
   /** The first one is `/credentials` too. */

@@ -1,5 +1,7 @@
 /** The lines that set environment variables, in the words of each shell. */
 
+import { resolve } from 'node:path';
+
 export const SHELLS = ['sh', 'fish', 'powershell', 'cmd'] as const;
 
 export type Shell = (typeof SHELLS)[number];
@@ -49,15 +51,21 @@ export interface ExportOptions {
   readonly imds: boolean;
 }
 
+/** Debian's AWS CLI, for one: without the file's variable it sends no token at all. */
+const OLDER_SDKS = ' (AWS CLI 2.9 and other older SDKs: start with --print-token)';
+
 /** What to run in a shell so that the SDKs find the server. */
 export function exportLines(shell: Shell, { origin, container, imds }: ExportOptions): string {
   const set = SET[shell];
   const lines: string[] = [];
   for (const [index, { path, tokenFile, token }] of container.entries()) {
-    const what = index === 0 ? 'container credentials, for any SDK' : `instead, for the role of ${path}`;
+    const what =
+      index === 0
+        ? `container credentials${token === undefined ? OLDER_SDKS : ''}`
+        : `instead, for the role of ${path}`;
     const block = [
       set('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${origin}${path}`),
-      ...(tokenFile === undefined ? [] : [set('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE', tokenFile)]),
+      ...(tokenFile === undefined ? [] : [set('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE', resolve(tokenFile))]),
       ...(token === undefined ? [] : [set('AWS_CONTAINER_AUTHORIZATION_TOKEN', token)]),
     ];
     // Only the default's lines take effect when the whole is run.
@@ -66,7 +74,8 @@ export function exportLines(shell: Shell, { origin, container, imds }: ExportOpt
       ...(index === 0 ? block : block.map((line) => `${COMMENT[shell]} ${line}`)),
     );
   }
-  if (imds) {
+  // SDKs ask for instance metadata over plain http alone.
+  if (imds && !origin.startsWith('https:')) {
     lines.push(
       `${COMMENT[shell]} instance metadata, which any user of this machine can ask`,
       set('AWS_EC2_METADATA_SERVICE_ENDPOINT', origin),

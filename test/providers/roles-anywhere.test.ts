@@ -47,6 +47,24 @@ const remote = (name: string, dsaEncoding: 'der' | 'ieee-p1363' = 'der') => ({
     Promise.resolve(sign('sha256', message, { key: createPrivateKey(text(name)), dsaEncoding })),
 });
 
+describe('options that a program without types left out', () => {
+  it.each(['trustAnchorArn', 'profileArn', 'roleArn', 'certificate'] as const)(
+    '%s is missed by its name',
+    async (name) => {
+      for (const value of [undefined, null, '']) {
+        const error = await refusal(async () => {
+          await fromRolesAnywhere({ ...options(), [name]: value })();
+        });
+        expect(error).toMatchObject({ code: 'ERR_FLAG_REQUIRED', message: `${name} is not given` });
+      }
+      const error = await refusal(async () => {
+        await fromRolesAnywhere({ ...options(), [name]: 5 })();
+      });
+      expect(error).toMatchObject({ code: 'ERR_USAGE', message: `${name} is of the wrong type: number` });
+    },
+  );
+});
+
 const FORMS: Readonly<Record<string, () => Partial<RolesAnywhereOptions>>> = {
   paths: () => ({}),
   'PEM text': () => ({

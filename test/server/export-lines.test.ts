@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { exportLines, guessShell, originOf, SHELLS } from '../../src/server/export-lines.ts';
 import { requireTool } from '../support/tools.ts';
@@ -24,7 +25,7 @@ test('no line that is run ends with a slash, and the token is only shown when as
   expect(lines).not.toContain('AWS_CONTAINER_AUTHORIZATION_TOKEN=');
   const shown = exportLines('sh', { ...options, container: [{ path: '/credentials', token: 'abc' }], imds: false });
   expect(shown).toBe(
-    '# container credentials, for any SDK\n' +
+    '# container credentials\n' +
       'export AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:9911/credentials\n' +
       'export AWS_CONTAINER_AUTHORIZATION_TOKEN=abc\n',
   );
@@ -39,16 +40,16 @@ test.runIf(requireTool('sh'))('sh reads any path back as it was', () => {
 });
 
 function tokenLine(shell: (typeof SHELLS)[number]): string | undefined {
-  const container = [{ path: '/', tokenFile: String.raw`a'b\c d` }];
+  const container = [{ path: '/', tokenFile: String.raw`/a'b\c d` }];
   return exportLines(shell, { origin: 'x', container, imds: false }).split('\n')[2];
 }
 
 test('each shell has its own quotes for what it would read otherwise', () => {
   expect(SHELLS.map((shell) => tokenLine(shell))).toEqual([
-    String.raw`export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE='a'\''b\c d'`,
-    String.raw`set -gx AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE 'a\'b\\c d'`,
-    String.raw`$env:AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE = 'a''b\c d'`,
-    String.raw`set "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=a'b\c d"`,
+    String.raw`export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE='/a'\''b\c d'`,
+    String.raw`set -gx AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE '/a\'b\\c d'`,
+    String.raw`$env:AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE = '/a''b\c d'`,
+    String.raw`set "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/a'b\c d"`,
   ]);
 });
 
@@ -71,4 +72,14 @@ test.each([
   ['127.0.0.1', true, 'node.internal', 'https://127.0.0.1:1'],
 ])('clients reach %s (TLS: %s, name: %s) at %s', (address, tls, name, origin) => {
   expect(originOf({ address, port: 1 }, tls, name)).toBe(origin);
+});
+
+test('a relative path is printed whole, and over TLS there is no line for IMDS', () => {
+  const lines = exportLines('sh', {
+    origin: 'https://localhost:9911',
+    container: [{ path: '/credentials', tokenFile: 'tk' }],
+    imds: true,
+  });
+  expect(lines).toContain(`_TOKEN_FILE=${join(process.cwd(), 'tk')}\n`);
+  expect(lines).not.toContain('AWS_EC2_METADATA_SERVICE_ENDPOINT');
 });

@@ -70,11 +70,20 @@ test('two connections from one port to two addresses of the host are both counte
     listen: [{ address: '0.0.0.0', port: 0 }],
     limits: { idleTimeoutMs: 200, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
   });
-  const from = { port: server.port, localAddress: '127.0.0.1', rejectUnauthorized: false };
-  const first = connectTls({ ...from, host: '127.0.0.1' }).on('error', () => undefined);
-  await once(first, 'connect');
+  const shake = (host: string, localPort?: number) => {
+    const from = {
+      port: server.port,
+      host,
+      localAddress: '127.0.0.1',
+      ...(localPort === undefined ? {} : { localPort }),
+    };
+    const raw = connect(from).on('error', () => undefined);
+    return { raw, secure: connectTls({ socket: raw, rejectUnauthorized: false }).on('error', () => undefined) };
+  };
+  const { raw, secure: first } = shake('127.0.0.1');
+  await once(raw, 'connect');
   // The first one has not shaken hands yet: both are on their way.
-  const second = connectTls({ ...from, host: '127.0.0.2', localPort: first.localPort }).on('error', () => undefined);
+  const { secure: second } = shake('127.0.0.2', raw.localPort);
   const closed = Promise.all([once(first, 'close'), once(second, 'close')]);
   await Promise.all([once(first, 'secureConnect'), once(second, 'secureConnect')]);
   expect(server.connections()).toBe(2);
