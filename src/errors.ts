@@ -47,6 +47,7 @@ export const ERROR_CLASSES = {
   ERR_STATE: 'usage', // a state directory of an emulator that cannot be used
   ERR_LISTEN: 'usage', // an address that the server cannot or must not listen on
   ERR_TOKEN_FILE: 'usage', // a file that should hold the container endpoint's token
+  ERR_AUDIT_LOG: 'usage', // the file of the server's audit log cannot be written
 
   // what STS is asked
   ERR_EXTERNAL_ID: 'usage',

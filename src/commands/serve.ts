@@ -1,5 +1,5 @@
 /** `serve`: one identity and its roles, given to every SDK on this machine until the process is told to stop. */
-import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { systemClock } from '../clock.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
 import { renewalAt } from '../credentials/refresh-policy.ts';
@@ -14,8 +14,9 @@ import { tokenOptions } from '../options/token.ts';
 import { watchCertificate } from '../server/certificate-watch.ts';
 import type { CertificateWatch } from '../server/certificate-watch.ts';
 import { SHELLS, exportLines, guessShell, originOf } from '../server/export-lines.ts';
-import { checkListenPolicy, defaultTargets, parseListen } from '../server/listen.ts';
+import { bind, checkListenPolicy, defaultTargets, parseListen } from '../server/listen.ts';
 import type { BoundAddress, ListenTarget } from '../server/listen.ts';
+import type { TlsMaterial } from '../server/http-server.ts';
 import { createMetrics } from '../server/metrics.ts';
 import { logEvent, statusReporter } from '../server/reports.ts';
 import type { ServedRole } from '../server/roles.ts';
@@ -29,10 +30,14 @@ import type { FlagValues, Io, RunCommand } from './command.ts';
 import { followIdentity, sessionProvider } from './following.ts';
 import { openNetwork, tlsSettings } from './network.ts';
 
+/** Addresses that stand for all of a machine's, which no client calls. */
+const WILDCARDS = new Set(['0.0.0.0', '::']);
+
 /** How long a stop waits for answers that are under way. */
 const DRAIN_MS = 5000;
 
 export const run: RunCommand = async (flags, io) => {
+  checkFileFlags(flags);
   const options = serveOptions(flags, io.env);
   const json = options.logFormat === undefined ? io.stderrIsTerminal?.() !== true : options.logFormat === 'json';
   const log = createLog({
@@ -74,6 +79,13 @@ async function serve(
   io: Io,
   { log, cleanup, stopped, signal }: Surroundings,
 ): Promise<void> {
+  // From the first moment on: by default, the signal would end the process.
+  let reload: (() => Promise<void>) | undefined;
+  io.onReload?.(() => {
+    if (reload === undefined || signal.aborted) return;
+    log.info('reading files again');
+    void attempt(log, 'the files were not all read again', reload);
+  });
   const notifier = createNotifier({ env: io.env, pid: process.pid, clock: systemClock, log });
   cleanup.add(() => notifier?.stop());
   const sockets = inheritedSockets(io.env, process.pid);
@@ -84,7 +96,12 @@ async function serve(
   warnOfOptions(options, sockets.length > 0, log);
   const tokens = await prepareTokens({ ...options, roles: options.roles, env: io.env, log });
   cleanup.add(() => tokens.remove());
-  const tls = options.tls === undefined ? undefined : readTls(options.tls);
+  // What can be known to fail fails before a session is asked for.
+  await tokens.check(options.port);
+  const { tls: tlsFiles } = options;
+  const { readTls } = tlsFiles === undefined ? {} : await import('./serve-tls.ts');
+  const loadTls = (): TlsMaterial | undefined => (tlsFiles === undefined ? undefined : readTls?.(tlsFiles));
+  let tls = loadTls();
   const audit =
     options.auditLog === undefined
       ? undefined
@@ -155,6 +172,24 @@ async function serve(
     log.info('health and metrics are served', { address, port });
   }
 
+  await checkPorts(targets);
+  let ready = false;
+  reload = async () => {
+    const announced = ready;
+    if (announced) await notifier?.notify('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+    audit?.reopen();
+    await attempt(log, 'the CA bundle stays as it was', async () => {
+      network.tls = await tlsSettings(vending, io.env);
+    });
+    await attempt(log, 'the TLS certificate stays as it was', () => {
+      tls = loadTls();
+      if (tls !== undefined) server?.setTls(tls);
+    });
+    await tokens.reload();
+    await identity.reload();
+    for (const { provider } of running) provider.refresh('requested');
+    if (announced) await notifier?.notify('READY=1');
+  };
   await Promise.all(running.map(({ provider }) => provider.start(signal)));
   server = await startCredentialServer({
     roles: running.map((role) => servedRole(role, tokens)),
@@ -165,6 +200,8 @@ async function serve(
       checkListenPolicy(address, policyOf(options));
       if (kind !== 'loopback')
         log.warn('listening beyond the loopback: whoever has the token gets credentials', { address });
+      if (WILDCARDS.has(address) && options.allowedHosts.length === 0)
+        log.warn(`no client can call ${address}: name what they call with --allowed-host`, { address });
     },
     metrics,
     log,
@@ -176,23 +213,7 @@ async function serve(
   await tokens.write(opened.addresses[0]?.port ?? options.port);
   announce({ options, io, log, tokens, addresses: opened.addresses });
 
-  io.onReload?.(() => {
-    log.info('reading files again');
-    void (async () => {
-      await notifier?.notify('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
-      audit?.reopen();
-      await attempt(log, 'the CA bundle stays as it was', async () => {
-        network.tls = await tlsSettings(vending, io.env);
-      });
-      await attempt(log, 'the TLS certificate stays as it was', () => {
-        if (options.tls !== undefined) opened.setTls(readTls(options.tls));
-      });
-      await tokens.reload();
-      await identity.reload();
-      for (const { provider } of running) provider.refresh('requested');
-      await notifier?.notify('READY=1');
-    })();
-  });
+  ready = true;
   await notifier?.notify('READY=1');
   notifier?.startWatchdog();
   reportStatus();
@@ -237,23 +258,37 @@ function listenTargets(options: ServeOptions, inherited: readonly { readonly fd:
   return targets;
 }
 
+/**
+ * Opens and closes the ports, so that one in use costs no session. They stay closed until there are credentials, and
+ * what is in use by then is found once more.
+ */
+async function checkPorts(targets: readonly ListenTarget[]): Promise<void> {
+  for (const target of targets) {
+    if ('fd' in target || target.port === 0) continue;
+    const probe = createServer((socket) => socket.destroy());
+    if ((await bind(probe, target)) === undefined) continue;
+    await new Promise((resolve) => probe.close(resolve));
+  }
+}
+
+/** The flags whose values are files of the server's own. */
+const FILE_FLAGS = ['token-file', 'token-source', 'audit-log', 'tls-cert', 'tls-key'];
+
+/** A flag without its value takes the next flag as one, which would then have no effect: `--no-imds`, for one. */
+function checkFileFlags(flags: FlagValues): void {
+  for (const name of FILE_FLAGS) {
+    const value = flags[name];
+    if (typeof value !== 'string' || !value.startsWith('--')) continue;
+    throw new RolesAnywhereError('ERR_FLAG_VALUE', `--${name}: ${JSON.stringify(value)} is a flag, not a file`, {
+      hint: `--${name} lacks its value; for a file of that name, write ./${value}`,
+    });
+  }
+}
+
 function warnOfOptions({ hopLimit, roles }: ServeOptions, inherited: boolean, log: Log): void {
   if (hopLimit !== DEFAULT_HOP_LIMIT && !inherited)
     log.warn('--hop-limit has no effect: Node cannot set it; use IPTTL= of a systemd socket unit', { hopLimit });
   if (!roles[0].vending.trust.verify) log.warn('--no-verify-ssl: whoever answers is believed');
-}
-
-function readTls({ cert, key }: { readonly cert: string; readonly key: string }): { cert: Buffer; key: Buffer } {
-  return { cert: readTlsFile('--tls-cert', cert), key: readTlsFile('--tls-key', key) };
-}
-
-function readTlsFile(flag: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (cause) {
-    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error';
-    throw new RolesAnywhereError('ERR_FILE_UNREADABLE', `${flag} ${path} cannot be read: ${reason}`, { cause });
-  }
 }
 
 function servedRole({ name, options: { vending, tokenFile }, provider }: RunningRole, tokens: Tokens): ServedRole {

@@ -31,7 +31,7 @@ export interface AuditOptions {
 /**
  * Opens `path` to append to it; a new file gets mode 0600.
  *
- * @throws RolesAnywhereError `ERR_OUTPUT`
+ * @throws RolesAnywhereError `ERR_AUDIT_LOG`
  */
 export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUid }: AuditOptions): AuditLog {
   let file = openFile(path);
@@ -67,7 +67,7 @@ export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUi
         writeSync(file, `${line}\n`);
       } catch (cause) {
         log.error('the audit log cannot be written: no credentials are given out', { path, reason: reasonOf(cause) });
-        throw outputError(path, cause);
+        throw auditError(path, cause);
       }
     },
     reopen() {
@@ -92,12 +92,12 @@ function openFile(path: string): number {
   try {
     return openSync(path, 'a', 0o600);
   } catch (cause) {
-    throw outputError(path, cause);
+    throw auditError(path, cause);
   }
 }
 
-function outputError(path: string, cause: unknown): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_OUTPUT', `cannot write the audit log ${path}: ${reasonOf(cause)}`, {
+function auditError(path: string, cause: unknown): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_AUDIT_LOG', `cannot write the audit log ${path}: ${reasonOf(cause)}`, {
     cause,
     hint: 'check --audit-log, the permissions of its folder and the space on its disk',
   });

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { mkdtemp, readFile, rmdir } from '../file-system.ts';
 import type { Log } from '../log.ts';
-import { createAuthorization, generateToken, readToken, writeTokenFile } from './authorization.ts';
+import { checkTokenFile, createAuthorization, generateToken, readToken, writeTokenFile } from './authorization.ts';
 import type { Authorization, TokenFile } from './authorization.ts';
 
 export interface TokensOptions {
@@ -22,6 +22,12 @@ export interface Tokens {
   of(role: string): Authorization;
   /** The file that clients of a role read it from, once they are written. */
   fileOf(role: string): string | undefined;
+  /**
+   * Finds out whether the files can be written, before anything is asked of AWS.
+   *
+   * @throws RolesAnywhereError `ERR_TOKEN_FILE`
+   */
+  check(port: number): Promise<void>;
   /** Writes the files. Called when the port is open: before that, a file may be another process's. */
   write(port: number): Promise<void>;
   /** Reads the shared token's source again. Whatever fails is logged, and the old token stays. */
@@ -45,10 +51,16 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
   let sharedFile: TokenFile | undefined;
   const ownFiles: TokenFile[] = [];
   let temporary: string | undefined;
+  const sourced = tokenSource !== undefined;
 
   return {
     of: (role) => own.get(role)?.authorization ?? shared,
     fileOf: (role) => own.get(role)?.path ?? sharedPath,
+    async check(port) {
+      for (const { path } of own.values()) await checkTokenFile(path);
+      const path = sharedPath ?? defaultTokenFile(env, port);
+      if (isShared && path !== undefined && path !== tokenSource) await checkTokenFile(path, { sourced });
+    },
     async write(port) {
       for (const { path, authorization } of own.values())
         ownFiles.push(await writeTokenFile(path, authorization.token));
@@ -65,14 +77,14 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
           sharedPath = join(temporary, 'token');
         }
       }
-      sharedFile = await writeTokenFile(sharedPath, shared.token);
+      sharedFile = await writeTokenFile(sharedPath, shared.token, { sourced });
     },
     async reload() {
       if (tokenSource === undefined) return;
       try {
         const fresh = await readAuthorization(tokenSource);
         if (fresh.token === shared.token) return;
-        if (sharedFile !== undefined) sharedFile = await writeTokenFile(sharedFile.path, fresh.token);
+        if (sharedFile !== undefined) sharedFile = await writeTokenFile(sharedFile.path, fresh.token, { sourced });
         shared = fresh;
         log.info('a new token is in use', { path: tokenSource });
       } catch (error) {

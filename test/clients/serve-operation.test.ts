@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, copyFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
@@ -80,6 +83,53 @@ describe('signals', () => {
     expect(serve.lines()).toBe('');
   });
 
+  test('SIGHUP before the first credentials asks for them at once, and takes what has changed', async () => {
+    let open = false;
+    const service = await scriptedServer((response) => {
+      const expiration = `${new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)}Z`;
+      const credentials = { accessKeyId: 'ASIAX', secretAccessKey: 'hidden', sessionToken: 'hidden', expiration };
+      response.writeHead(open ? 201 : 503, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(open ? { credentialSet: [{ credentials }], subjectArn: 'x' } : { message: 'later' }));
+    });
+    const flags = identityFlags(emulator).map((flag) => (flag === emulator.url ? service.url : flag));
+    writeFileSync(join(dir, 'source'), 'first-token-0123456789');
+    for (const name of ['crt', 'key']) copyFileSync(`${PKI}tls-server.${name}.pem`, join(dir, `${name}.pem`));
+    const tls = { 'tls-cert': join(dir, 'crt.pem'), 'tls-key': join(dir, 'key.pem') };
+    const serve = spawnServe([...flags, '--port', '0', '--token-source', join(dir, 'source'), ...flagsOf(tls)]);
+    running.push(serve);
+    await serve.until('no new credentials');
+    writeFileSync(join(dir, 'source'), 'second-token-0123456789');
+    for (const name of ['crt', 'key']) copyFileSync(`${PKI}ec-p256.${name}.pem`, join(dir, `${name}.pem`));
+    open = true;
+    serve.kill('SIGHUP');
+    await serve.until('AWS_CONTAINER_CREDENTIALS_FULL_URI');
+    expect(serve.log()).toContain('reading files again');
+    expect(serve.log()).toContain('"reason":"requested"');
+    const [, port] = /are served","address":"127.0.0.1","port":(\d+)/.exec(serve.log()) ?? [];
+    const socket = connectTls({ host: '127.0.0.1', port: Number(port), rejectUnauthorized: false });
+    await once(socket, 'secureConnect');
+    const { raw } = socket.getPeerCertificate();
+    expect(raw.equals(new X509Certificate(readFileSync(`${PKI}ec-p256.crt.pem`)).raw)).toBe(true);
+    const answered = once(socket.setEncoding('latin1'), 'data') as Promise<[string]>;
+    socket.write(
+      `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: second-token-0123456789\r\n\r\n`,
+    );
+    expect((await answered)[0]).toContain('200 OK');
+    socket.destroy();
+    await service.close();
+  });
+
+  test('SIGHUP at the very start does not end it', async () => {
+    const serve = spawnServe([...identityFlags(emulator), '--port', '0', '--hop-limit', '2']);
+    running.push(serve);
+    // The first thing that is logged, with everything still to do.
+    await serve.until('--hop-limit has no effect');
+    serve.kill('SIGHUP');
+    await serve.until('AWS_CONTAINER_CREDENTIALS_FULL_URI');
+    serve.kill('SIGTERM');
+    expect(await serve.exited).toBe(0);
+  });
+
   test('a second SIGINT does not wait for those who are still being answered', async () => {
     // One set that ends at once, and then no answer: who asks has to wait.
     let asked = 0;
@@ -144,6 +194,11 @@ describe('signals', () => {
   });
 });
 
+/** Files of the development PKI as the server's certificate and key. */
+function tlsFlags(cert: string, key: string): string[] {
+  return ['--tls-cert', `${PKI}${cert}`, '--tls-key', key.startsWith('--') ? key : `${PKI}${key}`];
+}
+
 describe('a start that cannot succeed ends at once', () => {
   test.each<[string, keyof typeof ERROR_CLASSES, () => string[]]>([
     ['a key of another certificate', 'ERR_KEY_MISMATCH', () => ['--private-key', `${PKI}ec-p384.key.pem`]],
@@ -152,28 +207,77 @@ describe('a start that cannot succeed ends at once', () => {
     ['an address that needs TLS', 'ERR_LISTEN', () => ['--listen', '0.0.0.0', '--token-file', join(dir, 'token')]],
     ['a container address without a token file', 'ERR_LISTEN', () => ['--listen', '169.254.170.2']],
     ['a token source that is not there', 'ERR_TOKEN_FILE', () => ['--token-source', join(dir, 'none')]],
-    ['an audit log that cannot be', 'ERR_OUTPUT', () => ['--audit-log', join(dir, 'none/audit.log')]],
+    ['an audit log that cannot be', 'ERR_AUDIT_LOG', () => ['--audit-log', join(dir, 'none/audit.log')]],
+    ['a token file where no folder can be', 'ERR_TOKEN_FILE', () => ['--token-file', `${PKI}root.pem/token`]],
+    ['a flag in the place of the token file', 'ERR_FLAG_VALUE', () => ['--token-file', '--no-imds']],
+    ['a flag in the place of the token source', 'ERR_FLAG_VALUE', () => ['--token-source', '--no-imds']],
+    ['a flag in the place of the audit log', 'ERR_FLAG_VALUE', () => ['--audit-log', '--print-token']],
+    ['a flag in the place of the TLS key', 'ERR_FLAG_VALUE', () => tlsFlags('tls-server.crt.pem', '--no-imds')],
+    ['a TLS key that does not fit', 'ERR_KEY_MISMATCH', () => tlsFlags('tls-server.crt.pem', 'ec-p256.key.pem')],
+    ['TLS files that are swapped', 'ERR_PEM_LABEL', () => tlsFlags('tls-server.key.pem', 'tls-server.crt.pem')],
+    ['an encrypted TLS key', 'ERR_KEY_ENCRYPTED', () => tlsFlags('ec-p256.crt.pem', 'ec-p256.encrypted.pem')],
+    ['a TLS certificate that is none', 'ERR_FORMAT_UNKNOWN', () => tlsFlags('ec-p256.crt.der', 'ec-p256.key.pem')],
+    ['a TLS certificate that is not there', 'ERR_FILE_NOT_FOUND', () => tlsFlags('none.pem', 'tls-server.key.pem')],
     ['a shell that is none', 'ERR_FLAG_VALUE', () => ['--shell', 'csh']],
     ['no time to renew', 'ERR_FLAG_CONFLICT', () => ['--refresh-before', '900', '--session-duration', '900']],
   ])('with %s: %s', async (_what, code, more) => {
+    const asked = emulator.verdicts.length;
     const serve = spawnServe([...identityFlags(emulator), '--port', '0', ...more()]);
     running.push(serve);
     expect(await serve.exited).toBe(EXIT_STATUS[ERROR_CLASSES[code]]);
-    expect(serve.log()).toContain(`[${code}]`);
+    expect(serve.log()).toContain(`"code":"${code}"`);
     expect(serve.lines()).toBe('');
     expect(readdirSync(dir)).toEqual([]);
+    // Only the service can tell that it denies; for the rest, no session is spent.
+    expect(emulator.verdicts.length - asked).toBe(code === 'ERR_ACCESS_DENIED' ? 1 : 0);
+  });
+
+  test.each<[string, (path: string) => string[]]>([
+    ['--token-file', (path) => ['--token-file', path]],
+    ["a role's token-file", (path) => ['--role', `own=${emulator.roleArns[0]},token-file=${path}`]],
+    ['the usual place', () => []],
+  ])('with %s being a file of something else, which stays as it is', async (_what, more) => {
+    const precious = join(dir, 'token');
+    writeFileSync(precious, 'a private key\n', { mode: 0o600 });
+    const asked = emulator.verdicts.length;
+    const serve = spawnServe([...identityFlags(emulator), '--port', '0', ...more(precious)], {
+      env: { RUNTIME_DIRECTORY: dir },
+    });
+    running.push(serve);
+    expect(await serve.exited).toBe(EXIT_STATUS.usage);
+    expect(serve.log()).toContain(`${precious} exists and holds no token`);
+    expect(readFileSync(precious, 'utf8')).toBe('a private key\n');
+    expect(emulator.verdicts).toHaveLength(asked);
   });
 
   test('with a port that is taken, and the token file of who has it stays', async () => {
     const first = await start(['--token-file', join(dir, 'token')]);
     const { port } = endpointOf(first);
     const before = readFileSync(join(dir, 'token'), 'utf8');
+    const asked = emulator.verdicts.length;
     const second = spawnServe([...identityFlags(emulator), '--port', String(port), '--token-file', join(dir, 'token')]);
     running.push(second);
     expect(await second.exited).toBe(EXIT_STATUS.usage);
     expect(second.log()).toContain('ERR_LISTEN');
+    expect(emulator.verdicts).toHaveLength(asked);
     expect(readFileSync(join(dir, 'token'), 'utf8')).toBe(before);
   });
+});
+
+test.each<[string, string, string[], boolean]>([
+  ['0.0.0.0 without an allowed host', '0.0.0.0', [], true],
+  ['0.0.0.0 with one', '0.0.0.0', ['--allowed-host', 'credentials.internal'], false],
+  ['the loopback', '127.0.0.1', [], false],
+])('a warning that no client can call it: %s', async (_what, address, more, warns) => {
+  const serve = await start([
+    '--listen',
+    address,
+    '--token-file',
+    join(dir, 'token'),
+    ...tlsFlags('tls-server.crt.pem', 'tls-server.key.pem'),
+    ...more,
+  ]);
+  expect(serve.log().includes(`no client can call ${address}`)).toBe(warns);
 });
 
 test('logs are JSON away from a terminal, without the token and the keys', async () => {

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createLog, silentLog } from '../../src/log.ts';
 import { openAuditLog } from '../../src/server/audit.ts';
 import { peerUid } from '../../src/server/peer-uid.ts';
-import { refusalCode } from '../support/refusal.ts';
+import { refusal } from '../support/refusal.ts';
 import { ask, imdsToken, ROLE_ARN, startServer, TOKEN } from './support/server.ts';
 
 let dir: string;
@@ -72,8 +72,9 @@ describe('the audit log', () => {
     audit.close();
   });
 
-  test('that cannot be opened is an error at the start', async () => {
-    expect(await refusalCode(() => openAuditLog(join(dir, 'none/audit.log'), { log: silentLog }))).toBe('ERR_OUTPUT');
+  test('that cannot be opened is an error of usage at the start', async () => {
+    const error = await refusal(() => openAuditLog(join(dir, 'none/audit.log'), { log: silentLog }));
+    expect([error.code, error.class]).toEqual(['ERR_AUDIT_LOG', 'usage']);
   });
 });
 

@@ -1,4 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import {
+  lstatSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -12,9 +15,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { silentLog, createLog } from '../../src/log.ts';
-import { createAuthorization, generateToken, readToken, writeTokenFile } from '../../src/server/authorization.ts';
+import {
+  checkTokenFile,
+  createAuthorization,
+  generateToken,
+  readToken,
+  writeTokenFile,
+} from '../../src/server/authorization.ts';
 import { defaultTokenFile, prepareTokens } from '../../src/server/token-files.ts';
-import { refusal } from '../support/refusal.ts';
+import type { TokensOptions } from '../../src/server/token-files.ts';
+import { pkiText } from '../support/pki.ts';
+import { refusal, refusalCode } from '../support/refusal.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -33,36 +44,85 @@ describe('a token file', () => {
     expect(readdirSync(at('deep/er'))).toEqual(['token']);
   });
 
-  test('replaces one that was open to all, and a link rather than what it points to', async () => {
-    writeFileSync(at('open'), 'old', { mode: 0o666 });
+  test('replaces the one of a server that was killed, even where it is open to all', async () => {
+    writeFileSync(at('open'), generateToken(), { mode: 0o666 });
+    await checkTokenFile(at('open'));
     await writeTokenFile(at('open'), 'new');
+    expect(readFileSync(at('open'), 'utf8')).toBe('new');
     expect(statSync(at('open')).mode & 0o777).toBe(0o600);
-    writeFileSync(at('target'), 'untouched');
-    symlinkSync(at('target'), at('link'));
-    await writeTokenFile(at('link'), 'new');
-    expect(readFileSync(at('target'), 'utf8')).toBe('untouched');
+  });
+
+  test.each<[string, (path: string) => unknown]>([
+    ['a private key', (path) => writeFileSync(path, pkiText('ec-p256.key.pem'), { mode: 0o600 })],
+    ['an empty file', (path) => writeFileSync(path, '')],
+    ['a word', (path) => writeFileSync(path, 'hunter2', { mode: 0o600 })],
+    ['a token and a line end', (path) => writeFileSync(path, `${generateToken()}\n`, { mode: 0o600 })],
+    ['a file that starts like a token', (path) => writeFileSync(path, `${generateToken()}\nand more\n`)],
+    ['a large file', (path) => writeFileSync(path, 'x'.repeat(5_000_000))],
+    ['a folder', (path) => mkdirSync(path)],
+    ['a pipe', (path) => execFileSync('mkfifo', [path])],
+    ['a link to a token', (path) => (writeFileSync(at('target'), generateToken()), symlinkSync(at('target'), path))],
+    ['a link to nothing', (path) => symlinkSync(at('nothing'), path)],
+  ])('never takes the place of %s', async (_what, make) => {
+    make(at('precious'));
+    const before = lstatSync(at('precious'));
+    const names = readdirSync(dir);
+    for (const sourced of [false, true])
+      for (const call of [checkTokenFile, (path: string) => writeTokenFile(path, generateToken(), { sourced })]) {
+        const error = await refusal(() => call(at('precious'), { sourced }));
+        expect(error.code).toBe('ERR_TOKEN_FILE');
+        expect(error.message).toBe(`${at('precious')} exists and holds no token`);
+        expect(error.hint).toContain('name a new file');
+      }
+    const after = lstatSync(at('precious'));
+    expect([after.ino, after.size, after.mtimeMs]).toEqual([before.ino, before.size, before.mtimeMs]);
+    expect(readdirSync(dir)).toEqual(names);
+  });
+
+  test('replaces a token of another form only where tokens come from a source, and only a private one', async () => {
+    writeFileSync(at('copy'), 'an-older-token-of-the-source', { mode: 0o600 });
+    expect(await refusalCode(() => writeTokenFile(at('copy'), 'new'))).toBe('ERR_TOKEN_FILE');
+    await checkTokenFile(at('copy'), { sourced: true });
+    await writeTokenFile(at('copy'), 'new', { sourced: true });
+    expect(readFileSync(at('copy'), 'utf8')).toBe('new');
+    writeFileSync(at('public'), 'some-word-that-anyone-can-read', { mode: 0o644 });
+    expect(await refusalCode(() => writeTokenFile(at('public'), 'new', { sourced: true }))).toBe('ERR_TOKEN_FILE');
+  });
+
+  test('is checked for without a trace, but for its folder', async () => {
+    await checkTokenFile(at('deep/token'));
+    expect(readdirSync(at('deep'))).toEqual([]);
+    writeFileSync(at('file'), '');
+    expect(await refusalCode(() => checkTokenFile(at('file/token')))).toBe('ERR_TOKEN_FILE');
+  });
+
+  // Node 20's recursive mkdir would go on for ever there.
+  test.runIf(process.platform === 'linux')('where no folder can be made is an error', async () => {
+    expect((await refusal(() => checkTokenFile('/proc/none/token'))).message).toContain('ENOENT');
   });
 
   test('is removed by the process that wrote it, and by no other', async () => {
-    const first = await writeTokenFile(at('token'), 'first');
-    const second = await writeTokenFile(at('token'), 'second');
+    const own = generateToken();
+    const first = await writeTokenFile(at('token'), generateToken());
+    const second = await writeTokenFile(at('token'), own);
     await first.remove();
-    expect(readFileSync(at('token'), 'utf8')).toBe('second');
+    expect(readFileSync(at('token'), 'utf8')).toBe(own);
     await second.remove();
     expect(existsSync(at('token'))).toBe(false);
     await second.remove();
   });
 
   test('with the same token in it stays when another process wrote it', async () => {
-    const first = await writeTokenFile(at('token'), 'same');
-    await writeTokenFile(at('token'), 'same');
+    const same = generateToken();
+    const first = await writeTokenFile(at('token'), same);
+    await writeTokenFile(at('token'), same);
     await first.remove();
     expect(existsSync(at('token'))).toBe(true);
   });
 
   test('that cannot be written is an error, and leaves nothing behind', async () => {
     writeFileSync(at('file'), '');
-    expect((await refusal(() => writeTokenFile(at('file/token'), 'secret'))).code).toBe('ERR_OUTPUT');
+    expect((await refusal(() => writeTokenFile(at('file/token'), 'secret'))).code).toBe('ERR_TOKEN_FILE');
     const { message } = await refusal(() => writeTokenFile(dir, 'secret'));
     expect(message).not.toContain('secret');
     expect(readdirSync(dir)).toEqual(['file']);
@@ -124,6 +184,23 @@ describe('the tokens of a server', () => {
     expect(tokens.of('c').token).not.toBe(tokens.of('a').token);
     await tokens.remove();
     expect(readdirSync(dir)).toEqual([]);
+  });
+
+  test('are checked for before they are written: their own, the shared one, and the usual place', async () => {
+    const roles = [{ name: 'a' }, { name: 'b', tokenFile: at('own') }];
+    const check = async (options: Partial<TokensOptions>): Promise<void> =>
+      (await prepareTokens({ roles, env: {}, log: silentLog, ...options })).check(9911);
+    await check({ tokenFile: at('shared') });
+    expect(readdirSync(dir)).toEqual([]);
+    writeFileSync(at('note'), 'not a token');
+    expect(await refusalCode(() => check({ tokenFile: at('note') }))).toBe('ERR_TOKEN_FILE');
+    expect(await refusalCode(() => check({ roles: [{ name: 'a', tokenFile: at('note') }] }))).toBe('ERR_TOKEN_FILE');
+    expect(await refusalCode(() => check({ env: { RUNTIME_DIRECTORY: at('note') } }))).toBe('ERR_TOKEN_FILE');
+    // The usual place is not used when every role has its own file, nor when clients read the source.
+    await check({ roles: [{ name: 'a', tokenFile: at('own') }], env: { RUNTIME_DIRECTORY: at('note') } });
+    writeFileSync(at('source'), 'first-token-0123456789\n');
+    await check({ tokenSource: at('source'), env: { RUNTIME_DIRECTORY: at('note') } });
+    expect(readFileSync(at('note'), 'utf8')).toBe('not a token');
   });
 
   test('go to a folder of their own where there is no runtime directory, which goes with them', async () => {
