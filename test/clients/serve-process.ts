@@ -38,8 +38,6 @@ export interface ServeProcess {
   readonly runtimeDir: string;
   /** Waits until the log, or the lines, hold a text. */
   until(text: string): Promise<void>;
-  /** Waits until the log holds a text beyond its first `from` characters. */
-  untilAfter(from: number, text: string): Promise<void>;
 }
 
 export interface ServeProcessOptions {
@@ -95,7 +93,6 @@ export function spawnServe(args: readonly string[], { env = {}, command }: Serve
     exited,
     runtimeDir,
     until: (text) => when(text, () => out.includes(text) || err.includes(text)),
-    untilAfter: (from, text) => when(text, () => err.includes(text, from)),
   };
 }
 
