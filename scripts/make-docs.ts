@@ -38,7 +38,7 @@ export function commandsPage(): string {
 
 function commandSection(command: CommandName): string {
   const { args, summary, text, example } = COMMAND_HELP[command];
-  const { flags, defaults = {}, required = [] } = commandRow(command);
+  const { flags, defaults = {}, required = [], perRole } = commandRow(command);
   const usage = ['roles-anywhere', command, args, flags.length === 0 ? undefined : '[FLAGS]'].filter(
     (word) => word !== undefined,
   );
@@ -49,7 +49,9 @@ function commandSection(command: CommandName): string {
           .flat()
           .filter(isNow)
           .map((flag) => code(flag))
-          .join(' or ')} is required`,
+          .join(
+            ' or ',
+          )} is required${[need].flat().some((flag) => perRole?.includes(flag) === true) ? ' (or that key of each `--role`)' : ''}`,
     ),
     ...Object.entries(defaults).flatMap(([flag, value]) =>
       isFlag(flag) && isNow(flag) ? [`${code(flag)} is ${String(value)} by default`] : [],

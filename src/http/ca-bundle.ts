@@ -70,7 +70,10 @@ function readBounded(path: string, source: string): string {
     }
   } catch (cause) {
     if (cause instanceof RolesAnywhereError) throw cause;
-    throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: ${path} cannot be read: ${reason(cause)}`, { cause });
+    throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: ${path} cannot be read: ${reason(cause)}`, {
+      ...(path.startsWith('~/') ? { hint: '~ is not expanded: write the path of the home directory' } : {}),
+      cause,
+    });
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
   }

@@ -117,7 +117,9 @@ export function accessError(flag: MaterialFlag, source: string, error: unknown):
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return new RolesAnywhereError('ERR_FILE_NOT_FOUND', `${source} does not exist`, {
-      hint: `check the path given with ${flag}; a relative one starts at the working directory`,
+      hint: source.startsWith(`${flag} ~/`)
+        ? '~ is not expanded: write the path of the home directory'
+        : `check the path given with ${flag}; a relative one starts at the working directory`,
       cause: error,
     });
   return new RolesAnywhereError('ERR_FILE_UNREADABLE', `${source} cannot be read (${code})`, {

@@ -21,12 +21,13 @@ export function describeFlag(flag: FlagName, command?: CommandName): string {
   const choices = choicesOf(flag, command);
   const notes = choices === undefined ? [] : [choices.join(', ')];
   if (command !== undefined) {
-    const { defaults, required = [] } = commandRow(command);
+    const { defaults, required = [], perRole } = commandRow(command);
     const preset = defaults?.[flag];
     if (preset !== undefined) notes.push(`default ${String(preset)}`);
     for (const need of required.map((names) => [names].flat()).filter((names) => names.includes(flag))) {
       const others = need.filter((other) => other !== flag && flagRow(other).later !== true);
-      notes.push(others.length === 0 ? 'required' : `this or ${others.map((other) => `--${other}`).join(' or ')}`);
+      if (perRole?.includes(flag) === true) notes.push('required, here or as a key of each --role');
+      else notes.push(others.length === 0 ? 'required' : `this or ${others.map((other) => `--${other}`).join(' or ')}`);
     }
   }
   return `${FLAG_HELP[flag].text}${notes.length === 0 ? '' : ` (${notes.join('; ')})`}`;

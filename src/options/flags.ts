@@ -120,7 +120,7 @@ export const FLAGS = {
   'token-file': text,
   'token-source': text,
   'print-token': boolean,
-  shell: { kind: 'text', choices: ['sh', 'fish', 'powershell', 'cmd'] },
+  shell: { kind: 'text', choices: ['sh', 'bash', 'zsh', 'fish', 'powershell', 'cmd'] },
   'metrics-listen': text,
   'audit-log': text,
   'log-format': { kind: 'text', choices: ['text', 'json'] },
@@ -222,6 +222,8 @@ export interface CommandRow {
   readonly flags: readonly FlagName[];
   /** What must be given; of a list of names, at least one. */
   readonly required?: readonly (FlagName | readonly FlagName[])[];
+  /** Of these, what each `--role` may give for itself, so that they can only be missed there. */
+  readonly perRole?: readonly FlagName[];
   readonly defaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
   /** Where the command takes fewer values of a flag than there are. */
   readonly choices?: Readonly<Partial<Record<FlagName, readonly string[]>>>;
@@ -314,10 +316,8 @@ export const COMMANDS = {
       'metrics-listen',
       'audit-log',
     ],
-    required: [
-      ['certificate', 'cert-selector'],
-      ['role-arn', 'role'],
-    ],
+    required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', ['role-arn', 'role']],
+    perRole: ['trust-anchor-arn', 'profile-arn'],
     defaults: { 'system-store-name': 'MY', port: 9911, 'hop-limit': 64 },
     compatDefaults: { 'session-duration': 3600 },
   },

@@ -9,6 +9,7 @@
 import type { FlagValues } from '../commands/command.ts';
 import { RolesAnywhereError } from '../errors.ts';
 import { CHAIN } from './flags.ts';
+import { refuseUnknownKeys } from './unknown-key.ts';
 
 /** One hop, as the user wrote it. */
 export interface HopSettings {
@@ -62,6 +63,7 @@ export function hopSettings(flags: FlagValues): HopSettings[] {
 
 function readHop(hop: string, flags: FlagValues, last: boolean): HopSettings {
   const [roleArn = '', ...settings] = hop.split(SEPARATOR);
+  refuseUnknownKeys(`--assume-role-arn ${roleArn.split(',', 1)[0]}`, [roleArn], KEYS, HINT);
   const own = new Map<Key, string[]>();
   for (const setting of settings) {
     const key = KEYS.find((known) => setting.startsWith(`${known}=`));

@@ -127,8 +127,11 @@ export function findProblem(
   const flags = CONFLICTS.find(([one, other]) => given[one] !== undefined && given[other] !== undefined);
   if (flags !== undefined) return { kind: 'conflict', flags };
   const has = (name: FlagName): boolean => given[name] !== undefined && given[name] !== '';
-  const missing = (row.required ?? []).filter((need) =>
-    typeof need === 'string' ? !has(need) : !need.some((name) => has(name)),
+  const { required = [], perRole } = row;
+  const missing = required.filter((need) =>
+    typeof need === 'string'
+      ? !has(need) && !(perRole?.includes(need) === true && has('role'))
+      : !need.some((name) => has(name)),
   );
   if (missing.length > 0) return { kind: 'missing', flags: missing };
   const later = names.find((name) => flagRow(name).later === true && has(name) && given[name] !== false);

@@ -71,8 +71,13 @@ export function serveOptions(flags: FlagValues, env: Readonly<Record<string, str
     metricsListen: text(flags, 'metrics-listen'),
     auditLog: text(flags, 'audit-log'),
     logFormat: text(flags, 'log-format'),
-    shell: text(flags, 'shell'),
+    shell: posixShell(text(flags, 'shell')),
   };
+}
+
+/** Where variables are set, these do not differ. */
+function posixShell(shell: string | undefined): string | undefined {
+  return shell === 'bash' || shell === 'zsh' ? 'sh' : shell;
 }
 
 /** A set that is renewed as soon as it comes would be asked for again and again. */

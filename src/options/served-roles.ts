@@ -8,7 +8,7 @@
  */
 import type { FlagValues } from '../commands/command.ts';
 import { RolesAnywhereError } from '../errors.ts';
-import { nearest } from './suggest.ts';
+import { refuseUnknownKeys } from './unknown-key.ts';
 import { vendingOptions } from './vending.ts';
 import type { VendingOptions } from './vending.ts';
 
@@ -34,7 +34,7 @@ const NAME = /^[\w.@+-]{1,64}$/;
 /** Role names may hold commas, so only one before a known key separates. */
 const SEPARATOR = new RegExp(`,(?=(?:${KEYS.join('|')})=)`);
 
-const HINT = `it is NAME=ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`).join(' ')} behind it`;
+const HINT = `it is [NAME=]ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`).join(' ')} behind it`;
 
 /**
  * The roles of a command line, that of `--role-arn` first.
@@ -67,13 +67,8 @@ function readRole(text: string, flags: FlagValues, env: Readonly<Record<string, 
   const equals = first.startsWith('arn:') ? -1 : first.indexOf('=');
   const roleArn = first.slice(equals + 1);
   const name = equals < 0 ? lastSegment(roleArn) : first.slice(0, equals);
-  const misspelt = misspeltKey(first);
-  if (misspelt !== undefined) {
-    const meant = nearest(misspelt.replaceAll('_', '-'), KEYS);
-    throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role ${name}: there is no key ${misspelt}`, {
-      hint: meant === undefined ? HINT : `did you mean ${meant}? ${HINT}`,
-    });
-  }
+  const [arn = ''] = roleArn.split(',', 1);
+  refuseUnknownKeys(`--role ${equals < 0 ? lastSegment(arn) : name}`, [first, ...rest], KEYS, HINT);
   const settings: Partial<Record<Key, string>> = {};
   for (const setting of rest) {
     const key = KEYS.find((known) => setting.startsWith(`${known}=`));
@@ -99,15 +94,6 @@ function readRole(text: string, flags: FlagValues, env: Readonly<Record<string, 
     if (!(error instanceof RolesAnywhereError)) throw error;
     throw new RolesAnywhereError(error.code, `--role ${name}: ${error.message}`, { hint: error.hint ?? HINT });
   }
-}
-
-/** A role's name may hold commas and equals signs, but hardly a word that is nearly a key, nor a value that is an ARN or a path. */
-function misspeltKey(text: string): string | undefined {
-  for (const [, key = '', value = ''] of text.matchAll(/,([A-Za-z][\w-]*)=([^,]*)/g)) {
-    const isWord = /^[a-z]+(?:[-_][a-z]+)+$/.test(key);
-    if (isWord || /^(?:arn:|\.?\.?\/)/.test(value) || nearest(key.toLowerCase(), KEYS) !== undefined) return key;
-  }
-  return undefined;
 }
 
 /** `role/path/NAME` is known by its NAME. */

@@ -35,6 +35,9 @@ export interface VendingOptions {
 const MIN_DURATION_SECONDS = 900;
 const MAX_DURATION_SECONDS = 43_200;
 
+/** In the order in which they are missed. */
+const NEEDED = ['certificate', 'trust-anchor-arn', 'profile-arn', 'role-arn'];
+
 /**
  * Checks the flags of a command that obtains credentials. A flag with an empty
  * value counts as not given, as it does upstream.
@@ -43,6 +46,13 @@ const MAX_DURATION_SECONDS = 43_200;
  * @throws RolesAnywhereError of class `usage`
  */
 export function vendingOptions(flags: FlagValues, env: Readonly<Record<string, string | undefined>>): VendingOptions {
+  // All that are missing are named, not the first alone.
+  const missing = NEEDED.filter((name) => text(flags, name) === undefined);
+  if (missing.length > 1)
+    throw new RolesAnywhereError(
+      'ERR_FLAG_REQUIRED',
+      `missing flags: ${missing.map((name) => `--${name}`).join(', ')}`,
+    );
   const trustAnchorArn = required(flags, 'trust-anchor-arn');
   const profileArn = required(flags, 'profile-arn');
   const roleArn = required(flags, 'role-arn');

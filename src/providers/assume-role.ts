@@ -10,7 +10,7 @@ import { checkAssumeRole } from '../session/sts-input.ts';
 import type { AssumeRoleInput } from '../session/sts-input.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { requireGiven } from './given.ts';
+import { checkLists, requireGiven, requireOptions } from './given.ts';
 import { DEFAULT_TOKEN_TIMEOUT_MS, oneTimeCodes } from './mfa.ts';
 import type { TokenProvider } from './mfa.ts';
 import { credentialsFrom } from './source.ts';
@@ -42,6 +42,7 @@ const DEFAULT_TIMEOUT_MS = 60_000;
  * the source, the token provider, the network and the service
  */
 export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsFunction {
+  requireOptions(options);
   const { source, tokenProvider, tokenTimeout = DEFAULT_TOKEN_TIMEOUT_MS, ...rest } = options;
   const input = { ...inputOf(rest), durationSeconds: options.durationSeconds ?? DEFAULT_DURATION_SECONDS };
   checkAssumeRole(input);
@@ -69,6 +70,8 @@ function inputOf(options: AssumeRoleInput): AssumeRoleInput {
   requireGiven('roleArn', options.roleArn);
   const { roleArn, roleSessionName, durationSeconds, policy, policyArns, externalId, serialNumber } = options;
   const { sourceIdentity, tags, transitiveTagKeys, providedContexts } = options;
+  checkLists({ policyArns, transitiveTagKeys, providedContexts });
+  if (tags !== undefined) requireOptions(tags, 'tags');
   return {
     roleArn,
     roleSessionName,

@@ -6,6 +6,7 @@ import { RolesAnywhereError } from '../errors.ts';
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
 import type { RetrySettings } from '../session/retry.ts';
+import { requireFunction, requireMethod, requireOptions } from './given.ts';
 
 /** How the service is reached. */
 export interface ConnectionOptions {
@@ -38,8 +39,10 @@ export interface Connection {
   readonly userAgent?: string;
 }
 
-/** @throws RolesAnywhereError `ERR_ENDPOINT` */
+/** @throws RolesAnywhereError `ERR_ENDPOINT`, `ERR_FLAG_REQUIRED`, `ERR_USAGE` */
 export function connectionOf({ endpoint, tls, retry, proxy, transport, userAgent }: ConnectionOptions): Connection {
+  if (transport !== undefined) requireFunction('transport', transport);
+  for (const [name, value] of Object.entries({ tls, retry })) if (value !== undefined) requireOptions(value, name);
   return {
     transport: transport ?? (proxy === undefined ? directTransport : throughProxy(String(proxy))),
     ...(endpoint === undefined ? {} : { endpoint: checkEndpoint(endpoint) }),
@@ -75,7 +78,9 @@ export function keep(
 ): CredentialsFunction {
   const longest = options.timeout ?? timeout;
   const provider = cached(source, { ...options, ...(longest === undefined ? {} : { timeout: longest }) });
-  const { signal } = options;
+  const { signal, clock } = options;
+  if (clock !== undefined) requireMethod('clock', clock, 'now');
+  if (signal !== undefined) requireMethod('signal', signal, 'addEventListener');
   if (signal?.aborted === true) provider.close();
   signal?.addEventListener('abort', () => provider.close(), { once: true });
   return provider;

@@ -4,6 +4,7 @@ import type { CredentialsProvider } from '../credentials/provider.ts';
 import { silentLog } from '../log.ts';
 import type { Log } from '../log.ts';
 import { parseArn } from '../options/arn.ts';
+import { requireFunction, requireGiven, requireOptions } from './given.ts';
 
 export interface ContainerEndpointOptions {
   /** Gives what is served: a provider of this library, or of one's own. */
@@ -34,10 +35,13 @@ const GRACE_MS = 5000;
  * Starts an endpoint as ECS and EKS have it, on the loopback and with a token
  * of its own. It keeps the process alive until it is closed.
  *
- * @throws RolesAnywhereError `ERR_ARN`, `ERR_LISTEN`
+ * @throws RolesAnywhereError `ERR_FLAG_REQUIRED`, `ERR_USAGE`, `ERR_ARN`, `ERR_LISTEN`
  */
 export async function serveContainerCredentials(options: ContainerEndpointOptions): Promise<ContainerEndpoint> {
+  requireOptions(options);
   const { credentials, roleArn, port = 0, log = silentLog } = options;
+  requireFunction('credentials', credentials);
+  requireGiven('roleArn', roleArn);
   parseArn('role', roleArn, 'roleArn');
   const [{ startCredentialServer }, { createMetrics }, { createAuthorization, generateToken }] = await Promise.all([
     import('../server/server.ts'),

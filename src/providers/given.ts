@@ -1,12 +1,69 @@
 /** Options that must be there, in programs whose types nobody checks: `process.env.NAME` is undefined where it is not set. */
 import { RolesAnywhereError } from '../errors.ts';
 
-/** @throws RolesAnywhereError `ERR_FLAG_REQUIRED` when it is not there, `ERR_USAGE` when it is not text, nor bytes where they will do */
-export function requireGiven(name: string, value: unknown, bytes = false): void {
+/**
+ * An option that is text.
+ *
+ * @param isOther whether a value that is no text will do
+ * @throws RolesAnywhereError `ERR_FLAG_REQUIRED` when it is not there, `ERR_USAGE` when it is neither text nor what will do
+ */
+export function requireGiven(name: string, value: unknown, isOther: (value: unknown) => boolean = () => false): void {
   if (value === undefined || value === null || value === '')
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', `${name} is not given`, {
       hint: 'an environment variable that is not set gives undefined',
     });
-  if (typeof value !== 'string' && !(bytes && value instanceof Uint8Array))
-    throw new RolesAnywhereError('ERR_USAGE', `${name} is of the wrong type: ${typeof value}`);
+  if (typeof value !== 'string' && !isOther(value)) throw wrongType(name, value);
+}
+
+/**
+ * An object: that of the options, or one of them.
+ *
+ * @throws RolesAnywhereError `ERR_FLAG_REQUIRED`, `ERR_USAGE`
+ */
+export function requireOptions(options: unknown, name = 'the options object'): void {
+  if (typeof options === 'object' && options !== null) return;
+  requireGiven(name, options);
+  throw wrongType(name, options);
+}
+
+/**
+ * An option that is a function.
+ *
+ * @throws RolesAnywhereError `ERR_FLAG_REQUIRED`, `ERR_USAGE`
+ */
+export function requireFunction(name: string, value: unknown): void {
+  if (typeof value === 'function') return;
+  requireGiven(name, value);
+  throw wrongType(name, value);
+}
+
+/**
+ * An option that has a method.
+ *
+ * @throws RolesAnywhereError `ERR_FLAG_REQUIRED`, `ERR_USAGE`
+ */
+export function requireMethod(name: string, value: unknown, method: string): void {
+  requireOptions(value, name);
+  requireFunction(`${name}.${method}`, Reflect.get(Object(value), method));
+}
+
+/**
+ * Options that are lists, where they are given.
+ *
+ * @throws RolesAnywhereError `ERR_USAGE`
+ */
+export function checkLists(lists: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(lists))
+    if (value !== undefined && !Array.isArray(value)) throw wrongType(name, value);
+}
+
+export function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
+function wrongType(name: string, value: unknown): RolesAnywhereError {
+  const type = Array.isArray(value) ? 'array' : typeof value;
+  return new RolesAnywhereError('ERR_USAGE', `${name} is of the wrong type: ${type}`, {
+    hint: 'its type is in the declarations of this package',
+  });
 }

@@ -8,6 +8,7 @@ import { loadCertificates, loadIdentity } from '../identity/load.ts';
 import type { IdentitySpec, LoadDeps } from '../identity/load.ts';
 import { orderChain } from '../x509/chain.ts';
 import type { Certificate } from '../x509/certificate.ts';
+import { isBytes, requireGiven, requireMethod, requireOptions } from './given.ts';
 
 /**
  * Something that signs with a private key that is not here: a KMS, an HSM
@@ -83,10 +84,17 @@ export async function openIdentity(options: MaterialOptions): Promise<Identity> 
 /**
  * What loads the identity, each time anew.
  *
- * @throws RolesAnywhereError `ERR_USAGE` for options that exclude each other
+ * @throws RolesAnywhereError `ERR_FLAG_REQUIRED` for options that are missing, `ERR_USAGE` for those of a wrong type or that exclude each other
  */
 export function identityLoader(options: MaterialOptions): () => Promise<Identity> {
-  const { certificate, privateKey, intermediates, signer, onWarning } = options;
+  requireOptions(options);
+  const { certificate, privateKey, intermediates, signer, password, onWarning } = options;
+  requireGiven('certificate', certificate, isBytes);
+  if (privateKey !== undefined)
+    requireGiven('privateKey', privateKey, (value) => isBytes(value) || value instanceof KeyObject);
+  if (intermediates !== undefined) requireGiven('intermediates', intermediates, isBytes);
+  if (signer !== undefined) requireMethod('signer', signer, 'sign');
+  if (password !== undefined && typeof password !== 'string') requireGiven('password', password);
   if (signer !== undefined && privateKey !== undefined)
     throw new RolesAnywhereError('ERR_USAGE', 'privateKey and signer exclude each other', {
       hint: 'leave one of them out',

@@ -6,8 +6,8 @@ import { checkArnsAgree, isRegion, parseArn } from '../options/arn.ts';
 import { createSession } from '../session/create-session.ts';
 import { checkRoleSession } from '../session/sts-input.ts';
 import { connectionOf, keep } from './connection.ts';
-import { requireGiven } from './given.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
+import { requireGiven, requireOptions } from './given.ts';
 import { identityLoader } from './material.ts';
 import type { MaterialOptions } from './material.ts';
 
@@ -36,9 +36,9 @@ export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions
  * identity's, the network's and the service's
  */
 export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFunction {
+  requireOptions(options);
   const { trustAnchorArn, profileArn, roleArn, durationSeconds, roleSessionName } = options;
   for (const name of ['trustAnchorArn', 'profileArn', 'roleArn'] as const) requireGiven(name, options[name]);
-  requireGiven('certificate', options.certificate, true);
   const trustAnchor = parseArn('trust-anchor', trustAnchorArn, 'trustAnchorArn');
   checkArnsAgree(trustAnchor, parseArn('profile', profileArn, 'profileArn'), parseArn('role', roleArn, 'roleArn'));
   checkRoleSession({ roleArn, durationSeconds, roleSessionName });

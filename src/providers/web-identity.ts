@@ -11,6 +11,7 @@ import type { WebIdentityRole } from '../session/web-identity.ts';
 import { regionOf } from './assume-role.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
+import { checkLists, requireOptions } from './given.ts';
 
 /** Gives a token that is valid now; called for each request. */
 export type TokenRetriever = (request: { readonly signal: AbortSignal }) => Promise<string>;
@@ -39,12 +40,14 @@ export interface WebIdentityProviderOptions
  * `ERR_WEB_IDENTITY_TOKEN` and those of the network and the service
  */
 export function fromWebIdentity(options: WebIdentityProviderOptions = {}): CredentialsFunction {
+  requireOptions(options);
   const { AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME, AWS_WEB_IDENTITY_TOKEN_FILE } = process.env;
   const { durationSeconds, policy, policyArns, providerId } = options;
   const roleArn = given(options.roleArn, AWS_ROLE_ARN);
   if (roleArn === undefined)
     throw new RolesAnywhereError('ERR_ARN', 'no role is given', { hint: 'give roleArn or AWS_ROLE_ARN' });
   const roleSessionName = given(options.roleSessionName, AWS_ROLE_SESSION_NAME);
+  checkLists({ policyArns });
   const input: WebIdentityInput = { roleArn, roleSessionName, durationSeconds, policy, policyArns, providerId };
   checkWebIdentity(input);
   const token = retrieverOf(options, AWS_WEB_IDENTITY_TOKEN_FILE);
@@ -120,7 +123,9 @@ export async function readTokenFile(path: string): Promise<string> {
   } catch (cause) {
     const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
     throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', `the token file ${path} cannot be read (${code})`, {
-      hint: 'check the path, and that this process may read it',
+      hint: path.startsWith('~/')
+        ? '~ is not expanded: write the path of the home directory'
+        : 'check the path, and that this process may read it',
       cause,
     });
   }

@@ -39,7 +39,7 @@ export function parseStatusListen(value: string): ListenTarget {
   const address = bracketed ?? plain ?? '127.0.0.1';
   if (port === undefined || Number(port) > 65_535 || isIP(address) === 0) {
     throw new RolesAnywhereError('ERR_LISTEN', `--metrics-listen ${value} is not a port, nor an address and a port`, {
-      hint: 'for example 9912, 127.0.0.1:9912 or [::]:9912',
+      hint: 'for example 9913, 127.0.0.1:9913 or [::]:9913',
     });
   }
   return { address, port: Number(port) };

@@ -53,6 +53,11 @@ describe('readMaterialFile', () => {
     expect(error.hint).toBeTruthy();
   });
 
+  it('says of a tilde that it is one', async () => {
+    const error = await refusal(() => readMaterialFile('--certificate', '~/none.pem'));
+    expect([error.code, error.hint]).toEqual(['ERR_FILE_NOT_FOUND', expect.stringContaining('~ is not expanded')]);
+  });
+
   it.skipIf(process.getuid?.() === 0)('refuses a file of which the mode forbids reading', async () => {
     writeFileSync(join(dir, 'secret'), 'x', { mode: 0o000 });
     const error = await refusal(() => readMaterialFile('--private-key', join(dir, 'secret')));

@@ -60,13 +60,16 @@ describe('hopSettings', () => {
   it.each([
     ['a flag of a hop without a hop', 'ERR_FLAG_REQUIRED', { 'external-id': 'x' }],
     ['a key twice', 'ERR_FLAG_VALUE', { 'assume-role-arn': [`${A},external-id=x,external-id=y`] }],
+    ['an unknown key', 'ERR_FLAG_VALUE', { 'assume-role-arn': [`${A},externalid=x`] }],
+    ['a second role', 'ERR_FLAG_VALUE', { 'assume-role-arn': [`${A},${B}`] }],
     ['a duration in words', 'ERR_DURATION', { 'assume-role-arn': [`${A},assume-role-duration=1h`] }],
   ])('refuses %s', (_, code, flags) => {
     expect(outcome(() => hopSettings(flags))).toEqual({ code });
   });
 
   it('takes no token for a hop: it would be in sight for longer than it is good', () => {
-    const [hop] = hopSettings({ 'assume-role-arn': [`${A},mfa-token=123456`] });
-    expect(hop).toMatchObject({ roleArn: `${A},mfa-token=123456`, mfaToken: undefined });
+    expect(outcome(() => hopSettings({ 'assume-role-arn': [`${A},mfa-token=123456`] }))).toEqual({
+      code: 'ERR_FLAG_VALUE',
+    });
   });
 });

@@ -62,6 +62,27 @@ describe('--role', () => {
     });
   });
 
+  test.each([
+    [`ci=${ROLE},profile=${PROFILE}`, '--role ci: there is no key profile', 'profile-arn'],
+    [`${ROLE},profileArn=${PROFILE}`, '--role Deploy: there is no key profileArn', 'profile-arn'],
+    [`ci=${ROLE},tokenfile=/x`, '--role ci: there is no key tokenfile', 'token-file'],
+    [`ci=${ROLE},duration=900`, '--role ci: there is no key duration', 'session-duration'],
+    [`ci=${ROLE},token-file=/x,session-name=a`, '--role ci: there is no key session-name', 'role-session-name'],
+  ])('%s is asked about', async (text, message, key) => {
+    const error = await refusal(() => roles(text));
+    expect([error.message, error.hint]).toEqual([message, expect.stringContaining(`did you mean ${key}?`)]);
+  });
+
+  test.each([`ci=${ROLE},${ROLE}`, `ci=${ROLE},profile-arn:${PROFILE}`])('%s has an ARN too many', async (text) => {
+    const error = await refusal(() => roles(text));
+    expect([error.code, error.message]).toEqual(['ERR_FLAG_VALUE', '--role ci: two ARNs and no key between them']);
+  });
+
+  test('that lacks several ARNs names them all', async () => {
+    const error = await refusal(() => servedRoles({ certificate: 'c', role: [`a=${ROLE}`] }, {}));
+    expect(error.message).toBe('--role a: missing flags: --trust-anchor-arn, --profile-arn');
+  });
+
   test('of a name that is taken is refused', () => {
     expect(outcome(() => roles(`a=${ROLE}`, `a=${ROLE}`))).toEqual({ code: 'ERR_FLAG_VALUE' });
   });
@@ -100,6 +121,10 @@ describe('the flags of serve', () => {
     [{ 'allowed-host': ['*'] }, 'ERR_FLAG_VALUE'],
   ])('are refused with %o', (more, code) => {
     expect(outcome(() => serveOptions({ ...given, ...more }, {}))).toEqual({ code });
+  });
+
+  test.each(['sh', 'bash', 'zsh'])('print for %s what sh reads', (shell) => {
+    expect(serveOptions({ ...given, shell }, {}).shell).toBe('sh');
   });
 
   test.each(['a', 'a.b:80', '[::1]', '[::1]:80', '::1', '10.0.0.1:1'])('allow the host %s', (host) => {

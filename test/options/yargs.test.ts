@@ -182,6 +182,14 @@ describe('errors', () => {
       /: --certificate, --trust-anchor-arn, --role-arn$/,
       /./,
     ],
+    [
+      'what serve misses',
+      ['serve'],
+      'ERR_FLAG_REQUIRED',
+      /: --certificate, --trust-anchor-arn, --profile-arn, --role-arn or --role$/,
+      /./,
+    ],
+    ['but not what roles may have', ['serve', '--role', 'a=arn'], 'ERR_FLAG_REQUIRED', /: --certificate$/, /./],
     ['one of two', ['sign-string'], 'ERR_FLAG_REQUIRED', /: --private-key or --certificate$/, /./],
     ['a stray argument', ['link', 'a', 'b'], 'ERR_USAGE', /"b"/, /quote/],
     [

@@ -20,6 +20,19 @@ function options(extra: Partial<AssumeRoleProviderOptions> = {}): AssumeRoleProv
 }
 
 describe('fromAssumeRole', () => {
+  it.each<[string, unknown, string]>([
+    ['roleArn', undefined, 'ERR_FLAG_REQUIRED'],
+    ['policyArns', 'arn', 'ERR_USAGE'],
+    ['transitiveTagKeys', null, 'ERR_USAGE'],
+    ['providedContexts', {}, 'ERR_USAGE'],
+    ['tags', null, 'ERR_FLAG_REQUIRED'],
+  ])('refuses %s: %j at once', async (name, value, code) => {
+    const error = await refusal(() => {
+      fromAssumeRole({ ...options(), [name]: value });
+    });
+    expect([error.code, error.message]).toEqual([code, expect.stringContaining(name)]);
+  });
+
   it('asks for 900 seconds, as the AWS SDK for Go does', async () => {
     await fromAssumeRole(options())();
     expect(sts.calls[0]).toMatchObject({

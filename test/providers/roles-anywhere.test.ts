@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { RolesAnywhereError, fromRolesAnywhere } from '../../src/index.ts';
+import {
+  RolesAnywhereError,
+  fromAssumeRole,
+  fromRolesAnywhere,
+  loadIdentity,
+  serveContainerCredentials,
+} from '../../src/index.ts';
 import type { RolesAnywhereOptions } from '../../src/index.ts';
 import { PKI } from '../support/cli.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
@@ -47,6 +53,8 @@ const remote = (name: string, dsaEncoding: 'der' | 'ieee-p1363' = 'der') => ({
     Promise.resolve(sign('sha256', message, { key: createPrivateKey(text(name)), dsaEncoding })),
 });
 
+const neverAsked = () => Promise.reject(new Error('never asked'));
+
 describe('options that a program without types left out', () => {
   it.each(['trustAnchorArn', 'profileArn', 'roleArn', 'certificate'] as const)(
     '%s is missed by its name',
@@ -63,6 +71,54 @@ describe('options that a program without types left out', () => {
       expect(error).toMatchObject({ code: 'ERR_USAGE', message: `${name} is of the wrong type: number` });
     },
   );
+
+  it('the same is said by loadIdentity', async () => {
+    const error = await refusal(() => loadIdentity({ certificate: undefined } as unknown as RolesAnywhereOptions));
+    expect(error).toMatchObject({ code: 'ERR_FLAG_REQUIRED', message: 'certificate is not given' });
+  });
+
+  it.each<[string, unknown, string, string]>([
+    ['privateKey', null, 'ERR_FLAG_REQUIRED', 'privateKey is not given'],
+    ['privateKey', '', 'ERR_FLAG_REQUIRED', 'privateKey is not given'],
+    ['privateKey', 5, 'ERR_USAGE', 'privateKey is of the wrong type: number'],
+    ['privateKey', {}, 'ERR_USAGE', 'privateKey is of the wrong type: object'],
+    ['intermediates', [], 'ERR_USAGE', 'intermediates is of the wrong type: array'],
+    ['password', 5, 'ERR_USAGE', 'password is of the wrong type: number'],
+    ['tls', null, 'ERR_FLAG_REQUIRED', 'tls is not given'],
+    ['transport', {}, 'ERR_USAGE', 'transport is of the wrong type: object'],
+    ['clock', null, 'ERR_FLAG_REQUIRED', 'clock is not given'],
+    ['signal', {}, 'ERR_FLAG_REQUIRED', 'signal.addEventListener is not given'],
+  ])('%s: %j is refused', async (name, value, code, message) => {
+    const error = await refusal(() => {
+      fromRolesAnywhere({ ...options(), [name]: value });
+    });
+    expect(error).toMatchObject({ code, message });
+  });
+
+  it('a signer signs', async () => {
+    const { privateKey: _, ...rest } = options();
+    const error = await refusal(() => {
+      fromRolesAnywhere({ ...rest, signer: {} } as unknown as RolesAnywhereOptions);
+    });
+    expect(error).toMatchObject({ code: 'ERR_FLAG_REQUIRED', message: 'signer.sign is not given' });
+  });
+
+  it.each([undefined, null, 'x', 5])('%s are no options', async (value) => {
+    for (const make of [fromRolesAnywhere, fromAssumeRole, loadIdentity, serveContainerCredentials]) {
+      const error = await refusal(async () => {
+        await make(value as never);
+      });
+      expect(error.message).toMatch(/^the options object is (?:not given|of the wrong type: \w+)$/);
+    }
+  });
+
+  it('a container endpoint has a role and credentials', async () => {
+    const { roleArn } = options();
+    for (const given of [{ roleArn }, { credentials: neverAsked }, { roleArn, credentials: 5 }]) {
+      const error = await refusal(() => serveContainerCredentials(given as never));
+      expect(error.code).toMatch(/^ERR_(?:FLAG_REQUIRED|USAGE)$/);
+    }
+  });
 });
 
 const FORMS: Readonly<Record<string, () => Partial<RolesAnywhereOptions>>> = {

@@ -122,6 +122,11 @@ describe('fromWebIdentity', () => {
     expect(sts.calls).toHaveLength(0);
   });
 
+  it('says of a tilde that it is one', async () => {
+    const error = await refusal(() => fromWebIdentity(options({ tokenFile: '~/no/such/file' }))());
+    expect(error.hint).toContain('~ is not expanded');
+  });
+
   it.each<[string, string, WebIdentityProviderOptions]>([
     ['no role', 'ERR_ARN', { roleArn: undefined }],
     ['no token', 'ERR_WEB_IDENTITY_TOKEN', {}],

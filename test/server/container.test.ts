@@ -46,6 +46,13 @@ test.each<[string, Record<string, string>]>([
   expect(body).not.toContain('ASIA');
 });
 
+test('a client that sends no token, or not as it is, hears why', async () => {
+  const none = await ask(server, 'GET', '/credentials');
+  expect(none.body).toMatch(/AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE.*serve --print-token/);
+  const bearer = await ask(server, 'GET', '/credentials', { Authorization: `Bearer ${TOKEN}` });
+  expect(bearer.body).toContain('as it is in the file, with no scheme');
+});
+
 test('a role with a token of its own takes that one only', async () => {
   expect((await ask(server, 'GET', '/role/Private', { Authorization: OWN_TOKEN })).status).toBe(200);
   expect((await ask(server, 'GET', '/role/Private', { Authorization: TOKEN })).status).toBe(401);

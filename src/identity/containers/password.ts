@@ -143,7 +143,9 @@ async function readFirstLine(file: string, from: string): Promise<Uint8Array> {
     if (error instanceof RolesAnywhereError) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
     throw new RolesAnywhereError('ERR_PASSWORD_SOURCE', `${from} ${file} cannot be read (${code})`, {
-      hint: 'check the path, who owns the file and its mode',
+      hint: file.startsWith('~/')
+        ? '~ is not expanded: write the path of the home directory'
+        : 'check the path, who owns the file and its mode',
       cause: error,
     });
   } finally {

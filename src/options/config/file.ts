@@ -181,6 +181,13 @@ export class ConfigSection {
     );
   }
 
+  /** The keys whose names have a form, with their lines, whoever reads them. */
+  lines(form: RegExp): ReadonlyMap<string, number> {
+    const own = [...this.#keys].map(([name, { lines }]) => [name, lines[0] ?? 0] as const);
+    const all = [...own, ...[...this.#sdk].map(([name, { line }]) => [name, line] as const)];
+    return new Map(all.filter(([name]) => form.test(name)));
+  }
+
   /** The value of a key, or of a key below a key; undefined when it is empty or not there. */
   get(name: string, below?: string): ConfigValue | undefined {
     const own = this.#keys.get(name);

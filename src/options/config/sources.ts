@@ -39,6 +39,8 @@ export type Source = ReadonlyMap<FlagName, Setting>;
 const NOT_OUTSIDE: ReadonlySet<FlagName> = new Set(['help', 'version', 'print-config']);
 const PREFIX = 'ROLES_ANYWHERE_';
 const KEY_PREFIX = 'rolesanywhere_';
+/** Other spellings of it, which would be passed over in silence. */
+const LIKE_KEY = /^(?!rolesanywhere_)roles[-_.]?anywhere[-_.]?(?=\w)/i;
 /** Variables under the prefix that stand for no flag. */
 const OTHER_VARIABLES = new Set(['PKCS11_PIN', 'STATE_DIR']);
 
@@ -134,27 +136,29 @@ function profileTexts(file: ConfigFile, profile: string): ProfileText[] {
       }),
   );
   for (const [name, flag] of SECTION_KEYS) if (isFlag(flag)) flags.set(name, flag);
+  const unknownKey = (name: string, rest: string, line: number): RolesAnywhereError => {
+    const own = rest.replaceAll('_', '-');
+    const known = nearest(
+      rest,
+      [...flags.keys()].map((key) => key.slice(KEY_PREFIX.length)),
+    );
+    return keyError(
+      file.path,
+      line,
+      isFlag(own) && keyOf(own) === undefined ? `--${own} cannot be set in a profile: ${name}` : `unknown key ${name}`,
+      isFlag(own) && keyOf(own) === undefined
+        ? `give --${own} on the command line`
+        : known === undefined
+          ? 'keys are named after flags: see --help'
+          : `did you mean ${KEY_PREFIX}${known}`,
+    );
+  };
+  for (const [name, line] of section.lines(LIKE_KEY))
+    throw unknownKey(name, name.replace(LIKE_KEY, '').replaceAll(/[-.]/g, '_').toLowerCase(), line);
   const texts: ProfileText[] = [];
   for (const [name, { value: text, line }] of section.all(KEY_PREFIX)) {
     const flag = flags.get(name);
-    if (flag === undefined) {
-      const rest = name.slice(KEY_PREFIX.length);
-      const own = rest.replaceAll('_', '-');
-      const known = nearest(
-        rest,
-        [...flags.keys()].map((key) => key.slice(KEY_PREFIX.length)),
-      );
-      throw keyError(
-        file.path,
-        line,
-        isFlag(own) ? `--${own} cannot be set in a profile: ${name}` : `unknown key ${name}`,
-        isFlag(own)
-          ? `give --${own} on the command line`
-          : known === undefined
-            ? 'keys are named after flags: see --help'
-            : `did you mean ${KEY_PREFIX}${known}`,
-      );
-    }
+    if (flag === undefined) throw unknownKey(name, name.slice(KEY_PREFIX.length), line);
     texts.push({ flag, text, name, line });
   }
   return texts;
@@ -174,8 +178,15 @@ function valueOf(flag: FlagName, text: string, command: CommandName, origin: Ori
     words.map((word) => [flag, word] as const),
     command,
   );
-  if (problem?.kind === 'bad-value')
-    throw withOrigins(badValue(flag, problem.value, command), new Map([[flag, origin]]));
+  if (problem?.kind === 'bad-value') {
+    const error = badValue(flag, problem.value, command);
+    // A variable or key has no form without a value.
+    const own =
+      flagRow(flag).kind === 'boolean'
+        ? new RolesAnywhereError(error.code, error.message, { hint: 'it takes true or false' })
+        : error;
+    throw withOrigins(own, new Map([[flag, origin]]));
+  }
   return given[flag] ?? [];
 }
 

@@ -269,6 +269,20 @@ describe('a profile', () => {
       'did you mean rolesanywhere_region',
     ],
     [
+      'dashes in place of underscores',
+      'rolesanywhere-trust-anchor-arn = x',
+      'ERR_CONFIG_KEY',
+      '/config, line 2: unknown key rolesanywhere-trust-anchor-arn',
+      'did you mean rolesanywhere_trust_anchor_arn',
+    ],
+    [
+      'an underscore too many',
+      'roles_anywhere_certificate = x',
+      'ERR_CONFIG_KEY',
+      '/config, line 2: unknown key roles_anywhere_certificate',
+      'did you mean rolesanywhere_certificate',
+    ],
+    [
       'a flag for command lines',
       'rolesanywhere_config_profile = p',
       'ERR_CONFIG_KEY',
@@ -508,6 +522,14 @@ rolesanywhere_external_id = x`;
       message: expect.stringMatching(message) as string,
     });
   });
+});
+
+test.each([
+  [{ env: { ROLES_ANYWHERE_NO_IMDS: 'yes' } }, 'ROLES_ANYWHERE_NO_IMDS'],
+  [{ profile: 'rolesanywhere_no_imds = yes' }, 'rolesanywhere_no_imds'],
+])('a switch that is neither on nor off is told the words for it: %o', (world, name) => {
+  const { message, hint } = errorOf(() => read(line('serve'), world));
+  expect([message, hint]).toEqual([expect.stringContaining(name), 'it takes true or false']);
 });
 
 test('a variable that is nearly one of a flag is warned of', () => {
