@@ -41,7 +41,9 @@ const segment = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 8 }).filt
 const path = fc
   .array(segment, { minLength: 1, maxLength: 4 })
   .map((parts) => `/${parts.map(encodeURIComponent).join('/')}`);
-const query = fc.dictionary(text, fc.oneof(text, fc.array(text, { minLength: 1, maxLength: 3 })), { maxKeys: 4 });
+// The SDK's signer loses this one: it keeps the parameters as members of a plain object.
+const parameter = text.filter((name) => name !== '__proto__');
+const query = fc.dictionary(parameter, fc.oneof(text, fc.array(text, { minLength: 1, maxLength: 3 })), { maxKeys: 4 });
 const headers = fc.dictionary(
   fc.stringMatching(/^x-test-[a-z0-9]{1,8}$/),
   fc.stringMatching(/^[!-~]([ -~]{0,20}[!-~])?$/),

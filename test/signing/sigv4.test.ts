@@ -44,7 +44,9 @@ describe('signWithAccessKey', () => {
 
   it('signs as the signer of the AWS SDK does, whatever path, query, headers and body', async () => {
     const word = fc.string({ minLength: 1, maxLength: 12 });
-    const query = fc.dictionary(word, word, { maxKeys: 4 });
+    // The SDK's signer loses this one: it keeps the parameters as members of a plain object.
+    const parameter = word.filter((name) => name !== '__proto__');
+    const query = fc.dictionary(parameter, word, { maxKeys: 4 });
     await fc.assert(
       fc.asyncProperty(query, word, fc.option(word), async (parameters, body, token) => {
         const url = new URL('https://sts.eu-west-1.amazonaws.com/base/');
