@@ -16,7 +16,7 @@ import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { silentLog } from '../src/log.ts';
+import { silentLog } from '../src/platform/log.ts';
 
 const TOKEN = 'bench-token-of-forty-three-characters-long-';
 const CONNECTIONS = 16;

@@ -6,21 +6,19 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Visitor, parseSync } from 'rolldown/utils';
 
-/** What anything may import, the emulator included. */
-const EVERYWHERE = ['errors.ts', 'log.ts'];
-/** What all but the emulator may import, which shares nothing that it verifies. */
-const SHARED = [...EVERYWHERE, 'version.ts', 'clock.ts', 'file-system.ts'];
+/** What the emulator may import of the rest: nothing that it verifies. */
+const EMULATOR = ['errors', 'log', 'clock', 'files', 'file-system'].map((name) => `platform/${name}.ts`);
 /** Everything below the command line. */
 const LIBRARY = [
+  'platform',
   'x509',
   'options',
-  'terminal',
   'identity',
   'signing',
   'http',
-  'debug',
-  'session',
+  'aws',
   'credentials',
+  'sources',
   'providers',
   'output',
   'server',
@@ -34,33 +32,28 @@ const COMMAND = 'commands/command.ts';
 
 /**
  * For each folder or file of src/: the folders and files there that it may import from, besides its own folder. The order
- * is that of the data: options, identity, signing, session, credentials, output. A new folder needs a row.
+ * is that of the data: options, identity, signing, aws, credentials, output. A new folder needs a row.
  */
 const MAY_IMPORT = {
-  'errors.ts': [],
-  'version.ts': [],
-  'log.ts': ['errors.ts'],
-  'clock.ts': ['errors.ts'],
-  'file-system.ts': [],
-  x509: ['errors.ts', IDENTITY],
-  options: [...SHARED, 'x509', COMMAND],
-  terminal: SHARED,
-  identity: [...SHARED, 'x509', 'options', 'terminal'],
-  signing: ['errors.ts', 'x509', IDENTITY],
-  http: SHARED,
-  debug: [...SHARED, 'http'],
-  session: [...SHARED, 'http', 'signing', IDENTITY, CREDENTIALS, 'credentials/expiration.ts'],
-  credentials: [...SHARED, 'http', 'signing', 'identity', 'session'],
+  platform: [],
+  x509: ['platform/errors.ts', IDENTITY],
+  options: ['platform', 'x509', COMMAND],
+  identity: ['platform', 'x509', 'options'],
+  signing: ['platform/errors.ts', 'x509', IDENTITY],
+  http: ['platform'],
+  aws: ['platform', 'http', 'signing', IDENTITY, CREDENTIALS, 'credentials/expiration.ts'],
+  credentials: ['platform', 'http', 'signing', 'identity', 'aws'],
+  // Where a caller's credentials and codes come from.
+  sources: ['platform', 'options', 'http', 'aws', 'credentials'],
   // The library's face: what an application hands to an SDK.
-  providers: [...SHARED, 'x509', 'options', 'terminal', 'identity', 'http', 'session', 'credentials', 'server'],
+  providers: ['platform', 'x509', 'options', 'identity', 'http', 'aws', 'credentials', 'sources', 'server'],
   // It must read a file as SDKs do before it writes to it.
-  output: [...SHARED, 'options', 'credentials'],
-  server: [...SHARED, 'http', 'credentials', 'output'],
-  console: [...SHARED, 'http', 'credentials', 'output', 'server'],
-  emulator: EVERYWHERE,
-  commands: [...SHARED, ...LIBRARY, 'emulator'],
-  'index.ts': [...SHARED, ...LIBRARY],
-  'cli.ts': [...SHARED, ...LIBRARY, 'commands'],
+  output: ['platform', 'options', 'credentials'],
+  server: ['platform', 'http', 'credentials', 'output'],
+  emulator: EMULATOR,
+  commands: [...LIBRARY, 'emulator'],
+  'index.ts': LIBRARY,
+  'cli.ts': [...LIBRARY, 'commands'],
 };
 
 /** Folders that compute and do nothing else: the only builtins that they may import. */

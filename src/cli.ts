@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
-import { EXIT_STATUS, RolesAnywhereError } from './errors.ts';
+import { EXIT_STATUS, RolesAnywhereError } from './platform/errors.ts';
 import type { Configured } from './options/config/configured.ts';
 import { commandRow } from './options/flags.ts';
 import type { CommandName } from './options/flags.ts';
@@ -48,7 +48,7 @@ async function main(tokens: readonly string[]): Promise<number> {
   const most = commandRow(command).args ?? 0;
   const format = flags['log-format'];
   const json = format === undefined ? command === 'serve' && !stderrIsTerminal() : format === 'json';
-  const stderr = json ? (await import('./debug/json-lines.ts')).jsonLines(printError) : printError;
+  const stderr = json ? (await import('./platform/json-lines.ts')).jsonLines(printError) : printError;
   if (args.length > most) stderr('warning: arguments that belong to no flag are ignored, as aws_signing_helper does\n');
   for (const warning of configured?.warnings ?? []) stderr(`warning: ${warning}\n`);
   if (configured !== undefined && flags['print-config'] !== undefined) {
@@ -149,7 +149,7 @@ function codeOf(error: unknown): string | undefined {
 
 /** Reports a failure and ends with its exit status. */
 async function fail(thrown: unknown): Promise<void> {
-  const { report } = await import('./debug/report.ts');
+  const { report } = await import('./platform/report.ts');
   const failure =
     configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
   const { argv, env } = process;

@@ -14,31 +14,31 @@ export { cached } from './credentials/cached.ts';
 export type { CacheOptions, CredentialsFunction } from './credentials/cached.ts';
 export type { ConnectionOptions, KeepingOptions } from './providers/connection.ts';
 export type { MaterialOptions, Pkcs11Options, RemoteSigner } from './providers/material.ts';
-export type { CredentialsSource, SourceCredentials } from './providers/source.ts';
+export type { CredentialsSource, SourceCredentials } from './sources/source.ts';
 
 // a container credentials endpoint
 export { serveContainerCredentials } from './providers/container-endpoint.ts';
 export type { ContainerEndpoint, ContainerEndpointOptions } from './providers/container-endpoint.ts';
-export { createLog, silentLog } from './log.ts';
-export type { Log, LogFields, LogLevel, LogOptions } from './log.ts';
+export { createLog, silentLog } from './platform/log.ts';
+export type { Log, LogFields, LogLevel, LogOptions } from './platform/log.ts';
 
 // MFA codes
-export { commandTokenProvider, stdinTokenProvider, terminalTokenProvider } from './providers/token-providers.ts';
-export type { CommandTokenOptions } from './providers/token-providers.ts';
-export type { TokenProvider, TokenRequest } from './providers/mfa.ts';
+export { commandTokenProvider, stdinTokenProvider, terminalTokenProvider } from './sources/token-providers.ts';
+export type { CommandTokenOptions } from './sources/token-providers.ts';
+export type { TokenProvider, TokenRequest } from './sources/mfa.ts';
 
 // one call each
-export { assumeRole } from './session/assume-role.ts';
-export type { AssumedRole, AssumeRoleOptions, CallerCredentials } from './session/assume-role.ts';
-export { createSession } from './session/create-session.ts';
-export type { CreateSessionOptions } from './session/create-session.ts';
-export type { RetryEnvironment, RetrySettings } from './session/retry.ts';
-export { signinUrl } from './session/signin-url.ts';
-export type { SigninUrlOptions } from './session/signin-url.ts';
-export type { AssumeRoleInput, ProvidedContext, RoleSessionInput, WebIdentityInput } from './session/sts-input.ts';
-export type { StsConnection } from './session/sts-connection.ts';
-export { assumeRoleWithWebIdentity } from './session/web-identity.ts';
-export type { WebIdentityOptions, WebIdentityRole } from './session/web-identity.ts';
+export { assumeRole } from './aws/assume-role.ts';
+export type { AssumedRole, AssumeRoleOptions, CallerCredentials } from './aws/assume-role.ts';
+export { createSession } from './aws/create-session.ts';
+export type { CreateSessionOptions } from './aws/create-session.ts';
+export type { RetryEnvironment, RetrySettings } from './aws/retry.ts';
+export { signinUrl } from './aws/signin-url.ts';
+export type { SigninUrlOptions } from './aws/signin-url.ts';
+export type { AssumeRoleInput, ProvidedContext, RoleSessionInput, WebIdentityInput } from './aws/sts-input.ts';
+export type { StsConnection } from './aws/sts-connection.ts';
+export { assumeRoleWithWebIdentity } from './aws/web-identity.ts';
+export type { WebIdentityOptions, WebIdentityRole } from './aws/web-identity.ts';
 export type { SessionCredentials } from './credentials/credentials.ts';
 
 // a provider with events, for programs that serve or write credentials
@@ -52,8 +52,8 @@ export type {
   RefreshReason,
 } from './credentials/provider.ts';
 export type { RefreshSettings } from './credentials/refresh-policy.ts';
-export { systemClock } from './clock.ts';
-export type { Clock, Timer } from './clock.ts';
+export { systemClock } from './platform/clock.ts';
+export type { Clock, Timer } from './platform/clock.ts';
 
 // identities
 export type { Digest, Identity, KeyType, Signer } from './identity/identity.ts';
@@ -78,8 +78,8 @@ export type { PooledOptions, PooledTransport } from './http/pooled.ts';
 // output, errors
 export { writeCredentialsFile } from './output/credentials-file.ts';
 export type { CredentialsFileOptions } from './output/credentials-file.ts';
-export type { LockTimes } from './output/file-lock.ts';
+export type { LockTimes } from './platform/file-lock.ts';
 export { processJson } from './output/process-json.ts';
-export { ERROR_CLASSES, EXIT_STATUS, RolesAnywhereError } from './errors.ts';
-export type { ErrorClass, ErrorCode, ErrorDetails } from './errors.ts';
-export { VERSION } from './version.ts';
+export { ERROR_CLASSES, EXIT_STATUS, RolesAnywhereError } from './platform/errors.ts';
+export type { ErrorClass, ErrorCode, ErrorDetails } from './platform/errors.ts';
+export { VERSION } from './platform/version.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { EXIT_STATUS } from '../src/errors.ts';
+import { EXIT_STATUS } from '../src/platform/errors.ts';
 import { CLI, runCli, runProgram } from './support/cli.ts';
 import { requireTool } from './support/tools.ts';
 

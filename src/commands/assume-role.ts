@@ -1,10 +1,10 @@
 /** `assume-role`: from credentials that are on this machine to those of a role, printed as `credential-process` does. */
 import type { Caller } from '../credentials/chain.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { processJson } from '../output/process-json.ts';
-import { credentialsFrom } from '../providers/source.ts';
-import { localCredentials } from '../providers/sources/index.ts';
-import type { SourceKind } from '../providers/sources/index.ts';
+import { credentialsFrom } from '../sources/source.ts';
+import { localCredentials } from '../sources/index.ts';
+import type { SourceKind } from '../sources/index.ts';
 import { chainOf } from './chain.ts';
 import type { FlagValues, Io, RunCommand } from './command.ts';
 import { openStsNetwork } from './sts-network.ts';

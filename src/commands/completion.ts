@@ -1,6 +1,6 @@
 /** `completion`: the script for a shell, and what the script asks when a person presses Tab. */
 import { basename } from 'node:path';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { candidates } from '../options/completion/candidates.ts';
 import { COMPLETION_SHELLS, completionScript } from '../options/completion/scripts.ts';
 import type { RunCommand } from './command.ts';

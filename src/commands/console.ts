@@ -1,14 +1,14 @@
 /** `console`: a URL that signs a browser in with the credentials that the other commands would print. */
 import { spawn } from 'node:child_process';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { loadIdentity } from '../identity/load.ts';
 import { parseArn, partitionOf } from '../options/arn.ts';
 import { isChained } from '../options/flags.ts';
 import { checkEndpoint } from '../options/network.ts';
 import { tokenOptions } from '../options/token.ts';
 import { vendingOptions } from '../options/vending.ts';
-import { createSession } from '../session/create-session.ts';
-import { signinUrl } from '../session/signin-url.ts';
+import { createSession } from '../aws/create-session.ts';
+import { signinUrl } from '../aws/signin-url.ts';
 import type { AccessKey } from '../signing/sigv4.ts';
 import { sourceOf } from './assume-role.ts';
 import { chainOf } from './chain.ts';

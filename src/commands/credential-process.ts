@@ -5,7 +5,7 @@ import { isChained } from '../options/flags.ts';
 import { tokenOptions } from '../options/token.ts';
 import { vendingOptions } from '../options/vending.ts';
 import { processJson } from '../output/process-json.ts';
-import { createSession } from '../session/create-session.ts';
+import { createSession } from '../aws/create-session.ts';
 import type { RunCommand } from './command.ts';
 import { openNetwork } from './network.ts';
 import { watchWaits } from './waits.ts';

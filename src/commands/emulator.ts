@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { type EmulatorOptions, type Verdict, startEmulator } from '../emulator/emulator.ts';
 import { explain } from '../emulator/explain.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { type MaterialFlag, readMaterialFile } from '../identity/file.ts';
-import { type Log, createLog } from '../log.ts';
+import { type Log, createLog } from '../platform/log.ts';
 import type { FlagValues, RunCommand } from './command.ts';
 
 /** An endpoint that stays the same can be written into a configuration file. */

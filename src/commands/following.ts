@@ -1,5 +1,5 @@
 /** What long-running commands share: an identity that follows its files, and a provider that vends with it. */
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { createProvider } from '../credentials/provider.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
@@ -8,11 +8,11 @@ import { isPkcs11, loadIdentity } from '../identity/load.ts';
 import { watchIdentity } from '../identity/reload.ts';
 import type { IdentityWatcher } from '../identity/reload.ts';
 import { isPath } from '../identity/source.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../platform/log.ts';
 import { passwordFiles } from '../options/passwords.ts';
 import type { TokenOptions } from '../options/token.ts';
 import type { VendingOptions } from '../options/vending.ts';
-import { createSession } from '../session/create-session.ts';
+import { createSession } from '../aws/create-session.ts';
 import type { ChainFrom } from './chain.ts';
 import type { Io } from './command.ts';
 import type { Network } from './network.ts';

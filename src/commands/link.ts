@@ -1,7 +1,7 @@
 /** `link`: makes this program reachable under the name of AWS's own, for the lines that call it so. */
 import { lstat, readFile, realpath, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { RunCommand } from './command.ts';
 
 const NAME = 'aws_signing_helper';

@@ -4,8 +4,8 @@ import { proxiedTransport } from '../http/proxied.ts';
 import { parseProxy, proxyFromEnvironment } from '../http/proxy-rules.ts';
 import { USER_AGENT } from '../http/user-agent.ts';
 import type { NetworkOptions, TrustOptions } from '../options/network.ts';
-import { measureClock, offsetWarning } from '../session/clock-offset.ts';
-import type { ServiceClock } from '../session/service-clock.ts';
+import { measureClock, offsetWarning } from '../aws/clock-offset.ts';
+import type { ServiceClock } from '../aws/service-clock.ts';
 import type { Io } from './command.ts';
 
 /**

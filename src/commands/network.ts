@@ -2,11 +2,11 @@
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
 import type { VendingOptions } from '../options/vending.ts';
-import { sessionEndpoint } from '../session/create-session.ts';
-import type { CreateSessionOptions } from '../session/create-session.ts';
-import type { RetrySettings } from '../session/retry.ts';
-import { createServiceClock } from '../session/service-clock.ts';
-import type { ServiceClock } from '../session/service-clock.ts';
+import { sessionEndpoint } from '../aws/create-session.ts';
+import type { CreateSessionOptions } from '../aws/create-session.ts';
+import type { RetrySettings } from '../aws/retry.ts';
+import { createServiceClock } from '../aws/service-clock.ts';
+import type { ServiceClock } from '../aws/service-clock.ts';
 import type { Io } from './command.ts';
 
 /** To whom a command tells what happens on the network. */
@@ -51,7 +51,7 @@ export async function openNetwork(options: NetworkNeeds, listener: NetworkListen
   let transport = await wayOf(options, listener.env);
   let onStage: Network['onStage'];
   if (debug !== undefined) {
-    const { stageWriter, traced } = await import('../debug/trace.ts');
+    const { stageWriter, traced } = await import('../http/trace.ts');
     transport = traced(transport, debug);
     onStage = stageWriter(debug);
   }

@@ -1,5 +1,5 @@
 /** `read-certificate-data`: what upstream prints about a certificate, byte for byte; or a view of it for people. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { isPkcs11, loadCertificates } from '../identity/load.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tokenOptions } from '../options/token.ts';

@@ -1,11 +1,11 @@
 /** `serve`: one identity and its roles, given to every SDK on this machine until the process is told to stop. */
 import { createServer } from 'node:net';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
 import { renewalAt } from '../credentials/refresh-policy.ts';
-import { RolesAnywhereError } from '../errors.ts';
-import { createLog } from '../log.ts';
-import type { Log } from '../log.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import { createLog } from '../platform/log.ts';
+import type { Log } from '../platform/log.ts';
 import { isChained } from '../options/flags.ts';
 import { DEFAULT_HOP_LIMIT, serveOptions } from '../options/serve.ts';
 import type { ServeOptions } from '../options/serve.ts';

@@ -1,6 +1,6 @@
 /** `sign-string`: signs upstream's fixed message, to show that a private key can be used. */
 import { createHash, createPublicKey } from 'node:crypto';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Digest } from '../identity/identity.ts';
 import { type LoadDeps, type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
 import { passwordSources } from '../options/passwords.ts';

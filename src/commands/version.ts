@@ -1,5 +1,5 @@
 /** `version`: this program's version. */
-import { VERSION } from '../version.ts';
+import { VERSION } from '../platform/version.ts';
 import type { RunCommand } from './command.ts';
 
 export const run: RunCommand = async (_flags, io) => {

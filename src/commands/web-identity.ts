@@ -1,12 +1,12 @@
 /** `web-identity`: from an identity provider's token to credentials, printed as `credential-process` does. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { isChained } from '../options/flags.ts';
 import { processJson } from '../output/process-json.ts';
 import { readTokenFile } from '../providers/web-identity.ts';
-import { checkWebIdentity } from '../session/sts-input.ts';
-import type { WebIdentityInput } from '../session/sts-input.ts';
-import { assumeRoleWithWebIdentity } from '../session/web-identity.ts';
-import type { WebIdentityRole } from '../session/web-identity.ts';
+import { checkWebIdentity } from '../aws/sts-input.ts';
+import type { WebIdentityInput } from '../aws/sts-input.ts';
+import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
+import type { WebIdentityRole } from '../aws/web-identity.ts';
 import { chainOf, flagOf, readPolicy } from './chain.ts';
 import type { FlagValues, Io, RunCommand } from './command.ts';
 import { openStsNetwork } from './sts-network.ts';

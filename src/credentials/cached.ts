@@ -1,7 +1,7 @@
 /** A provider as a function, the shape that the AWS SDK for JavaScript v3 takes; and a cache around any such function. */
-import { RolesAnywhereError } from '../errors.ts';
-import { systemClock } from '../clock.ts';
-import type { Clock } from '../clock.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import { systemClock } from '../platform/clock.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { SessionCredentials } from './credentials.ts';
 import { createProvider } from './provider.ts';
 import type { CredentialsProvider } from './provider.ts';

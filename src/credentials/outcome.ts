@@ -1,5 +1,5 @@
 /** What an attempt to get credentials comes to: a usable set or an error of this project; and waiting for it. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { SessionCredentials } from './credentials.ts';
 import { formatExpiration } from './expiration.ts';
 

@@ -4,8 +4,8 @@
  * library all stand on it.
  */
 
-import type { Clock } from '../clock.ts';
-import type { RolesAnywhereError } from '../errors.ts';
+import type { Clock } from '../platform/clock.ts';
+import type { RolesAnywhereError } from '../platform/errors.ts';
 import type { SessionCredentials } from './credentials.ts';
 import type { RefreshSettings } from './refresh-policy.ts';
 import { Refresher } from './refresher.ts';

@@ -1,7 +1,7 @@
 /** The provider at work: what is in hand, the attempt in flight, and one timer that looks at both. */
-import { systemClock } from '../clock.ts';
-import type { Clock, Timer } from '../clock.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { systemClock } from '../platform/clock.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { SessionCredentials } from './credentials.ts';
 import {
   type Deferred,

@@ -4,7 +4,7 @@
  * alone.
  */
 import { randomBytes } from 'node:crypto';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Verdict } from './answer.ts';
 import { developmentTls } from './authority.ts';
 import { type Fault, createFaults, faultyRefusal, withFault } from './faults.ts';

@@ -6,7 +6,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { schemaProblems } from './json-schema.ts';
 import schema from './world.schema.json' with { type: 'json' };
 import type { WorldOptions } from './world.ts';

@@ -1,5 +1,5 @@
 /** Where a world comes from: the options of a caller, or a file that may change while the emulator runs. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { State } from './state/state.ts';
 import { type WorldOptions, createWorld } from './world.ts';
 

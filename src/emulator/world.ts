@@ -3,7 +3,7 @@
  * checked and completed to records. The built-in world is one trust anchor,
  * one profile, one role and one user.
  */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readPemCertificates } from './certificate.ts';
 import { authorityProblem } from './certificate-rules.ts';
 import { readCrl } from './crl.ts';

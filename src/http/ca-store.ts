@@ -1,7 +1,7 @@
 /** Roots of trust by name. Loaded when one is asked for. */
 import { existsSync } from 'node:fs';
 import * as tls from 'node:tls';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { readCaBundle } from './ca-bundle.ts';
 
 /** `bundled`: those that came with Node, alone. `system`: those of the operating system, alone. */

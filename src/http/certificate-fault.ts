@@ -5,7 +5,7 @@
  */
 import type { LookupFunction, Socket } from 'node:net';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { HttpRequest } from './http.ts';
 import { serverName, tlsOptions } from './tls.ts';
 

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { CONNECT_TIMEOUT_MS, joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 import { serverName, tlsOptions } from './tls.ts';

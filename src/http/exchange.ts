@@ -1,5 +1,5 @@
 /** What the two transports have in common: when to give up, and how an answer is taken in. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 
 /** An answer with a longer head is an error. It is Node's own limit, stated so that both transports have it. */

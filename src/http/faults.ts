@@ -2,8 +2,8 @@
  * From the error codes of Node, OpenSSL, llhttp and undici to ours: the one
  * mapping, whichever transport met the fault. Loaded at the first fault.
  */
-import { RolesAnywhereError } from '../errors.ts';
-import type { ErrorCode } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import type { ErrorCode } from '../platform/errors.ts';
 import type { LookupFunction } from 'node:net';
 import type { HttpRequest, TlsSettings } from './http.ts';
 

@@ -7,7 +7,7 @@ import { setMaxListeners } from 'node:events';
 import { Socket } from 'node:net';
 import type { LookupFunction } from 'node:net';
 import type { Agent, buildConnector } from 'undici';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { CONNECT_TIMEOUT_MS, joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
 import { serverName, tlsOptions } from './tls.ts';

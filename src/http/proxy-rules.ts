@@ -6,7 +6,7 @@
  * Sources: curl's manual page, "ENVIRONMENT"; golang.org/x/net/http/httpproxy.
  */
 import { BlockList, isIP } from 'node:net';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 
 /** The proxy for a target; undefined: none, connect directly. */
 export type ProxyChoice = (target: URL) => URL | undefined;

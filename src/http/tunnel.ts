@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { MAX_HEADER_BYTES } from './exchange.ts';
 import { faultOf } from './faults.ts';
 import type { TlsSettings } from './http.ts';

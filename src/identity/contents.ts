@@ -1,5 +1,5 @@
 /** What a piece of material holds: certificates and private keys, or a refusal that says what it is instead. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { DerError, TAG, readChildren, readDer, readInteger } from '../x509/der.ts';
 import { isEncryptedKey, isPrivateKeyLabel, mlDsaTypeOf, readPrivateKey } from '../x509/keys.ts';

@@ -1,6 +1,6 @@
 /** Reading the files that a person names: bounded, and with an error that says which flag named them. */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 
 /** The flags that name material. Errors show them. */
 export type MaterialFlag =

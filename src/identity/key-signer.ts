@@ -1,6 +1,6 @@
 /** Signs with a private key that this process holds. */
 import { type KeyObject, sign } from 'node:crypto';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Digest, KeyType, Signer } from './identity.ts';
 
 /**

@@ -1,5 +1,5 @@
 /** From what a person gave to an identity: the only file that knows all the kinds there are. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { MAX_CHAIN_LENGTH, orderChain, unrelatedTo } from '../x509/chain.ts';
 import { type CertificatePath, checkIdentity } from './checks.ts';

@@ -4,7 +4,7 @@
  */
 import { type KeyObject, createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import { ml_dsa44, ml_dsa65, ml_dsa87 } from '@noble/post-quantum/ml-dsa.js';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { sameBytes } from '../x509/certificate.ts';
 import { DerError, TAG, expectTag, readChildren, readDer } from '../x509/der.ts';
 import type { MlDsaType } from '../x509/algorithms.ts';

@@ -4,9 +4,9 @@
  */
 import { watch } from 'node:fs';
 import type { FSWatcher } from 'node:fs';
-import { systemClock } from '../clock.ts';
-import type { Clock, Timer } from '../clock.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { systemClock } from '../platform/clock.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { sameBytes } from '../x509/certificate.ts';
 import type { Identity } from './identity.ts';
 import { directoriesOf, directoryIdentity, fingerprint } from './watched-paths.ts';

@@ -3,7 +3,7 @@
  * variable of the environment. Loaded when a value is not plainly a path.
  */
 import { readSync } from 'node:fs';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import {
   MAX_FILE_BYTES,
   type Material,

@@ -1,5 +1,5 @@
 /** The words for what checks.ts finds. Loaded when there is something to say. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { DerError } from '../x509/der.ts';
 import { EXTENSION, KEY_USAGE } from '../x509/extensions.ts';

@@ -1,7 +1,7 @@
 /** What to look at for noticing that files were replaced, however that is done. */
 import { createHash } from 'node:crypto';
 import { join, parse, resolve, sep } from 'node:path';
-import { lstat, readFile, readlink, stat } from '../file-system.ts';
+import { lstat, readFile, readlink, stat } from '../platform/file-system.ts';
 import { MAX_FILE_BYTES } from './file.ts';
 
 /** As Linux does (path_resolution(7)). */

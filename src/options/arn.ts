@@ -1,5 +1,5 @@
 /** ARNs, as far as a Roles Anywhere session needs them: read strictly, compared with each other. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 
 /** Names a trust anchor, a profile or a role. */
 export interface Arn {

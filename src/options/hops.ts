@@ -7,7 +7,7 @@
  * and source identity are for every one. A key, spelt as its flag, gives one hop its own.
  */
 import type { FlagValues } from '../commands/command.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { CHAIN } from './flags.ts';
 import { refuseUnknownKeys } from './unknown-key.ts';
 

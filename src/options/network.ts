@@ -1,6 +1,6 @@
 /** How the service is reached: endpoint, trust, proxy, retries. From flags and the variables that AWS's SDKs read. */
 import type { FlagValues } from '../commands/command.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

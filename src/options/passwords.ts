@@ -1,6 +1,6 @@
 /** Where the passwords of encrypted keys and containers are to be taken from. */
 import type { FlagValues } from '../commands/command.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 
 /** What a password opens: an encrypted private key, PKCS#8 or older, or a PKCS#12 container. */
 export type PasswordKind = 'pkcs8' | 'pkcs12';

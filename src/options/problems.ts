@@ -1,5 +1,5 @@
 /** What is wrong with a command line, in words, and what to do about it. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { COMMANDS, FLAGS, choicesOf, flagRow, flagsOf, isFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import type { Problem } from './pflag.ts';

@@ -4,7 +4,7 @@
  * JSON list of `{"Key", "Value"}`. Values may hold spaces and commas: a value
  * ends where the next ` Key=` begins.
  */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 
 /** Which certificate of a store is meant; all that is given must match. */
 export interface CertificateSelector {

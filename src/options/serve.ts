@@ -1,6 +1,6 @@
 /** What `serve` takes besides what every command takes that obtains credentials. */
 import type { FlagValues } from '../commands/command.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { servedRoles } from './served-roles.ts';
 import type { RoleOptions } from './served-roles.ts';
 import { tokenOptions } from './token.ts';

@@ -7,7 +7,7 @@
  * the role a token of its own.
  */
 import type { FlagValues } from '../commands/command.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { refuseUnknownKeys } from './unknown-key.ts';
 import { vendingOptions } from './vending.ts';
 import type { VendingOptions } from './vending.ts';

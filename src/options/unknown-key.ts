@@ -1,5 +1,5 @@
 /** Items such as `ROLE_ARN,KEY=VALUE,KEY=VALUE`, whose values may hold commas and equals signs themselves. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { nearest } from './suggest.ts';
 
 /**

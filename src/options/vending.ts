@@ -1,6 +1,6 @@
 /** What every command takes that obtains credentials: from the values of flags to options that were checked. */
 import type { FlagValues } from '../commands/command.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkArnsAgree, checkRegionOf, isRegion, parseArn } from './arn.ts';
 import type { ArnKind } from './arn.ts';
 import { checkEndpoint, endpointSettings, networkOptions, trustOptions } from './network.ts';

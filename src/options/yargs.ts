@@ -9,7 +9,7 @@
  */
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { COMMANDS, COMMON, flagsOf, isCommand, isFlag, takesFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import { describeFlag, groupOf, label } from './describe.ts';

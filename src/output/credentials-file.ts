@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
-import { RolesAnywhereError } from '../errors.ts';
-import * as fs from '../file-system.ts';
-import { takeLock } from './file-lock.ts';
-import type { Lock, LockTimes } from './file-lock.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import * as fs from '../platform/file-system.ts';
+import { takeLock } from '../platform/file-lock.ts';
+import type { Lock, LockTimes } from '../platform/file-lock.ts';
 import { editProfile } from './profile-edit.ts';
 import type { Settings } from './profile-edit.ts';
 

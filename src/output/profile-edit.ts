@@ -1,5 +1,5 @@
 /** Changes the keys of one profile in the text of a credentials file, and not a byte of anything else. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { nestedKeys, readIni } from '../options/config/ini.ts';
 import type { IniKey, IniSection } from '../options/config/ini.ts';
 import { sdkView } from '../options/config/sdk-view.ts';

@@ -1,20 +1,20 @@
 /** From any credentials to those of another role: what stscreds.AssumeRoleProvider is in the AWS SDK for Go. */
-import { systemClock } from '../clock.ts';
-import type { Clock } from '../clock.ts';
+import { systemClock } from '../platform/clock.ts';
+import type { Clock } from '../platform/clock.ts';
 import type { CredentialsFunction } from '../credentials/cached.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { isRegion } from '../options/arn.ts';
-import { assumeRole } from '../session/assume-role.ts';
-import type { AssumedRole } from '../session/assume-role.ts';
-import { checkAssumeRole } from '../session/sts-input.ts';
-import type { AssumeRoleInput } from '../session/sts-input.ts';
+import { assumeRole } from '../aws/assume-role.ts';
+import type { AssumedRole } from '../aws/assume-role.ts';
+import { checkAssumeRole } from '../aws/sts-input.ts';
+import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
 import { checkLists, requireGiven, requireOptions } from './given.ts';
-import { DEFAULT_TOKEN_TIMEOUT_MS, oneTimeCodes } from './mfa.ts';
-import type { TokenProvider } from './mfa.ts';
-import { credentialsFrom } from './source.ts';
-import type { CredentialsSource } from './source.ts';
+import { DEFAULT_TOKEN_TIMEOUT_MS, oneTimeCodes } from '../sources/mfa.ts';
+import type { TokenProvider } from '../sources/mfa.ts';
+import { credentialsFrom } from '../sources/source.ts';
+import type { CredentialsSource } from '../sources/source.ts';
 
 export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOptions, KeepingOptions {
   /** Who asks. Not closed when this provider is. */

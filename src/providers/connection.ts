@@ -2,10 +2,10 @@
 import { cached } from '../credentials/cached.ts';
 import type { CacheOptions, CredentialsFunction } from '../credentials/cached.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
-import type { RetrySettings } from '../session/retry.ts';
+import type { RetrySettings } from '../aws/retry.ts';
 import { requireFunction, requireMethod, requireOptions } from './given.ts';
 
 /** How the service is reached. */

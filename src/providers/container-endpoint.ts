@@ -1,8 +1,8 @@
 /** A container credentials endpoint for the processes that a program starts. */
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
-import { silentLog } from '../log.ts';
-import type { Log } from '../log.ts';
+import { silentLog } from '../platform/log.ts';
+import type { Log } from '../platform/log.ts';
 import { parseArn } from '../options/arn.ts';
 import { requireFunction, requireGiven, requireOptions } from './given.ts';
 

@@ -1,5 +1,5 @@
 /** Options that must be there, in programs whose types nobody checks: `process.env.NAME` is undefined where it is not set. */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 
 /**
  * An option that is text.

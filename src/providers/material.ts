@@ -1,6 +1,6 @@
 /** An identity from what a program has in its hands: paths, text, bytes, key objects, or a signer of its own. */
 import { KeyObject, createPublicKey, verify } from 'node:crypto';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkIdentity } from '../identity/checks.ts';
 import type { Material, MaterialFlag } from '../identity/file.ts';
 import type { Identity, KeyType } from '../identity/identity.ts';

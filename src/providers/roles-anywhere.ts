@@ -1,10 +1,10 @@
 /** From an X.509 identity to credentials for AWS clients: the library's main entry. */
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { CredentialsFunction } from '../credentials/cached.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkArnsAgree, isRegion, parseArn } from '../options/arn.ts';
-import { createSession } from '../session/create-session.ts';
-import { checkRoleSession } from '../session/sts-input.ts';
+import { createSession } from '../aws/create-session.ts';
+import { checkRoleSession } from '../aws/sts-input.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
 import { requireGiven, requireOptions } from './given.ts';

@@ -1,13 +1,13 @@
 /** From an identity provider's token to credentials: what stscreds.WebIdentityRoleProvider is in the AWS SDK for Go. */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { systemClock } from '../clock.ts';
+import { systemClock } from '../platform/clock.ts';
 import type { CredentialsFunction } from '../credentials/cached.ts';
-import { RolesAnywhereError } from '../errors.ts';
-import { checkWebIdentity } from '../session/sts-input.ts';
-import type { WebIdentityInput } from '../session/sts-input.ts';
-import { assumeRoleWithWebIdentity } from '../session/web-identity.ts';
-import type { WebIdentityRole } from '../session/web-identity.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import { checkWebIdentity } from '../aws/sts-input.ts';
+import type { WebIdentityInput } from '../aws/sts-input.ts';
+import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
+import type { WebIdentityRole } from '../aws/web-identity.ts';
 import { regionOf } from './assume-role.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';

@@ -3,8 +3,8 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { SessionCredentials } from '../credentials/credentials.ts';
-import { RolesAnywhereError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
 import { peerUid } from './peer-uid.ts';
 
 export interface AuditLog {

@@ -6,8 +6,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { RolesAnywhereError } from '../errors.ts';
-import { lstat, mkdir, readFile, rename, rm, stat, writeFile } from '../file-system.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import { lstat, mkdir, readFile, rename, rm, stat, writeFile } from '../platform/file-system.ts';
 
 /** Shortest token that is taken from a file: below it, guessing is a way in. */
 const MIN_LENGTH = 16;

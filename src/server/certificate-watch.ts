@@ -1,7 +1,7 @@
 /** Warns as a certificate nears its end: 30, 7 and 1 days before, and when it has come. */
 
-import type { Clock, Timer } from '../clock.ts';
-import type { Log } from '../log.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
 
 const DAY_MS = 86_400_000;
 const CHECK_MS = 3_600_000;

@@ -9,8 +9,8 @@
  */
 
 import type { Socket } from 'node:net';
-import { systemClock } from '../clock.ts';
-import type { Clock, Timer } from '../clock.ts';
+import { systemClock } from '../platform/clock.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
 
 /** An open connection. */
 export interface Connection {

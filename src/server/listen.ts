@@ -2,7 +2,7 @@
 
 import type { Server } from 'node:net';
 import { isIP } from 'node:net';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 
 /** An address to bind, or a socket that is bound already (systemd). */
 export type ListenTarget =

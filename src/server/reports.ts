@@ -1,7 +1,7 @@
 /** What the providers' events become: lines of the log, and the status that `systemctl status` shows. */
 
 import type { CredentialsProvider, ProviderEvent } from '../credentials/provider.ts';
-import type { Log } from '../log.ts';
+import type { Log } from '../platform/log.ts';
 import type { Notifier } from './systemd.ts';
 
 /** Logs one event of a role's provider. */

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { formatExpiration } from '../credentials/expiration.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { errorAnswer, jsonAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import type { AuditLog } from './audit.ts';

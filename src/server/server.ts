@@ -2,9 +2,9 @@
 
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { processAge } from '../clock.ts';
-import { RolesAnywhereError } from '../errors.ts';
-import type { Log } from '../log.ts';
+import { processAge } from '../platform/clock.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
 import { errorAnswer, sendAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import type { AuditLog } from './audit.ts';

@@ -7,7 +7,7 @@
  */
 
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { processAge } from '../clock.ts';
+import { processAge } from '../platform/clock.ts';
 
 /** The most that a client may ask for: six hours (EC2 User Guide, "Use IMDSv2"). */
 export const MAX_TTL_SECONDS = 21_600;

@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:http';
 import { isIP } from 'node:net';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { errorAnswer, jsonAnswer, sendAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { createConnections } from './connections.ts';

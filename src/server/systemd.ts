@@ -5,8 +5,8 @@
  * permit with `NotifyAccess=all`.
  */
 
-import type { Clock, Timer } from '../clock.ts';
-import type { Log } from '../log.ts';
+import type { Clock, Timer } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

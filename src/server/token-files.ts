@@ -1,8 +1,8 @@
 /** The tokens of the container endpoint: which role asks for which, and the files that clients read them from. */
 
 import { join } from 'node:path';
-import { mkdtemp, readFile, rmdir } from '../file-system.ts';
-import type { Log } from '../log.ts';
+import { mkdtemp, readFile, rmdir } from '../platform/file-system.ts';
+import type { Log } from '../platform/log.ts';
 import { checkTokenFile, createAuthorization, generateToken, readToken, writeTokenFile } from './authorization.ts';
 import type { Authorization, TokenFile } from './authorization.ts';
 

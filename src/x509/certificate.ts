@@ -3,7 +3,7 @@
  * A scan of a few fields costs far less than node:crypto's X509Certificate, and
  * reads certificates whose key that class does not know.
  */
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { type KeyAlgorithm, keyAlgorithm } from './algorithms.ts';
 import {
   DerError,

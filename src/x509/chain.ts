@@ -1,6 +1,6 @@
 /** Puts a bundle of certificates into the chain that goes with a leaf. */
 import { X509Certificate } from 'node:crypto';
-import { RolesAnywhereError } from '../errors.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, sameBytes } from './certificate.ts';
 import { issuerKeyIdentifier, ownKeyIdentifier } from './extensions.ts';
 

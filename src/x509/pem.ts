@@ -4,7 +4,7 @@
  * headers, which traditional encrypted keys carry. It works on bytes, so that
  * no key material is copied into a string that nothing can wipe.
  */
-import { type ErrorCode, RolesAnywhereError } from '../errors.ts';
+import { type ErrorCode, RolesAnywhereError } from '../platform/errors.ts';
 
 /** One block: what is said to be in it, and its bytes. */
 export interface PemBlock {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { BadLeaf } from '../../certs-dev/bad-leaves.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import type { ErrorCode } from '../../src/errors.ts';
+import type { ErrorCode } from '../../src/platform/errors.ts';
 import { freshPki } from '../support/bad-leaves.ts';
 import { CLI, type CliResult, cleanEnv, runCli } from '../support/cli.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { EXIT_STATUS, ERROR_CLASSES, type ErrorCode } from '../../src/errors.ts';
+import { EXIT_STATUS, ERROR_CLASSES, type ErrorCode } from '../../src/platform/errors.ts';
 import { PKI, runCli } from '../support/cli.ts';
 import { scriptedServer, type Answer, type ScriptedServer } from '../support/scripted-server.ts';
 

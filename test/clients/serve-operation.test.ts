@@ -10,7 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { ERROR_CLASSES, EXIT_STATUS } from '../../src/errors.ts';
+import { ERROR_CLASSES, EXIT_STATUS } from '../../src/platform/errors.ts';
 import { cleanEnv, PKI } from '../support/cli.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import { requireTool } from '../support/tools.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readTls } from '../../src/commands/serve-tls.ts';
-import type { ErrorCode } from '../../src/errors.ts';
+import type { ErrorCode } from '../../src/platform/errors.ts';
 import { openssl, pkiPath, pkiText } from '../support/pki.ts';
 import { refusal } from '../support/refusal.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { cached } from '../../src/credentials/cached.ts';
 import type { CacheOptions, CredentialsFunction } from '../../src/credentials/cached.ts';
 import type { SessionCredentials } from '../../src/credentials/credentials.ts';
-import type { RolesAnywhereError } from '../../src/errors.ts';
+import type { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { HOUR, MINUTE, ScriptedService } from './support/scripted-service.ts';
 

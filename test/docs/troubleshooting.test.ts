@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { ERROR_CLASSES, EXIT_STATUS } from '../../src/errors.ts';
+import { ERROR_CLASSES, EXIT_STATUS } from '../../src/platform/errors.ts';
 
 const page = readFileSync(new URL('../../docs/troubleshooting.md', import.meta.url), 'utf8');
 

@@ -8,7 +8,7 @@ import type { Authority } from '../../certs-dev/authority.ts';
 import { type Emulator, type EmulatorOptions, startEmulator } from '../../src/emulator/emulator.ts';
 import { schemaProblems } from '../../src/emulator/json-schema.ts';
 import schema from '../../src/emulator/world.schema.json' with { type: 'json' };
-import type { RolesAnywhereError } from '../../src/errors.ts';
+import type { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { assume, stsClient, vend } from './support/callers.ts';
 import { draft, send, signed } from './support/signed-request.ts';
 import { ARNS, type Client, NOW, certificatePem, makeAuthority, makeClient } from './support/world.ts';

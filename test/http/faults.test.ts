@@ -1,7 +1,7 @@
 import { getEventListeners, once } from 'node:events';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import type { ErrorCode } from '../../src/errors.ts';
+import type { ErrorCode } from '../../src/platform/errors.ts';
 import { CHUNKED, chunk, drips, says, saysAndEnds, saysAndResets } from './support/manners.ts';
 import { failsWith, freePort, serve, serveConnections } from './support/servers.ts';
 import type { OnRequest } from './support/servers.ts';

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ErrorCode } from '../../src/errors.ts';
+import type { ErrorCode } from '../../src/platform/errors.ts';
 import type { HttpRequest, HttpResponse } from '../../src/http/http.ts';
 import { createPooledTransport } from '../../src/http/pooled.ts';
 import { proxiedTransport } from '../../src/http/proxied.ts';

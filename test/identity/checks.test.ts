@@ -11,7 +11,7 @@ import {
 import type { BadLeaf } from '../../certs-dev/bad-leaves.ts';
 import { type IdentitySpec, type LoadDeps, loadIdentity } from '../../src/identity/load.ts';
 import type { IdentityWarning } from '../../src/identity/warnings.ts';
-import { ERROR_CLASSES, type ErrorCode } from '../../src/errors.ts';
+import { ERROR_CLASSES, type ErrorCode } from '../../src/platform/errors.ts';
 import { readCertificate } from '../../src/x509/certificate.ts';
 import { readPem } from '../../src/x509/pem.ts';
 import { brokenRules, rsaBits } from '../../src/x509/rules.ts';

@@ -13,7 +13,7 @@ import {
   issueLeaf,
   privateKeyPem,
 } from '../../certs-dev/authority.ts';
-import type { RolesAnywhereError } from '../../src/errors.ts';
+import type { RolesAnywhereError } from '../../src/platform/errors.ts';
 import type { Identity } from '../../src/identity/identity.ts';
 import { loadIdentity } from '../../src/identity/load.ts';
 import { type IdentityWatcher, type WatchIdentityOptions, watchIdentity } from '../../src/identity/reload.ts';

@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ErrorCode } from '../../src/errors.ts';
+import type { ErrorCode } from '../../src/platform/errors.ts';
 import { loadCertificates, loadIdentity } from '../../src/identity/load.ts';
 import { isPath, materialReader, refuseStdinTwice } from '../../src/identity/source.ts';
 import { pkiPath, pkiText } from '../support/pki.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { FlagValues } from '../../src/commands/command.ts';
-import type { ErrorCode } from '../../src/errors.ts';
+import type { ErrorCode } from '../../src/platform/errors.ts';
 import { vendingOptions } from '../../src/options/vending.ts';
 import type { VendingOptions } from '../../src/options/vending.ts';
 

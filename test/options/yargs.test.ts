@@ -12,8 +12,8 @@ import {
   tuple,
 } from 'fast-check';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { EXIT_STATUS, RolesAnywhereError } from '../../src/errors.ts';
-import type { ErrorCode } from '../../src/errors.ts';
+import { EXIT_STATUS, RolesAnywhereError } from '../../src/platform/errors.ts';
+import type { ErrorCode } from '../../src/platform/errors.ts';
 import { COMMANDS, FLAGS, flagRow, flagsOf, isCommand, isFlag } from '../../src/options/flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP, FLAG_HELP } from '../../src/options/help.ts';
 import { parseOrdinary } from '../../src/options/pflag.ts';

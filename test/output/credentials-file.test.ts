@@ -19,7 +19,7 @@ import { isDeepStrictEqual, promisify } from 'node:util';
 import { loadSharedConfigFiles } from '@smithy/core/config';
 import { array, assert, asyncProperty, constantFrom } from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { RolesAnywhereError } from '../../src/errors.ts';
+import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { writeCredentialsFile } from '../../src/output/credentials-file.ts';
 import type { CredentialsFileOptions } from '../../src/output/credentials-file.ts';
 import { cleanEnv } from '../support/cli.ts';

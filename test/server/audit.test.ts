@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createLog, silentLog } from '../../src/log.ts';
+import { createLog, silentLog } from '../../src/platform/log.ts';
 import { openAuditLog } from '../../src/server/audit.ts';
 import { peerUid } from '../../src/server/peer-uid.ts';
 import { refusal } from '../support/refusal.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/platform/log.ts';
 import { watchCertificate } from '../../src/server/certificate-watch.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { RolesAnywhereError } from '../../src/errors.ts';
+import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { ask, ROLE_ARN, servedRole, startServer, TOKEN } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
 

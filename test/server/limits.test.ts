@@ -3,7 +3,7 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { RolesAnywhereError } from '../../src/errors.ts';
+import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { DEFAULT_LIMITS } from '../../src/server/http-server.ts';
 import { ask, credentials, HeldService, sendRaw, servedRole, startServer, TOKEN } from './support/server.ts';
 

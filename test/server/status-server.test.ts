@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import type { ProviderStatus } from '../../src/credentials/provider.ts';
-import { RolesAnywhereError } from '../../src/errors.ts';
+import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { createMetrics } from '../../src/server/metrics.ts';
 import { startStatusServer } from '../../src/server/status-server.ts';
 import { ask } from './support/server.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createLog, silentLog } from '../../src/log.ts';
+import { createLog, silentLog } from '../../src/platform/log.ts';
 import { createNotifier, inheritedSockets } from '../../src/server/systemd.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 

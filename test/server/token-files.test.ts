@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { silentLog, createLog } from '../../src/log.ts';
+import { silentLog, createLog } from '../../src/platform/log.ts';
 import {
   checkTokenFile,
   createAuthorization,

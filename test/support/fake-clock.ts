@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../src/clock.ts';
+import type { Clock, Timer } from '../../src/platform/clock.ts';
 
 /** Both clocks and all timers, moved by hand. */
 export class FakeClock implements Clock {

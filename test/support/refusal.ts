@@ -1,4 +1,4 @@
-import { type ErrorCode, RolesAnywhereError } from '../../src/errors.ts';
+import { type ErrorCode, RolesAnywhereError } from '../../src/platform/errors.ts';
 
 /** What a call was refused with. Anything but a RolesAnywhereError, and no error at all, fails the test. */
 export async function refusal(call: () => unknown): Promise<RolesAnywhereError> {

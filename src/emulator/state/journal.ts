@@ -8,7 +8,7 @@
 import { constants, type FileHandle, mkdir, open, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Change } from './records.ts';
 import type { State } from './state.ts';
 

@@ -1,5 +1,5 @@
 /** How much work a file may ask for before it is known that its password is right. */
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 
 /** In all of one file: some seconds. What is in use today has between 1 and 1,000,000. */
 export const MAX_ITERATIONS = 10_000_000;

@@ -1,7 +1,7 @@
 /** Gets passwords: from where the user said, or from a person at the terminal. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import {
   PASSWORD_VARIABLES,
   type PasswordKind,
@@ -71,7 +71,7 @@ async function openUnasked<T>(
     const opened = await unlessWrong(open, password);
     if (opened !== undefined) return opened.value;
   }
-  const ask = deps.ask ?? (await import('../../terminal/prompt.ts')).promptSecret;
+  const ask = deps.ask ?? (await import('../../platform/prompt.ts')).promptSecret;
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
     const typed = await ask(`${tries === 1 ? '' : 'wrong, try again: '}password of ${source}`);
     if (typed === undefined) throw required(kind, source);

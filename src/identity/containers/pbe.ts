@@ -5,7 +5,7 @@
  */
 import { createDecipheriv, pbkdf2, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import { type Asn1Value, StructureError, count, identifier, isInteger, octets, sequence } from './asn1.ts';
 import type { WorkBudget } from './budget.ts';
 import { type DerivationSettings, PURPOSE, bmpPassword, derivationRounds, derivePkcs12 } from './pkcs12-kdf.ts';

@@ -1,5 +1,5 @@
 /** The structures of PKCS#12 (RFC 7292, section 4): what is where, before any password. */
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import {
   type Asn1Value,
   StructureError,

@@ -1,6 +1,6 @@
 /** Encrypted private keys: EncryptedPrivateKeyInfo (RFC 5958, section 3) and what PEM did before it (RFC 1421). */
 import { createHash, getCipherInfo } from 'node:crypto';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import { DerError, TAG, readChildren, readDer } from '../../x509/der.ts';
 import type { PemBlock } from '../../x509/pem.ts';
 import { StructureError, octets, readBer, sequence } from './asn1.ts';

@@ -1,5 +1,5 @@
 /** Opens what a password keeps shut. Loaded only when a file holds such a thing. */
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { PemBlock } from '../../x509/pem.ts';
 import { StructureError } from './asn1.ts';
 import { type PasswordDeps, openWithPassword } from './password.ts';

@@ -1,7 +1,7 @@
 /** The native part that calls into PKCS#11 libraries: koffi, an optional dependency that is never bundled. */
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:process';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 
 /** The version that package.json pins; for hints. */
 export const KOFFI_VERSION = '3.3.4';

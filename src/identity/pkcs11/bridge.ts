@@ -5,10 +5,10 @@
  */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { systemClock } from '../../clock.ts';
-import type { Clock } from '../../clock.ts';
-import { RolesAnywhereError } from '../../errors.ts';
-import { VERSION } from '../../version.ts';
+import { systemClock } from '../../platform/clock.ts';
+import type { Clock } from '../../platform/clock.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
+import { VERSION } from '../../platform/version.ts';
 import { fromFailure } from './failures.ts';
 import { findHelper } from './helper-path.ts';
 import type { HelperPathOptions } from './helper-path.ts';

@@ -1,6 +1,6 @@
 /** What a module's failures mean to a person, and how they travel between processes. */
-import { ERROR_CLASSES, RolesAnywhereError } from '../../errors.ts';
-import type { ErrorCode } from '../../errors.ts';
+import { ERROR_CLASSES, RolesAnywhereError } from '../../platform/errors.ts';
+import type { ErrorCode } from '../../platform/errors.ts';
 import { returnValueName } from './constants.ts';
 import { CryptokiError } from './cryptoki.ts';
 import { NotCryptokiError } from './function-list.ts';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import process from 'node:process';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 
 /** The hidden subcommand by which a single executable becomes its own helper. */
 export const HELPER_COMMAND = '__pkcs11-helper';

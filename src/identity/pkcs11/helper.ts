@@ -4,8 +4,8 @@
  * bridge.ts, answers what comes through the channel, and ends with it.
  */
 import process from 'node:process';
-import { RolesAnywhereError } from '../../errors.ts';
-import { VERSION } from '../../version.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
+import { VERSION } from '../../platform/version.ts';
 import { loadBinding } from './binding.ts';
 import type { Binding } from './binding.ts';
 import { Engine } from './engine.ts';

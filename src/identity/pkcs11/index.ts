@@ -1,7 +1,7 @@
 /** Identities whose key is in a PKCS#11 token; the certificate is there too, or in a file. */
 import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { keyTypeOf } from '../../x509/keys.ts';
@@ -264,7 +264,7 @@ function openAccess(candidates: readonly (NamedUri | undefined)[], settings: Tok
 }
 
 async function askAtTerminal(question: string): Promise<Uint8Array | undefined> {
-  const { promptSecret } = await import('../../terminal/prompt.ts');
+  const { promptSecret } = await import('../../platform/prompt.ts');
   return promptSecret(question);
 }
 

@@ -1,6 +1,6 @@
 /** Logs in to a token: picks the PIN's source, heeds what the token says of its tries, and lets the guard decide. */
 import { timingSafeEqual } from 'node:crypto';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import { CKR_PIN_LOCKED, TOKEN_FLAGS } from './constants.ts';
 import { CryptokiError } from './cryptoki.ts';
 import type { TokenInfo } from './cryptoki.ts';

@@ -1,7 +1,7 @@
 /** Which library to load: what was asked for, in the places where it may lie. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
 const SUFFIX: Readonly<Partial<Record<NodeJS.Platform, string>>> = { darwin: '.dylib', win32: '.dll' };

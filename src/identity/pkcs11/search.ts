@@ -6,7 +6,7 @@
  * an error, never a guess.
  */
 import type { KeyObject } from 'node:crypto';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import { CKK_EC, CKK_RSA, TOKEN_FLAGS } from './constants.ts';
 import { fits } from './public-key.ts';
 import { matchesToken, objectFilter, uriOf } from './match.ts';

@@ -4,7 +4,7 @@
  */
 import { verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Digest, KeyType, Signer } from '../identity.ts';
 import { CKM_RSA_PKCS, CKR_MECHANISM_INVALID } from './constants.ts';
 import { CryptokiError } from './cryptoki.ts';

@@ -1,5 +1,5 @@
 /** PKCS#11 URIs (RFC 7512): a strict parser, and the writer for what it reads. */
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 
 /** A kind of object, as the `type` attribute spells it. */
 export type ObjectType = 'public' | 'private' | 'cert' | 'secret-key' | 'data';

@@ -3,7 +3,7 @@
  * `ROLES_ANYWHERE_` variables, a profile of the AWS config file, or
  * `--print-config`. Loaded for those only.
  */
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import { commandRow, isCommand, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagName } from '../flags.ts';
 import { complete, findProblem, readValues, scan } from '../pflag.ts';

@@ -2,7 +2,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import { nearest } from '../suggest.ts';
 import { atLine, keyError, nestedKeys, readIni } from './ini.ts';
 import type { IniKey, IniSection } from './ini.ts';

@@ -4,7 +4,7 @@
  * from the table of flags.
  */
 import type { FlagValue } from '../../commands/command.ts';
-import { RolesAnywhereError } from '../../errors.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagName } from '../flags.ts';
 import { readValues } from '../pflag.ts';

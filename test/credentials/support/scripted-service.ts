@@ -1,7 +1,7 @@
-import { RolesAnywhereError } from '../../../src/errors.ts';
-import type { ErrorCode, ErrorDetails } from '../../../src/errors.ts';
+import { RolesAnywhereError } from '../../../src/platform/errors.ts';
+import type { ErrorCode, ErrorDetails } from '../../../src/platform/errors.ts';
 import type { SessionCredentials } from '../../../src/credentials/credentials.ts';
-import type { Clock } from '../../../src/clock.ts';
+import type { Clock } from '../../../src/platform/clock.ts';
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;

@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { afterEach, expect } from 'vitest';
-import type { RolesAnywhereError } from '../../../src/errors.ts';
+import type { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { directTransport } from '../../../src/http/direct.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from '../../../src/http/http.ts';
 import { createPooledTransport } from '../../../src/http/pooled.ts';

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { Clock } from '../../../src/clock.ts';
+import type { Clock } from '../../../src/platform/clock.ts';
 import { createBridge, helperEnvironment } from '../../../src/identity/pkcs11/bridge.ts';
 import type { Connect } from '../../../src/identity/pkcs11/port.ts';
 import { HELPER_COMMAND, findHelper } from '../../../src/identity/pkcs11/helper-path.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { formatPkcs11Uri, isPkcs11Uri, parsePkcs11Uri } from '../../../src/identity/pkcs11/uri.ts';
 import type { Pkcs11Uri } from '../../../src/identity/pkcs11/uri.ts';
-import { RolesAnywhereError } from '../../../src/errors.ts';
+import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

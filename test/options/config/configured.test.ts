@@ -1,8 +1,8 @@
 import { array, assert, constantFrom, property, string } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { printConfig } from '../../../src/commands/print-config.ts';
-import { RolesAnywhereError } from '../../../src/errors.ts';
-import type { ErrorCode } from '../../../src/errors.ts';
+import { RolesAnywhereError } from '../../../src/platform/errors.ts';
+import type { ErrorCode } from '../../../src/platform/errors.ts';
 import { parseConfigured } from '../../../src/options/config/configured.ts';
 import type { Configured } from '../../../src/options/config/configured.ts';
 import { ConfigFile } from '../../../src/options/config/file.ts';

@@ -7,7 +7,7 @@ import { loadSharedConfigFiles } from '@smithy/core/config';
 import { array, constantFrom, nat, oneof, record, sample, tuple } from 'fast-check';
 import type { Arbitrary } from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { RolesAnywhereError } from '../../../src/errors.ts';
+import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { ConfigFile } from '../../../src/options/config/file.ts';
 import { cleanEnv } from '../../support/cli.ts';
 import { requireModule } from '../../support/tools.ts';

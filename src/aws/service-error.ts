@@ -1,0 +1,146 @@
+/** What the service says when it says no. Loaded at the first refusal. */
+import { RolesAnywhereError } from '../platform/errors.ts';
+import type { ErrorCode } from '../platform/errors.ts';
+import type { HttpResponse } from '../http/http.ts';
+import { serviceDate } from './clock-offset.ts';
+import { member, parseJson } from './json.ts';
+
+const MAX_MESSAGE = 1000;
+const MAX_NAME = 128;
+
+/** Spellings of "too many requests" that AWS's services use; Roles Anywhere's own is not documented. */
+const THROTTLING: ReadonlySet<string> = new Set([
+  'LimitExceededException',
+  'RequestLimitExceeded',
+  'RequestThrottled',
+  'RequestThrottledException',
+  'SlowDown',
+  'Throttling',
+  'ThrottledException',
+  'ThrottlingException',
+  'TooManyRequestsException',
+]);
+
+const BY_SERVICE_CODE: Readonly<Record<string, ErrorCode>> = {
+  AccessDeniedException: 'ERR_ACCESS_DENIED',
+  ValidationException: 'ERR_VALIDATION',
+  ResourceNotFoundException: 'ERR_NOT_FOUND',
+};
+
+/** Messages that users have met, most telling first, and what to do about each. */
+const MESSAGE_HINTS: readonly (readonly [RegExp, string])[] = [
+  [
+    /insufficient certificate/i,
+    'reissue the certificate as X.509 version 3 with key usage digitalSignature, CA:FALSE and SHA-256 or better',
+  ],
+  [
+    /untrusted signing certificate/i,
+    "the certificate does not lead to this trust anchor: send its intermediates with --intermediates, and check the anchor's ARN and certificates",
+  ],
+  [/invalid signature/i, "check that the private key is the certificate's, and that the region is the trust anchor's"],
+  [/exceeds the MaxSessionDuration/i, "lower --session-duration, or raise the role's maximum session duration"],
+  [
+    /attributes failed to be mapped into session tags/i,
+    "change the certificate's attributes named here, or the profile's attribute mapping: session tags allow letters, digits, spaces and _.:/=+-@",
+  ],
+  [
+    /not authorized to set roleSessionName/i,
+    'leave --role-session-name out, or let the profile accept role session names',
+  ],
+  [
+    /unable to assume role/i,
+    "the role's trust policy must let rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, with conditions that this certificate meets",
+  ],
+  [/at 'durationSeconds' failed/i, 'give --session-duration as 900 to 43200 seconds'],
+];
+
+const CODE_HINTS: Partial<Record<ErrorCode, string>> = {
+  ERR_ACCESS_DENIED:
+    'check that the certificate is valid and not revoked, that trust anchor and profile are enabled, and that the role is in the profile',
+  ERR_NOT_FOUND: 'check the ids, the region and the account in the ARNs of trust anchor and profile',
+  ERR_THROTTLED:
+    'the quota is 10 sessions a second for an account and region: share credentials between processes, or try later',
+  ERR_SERVICE_FAILED: 'try later',
+  ERR_RESPONSE_INVALID: 'check the endpoint, and that nothing on the way answers in its place',
+};
+
+/**
+ * The error for an answer outside 2xx. The body may be anything: a load
+ * balancer's page gives an error without the service's words.
+ *
+ * @param now milliseconds since 1970. Default: this machine's
+ *
+ * Source: the rest-json protocol of AWS's SDKs, "Operation error
+ * serialization": the header decides, then `code`, then `__type`; a namespace
+ * before `#` and a URI after `:` are cut off.
+ */
+export function serviceError(operation: string, response: HttpResponse, now = Date.now()): RolesAnywhereError {
+  const { status, headers, body } = response;
+  const json = parseJson(body);
+  const serviceCode = errorName(headers['x-amzn-errortype'] ?? member(json, 'code') ?? member(json, '__type'));
+  const words = plain(member(json, 'message') ?? member(json, 'Message'), MAX_MESSAGE);
+  const requestId = plain(headers['x-amzn-requestid'], MAX_NAME);
+  const code = classify(status, serviceCode);
+
+  const advice = MESSAGE_HINTS.find(([pattern]) => pattern.test(words))?.[1] ?? CODE_HINTS[code];
+  const mayBeClock = code === 'ERR_ACCESS_DENIED' && (advice === CODE_HINTS[code] || /signature/i.test(words));
+  const hint = mayBeClock ? withClock(advice, response, now) : advice;
+  const retryAfterMs = retryAfter(response, now);
+  return new RolesAnywhereError(code, describe(operation, status, serviceCode, words, requestId), {
+    status,
+    ...(hint === undefined ? {} : { hint }),
+    ...(serviceCode === '' ? {} : { serviceCode }),
+    ...(requestId === '' ? {} : { requestId }),
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+/** A clock that is off makes signatures invalid, and without the service's Date nobody can tell. */
+function withClock(advice: string | undefined, { headers }: HttpResponse, now: number): string | undefined {
+  if (serviceDate(headers) !== undefined) return advice;
+  const clock = `check this machine's clock, which says ${new Date(now).toISOString().slice(0, 19)}Z: the answer has no Date to compare it with`;
+  return advice === undefined ? clock : `${clock}; or ${advice}`;
+}
+
+/** Milliseconds that the service asks to be left alone: RFC 9110, section 10.2.3, seconds or a date. */
+export function retryAfter({ headers }: HttpResponse, now: number): number | undefined {
+  const text = headers['retry-after'];
+  if (text === undefined) return undefined;
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  const date = serviceDate({ date: text });
+  return date === undefined ? undefined : Math.max(0, date - (serviceDate(headers) ?? now));
+}
+
+function classify(status: number, serviceCode: string): ErrorCode {
+  if (status < 400) return 'ERR_RESPONSE_INVALID';
+  if (status === 429 || THROTTLING.has(serviceCode)) return 'ERR_THROTTLED';
+  if (status >= 500) return 'ERR_SERVICE_FAILED';
+  if (Object.hasOwn(BY_SERVICE_CODE, serviceCode)) return BY_SERVICE_CODE[serviceCode] ?? 'ERR_SERVICE_REFUSED';
+  if (status === 403) return 'ERR_ACCESS_DENIED';
+  if (status === 404) return 'ERR_NOT_FOUND';
+  return 'ERR_SERVICE_REFUSED';
+}
+
+function describe(operation: string, status: number, serviceCode: string, words: string, requestId: string): string {
+  if (status < 400) return `${operation} was answered with status ${status}, which it never is by the service`;
+  const said = [serviceCode, words].filter((part) => part !== '').join(': ');
+  const facts = `status ${status}${requestId === '' ? '' : `, request id ${requestId}`}`;
+  return `${operation} ${status >= 500 ? 'failed' : 'was refused'}: ${said === '' ? 'no reason given' : said} (${facts})`;
+}
+
+/** Cut at the first colon, then what follows the last number sign. */
+function errorName(value: unknown): string {
+  if (typeof value !== 'string') return '';
+  const name = value.split(':', 1)[0]?.split('#').pop()?.trim() ?? '';
+  return /^[\w.-]+$/.test(name) && name.length <= MAX_NAME ? name : '';
+}
+
+/** Text that is safe to show: without control and formatting characters (which could steer a terminal), and bounded. */
+export function plain(value: unknown, maxLength: number): string {
+  if (typeof value !== 'string') return '';
+  const text = value
+    .slice(0, 4 * maxLength)
+    .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
+    .trim();
+  return text.length > maxLength ? `${text.slice(0, maxLength)}...` : text;
+}

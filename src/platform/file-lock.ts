@@ -1,0 +1,97 @@
+/** A lock that processes, also those of different machines on one file system, hold by having made a file. */
+import { randomBytes } from 'node:crypto';
+import { RolesAnywhereError } from './errors.ts';
+import { link, readFile, rename, rm, writeFile } from './file-system.ts';
+import { processAge } from './clock.ts';
+
+/** How long to wait for others, in milliseconds. */
+export interface LockTimes {
+  /** For the lock. Default 30 000. */
+  readonly timeoutMs?: number;
+  /** A lock that the same holder keeps for so long while we watch was left by a crash. Default 10 000. */
+  readonly staleMs?: number;
+}
+
+/** A lock that is held. */
+export interface Lock {
+  /** Whether it still is: a holder that was stopped for long may have been taken for dead. */
+  isHeld(): Promise<boolean>;
+  release(): Promise<void>;
+}
+
+const POLL_MS = 15;
+
+/**
+ * Waits for the lock and takes it. Whether a holder is alive is judged by
+ * watching it, not by its process id, which says nothing in another container,
+ * nor by the file's time, which another machine's clock may have set.
+ *
+ * @throws RolesAnywhereError `ERR_CREDENTIALS_FILE` when it is not to be had, the signal's reason when it fires
+ */
+export async function takeLock(path: string, times: LockTimes = {}, signal?: AbortSignal): Promise<Lock> {
+  const { timeoutMs = 30_000, staleMs = 10_000 } = times;
+  const token = `${process.pid} ${randomBytes(9).toString('hex')}\n`;
+  const began = processAge();
+  let holder: { text: string | undefined; since: number } = { text: undefined, since: began };
+  for (;;) {
+    signal?.throwIfAborted();
+    if (await create(path, token)) return heldLock(path, token);
+    const text = await textOf(path);
+    const now = processAge();
+    if (text !== holder.text) holder = { text, since: now };
+    else if (text !== undefined && now - holder.since >= staleMs) await removeStale(path, text, token);
+    if (now - began >= timeoutMs)
+      throw new RolesAnywhereError(
+        'ERR_CREDENTIALS_FILE',
+        `the lock ${path} is not to be had: other programs keep taking it`,
+        {
+          hint: 'see which programs write the file; if there are none, remove the lock',
+        },
+      );
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS * (1 + Math.random())));
+  }
+}
+
+function heldLock(path: string, token: string): Lock {
+  const isHeld = async (): Promise<boolean> => (await textOf(path)) === token;
+  return {
+    isHeld,
+    release: async () => {
+      if (await isHeld()) await rm(path, { force: true });
+    },
+  };
+}
+
+async function create(path: string, token: string): Promise<boolean> {
+  try {
+    await writeFile(path, token, { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+async function textOf(path: string): Promise<string | undefined> {
+  return await readFile(path, 'utf8').catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+}
+
+/** Of several that found it stale one succeeds; what was made anew in between is put back. */
+async function removeStale(path: string, text: string, token: string): Promise<void> {
+  const aside = `${path}.${token.slice(-19).trim()}`;
+  try {
+    await rename(path, aside);
+    if ((await textOf(aside)) !== text) await link(aside, path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'EEXIST') throw error;
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}

@@ -1,0 +1,60 @@
+/** Credentials that are on this machine already: what the SDKs' default chains begin with, to assume a role with. */
+import { RolesAnywhereError } from '../platform/errors.ts';
+import type { HttpTransport } from '../http/http.ts';
+import { directTransport } from '../http/direct.ts';
+import type { SourceCredentials } from './source.ts';
+import { fromContainer } from './container.ts';
+import { fromEnvironment } from './environment.ts';
+import { fromImds } from './imds.ts';
+import { fromProfile } from './profile.ts';
+
+export type SourceKind = 'env' | 'profile' | 'container' | 'imds';
+
+export interface SourceSurroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Default: AWS_PROFILE, `default`. */
+  readonly profile?: string | undefined;
+  /** For the local endpoints, which no proxy leads to. */
+  readonly transport?: HttpTransport;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Gives credentials; undefined when there is no sign of any. */
+export type Source = (
+  surroundings: Required<Pick<SourceSurroundings, 'transport'>> & SourceSurroundings,
+) => Promise<SourceCredentials | undefined>;
+
+const SOURCES: Readonly<Record<SourceKind, Source>> = {
+  env: fromEnvironment,
+  profile: fromProfile,
+  container: fromContainer,
+  imds: fromImds,
+};
+
+const WHERE: Readonly<Record<SourceKind, string>> = {
+  env: 'AWS_ACCESS_KEY_ID is not set',
+  profile: 'the profile has no credentials',
+  container: 'neither AWS_CONTAINER_CREDENTIALS_FULL_URI nor _RELATIVE_URI is set',
+  imds: 'no instance metadata service answers',
+};
+
+/**
+ * Credentials of one kind, or of the first kind that there is any sign of.
+ *
+ * @throws RolesAnywhereError `ERR_SOURCE_CREDENTIALS`
+ */
+export async function localCredentials(
+  kind: SourceKind | undefined,
+  surroundings: SourceSurroundings,
+): Promise<SourceCredentials> {
+  const kinds: readonly SourceKind[] = kind === undefined ? ['env', 'profile', 'container', 'imds'] : [kind];
+  for (const candidate of kinds) {
+    const found = await SOURCES[candidate]({ transport: directTransport, ...surroundings });
+    if (found !== undefined) return found;
+  }
+  throw new RolesAnywhereError(
+    'ERR_SOURCE_CREDENTIALS',
+    kind === undefined ? 'there are no credentials to assume a role with' : `no credentials: ${WHERE[kind]}`,
+    { hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --source-profile' },
+  );
+}

@@ -1,0 +1,76 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { partition as sdkPartition } from '@aws-sdk/util-endpoints';
+import { expect, it } from 'vitest';
+import { partitionOf } from '../../src/options/arn.ts';
+import { standardEndpoint } from '../../src/aws/endpoints.ts';
+import { createRequire } from 'node:module';
+
+interface Partition {
+  id: string;
+  regionRegex: string;
+  regions: Record<string, unknown>;
+  outputs: { dnsSuffix: string; dualStackDnsSuffix: string; supportsFIPS: boolean; supportsDualStack: boolean };
+}
+
+/** The partition data that util-endpoints works with; it does not export them. */
+function partitions(): Partition[] {
+  const require = createRequire(createRequire(import.meta.url).resolve('@aws-sdk/util-endpoints'));
+  // Its dependency, not ours.
+  const core = dirname(require.resolve(['@aws-sdk/core', 'package.json'].join('/')));
+  const file = join(core, 'dist-es/submodules/client/util-endpoints/lib/aws/partitions.js');
+  const [, json] = /^export const partitionsInfo = (\{.*\});\s*$/s.exec(readFileSync(file, 'utf8')) ?? [];
+  return (JSON.parse(json ?? '{}') as { partitions: Partition[] }).partitions;
+}
+
+const PARTITIONS = partitions();
+/** Regions that have data, without the global pseudo-regions, and one that is not there yet in each partition. */
+const REGIONS = PARTITIONS.flatMap(({ id, regions, regionRegex }) => {
+  const known = Object.keys(regions).filter((region) => new RegExp(regionRegex).test(region));
+  return known.map((region) => [id, region] as const);
+});
+
+it('knows the partitions that the SDK knows, and no other', () => {
+  expect(PARTITIONS.length).toBeGreaterThan(7);
+  for (const { id } of PARTITIONS) expect(() => standardEndpoint(id, 'us-east-1')).not.toThrow();
+  expect(REGIONS.length).toBeGreaterThan(40);
+});
+
+it.each(REGIONS)('%s: the hosts of %s are those of the SDK', (id, region) => {
+  const { name, dnsSuffix, dualStackDnsSuffix, supportsFIPS, supportsDualStack } = sdkPartition(region) as {
+    name: string;
+  } & Partition['outputs'];
+  expect(name).toBe(id);
+  expect({ supportsFIPS, supportsDualStack }).toEqual({ supportsFIPS: true, supportsDualStack: true });
+  expect(partitionOf(region)).toBe(id);
+  // The rules of the service's endpoint rule set, which the SDKs share.
+  expect(standardEndpoint(id, region).host).toBe(`rolesanywhere.${region}.${dnsSuffix}`);
+  expect(standardEndpoint(id, region, { useFips: true }).host).toBe(`rolesanywhere-fips.${region}.${dnsSuffix}`);
+  expect(standardEndpoint(id, region, { useDualStack: true }).host).toBe(
+    `rolesanywhere.${region}.${dualStackDnsSuffix}`,
+  );
+  expect(standardEndpoint(id, region, { useFips: true, useDualStack: true }).host).toBe(
+    `rolesanywhere-fips.${region}.${dualStackDnsSuffix}`,
+  );
+});
+
+it.each([
+  ['aws', 'us-east-1', 'amazonaws.com', 'api.aws'],
+  ['aws-us-gov', 'us-gov-west-1', 'amazonaws.com', 'api.aws'],
+  ['aws-cn', 'cn-north-1', 'amazonaws.com.cn', 'api.amazonwebservices.com.cn'],
+  ['aws-eusc', 'eusc-de-east-1', 'amazonaws.eu', 'api.amazonwebservices.eu'],
+  ['aws-iso', 'us-iso-east-1', 'c2s.ic.gov', 'api.aws.ic.gov'],
+  ['aws-iso-b', 'us-isob-east-1', 'sc2s.sgov.gov', 'api.aws.scloud'],
+  ['aws-iso-e', 'eu-isoe-west-1', 'cloud.adc-e.uk', 'api.cloud-aws.adc-e.uk'],
+  ['aws-iso-f', 'us-isof-east-1', 'csp.hci.ic.gov', 'api.aws.hci.ic.gov'],
+])('%s has the hosts that the AWS documentation lists', (id, region, suffix, dualStack) => {
+  const hosts = [{}, { useFips: true }, { useDualStack: true }, { useFips: true, useDualStack: true }].map(
+    (variant) => standardEndpoint(id, region, variant).host,
+  );
+  expect(hosts).toEqual([
+    `rolesanywhere.${region}.${suffix}`,
+    `rolesanywhere-fips.${region}.${suffix}`,
+    `rolesanywhere.${region}.${dualStack}`,
+    `rolesanywhere-fips.${region}.${dualStack}`,
+  ]);
+});

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest';
+import { ERROR_CLASSES, RolesAnywhereError } from '../../src/platform/errors.ts';
+import type { ErrorCode } from '../../src/platform/errors.ts';
+import { withRetries } from '../../src/aws/retry.ts';
+
+/** A clock that only `sleep` and the attempts move. */
+function fakeTime(random = 0.5) {
+  let time = 0;
+  const slept: number[] = [];
+  return {
+    slept,
+    pass: (ms: number): void => void (time += ms),
+    monotonic: (): number => time,
+    random: (): number => random,
+    sleep: (ms: number): Promise<void> => {
+      slept.push(ms);
+      time += ms;
+      return Promise.resolve();
+    },
+  };
+}
+
+const failing = (code: ErrorCode, status?: number): RolesAnywhereError =>
+  new RolesAnywhereError(code, 'failed', status === undefined ? {} : { status });
+
+describe('withRetries', () => {
+  const RETRIED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+    'ERR_CONNECT',
+    'ERR_DNS',
+    'ERR_TIMEOUT',
+    'ERR_THROTTLED',
+    'ERR_SERVICE_FAILED',
+    'ERR_RESPONSE_INVALID',
+    'ERR_PROXY',
+  ]);
+  it.each(Object.keys(ERROR_CLASSES) as ErrorCode[])('counts the attempts of %s', async (code) => {
+    let attempts = 0;
+    const run = withRetries(() => {
+      attempts++;
+      return Promise.reject(failing(code));
+    }, fakeTime());
+    await expect(run).rejects.toMatchObject({ code });
+    expect(attempts).toBe(RETRIED.has(code) ? 3 : 1);
+  });
+
+  it('does not repeat what brought a whole but senseless answer', async () => {
+    let attempts = 0;
+    const run = withRetries(() => {
+      attempts++;
+      return Promise.reject(failing('ERR_RESPONSE_INVALID', 200));
+    }, fakeTime());
+    await expect(run).rejects.toThrow('failed');
+    expect(attempts).toBe(1);
+  });
+
+  it('does not repeat a defect', async () => {
+    const run = withRetries(() => Promise.reject(new TypeError('defect')), fakeTime());
+    await expect(run).rejects.toThrow(TypeError);
+  });
+
+  it('returns the first success', async () => {
+    let attempts = 0;
+    const run = withRetries(
+      () => (++attempts < 3 ? Promise.reject(failing('ERR_CONNECT')) : Promise.resolve('done')),
+      fakeTime(),
+    );
+    expect(await run).toBe('done');
+  });
+
+  it('waits a random part of a limit that doubles up to twenty seconds', async () => {
+    const time = fakeTime(0.5);
+    const settings = { ...time, attempts: 9, timeoutMs: 1e9 };
+    await expect(withRetries(() => Promise.reject(failing('ERR_CONNECT')), settings)).rejects.toThrow('failed');
+    expect(time.slept).toEqual([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+  });
+
+  it('gives each attempt its own time, within what is left of the whole', async () => {
+    const time = fakeTime(0);
+    const given: number[] = [];
+    const run = withRetries(
+      (timeoutMs) => {
+        given.push(timeoutMs);
+        time.pass(timeoutMs);
+        return Promise.reject(failing('ERR_TIMEOUT'));
+      },
+      { ...time, attempts: 5, attemptTimeoutMs: 400, timeoutMs: 1000 },
+    );
+    await expect(run).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
+    expect(given).toEqual([400, 400, 200]);
+  });
+
+  it('does not wait past the whole time', async () => {
+    const time = fakeTime(0.9);
+    const run = withRetries(() => Promise.reject(failing('ERR_THROTTLED')), { ...time, timeoutMs: 400 });
+    await expect(run).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
+    expect(time.slept).toEqual([]);
+  });
+
+  it('waits as long as the service asks, when that is longer', async () => {
+    const time = fakeTime(0.5);
+    const told: number[] = [];
+    const asks = new RolesAnywhereError('ERR_THROTTLED', 'failed', { retryAfterMs: 7000 });
+    const settings = { ...time, onRetry: (_failure: unknown, delayMs: number) => void told.push(delayMs) };
+    await expect(withRetries(() => Promise.reject(asks), settings)).rejects.toThrow('failed');
+    expect(time.slept).toEqual([7000, 7000]);
+    expect(told).toEqual(time.slept);
+  });
+
+  it('gives up at once when the service asks for more than is left', async () => {
+    const time = fakeTime();
+    const asks = new RolesAnywhereError('ERR_SERVICE_FAILED', 'failed', { retryAfterMs: 60_000 });
+    await expect(withRetries(() => Promise.reject(asks), time)).rejects.toThrow('failed');
+    expect(time.slept).toEqual([]);
+  });
+
+  it('gives an attempt its share when the whole is longer than usual', async () => {
+    const given: number[] = [];
+    const attempt = (ms: number): Promise<never> => {
+      given.push(ms);
+      return Promise.reject(failing('ERR_CONNECT'));
+    };
+    await expect(withRetries(attempt, { ...fakeTime(0), attempts: 2, timeoutMs: 100_000 })).rejects.toThrow('failed');
+    expect(given).toEqual([50_000, 50_000]);
+  });
+
+  it('does not repeat what a proxy forbids', async () => {
+    let attempts = 0;
+    const run = withRetries(() => {
+      attempts++;
+      return Promise.reject(failing('ERR_PROXY', 403));
+    }, fakeTime());
+    await expect(run).rejects.toThrow('failed');
+    expect(attempts).toBe(1);
+  });
+
+  it('stops waiting when the signal fires', async () => {
+    const abort = new AbortController();
+    const run = withRetries(
+      () => {
+        abort.abort();
+        return Promise.reject(failing('ERR_CONNECT'));
+      },
+      { signal: abort.signal, random: () => 0.999 },
+    );
+    await expect(run).rejects.toMatchObject({ code: 'ERR_INTERRUPTED' });
+  });
+});

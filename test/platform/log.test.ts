@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { createLog } from '../../src/platform/log.ts';
+import type { LogOptions } from '../../src/platform/log.ts';
+
+function lines(options: Partial<LogOptions> = {}) {
+  const written: string[] = [];
+  const log = createLog({ write: (line) => void written.push(line), now: () => Date.UTC(2026, 0, 1), ...options });
+  return { log, written };
+}
+
+test('text is one line, with values that cannot be mistaken', () => {
+  const { log, written } = lines();
+  log.info('new credentials', { role: 'Demo', count: 2, reason: 'it is "due"', none: undefined, odd: 'a\nb=c' });
+  expect(written).toEqual([
+    '2026-01-01T00:00:00Z info  new credentials role=Demo count=2 reason="it is \\"due\\"" odd="a\\nb=c"\n',
+  ]);
+});
+
+test('what a message quotes cannot begin a new line or drive the terminal', () => {
+  const { log, written } = lines();
+  log.warn('bad\n2026-01-01T00:00:00Z info  forged \u001b[2J');
+  expect(written[0]?.split('\n')).toHaveLength(2);
+  expect(written[0]).not.toContain('\u001b');
+});
+
+test('JSON is an object a line', () => {
+  const { log, written } = lines({ format: 'json' });
+  log.error('broken\nhere', { code: 'ERR_INTERNAL', none: undefined });
+  expect(written).toHaveLength(1);
+  expect(JSON.parse(written[0] ?? '')).toEqual({
+    time: '2026-01-01T00:00:00.000Z',
+    level: 'error',
+    message: 'broken\nhere',
+    code: 'ERR_INTERNAL',
+  });
+});
+
+test.each([
+  ['debug', 4],
+  ['info', 3],
+  ['warn', 2],
+  ['error', 1],
+] as const)('at the level %s, %i of four levels are written', (level, count) => {
+  const { log, written } = lines({ level });
+  log.debug('a');
+  log.info('b');
+  log.warn('c');
+  log.error('d');
+  expect(written).toHaveLength(count);
+});

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { report, type ReportOptions } from '../../src/platform/report.ts';
+import { RolesAnywhereError } from '../../src/platform/errors.ts';
+import { serviceError } from '../../src/aws/service-error.ts';
+
+function told(error: unknown, options: Partial<ReportOptions> = {}): string {
+  let text = '';
+  report(error, {
+    program: 'roles-anywhere',
+    argv: [],
+    env: {},
+    stderrIsTerminal: () => false,
+    write: (more) => (text += more),
+    ...options,
+  });
+  return text;
+}
+
+describe('what is told of a refusal', () => {
+  it('names the code, the status and the request id of the service once each', () => {
+    const headers = { 'x-amzn-requestid': 'request-1', 'x-amzn-errortype': 'AccessDeniedException' };
+    const text = told(serviceError('CreateSession', { status: 403, headers, body: '{"message":"no"}' }));
+    for (const fact of ['AccessDeniedException', 'status 403', 'request id request-1'])
+      expect(text.split(fact)).toHaveLength(2);
+    expect(text).not.toContain('service:');
+  });
+
+  it('adds what the message leaves out', () => {
+    const details = { status: 201, requestId: 'request-1' };
+    expect(
+      told(new RolesAnywhereError('ERR_CREDENTIALS_EMPTY', 'the service handed out no credentials', details)),
+    ).toBe(
+      [
+        'roles-anywhere: error: the service handed out no credentials [ERR_CREDENTIALS_EMPTY]',
+        'service: status 201, request id request-1\n',
+      ].join('\n'),
+    );
+  });
+});
+
+const argv = (...tokens: string[]): readonly string[] => ['node', 'roles-anywhere', ...tokens];
+
+describe('the form of an error', () => {
+  const error = new RolesAnywhereError('ERR_USAGE', 'no', { hint: 'do' });
+  const serve = { command: 'serve', flags: {} };
+
+  it.each<[string, Partial<ReportOptions>]>([
+    ['of serve off a terminal', { parsed: serve }],
+    ['of a line of serve that was not understood', { argv: argv('--debug', 'serve', '--unheard-of') }],
+    ['as the line asks', { argv: argv('version', '--log-format', 'json') }],
+    ['as the environment asks', { argv: argv('version', '--x'), env: { ROLES_ANYWHERE_LOG_FORMAT: 'json' } }],
+    ['as it was asked', { parsed: { command: 'version', flags: { 'log-format': 'json' } } }],
+  ])('is JSON %s', (_, options) => {
+    expect(JSON.parse(told(error, options))).toEqual({
+      time: expect.any(String) as string,
+      level: 'error',
+      message: 'no',
+      code: 'ERR_USAGE',
+      hint: 'do',
+    });
+  });
+
+  it.each<[string, Partial<ReportOptions>]>([
+    ['of serve on a terminal', { parsed: serve, stderrIsTerminal: () => true }],
+    ['of serve with text asked for', { parsed: { command: 'serve', flags: { 'log-format': 'text' } } }],
+    ['of a line with text asked for', { argv: argv('serve', '--log-format=text', '--unheard-of') }],
+    ['of other commands', { argv: argv('version', '--role-arn', 'serve') }],
+  ])('is text %s', (_, options) => {
+    expect(told(error, options)).toBe('roles-anywhere: error: no [ERR_USAGE]\nhint: do\n');
+  });
+});
