@@ -9,7 +9,7 @@ import { watchIdentity } from '../identity/reload.ts';
 import type { IdentityWatcher } from '../identity/reload.ts';
 import { isPath } from '../identity/source.ts';
 import type { Log } from '../platform/log.ts';
-import { passwordFiles } from '../options/passwords.ts';
+import { passwordFiles } from '../identity/passwords.ts';
 import type { TokenOptions } from '../options/token.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import { createSession } from '../aws/create-session.ts';
