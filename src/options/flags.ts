@@ -4,6 +4,7 @@
  * run, so it holds what a parser needs and nothing more: words for people are
  * in help.ts, under the same names.
  */
+// Tests: test/options/pflag.test.ts, test/options/flag-values.test.ts
 
 /** A flag's value. Lists are flags that may be repeated; flag-values.ts has the type of each flag's own. */
 export type FlagValue = string | number | boolean | readonly string[];

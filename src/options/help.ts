@@ -1,4 +1,5 @@
 /** Words for people about every flag and command of the table in flags.ts. Loaded for help and documentation only. */
+// Tests: test/options/any-line.test.ts, test/docs/commands.test.ts
 import type { CommandName, FlagName } from './flags.ts';
 
 export interface FlagHelp {

@@ -52,10 +52,12 @@ export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RoleOpti
   for (const [index, { name }] of roles.entries()) {
     if (!NAME.test(name))
       throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role: ${JSON.stringify(name)} cannot be a name in a path`, {
+        flag: '--role',
         hint: 'give NAME=ROLE_ARN, with a name of 1 to 64 letters, digits and characters of _.@+-',
       });
     if (roles.findIndex((role) => role.name === name) !== index)
       throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role: two roles are called ${name}`, {
+        flag: '--role',
         hint: 'give each a name of its own: NAME=ROLE_ARN',
       });
   }
@@ -74,14 +76,23 @@ function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): Role
     const key = KEYS.find((known) => setting.startsWith(`${known}=`));
     if (key === undefined) continue; // the separator saw one
     if (settings[key] !== undefined)
-      throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role ${name}: ${key} is given twice`, { hint: HINT });
+      throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role ${name}: ${key} is given twice`, {
+        flag: '--role',
+        hint: HINT,
+      });
     settings[key] = setting.slice(key.length + 1);
   }
   const { 'token-file': tokenFile, 'session-duration': duration, ...overrides } = settings;
   if (duration !== undefined && !/^\d{1,6}$/.test(duration))
-    throw new RolesAnywhereError('ERR_DURATION', `--role ${name}: session-duration is not a number of seconds`);
+    throw new RolesAnywhereError('ERR_DURATION', `--role ${name}: session-duration is not a number of seconds`, {
+      flag: '--role',
+      hint: HINT,
+    });
   if (tokenFile === '')
-    throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role ${name}: token-file is empty`, { hint: HINT });
+    throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role ${name}: token-file is empty`, {
+      flag: '--role',
+      hint: HINT,
+    });
   const own = {
     ...flags,
     ...overrides,
@@ -92,7 +103,7 @@ function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): Role
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
     throw new RolesAnywhereError(error.code, `--role ${name}: ${error.message}`, {
-      ...error,
+      flag: '--role',
       hint: error.hint ?? HINT,
     });
   }

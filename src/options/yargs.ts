@@ -1,4 +1,5 @@
-/** The text of the help, which yargs lays out. Loaded when somebody asks for it. Tests: test/options/any-line.test.ts */
+/** The text of the help, which yargs lays out. Loaded when somebody asks for it. */
+// Tests: test/options/any-line.test.ts
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
 import { describeFlag, groupOf, label } from './describe.ts';

@@ -2,6 +2,7 @@
  * Roles with a profile each: `rolesanywhere_role_profiles = a b` serves one role for the profile a and one for b, and
  * `rolesanywhere_assume_role_profiles` does the same for the hops of a chain. Each becomes an item of the flag.
  */
+// Tests: test/options/config/configured.test.ts
 import { flagRow } from '../flags.ts';
 import type { FlagName } from '../flags.ts';
 import { HOP_KEYS } from '../hops.ts';

@@ -3,6 +3,7 @@
  * environment and a profile of the AWS config file. Names and forms follow
  * from the table of flags.
  */
+// Tests: test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagName, FlagValue } from '../flags.ts';
