@@ -50,6 +50,7 @@ export function parseArn(kind: ArnKind, text: string, flag: string): Arn {
   if (partition === undefined || region === undefined || account === undefined || id === undefined) {
     const name = kind.replace('-', ' ');
     throw new RolesAnywhereError('ERR_ARN', `${flag} is not the ARN of a ${name}: ${shown(text)}`, {
+      flag,
       hint: `it looks like ${example}`,
     });
   }

@@ -39,10 +39,14 @@ export const DEFAULT_HOP_LIMIT = 64;
  */
 export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<string, string | undefined>>): ServeOptions {
   const [first, ...others] = servedRoles(flags, env);
-  if (first === undefined) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role');
+  if (first === undefined)
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role', {
+      flag: ['--role-arn', '--role'],
+    });
   const { 'token-file': tokenFile, 'token-source': tokenSource, 'tls-cert': cert, 'tls-key': key } = flags;
   if (tokenFile !== undefined && tokenFile === tokenSource)
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--token-file and --token-source name the same file', {
+      flag: ['--token-file', '--token-source'],
       hint: 'give --token-source alone: clients can read that file too',
     });
   const refreshBefore = refreshBeforeSeconds(flags, [first, ...others]);
@@ -75,6 +79,7 @@ function refreshBeforeSeconds(flags: FlagsOf<'serve'>, roles: readonly RoleOptio
   const short = roles.find(({ vending }) => (vending.session.durationSeconds ?? Infinity) <= seconds);
   if (short === undefined) return seconds;
   throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `--refresh-before is no less than the session of ${short.name}`, {
+    flag: '--refresh-before',
     hint: 'give fewer seconds than --session-duration',
   });
 }
@@ -82,6 +87,7 @@ function refreshBeforeSeconds(flags: FlagsOf<'serve'>, roles: readonly RoleOptio
 function checkHost(host: string): string {
   if (/^(?:\[[0-9a-f:]+\]|[\w.-]+)(?::\d{1,5})?$|^[0-9a-f:]+$/i.test(host)) return host;
   throw new RolesAnywhereError('ERR_FLAG_VALUE', `--allowed-host is not a host: ${JSON.stringify(host)}`, {
+    flag: '--allowed-host',
     hint: 'give a name or an address, with a port when it is another one than that of the server',
   });
 }

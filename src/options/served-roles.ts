@@ -48,7 +48,10 @@ export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RoleOpti
   const roles = repeated.map((text) => readRole(text, flags, env));
   if (roleArn !== undefined)
     roles.unshift({ name: lastSegment(roleArn), vending: vendingOptions(forRole(flags, roleArn), env) });
-  if (roles.length === 0) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role');
+  if (roles.length === 0)
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role', {
+      flag: ['--role-arn', '--role'],
+    });
   for (const [index, { name }] of roles.entries()) {
     if (!NAME.test(name))
       throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role: ${JSON.stringify(name)} cannot be a name in a path`, {
