@@ -114,7 +114,7 @@ function createHop(
       transport: network.transport,
       tls: network.tls,
       now: () => network.clock.now(),
-      ...(network.onRetry === undefined ? {} : { onRetry: network.onRetry }),
+      onRetry: network.onRetry,
     };
     return await assumeRole({
       ...input,

@@ -55,7 +55,7 @@ async function fromCertificate(flags: FlagValues, io: Io): Promise<Start> {
   const debug = (line: string): void => io.stderr(`debug: ${line}\n`);
   const note = flags['debug'] === true ? debug : undefined;
   const warn = (line: string): void => io.stderr(`warning: ${line}\n`);
-  const network = await openNetwork(options, { env: io.env, warn, ...(note === undefined ? {} : { debug: note }) });
+  const network = await openNetwork(options, { env: io.env, warn, debug: note });
   const chained = isChained(flags);
   const further = chained
     ? chainOf(flags, { env: io.env, region, network, fromRole: true, once: true, note })

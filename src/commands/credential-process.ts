@@ -22,7 +22,7 @@ export const run: RunCommand = async (flags, io) => {
       env: io.env,
       warn,
       awaiting: waits.awaiting,
-      ...(note === undefined ? {} : { debug: note }),
+      debug: note,
     });
     const further = isChained(flags)
       ? (await import('./chain.ts')).chainOf(flags, { env: io.env, region, network, fromRole: true, once: true, note })

@@ -13,9 +13,9 @@ export interface VendingOptions {
   /** Where the identity is, as the user wrote it. */
   readonly identity: {
     readonly certificate: string;
-    readonly privateKey?: string;
-    readonly intermediates?: string;
-    readonly skipChecks?: boolean;
+    readonly privateKey?: string | undefined;
+    readonly intermediates?: string | undefined;
+    readonly skipChecks?: boolean | undefined;
   };
   /** Of encrypted keys and containers. */
   readonly passwords: PasswordSources;
@@ -24,8 +24,8 @@ export interface VendingOptions {
     readonly profileArn: string;
     readonly roleArn: string;
     readonly region: string;
-    readonly durationSeconds?: number;
-    readonly roleSessionName?: string;
+    readonly durationSeconds?: number | undefined;
+    readonly roleSessionName?: string | undefined;
   };
   readonly trust: TrustOptions;
   readonly network: NetworkOptions;
@@ -76,8 +76,8 @@ export function vendingOptions(flags: FlagValues, env: Readonly<Record<string, s
     },
     identity: {
       certificate: required(flags, 'certificate'),
-      ...(privateKey === undefined ? {} : { privateKey }),
-      ...(intermediates === undefined ? {} : { intermediates }),
+      privateKey,
+      intermediates,
       ...(flags['skip-checks'] === true ? { skipChecks: true } : {}),
     },
     passwords: passwordSources(flags, env),

@@ -28,7 +28,7 @@ export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOp
   /** Longest time for one call of `tokenProvider`, in milliseconds. Default 60,000. */
   readonly tokenTimeout?: number | undefined;
   /** Of STS. Default: AWS_REGION, AWS_DEFAULT_REGION. */
-  readonly region?: string;
+  readonly region?: string | undefined;
 }
 
 const DEFAULT_DURATION_SECONDS = 900;

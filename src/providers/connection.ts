@@ -11,32 +11,32 @@ import { requireFunction, requireMethod, requireOptions } from './given.ts';
 /** How the service is reached. */
 export interface ConnectionOptions {
   /** In place of the service's own. Plain http only to this machine. */
-  readonly endpoint?: string | URL;
+  readonly endpoint?: string | URL | undefined;
   /** Whom to believe at the other end. Default: Node's own roots, and those of NODE_EXTRA_CA_CERTS. */
-  readonly tls?: TlsSettings;
+  readonly tls?: TlsSettings | undefined;
   /** Default: three attempts of 15 seconds each, within a minute. */
-  readonly retry?: RetrySettings;
+  readonly retry?: RetrySettings | undefined;
   /** `http://` or `https://[USER:PASSWORD@]HOST[:PORT]`, or `environment` for the one that HTTPS_PROXY and its companions name. Default: none. */
-  readonly proxy?: string | URL;
+  readonly proxy?: string | URL | undefined;
   /** In place of all this. Default: a connection for each request, since there is one an hour or so. */
-  readonly transport?: HttpTransport;
+  readonly transport?: HttpTransport | undefined;
   /** Default: this package and Node, with their versions. */
-  readonly userAgent?: string;
+  readonly userAgent?: string | undefined;
 }
 
 /** How credentials are kept and renewed. */
 export interface KeepingOptions extends CacheOptions {
   /** Closes the provider when it fires. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Connection options in the form in which operations take them. */
 export interface Connection {
-  readonly endpoint?: URL;
-  readonly tls?: TlsSettings;
-  readonly retry?: RetrySettings;
+  readonly endpoint?: URL | undefined;
+  readonly tls?: TlsSettings | undefined;
+  readonly retry?: RetrySettings | undefined;
   readonly transport: HttpTransport;
-  readonly userAgent?: string;
+  readonly userAgent?: string | undefined;
 }
 
 /** @throws RolesAnywhereError `ERR_ENDPOINT`, `ERR_FLAG_REQUIRED`, `ERR_USAGE` */
@@ -46,9 +46,9 @@ export function connectionOf({ endpoint, tls, retry, proxy, transport, userAgent
   return {
     transport: transport ?? (proxy === undefined ? directTransport : throughProxy(String(proxy))),
     ...(endpoint === undefined ? {} : { endpoint: checkEndpoint(endpoint) }),
-    ...(tls === undefined ? {} : { tls }),
-    ...(retry === undefined ? {} : { retry }),
-    ...(userAgent === undefined ? {} : { userAgent }),
+    tls,
+    retry,
+    userAgent,
   };
 }
 
@@ -77,7 +77,7 @@ export function keep(
   timeout?: number,
 ): CredentialsFunction {
   const longest = options.timeout ?? timeout;
-  const provider = cached(source, { ...options, ...(longest === undefined ? {} : { timeout: longest }) });
+  const provider = cached(source, { ...options, timeout: longest });
   const { signal, clock } = options;
   if (clock !== undefined) requireMethod('clock', clock, 'now');
   if (signal !== undefined) requireMethod('signal', signal, 'addEventListener');

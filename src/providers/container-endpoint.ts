@@ -12,9 +12,9 @@ export interface ContainerEndpointOptions {
   /** Of the role whose credentials they are. */
   readonly roleArn: string;
   /** Default 0: any that is free. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Default: none. */
-  readonly log?: Log;
+  readonly log?: Log | undefined;
 }
 
 export interface ContainerEndpoint {

@@ -16,11 +16,11 @@ export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions
   readonly profileArn: string;
   readonly roleArn: string;
   /** Default: that of the trust anchor. */
-  readonly region?: string;
+  readonly region?: string | undefined;
   /** 900 to 43200 seconds. Default: the profile's own. */
-  readonly durationSeconds?: number;
+  readonly durationSeconds?: number | undefined;
   /** If the profile accepts one: 2 to 64 letters, digits and characters of `_+=,.@-`. */
-  readonly roleSessionName?: string;
+  readonly roleSessionName?: string | undefined;
 }
 
 /**
@@ -61,8 +61,8 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
         region,
         signal,
         now: () => clock.now(),
-        ...(durationSeconds === undefined ? {} : { durationSeconds }),
-        ...(roleSessionName === undefined ? {} : { roleSessionName }),
+        durationSeconds,
+        roleSessionName,
       });
     } finally {
       await identity.close();

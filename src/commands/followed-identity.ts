@@ -65,9 +65,9 @@ export function followIdentity(
 
 export interface SessionProviderOptions {
   /** Goes on to other roles from there. */
-  readonly further?: ChainFrom;
+  readonly further?: ChainFrom | undefined;
   /** Default: the provider's own numbers. */
-  readonly refresh?: Partial<RefreshSettings>;
+  readonly refresh?: Partial<RefreshSettings> | undefined;
 }
 
 /** A provider of a role's credentials, each set asked for with the newest good certificate. */
@@ -83,8 +83,8 @@ export function sessionProvider(
   return createProvider({
     // Expiry is judged by the service's time, where that is known.
     clock: { ...systemClock, now: network.clock.now },
-    ...(timeoutMs === undefined ? {} : { vendTimeoutMs: timeoutMs }),
-    ...(refresh === undefined ? {} : { refresh }),
+    vendTimeoutMs: timeoutMs,
+    refresh,
     vend: further === undefined ? vend : further(vend),
   });
 }

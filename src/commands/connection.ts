@@ -14,9 +14,9 @@ export interface NetworkListener {
   readonly env: Io['env'];
   readonly warn: (text: string) => void;
   /** Told of everything but secrets. */
-  readonly debug?: (text: string) => void;
+  readonly debug?: ((text: string) => void) | undefined;
   /** Told what is waited for from now on, in words that follow `waiting for`. */
-  readonly awaiting?: (what: string) => void;
+  readonly awaiting?: ((what: string) => void) | undefined;
 }
 
 /** What operations take besides their own: goes into the options of createSession as it is. */
@@ -96,7 +96,7 @@ async function wayOf({ network: { proxy } }: NetworkNeeds, env: Io['env']): Prom
  */
 export async function tlsSettings({ trust, session, network }: NetworkNeeds, env: Io['env']): Promise<TlsSettings> {
   const { verify, caBundle, caStore, minVersion } = trust;
-  const settings: TlsSettings = { verify, ...(minVersion === undefined ? {} : { minVersion }) };
+  const settings: TlsSettings = { verify, minVersion };
   const used = verify && (session.endpoint?.protocol !== 'http:' || network.proxy !== undefined);
   // Roots that were asked for must be good; those that the environment names need not be where none are used.
   const wanted = caStore !== undefined || (caBundle !== undefined && (used || caBundle.source === '--ca-bundle'));

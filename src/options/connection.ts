@@ -21,9 +21,9 @@ export interface EndpointSettings {
 
 /** Where to send requests: to `endpoint`, else to the region's host of this variant. */
 export interface EndpointOptions {
-  readonly endpoint?: URL;
-  readonly useFips?: true;
-  readonly useDualStack?: true;
+  readonly endpoint?: URL | undefined;
+  readonly useFips?: true | undefined;
+  readonly useDualStack?: true | undefined;
 }
 
 /** Whom to believe at the other end. */
@@ -31,17 +31,17 @@ export interface TrustOptions {
   /** False: the server's certificate is not checked. */
   readonly verify: boolean;
   /** A file of roots that replace Node's own, and what named it. */
-  readonly caBundle?: { readonly path: string; readonly source: string };
+  readonly caBundle?: { readonly path: string; readonly source: string } | undefined;
   /** Roots by name, in place of Node's choice. */
-  readonly caStore?: 'bundled' | 'system';
-  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  readonly caStore?: 'bundled' | 'system' | undefined;
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
 }
 
 /** How connections are made, and how often. What is left out has its default where it is used. */
 export interface NetworkOptions {
   /** `environment`: the proxy that its variables name. A URL may hold a password. */
-  readonly proxy?: 'environment' | { readonly url: string };
-  readonly connectTimeoutMs?: number;
+  readonly proxy?: 'environment' | { readonly url: string } | undefined;
+  readonly connectTimeoutMs?: number | undefined;
   readonly retry: { readonly attempts?: number; readonly timeoutMs?: number };
 }
 
@@ -132,7 +132,7 @@ export function networkOptions(flags: FlagValues): NetworkOptions {
     ...(proxy !== undefined ? { proxy: { url: proxy } } : flags['with-proxy'] === true ? { proxy: 'environment' } : {}),
     ...(connectTimeout === undefined ? {} : { connectTimeoutMs: connectTimeout * 1000 }),
     retry: {
-      ...(attempts === undefined ? {} : { attempts }),
+      attempts,
       ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
     },
   };
