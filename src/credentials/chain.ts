@@ -6,7 +6,7 @@ import { DEFAULT_REFRESH, refreshThreshold } from './refresh-policy.ts';
 export type FirstStage = (signal: AbortSignal) => Promise<AwsCredentials>;
 
 /** One hop: from the credentials before it to its own. */
-export type Hop = (from: AwsCredentials, signal: AbortSignal) => Promise<SessionCredentials>;
+export type HopStage = (from: AwsCredentials, signal: AbortSignal) => Promise<SessionCredentials>;
 
 interface Kept<T extends AwsCredentials> {
   readonly credentials: T;
@@ -25,7 +25,7 @@ interface Kept<T extends AwsCredentials> {
  */
 export function createChain(
   first: FirstStage,
-  hops: readonly [Hop, ...Hop[]],
+  hops: readonly [HopStage, ...HopStage[]],
   now: () => number = Date.now,
 ): (signal: AbortSignal) => Promise<SessionCredentials> {
   const endOf = ({ expiration }: AwsCredentials): number => expiration?.getTime() ?? Infinity;
@@ -36,7 +36,7 @@ export function createChain(
       // The earliest moment that chance could have chosen for a renewal.
       endOf(stage.credentials) - now() > refreshThreshold(stage.lifeMs, 1, DEFAULT_REFRESH));
   let start: Kept<AwsCredentials> | undefined;
-  const kept = new Map<Hop, Kept<SessionCredentials>>();
+  const kept = new Map<HopStage, Kept<SessionCredentials>>();
 
   return async (signal) => {
     const fresh = new Set(hops.filter((hop) => isFresh(kept.get(hop))));

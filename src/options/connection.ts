@@ -1,165 +1,170 @@
-/** How the service is reached: endpoint, trust, proxy, retries. From flags and the variables that AWS's SDKs read. */
-import type { FlagValues } from '../commands/command.ts';
+/** How AWS's services are reached: endpoints, trust, proxy, retries. From flags and the variables that AWS's SDKs read. */
+import { isRegion } from '../aws/arn.ts';
+import { parseEndpoint } from '../aws/endpoints.ts';
+import type { Endpoints, Service } from '../aws/endpoints.ts';
+import type { RetrySettings } from '../aws/retry.ts';
+import type { ProxySetting } from '../http/proxied.ts';
+import type { TlsSettings } from '../http/http.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import type { FlagValues } from './flag-values.ts';
+import type { FlagName } from './flags.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A setting, and what gave it, for messages: a flag, a variable, a key of a profile. */
-export interface Sourced<T> {
-  readonly value: T;
-  readonly from: string;
-}
+/** The flags about connections; a command takes those that concern the services that it asks. */
+export type ConnectionFlags = FlagValues<
+  | (typeof ENDPOINT_FLAG)[Service]
+  | 'use-fips'
+  | 'use-dualstack'
+  | 'allow-http'
+  | 'ca-bundle'
+  | 'ca-store'
+  | 'no-verify-ssl'
+  | 'tls-min-version'
+  | 'proxy'
+  | 'with-proxy'
+  | 'max-attempts'
+  | 'connect-timeout'
+  | 'timeout'
+>;
 
-/** What was said about the endpoint, by whichever source said it first. */
-export interface EndpointSettings {
-  readonly endpoint?: Sourced<string> | undefined;
-  readonly useFips?: Sourced<boolean> | undefined;
-  readonly useDualStack?: Sourced<boolean> | undefined;
-  /** Plain http is taken to any host. */
-  readonly allowHttp: boolean;
-}
-
-/** Where to send requests: to `endpoint`, else to the region's host of this variant. */
-export interface EndpointOptions {
-  readonly endpoint?: URL | undefined;
-  readonly useFips?: true | undefined;
-  readonly useDualStack?: true | undefined;
+/** What the flags and the environment say about connections. */
+export interface ConnectionSettings {
+  readonly endpoints: Endpoints;
+  readonly trust: TrustSettings;
+  /** Default: none. */
+  readonly proxy: ProxySetting | undefined;
+  readonly connectTimeoutMs: number | undefined;
+  readonly retry: RetrySettings;
 }
 
 /** Whom to believe at the other end. */
-export interface TrustOptions {
+export interface TrustSettings {
   /** False: the server's certificate is not checked. */
   readonly verify: boolean;
   /** A file of roots that replace Node's own, and what named it. */
-  readonly caBundle?: { readonly path: string; readonly source: string } | undefined;
+  readonly caBundle: { readonly path: string; readonly source: string } | undefined;
   /** Roots by name, in place of Node's choice. */
-  readonly caStore?: 'bundled' | 'system' | undefined;
-  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+  readonly caStore: 'bundled' | 'system' | undefined;
+  readonly minVersion: TlsSettings['minVersion'];
 }
 
-/** How connections are made, and how often. What is left out has its default where it is used. */
-export interface NetworkOptions {
-  /** `environment`: the proxy that its variables name. A URL may hold a password. */
-  readonly proxy?: 'environment' | { readonly url: string } | undefined;
-  readonly connectTimeoutMs?: number | undefined;
-  readonly retry: { readonly attempts?: number; readonly timeoutMs?: number };
-}
-
-/** The flags and the environment's part of the endpoint; a source that ranks lower can fill what they leave out. */
-export function endpointSettings(flags: FlagValues, env: Environment): EndpointSettings {
-  const flag = text(flags, 'endpoint');
-  const ignored = env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS']?.toLowerCase() === 'true';
-  const variable = ignored
-    ? undefined
-    : ['AWS_ENDPOINT_URL_ROLESANYWHERE', 'AWS_ENDPOINT_URL'].find((name) => (env[name] ?? '') !== '');
-  return {
-    endpoint:
-      flag !== undefined
-        ? { value: flag, from: '--endpoint' }
-        : variable === undefined
-          ? undefined
-          : { value: env[variable] ?? '', from: variable },
-    useFips: boolean(flags, 'use-fips') ?? variableBoolean(env, 'AWS_USE_FIPS_ENDPOINT'),
-    useDualStack: boolean(flags, 'use-dualstack') ?? variableBoolean(env, 'AWS_USE_DUALSTACK_ENDPOINT'),
-    allowHttp: flags['allow-http'] === true,
-  };
-}
+const ENDPOINT_FLAG = { rolesanywhere: 'endpoint', sts: 'sts-endpoint', signin: 'signin-endpoint' } as const;
 
 /**
- * Checks what was said about the endpoint.
+ * Checks what is said about the connections to `services`.
  *
  * @throws RolesAnywhereError `ERR_ENDPOINT` for what is no endpoint, plain http to another machine, and FIPS or
- * dual-stack together with an endpoint, which AWS's SDKs refuse too
+ * dual-stack together with an endpoint of Roles Anywhere, which AWS's SDKs refuse too; `ERR_FLAG_VALUE` for a number out
+ * of range
  */
-export function checkEndpoint({ endpoint, useFips, useDualStack, allowHttp }: EndpointSettings): EndpointOptions {
-  if (endpoint === undefined)
-    return {
-      ...(useFips?.value === true ? { useFips: true } : {}),
-      ...(useDualStack?.value === true ? { useDualStack: true } : {}),
-    };
-  const variant = [useFips, useDualStack].find((setting) => setting?.value === true);
-  if (variant !== undefined)
-    throw new RolesAnywhereError('ERR_ENDPOINT', `${variant.from} and ${endpoint.from} exclude each other`, {
-      hint: `leave one of them out${variant.from.startsWith('AWS_') ? `, or give --use-${variant === useFips ? 'fips' : 'dualstack'}=false` : ''}${endpoint.from.startsWith('AWS_') ? ', or set AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true' : ''}`,
-    });
-  return { endpoint: checkUrl(endpoint, allowHttp) };
-}
-
-function checkUrl({ value, from }: Sourced<string>, allowHttp: boolean): URL {
-  const url = URL.canParse(value) ? new URL(value) : undefined;
-  const secure = url?.protocol === 'https:';
-  if (url === undefined || (!secure && url.protocol !== 'http:')) {
-    throw new RolesAnywhereError('ERR_ENDPOINT', `${from} is not an http or https URL`, {
-      hint: 'give https://HOST[:PORT][/PATH]',
-    });
-  }
-  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new RolesAnywhereError('ERR_ENDPOINT', `${from} holds a user name, a query or a fragment`, {
-      hint: 'give https://HOST[:PORT][/PATH]',
-    });
-  }
-  // URL writes every form of an IPv4 address as four decimal numbers.
-  if (!secure && !allowHttp && !/^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)) {
-    throw new RolesAnywhereError('ERR_ENDPOINT', `${from} is plain http to ${url.hostname}`, {
-      hint: 'use https: credentials would cross the network in the clear (--allow-http takes that risk)',
-    });
-  }
-  return url;
-}
-
-/** AWS_CA_BUNDLE gives way to each of the flags. */
-export function trustOptions(flags: FlagValues, env: Environment): TrustOptions {
-  const own = text(flags, 'ca-bundle');
-  const store = text(flags, 'ca-store');
-  const variable = store === undefined ? env['AWS_CA_BUNDLE'] : undefined;
-  const path = own ?? variable ?? '';
-  const minVersion = text(flags, 'tls-min-version');
+export function connectionSettings(
+  flags: ConnectionFlags,
+  env: Environment,
+  services: readonly Service[],
+): ConnectionSettings {
+  const endpoints = endpointsOf(flags, env, services);
+  const { proxy } = flags;
+  const overTls = proxy !== undefined || flags['with-proxy'] === true || services.some((name) => endpoints[name]?.protocol !== 'http:');
   return {
-    verify: flags['no-verify-ssl'] !== true,
-    ...(path === '' ? {} : { caBundle: { path, source: own === undefined ? 'AWS_CA_BUNDLE' : '--ca-bundle' } }),
-    ...(store === 'bundled' || store === 'system' ? { caStore: store } : {}),
-    ...(minVersion === undefined ? {} : { minVersion: minVersion === '1.3' ? 'TLSv1.3' : 'TLSv1.2' }),
-  };
-}
-
-/** @throws RolesAnywhereError `ERR_FLAG_VALUE` for a number out of range */
-export function networkOptions(flags: FlagValues): NetworkOptions {
-  const proxy = text(flags, 'proxy');
-  const attempts = number(flags, 'max-attempts', 100);
-  const connectTimeout = number(flags, 'connect-timeout', 3600);
-  const timeout = number(flags, 'timeout', 3600);
-  return {
-    ...(proxy !== undefined ? { proxy: { url: proxy } } : flags['with-proxy'] === true ? { proxy: 'environment' } : {}),
-    ...(connectTimeout === undefined ? {} : { connectTimeoutMs: connectTimeout * 1000 }),
+    endpoints,
+    trust: trustOf(flags, env, overTls),
+    proxy: proxy === undefined ? (flags['with-proxy'] === true ? 'environment' : undefined) : { url: proxy },
+    connectTimeoutMs: milliseconds('connect-timeout', flags['connect-timeout']),
     retry: {
-      attempts,
-      ...(timeout === undefined ? {} : { timeoutMs: timeout * 1000 }),
+      attempts: inRange('max-attempts', flags['max-attempts'], 100),
+      timeoutMs: milliseconds('timeout', flags.timeout),
     },
   };
 }
 
-function number(flags: FlagValues, name: string, most: number): number | undefined {
-  const value = flags[name];
-  if (typeof value !== 'number' || (value >= 1 && value <= most)) return typeof value === 'number' ? value : undefined;
-  throw new RolesAnywhereError('ERR_FLAG_VALUE', `--${name} is out of range: ${value}`, { hint: `give 1 to ${most}` });
+function endpointsOf(flags: ConnectionFlags, env: Environment, services: readonly Service[]): Endpoints {
+  const allowHttp = flags['allow-http'] === true;
+  const useFips = choice(flags, env, 'use-fips', 'AWS_USE_FIPS_ENDPOINT');
+  const useDualStack = choice(flags, env, 'use-dualstack', 'AWS_USE_DUALSTACK_ENDPOINT');
+  const urls: { [name in Service]?: URL } = {};
+  for (const service of services) {
+    const given = endpointGiven(service, flags, env);
+    if (given === undefined) continue;
+    const variant = [useFips, useDualStack].find((setting) => setting?.value === true);
+    if (variant !== undefined && service === 'rolesanywhere')
+      throw new RolesAnywhereError('ERR_ENDPOINT', `${variant.from} and ${given.from} exclude each other`, {
+        hint: `leave one of them out${variant.from.startsWith('AWS_') ? `, or give --${variant.flag}=false` : ''}${given.from.startsWith('AWS_') ? ', or set AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true' : ''}`,
+        flag: [variant.from, given.from].find((from) => from.startsWith('--')),
+      });
+    urls[service] = parseEndpoint(given.value, given.from, allowHttp);
+  }
+  return { ...urls, useFips: useFips?.value, useDualStack: useDualStack?.value, allowHttp };
 }
 
-function boolean(flags: FlagValues, name: string): Sourced<boolean> | undefined {
-  const value = flags[name];
-  return typeof value === 'boolean' ? { value, from: `--${name}` } : undefined;
+/** The endpoint of a service that a flag or a variable gives, and which. */
+function endpointGiven(
+  service: Service,
+  flags: ConnectionFlags,
+  env: Environment,
+): { readonly value: string; readonly from: string } | undefined {
+  const flag = ENDPOINT_FLAG[service];
+  const value = flags[flag];
+  if (value !== undefined) return { value, from: `--${flag}` };
+  if (service === 'signin' || env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS']?.toLowerCase() === 'true') return undefined;
+  const from = [`AWS_ENDPOINT_URL_${service.toUpperCase()}`, 'AWS_ENDPOINT_URL'].find((name) => env[name]);
+  return from === undefined ? undefined : { value: env[from] ?? '', from };
 }
 
 /** Anything but true and false is an error: what is meant to switch FIPS on must not leave it off unseen. */
-function variableBoolean(env: Environment, name: string): Sourced<boolean> | undefined {
-  const value = env[name]?.toLowerCase() ?? '';
-  if (value === '') return undefined;
-  if (value === 'true' || value === 'false') return { value: value === 'true', from: name };
-  throw new RolesAnywhereError('ERR_ENDPOINT', `${name} is true or false, not ${JSON.stringify(env[name])}`, {
+function choice(
+  flags: ConnectionFlags,
+  env: Environment,
+  flag: 'use-fips' | 'use-dualstack',
+  variable: string,
+): { readonly value: boolean; readonly from: string; readonly flag: string } | undefined {
+  const given = flags[flag];
+  if (given !== undefined) return { value: given, from: `--${flag}`, flag };
+  const text = env[variable]?.toLowerCase() ?? '';
+  if (text === '') return undefined;
+  if (text === 'true' || text === 'false') return { value: text === 'true', from: variable, flag };
+  throw new RolesAnywhereError('ERR_ENDPOINT', `${variable} is true or false, not ${JSON.stringify(env[variable])}`, {
     hint: 'correct it, or unset it',
   });
 }
 
-function text(flags: FlagValues, name: string): string | undefined {
-  const value = flags[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
+/** AWS_CA_BUNDLE gives way to each of the flags, and need not be good where no certificate is checked. */
+function trustOf(flags: ConnectionFlags, env: Environment, overTls: boolean): TrustSettings {
+  const { 'ca-bundle': bundle, 'ca-store': caStore, 'tls-min-version': minVersion } = flags;
+  const verify = flags['no-verify-ssl'] !== true;
+  const path = bundle ?? (caStore === undefined && verify && overTls ? env['AWS_CA_BUNDLE'] : undefined);
+  return {
+    verify,
+    caBundle: path ? { path, source: bundle === undefined ? 'AWS_CA_BUNDLE' : '--ca-bundle' } : undefined,
+    caStore,
+    minVersion: minVersion && `TLSv${minVersion}`,
+  };
+}
+
+function milliseconds(name: FlagName, seconds: number | undefined): number | undefined {
+  return seconds === undefined ? undefined : 1000 * (inRange(name, seconds, 3600) ?? 0);
+}
+
+function inRange(name: FlagName, value: number | undefined, most: number): number | undefined {
+  if (value === undefined || (value >= 1 && value <= most)) return value;
+  throw new RolesAnywhereError('ERR_FLAG_VALUE', `--${name} is out of range: ${value}`, {
+    hint: `give 1 to ${most}`,
+    flag: `--${name}`,
+  });
+}
+
+/**
+ * The region in which STS is asked, where no trust anchor names one.
+ *
+ * @param given by the user
+ * @throws RolesAnywhereError `ERR_REGION`
+ */
+export function regionOf(given: string | undefined, env: Environment): string {
+  const region = given ?? (env['AWS_REGION'] || env['AWS_DEFAULT_REGION']);
+  if (region && isRegion(region)) return region;
+  throw new RolesAnywhereError(
+    'ERR_REGION',
+    region ? `not a region: ${JSON.stringify(region)}` : 'no region is given',
+    { hint: 'give one such as us-east-1 with the option region (--region) or AWS_REGION' },
+  );
 }

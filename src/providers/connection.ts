@@ -1,11 +1,15 @@
 /** What every provider of the library takes besides its own: how the service is reached, and how credentials are kept. */
+import type { Connection } from '../aws/connection.ts';
+import { parseEndpoint } from '../aws/endpoints.ts';
+import type { Service } from '../aws/endpoints.ts';
+import type { RetrySettings } from '../aws/retry.ts';
+import { createServiceClock } from '../aws/service-clock.ts';
 import { cached } from '../credentials/cached.ts';
 import type { CacheOptions, CredentialsFunction } from '../credentials/cached.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
-import { RolesAnywhereError } from '../platform/errors.ts';
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
-import type { RetrySettings } from '../aws/retry.ts';
+import { systemClock } from '../platform/clock.ts';
 import { requireFunction, requireMethod, requireOptions } from './given.ts';
 
 /** How the service is reached. */
@@ -30,40 +34,37 @@ export interface KeepingOptions extends CacheOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Connection options in the form in which operations take them. */
-export interface Connection {
-  readonly endpoint?: URL | undefined;
-  readonly tls?: TlsSettings | undefined;
-  readonly retry?: RetrySettings | undefined;
-  readonly transport: HttpTransport;
-  readonly userAgent?: string | undefined;
-}
-
-/** @throws RolesAnywhereError `ERR_ENDPOINT`, `ERR_FLAG_REQUIRED`, `ERR_USAGE` */
-export function connectionOf({ endpoint, tls, retry, proxy, transport, userAgent }: ConnectionOptions): Connection {
+/**
+ * Checks the options.
+ *
+ * @param service which one `endpoint` is of
+ * @returns gives the connection of one attempt
+ * @throws RolesAnywhereError `ERR_ENDPOINT`, `ERR_FLAG_REQUIRED`, `ERR_USAGE`
+ */
+export function connectionOf(
+  options: ConnectionOptions & Pick<KeepingOptions, 'clock'>,
+  service: Service,
+): (signal: AbortSignal) => Connection {
+  const { endpoint, tls, retry, proxy, transport, userAgent, clock = systemClock } = options;
   if (transport !== undefined) requireFunction('transport', transport);
   for (const [name, value] of Object.entries({ tls, retry })) if (value !== undefined) requireOptions(value, name);
-  return {
-    transport: transport ?? (proxy === undefined ? directTransport : throughProxy(String(proxy))),
-    ...(endpoint === undefined ? {} : { endpoint: checkEndpoint(endpoint) }),
+  const connection: Connection = {
+    transport: transport ?? (proxy === undefined ? directTransport : lazilyThroughProxy(String(proxy))),
+    endpoints: endpoint === undefined ? undefined : { [service]: parseEndpoint(endpoint, 'the endpoint') },
     tls,
     retry,
     userAgent,
   };
+  return (signal) => ({ ...connection, signal, clock: createServiceClock(() => clock.now()) });
 }
 
 /** Loads what it takes at the first request, and says then when it is no proxy's URL: `ERR_PROXY_URL`. */
-function throughProxy(proxy: string): HttpTransport {
-  const make = async (): Promise<HttpTransport> => {
-    const { parseProxy, proxyFromEnvironment } = await import('../http/proxy-rules.ts');
-    const { proxiedTransport } = await import('../http/proxied.ts');
-    if (proxy === 'environment') return proxiedTransport(proxyFromEnvironment(process.env));
-    const url = parseProxy(proxy, 'the option proxy');
-    return proxiedTransport(() => url);
-  };
+function lazilyThroughProxy(proxy: string): HttpTransport {
   let made: Promise<HttpTransport> | undefined;
   return async (request) => {
-    made ??= make();
+    made ??= import('../http/proxied.ts').then(({ throughProxy }) =>
+      throughProxy(proxy === 'environment' ? proxy : { url: proxy }, process.env, 'the option proxy'),
+    );
     return await (
       await made
     )(request);
@@ -76,27 +77,11 @@ export function keep(
   options: KeepingOptions,
   timeout?: number,
 ): CredentialsFunction {
-  const longest = options.timeout ?? timeout;
-  const provider = cached(source, { ...options, timeout: longest });
   const { signal, clock } = options;
+  const provider = cached(source, { ...options, timeout: options.timeout ?? timeout });
   if (clock !== undefined) requireMethod('clock', clock, 'now');
   if (signal !== undefined) requireMethod('signal', signal, 'addEventListener');
   if (signal?.aborted === true) provider.close();
   signal?.addEventListener('abort', () => provider.close(), { once: true });
   return provider;
-}
-
-function checkEndpoint(given: string | URL): URL {
-  const text = String(given);
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:'))
-    throw new RolesAnywhereError('ERR_ENDPOINT', 'the endpoint is not an http or https URL', {
-      hint: 'give https://HOST[:PORT][/PATH]',
-    });
-  // URL writes every form of an IPv4 address as four decimal numbers.
-  if (url.protocol === 'http:' && !/^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname))
-    throw new RolesAnywhereError('ERR_ENDPOINT', `the endpoint is plain http to ${url.hostname}`, {
-      hint: 'use https: credentials would cross the network in the clear (http is for this machine alone)',
-    });
-  return url;
 }

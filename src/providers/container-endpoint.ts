@@ -3,7 +3,7 @@ import type { SessionCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
 import { silentLog } from '../platform/log.ts';
 import type { Log } from '../platform/log.ts';
-import { parseArn } from '../options/arn.ts';
+import { parseArn } from '../aws/arn.ts';
 import { requireFunction, requireGiven, requireOptions } from './given.ts';
 
 export interface ContainerEndpointOptions {

@@ -77,7 +77,7 @@ const IN_MEMORY = '(in memory)';
  *
  * @throws RolesAnywhereError of class `identity` or `usage`; messages name the options by the flags of the command line
  */
-export async function openIdentity(options: MaterialOptions): Promise<Identity> {
+export async function loadIdentityFrom(options: MaterialOptions): Promise<Identity> {
   return await identityLoader(options)();
 }
 
@@ -119,9 +119,9 @@ function loadDeps(options: MaterialOptions): LoadDeps {
   const source = password === undefined ? undefined : { password, from: 'the option password' };
   return {
     read: (flag, value) => (value === IN_MEMORY ? memoryMaterial(flag, inMemory[flag]) : undefined),
-    ...(source === undefined ? {} : { passwords: { pkcs8: source, pkcs12: source } }),
+    passwords: { pkcs8: source, pkcs12: source },
     ask: nobody,
-    ...(onWarning === undefined ? {} : { warn: ({ message }) => onWarning(message) }),
+    warn: onWarning && (({ message }) => onWarning(message)),
     token: { ...pkcs11, askPin: nobody, warn: onWarning },
   };
 }
