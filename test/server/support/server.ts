@@ -5,7 +5,7 @@ import { createProvider } from '../../../src/credentials/provider.ts';
 import { createLog } from '../../../src/platform/log.ts';
 import { createAuthorization } from '../../../src/server/authorization.ts';
 import { createMetrics } from '../../../src/server/metrics.ts';
-import type { ServedRole } from '../../../src/server/roles.ts';
+import type { ServedRole } from '../../../src/server/served-role.ts';
 import { startCredentialServer } from '../../../src/server/server.ts';
 import type { CredentialServer, CredentialServerOptions } from '../../../src/server/server.ts';
 
