@@ -5,7 +5,7 @@
 import { systemClock } from '../platform/clock.ts';
 import { statusReporter } from '../server/provider-events.ts';
 import { createNotifier } from '../server/systemd.ts';
-import type { Io, RunCommand } from './command.ts';
+import type { RunCommand } from './command.ts';
 import { Cleanup, attempt } from './serve/cleanup.ts';
 import { checkPorts, openPorts, openStatusPort } from './serve/listen.ts';
 import { prepare } from './serve/prepare.ts';
@@ -30,7 +30,7 @@ export const run: RunCommand<'serve'> = async (flags, io) => {
     const serving = await prepare(flags, io, cleanup);
     const reportStatus = statusReporter(serving.roles, notifier);
     for (const { provider } of serving.roles) provider.subscribe(reportStatus);
-    await openStatusPort(serving, cleanup);
+    await openStatusPort(serving, io, cleanup);
     await checkPorts(serving.targets);
 
     let ready = false;

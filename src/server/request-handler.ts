@@ -56,7 +56,12 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
     connections.answered(connection);
   };
 
-  const sendLater = (response: ServerResponse, connection: Connection, label: string, answer: Promise<Answer>): void => {
+  const sendLater = (
+    response: ServerResponse,
+    connection: Connection,
+    label: string,
+    answer: Promise<Answer>,
+  ): void => {
     if (waiting >= maxWaiting) {
       answer.catch(() => undefined);
       send(response, connection, label, BUSY);

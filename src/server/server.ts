@@ -86,7 +86,11 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     servers.push(server);
     addresses.push(bound);
     options.permit?.(bound);
-    const names = [...(bound.kind === 'loopback' ? LOOPBACK_NAMES : []), bound.address, ...(options.allowedHosts ?? [])];
+    const names = [
+      ...(bound.kind === 'loopback' ? LOOPBACK_NAMES : []),
+      bound.address,
+      ...(options.allowedHosts ?? []),
+    ];
     listener.hosts = allowedHosts(names, bound.port, tls === undefined ? 80 : 443);
     listener.routes = bound.kind === 'loopback' ? onLoopback : container;
   };

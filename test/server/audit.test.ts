@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLog, silentLog } from '../../src/platform/log.ts';
 import { openAuditLog } from '../../src/server/audit.ts';
 import { refusal } from '../support/refusal.ts';
-import { ask, imdsToken, ROLE_ARN, startServer, TOKEN } from './support/server.ts';
+import { ROLE_ARN } from '../support/arns.ts';
+import { ask, imdsToken, startServer, TOKEN } from './support/server.ts';
 
 let dir: string;
 beforeEach(() => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
-import { ask, ROLE_ARN, servedRole, startServer, TOKEN } from './support/server.ts';
+import { ROLE_ARN } from '../support/arns.ts';
+import { ask, servedRole, startServer, TOKEN } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
 
 const OWN_TOKEN = 'a-token-of-its-own-0123456789';

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
-import { ask, imdsToken, ROLE_ARN, servedRole, startServer } from './support/server.ts';
+import { ROLE_ARN } from '../support/arns.ts';
+import { ask, imdsToken, servedRole, startServer } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
 
 const ROLES = '/latest/meta-data/iam/security-credentials';

@@ -47,22 +47,19 @@ describe('the uid of a client', () => {
     ).toBeUndefined();
   });
 
-  it.runIf(process.platform === 'linux').each(['127.0.0.1', '::1'])(
-    'is told by this kernel over %s',
-    async (host) => {
-      const listener = createServer();
-      listener.listen(0, host);
-      await once(listener, 'listening');
-      const accepted = once(listener, 'connection') as Promise<[Socket]>;
-      const dialled = connect((listener.address() as AddressInfo).port, host);
-      const [socket] = await accepted;
-      const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
-      expect(
-        await peerUid({ address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort }),
-      ).toBe(process.getuid?.());
-      dialled.destroy();
-      socket.destroy();
-      listener.close();
-    },
-  );
+  it.runIf(process.platform === 'linux').each(['127.0.0.1', '::1'])('is told by this kernel over %s', async (host) => {
+    const listener = createServer();
+    listener.listen(0, host);
+    await once(listener, 'listening');
+    const accepted = once(listener, 'connection') as Promise<[Socket]>;
+    const dialled = connect((listener.address() as AddressInfo).port, host);
+    const [socket] = await accepted;
+    const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
+    expect(
+      await peerUid({ address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort }),
+    ).toBe(process.getuid?.());
+    dialled.destroy();
+    socket.destroy();
+    listener.close();
+  });
 });

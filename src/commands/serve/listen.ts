@@ -4,10 +4,12 @@
  */
 import { createServer } from 'node:net';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import type { Log } from '../../platform/log.ts';
 import type { ServeOptions } from '../../options/serve.ts';
 import { exportLines, guessShell, originOf } from '../../server/export-lines.ts';
 import { bind, checkListenPolicy, defaultTargets, parseListen } from '../../server/listen.ts';
 import type { BoundAddress, ListenPolicy, ListenTarget } from '../../server/listen.ts';
+import type { Tokens } from '../../server/role-tokens.ts';
 import { startCredentialServer } from '../../server/server.ts';
 import type { ServedRole } from '../../server/served-role.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';

@@ -4,6 +4,7 @@
  */
 import type { Notifier } from '../../server/systemd.ts';
 import type { Io } from '../command.ts';
+import { tlsSettings } from '../network.ts';
 import { attempt } from './cleanup.ts';
 import type { Serving } from './prepare.ts';
 
@@ -12,7 +13,7 @@ export async function readAgain(serving: Serving, { env, log }: Io, notifier: No
   await notifier?.notify('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
   serving.audit?.reopen();
   await attempt(log, 'the CA bundle stays as it was', async () => {
-    serving.network.tls = await tlsSettings(vending, env);
+    serving.network.tls = await tlsSettings(serving.options.roles[0].vending, env);
   });
   await attempt(log, 'the TLS certificate stays as it was', () => {
     serving.tls = serving.readTls();
