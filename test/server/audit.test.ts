@@ -1,10 +1,22 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLog, silentLog } from '../../src/platform/log.ts';
 import { openAuditLog } from '../../src/server/audit.ts';
 import { refusal } from '../support/refusal.ts';
+import { requireTool } from '../support/tools.ts';
 import { ROLE_ARN } from '../support/arns.ts';
 import { ask, imdsToken, startServer, TOKEN } from './support/server.ts';
 
@@ -36,7 +48,7 @@ describe('the audit log', () => {
       role: ROLE_ARN,
       key: '0001',
       client: expect.stringMatching(/^127\.0\.0\.1:\d+$/) as string,
-      ...(process.platform === 'linux' ? { uid: process.getuid?.() } : {}),
+      ...(process.platform === 'linux' && { uid: process.getuid?.() }),
     };
     expect(lines()).toEqual([line, line]);
     expect(statSync(join(dir, 'audit.log')).mode & 0o777).toBe(0o600);
@@ -73,4 +85,40 @@ describe('the audit log', () => {
     const error = await refusal(() => openAuditLog(join(dir, 'none/audit.log'), { log: silentLog }));
     expect([error.code, error.class]).toEqual(['ERR_AUDIT_LOG', 'usage']);
   });
+
+  it.runIf(requireTool('mkfifo'))('on a pipe that nothing reads is refused, and waits for nobody', async () => {
+    execFileSync('mkfifo', [join(dir, 'pipe')]);
+    const error = await refusal(() => openAuditLog(join(dir, 'pipe'), { log: silentLog }));
+    expect([error.code, error.message]).toEqual([
+      'ERR_AUDIT_LOG',
+      `cannot write the audit log ${join(dir, 'pipe')}: it is a pipe that nothing reads`,
+    ]);
+  });
+
+  it.runIf(requireTool('mkfifo'))(
+    'on a pipe whose reader does not keep up stops the vending, and waits for nobody',
+    async () => {
+      execFileSync('mkfifo', [join(dir, 'pipe')]);
+      const reader = openSync(join(dir, 'pipe'), constants.O_RDONLY | constants.O_NONBLOCK);
+      const audit = openAuditLog(join(dir, 'pipe'), { log: silentLog });
+      const server = await startServer({ audit });
+      const vend = async (): Promise<number> =>
+        (await ask(server, 'GET', '/credentials', { Authorization: TOKEN })).status;
+      expect(await vend()).toBe(200);
+      const writer = openSync(join(dir, 'pipe'), constants.O_WRONLY | constants.O_NONBLOCK);
+      const fill = (size: number): void => {
+        try {
+          for (;;) writeSync(writer, Buffer.alloc(size));
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'EAGAIN' });
+        }
+      };
+      fill(4096);
+      fill(1);
+      expect(await vend()).toBe(503);
+      await server.close(0);
+      audit.close();
+      for (const descriptor of [reader, writer]) closeSync(descriptor);
+    },
+  );
 });
