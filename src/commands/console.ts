@@ -43,12 +43,12 @@ export const run: RunCommand<'console'> = async (flags, io) => {
 
 async function fromCertificate(flags: ConsoleFlags, io: Io): Promise<Start> {
   const options = vendingOptions(withCertificate(flags), io.env);
-  const vending = await openVending(options, withCertificate(flags), io, { once: true });
+  const vending = await openVending(options, withCertificate(flags), io, true);
   const credentials = await vendOnce(options, vending, io);
   const { partition, session } = options;
   // AWS refuses to be told for credentials that were obtained with those of a role.
   const sessionDuration = vending.further === undefined ? session.durationSeconds : undefined;
-  return { credentials, region: session.region, partition, connection: vending.connection, sessionDuration };
+  return { credentials, region: session.region, partition, connection: vending.connection(), sessionDuration };
 }
 
 /** The flags of a session with a certificate, all of which the parser has asked for where there is no `--source`. */

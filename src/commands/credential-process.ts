@@ -9,7 +9,7 @@ export const run: RunCommand<'credential-process'> = async (flags, io) => {
   const options = vendingOptions(flags, io.env);
   const { awaiting, done } = watchWaits(io);
   try {
-    const vending = await openVending(options, flags, io, { once: true, awaiting });
+    const vending = await openVending(options, flags, io, true, awaiting);
     io.stdout(processJson(await vendOnce(options, vending, io)));
   } finally {
     done();

@@ -1,5 +1,4 @@
 /** What long-running commands share: an identity that follows its files, and a provider that vends with it. */
-import type { Connection } from '../aws/connection.ts';
 import { createSession } from '../aws/create-session.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
@@ -9,11 +8,10 @@ import { isPkcs11, loadIdentity } from '../identity/load.ts';
 import { watchIdentity } from '../identity/reload.ts';
 import type { IdentityWatcher } from '../identity/reload.ts';
 import { isPath } from '../identity/source.ts';
-import { passwordFiles } from '../options/passwords.ts';
+import { passwordFiles } from '../identity/passwords.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
-import type { ChainFrom } from './chain.ts';
 import type { Vending } from './vending.ts';
 
 /**
@@ -47,27 +45,23 @@ export function followIdentity(
   });
 }
 
-export interface SessionProviderOptions {
-  /** Called for each request: files may have been read again. */
-  readonly connection: () => Connection;
-  /** Goes on to other roles from there. */
-  readonly further?: ChainFrom | undefined;
-  /** Default: the provider's own numbers. */
-  readonly refresh?: Partial<RefreshSettings> | undefined;
-}
-
-/** A provider of a role's credentials, each set asked for with the newest good certificate. */
+/**
+ * A provider of a role's credentials, each set asked for with the newest good certificate.
+ *
+ * @param refresh default: the provider's own numbers
+ */
 export function sessionProvider(
   { session }: VendingOptions,
   identity: IdentityWatcher,
-  { connection, further, refresh }: SessionProviderOptions,
+  { connection, further }: Pick<Vending, 'connection' | 'further'>,
+  refresh?: Partial<RefreshSettings>,
 ): CredentialsProvider {
   const vend = (signal: AbortSignal): Promise<SessionCredentials> =>
     identity.use((current) => createSession({ ...session, identity: current }, { ...connection(), signal }));
   const { clock, retry } = connection();
   return createProvider({
     // Expiry is judged by the service's time, where that is known.
-    clock: { ...systemClock, now: () => clock?.now() ?? systemClock.now() },
+    clock: { ...systemClock, now: clock.now },
     vendTimeoutMs: retry?.timeoutMs,
     refresh,
     vend: further === undefined ? vend : further(vend),

@@ -59,7 +59,7 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
         path: `${named === undefined ? '' : url.origin}${url.pathname}${url.search}`,
         method: request.method,
         headers: { host: url.host, ...request.headers, ...(await credentialsFor(named)) },
-        body: request.body,
+        body: request.body ?? null,
         signal: abort.signal,
       });
       answered = true;

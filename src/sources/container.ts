@@ -18,7 +18,7 @@ export const fromContainer: Source = async ({ env, transport, signal }) => {
   const { status, body } = await transport({
     method: 'GET',
     url,
-    headers: { accept: 'application/json', authorization },
+    headers: { accept: 'application/json', ...(authorization !== undefined && { authorization }) },
     timeoutMs: TIMEOUT_MS,
     maxResponseBytes: MAX_BYTES,
     signal,
