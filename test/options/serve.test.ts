@@ -1,16 +1,19 @@
 import { describe, expect, it } from 'vitest';
 import { serveOptions } from '../../src/options/serve.ts';
-import { flagsFor } from '../support/flags.ts';
+import { PROFILE_ARN, ROLE_ARN, TRUST_ANCHOR_ARN } from '../support/arns.ts';
 import { outcome } from '../support/refusal.ts';
 
-const given = flagsFor('serve', {
-  certificate: 'c.pem',
-  'trust-anchor-arn': 'arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/11111111-1111-1111-1111-111111111111',
-  'profile-arn': 'arn:aws:rolesanywhere:us-east-1:123456789012:profile/22222222-2222-2222-2222-222222222222',
-  'role-arn': 'arn:aws:iam::123456789012:role/path/Deploy',
-});
-
 describe('the flags of serve', () => {
+  const given = {
+    certificate: 'c.pem',
+    'trust-anchor-arn': TRUST_ANCHOR_ARN,
+    'profile-arn': PROFILE_ARN,
+    'role-arn': ROLE_ARN,
+    port: 9911,
+    'hop-limit': 64,
+    'system-store-name': 'MY',
+  } as const;
+
   it('have these defaults', () => {
     expect(serveOptions(given, {})).toMatchObject({
       port: 9911,
@@ -32,6 +35,10 @@ describe('the flags of serve', () => {
     [{ 'tls-cert': 'a' }, 'ERR_FLAG_REQUIRED'],
     [{ 'tls-key': 'a' }, 'ERR_FLAG_REQUIRED'],
     [{ 'token-file': 'a', 'token-source': 'a' }, 'ERR_FLAG_CONFLICT'],
+    [{ 'token-file': '--no-imds' }, 'ERR_FLAG_VALUE'],
+    [{ 'audit-log': '--print-token' }, 'ERR_FLAG_VALUE'],
+    [{ 'refresh-before': 0 }, 'ERR_FLAG_VALUE'],
+    [{ 'refresh-before': 900, 'session-duration': 900 }, 'ERR_FLAG_CONFLICT'],
     [{ 'allowed-host': ['http://x'] }, 'ERR_FLAG_VALUE'],
     [{ 'allowed-host': ['a b'] }, 'ERR_FLAG_VALUE'],
     [{ 'allowed-host': ['*'] }, 'ERR_FLAG_VALUE'],

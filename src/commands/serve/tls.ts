@@ -2,8 +2,8 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
-import { RolesAnywhereError } from '../platform/errors.ts';
-import { readMaterialFile } from '../identity/file.ts';
+import { RolesAnywhereError } from '../../platform/errors.ts';
+import { readMaterialFile } from '../../identity/file.ts';
 
 export interface TlsFiles {
   readonly cert: string;

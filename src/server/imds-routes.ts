@@ -1,32 +1,35 @@
 /** The part of EC2's instance metadata service (version 2 only) that SDKs use to find credentials and a region. */
 
+import { formatExpiration } from '../credentials/expiration.ts';
 import { errorAnswer, jsonAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import type { AuditLog } from './audit.ts';
-import { accountOf, createVend, renderImds, renderImdsExtended } from './roles.ts';
-import type { ServedRole } from './roles.ts';
-import { READ, VERSIONED_TOKEN } from './routes.ts';
-import type { Route, RouteRequest } from './routes.ts';
+import { accountOf, extendedImdsAnswer, imdsAnswer } from './credential-answers.ts';
+import { READ, VERSIONED_TOKEN } from './router.ts';
+import type { Route, RouteRequest } from './router.ts';
+import type { ServedRole } from './served-role.ts';
 import { MAX_TTL_SECONDS } from './session-tokens.ts';
 import type { SessionTokens } from './session-tokens.ts';
+import { createVend } from './vend.ts';
+import type { Vend } from './vend.ts';
 
 const TTL_HEADER = 'X-Aws-Ec2-Metadata-Token-Ttl-Seconds';
 const META = '/latest/meta-data';
 
-/** `instance-id`, which cannot be true here: what has no `i-` is nobody's instance. */
+/** The answer to `instance-id`, where nothing could be true: an id without `i-` is nobody's instance. */
 const INSTANCE_ID = 'roles-anywhere';
 
 const BAD_TTL = errorAnswer(400, 'BadRequest', `${TTL_HEADER} must be 1 to ${MAX_TTL_SECONDS}`);
 const NO_TOKEN = errorAnswer(401, 'Unauthorized', 'no token was sent: only IMDSv2 is spoken here');
 const BAD_TOKEN = errorAnswer(401, 'Unauthorized', 'the token is not valid or has expired');
-// EC2 answers so too.
+// As EC2 does.
 const VERSIONED = errorAnswer(403, 'Forbidden', 'tokens are given at /latest/api/token only');
 
 export interface ImdsOptions {
-  /** Those that IMDS gives; the first one is listed. */
+  /** The roles that IMDS gives. The first one is listed. */
   readonly roles: readonly ServedRole[];
   readonly tokens: SessionTokens;
-  readonly audit?: AuditLog | undefined;
+  readonly audit: AuditLog | undefined;
 }
 
 /** The routes, by path. */
@@ -45,14 +48,10 @@ export function imdsRoutes({ roles, tokens, audit }: ImdsOptions): Map<string, R
   add(`${META}/iam/security-credentials`, 'imds-roles', () => list);
   add(`${META}/iam/security-credentials-extended`, 'imds-roles', () => list);
   for (const role of roles) {
-    const plain = createVend({ role, render: renderImds, audit });
-    add(`${META}/iam/security-credentials/${role.name}`, 'imds-credentials', ({ socket, method }) =>
-      plain(socket, method),
-    );
-    const extended = createVend({ role, render: renderImdsExtended, audit });
-    add(`${META}/iam/security-credentials-extended/${role.name}`, 'imds-credentials', ({ socket, method }) =>
-      extended(socket, method),
-    );
+    const addRole = (folder: string, vend: Vend): void =>
+      add(`${META}/iam/${folder}/${role.name}`, 'imds-credentials', ({ socket, method }) => vend(socket, method));
+    addRole('security-credentials', createVend(role, imdsAnswer, audit));
+    addRole('security-credentials-extended', createVend(role, extendedImdsAnswer, audit));
   }
 
   add(`${META}/iam/info`, 'imds-other', () => info(listed));
@@ -88,12 +87,12 @@ function checkToken(tokens: SessionTokens, { head }: RouteRequest): Answer | und
   return tokens.accepts(head.token) ? undefined : BAD_TOKEN;
 }
 
-/** There is no instance profile: the ARN is the role's, and no id is made up. */
+/** The answer to `iam/info`. There is no instance profile: the ARN is the role's, and no id is made up. */
 function info(role: ServedRole): Answer {
-  const refreshedAt = role.provider.status().refreshedAt;
+  const { refreshedAt } = role.provider.status();
   return jsonAnswer(200, {
     Code: 'Success',
-    ...(refreshedAt === undefined ? {} : { LastUpdated: `${refreshedAt.toISOString().slice(0, 19)}Z` }),
+    LastUpdated: refreshedAt && formatExpiration(refreshedAt),
     InstanceProfileArn: role.roleArn,
   });
 }

@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
-import { ask, ROLE_ARN, servedRole, startServer, TOKEN } from './support/server.ts';
+import { ROLE_ARN } from '../support/arns.ts';
+import { ask, servedRole, startServer, TOKEN } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
 
 const OWN_TOKEN = 'a-token-of-its-own-0123456789';
@@ -13,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close(0));
 
-test.each(['/credentials', '/credentials/', '//credentials', '/credentials?x=y', '/role/Demo'])(
+it.each(['/credentials', '/credentials/', '//credentials', '/credentials?x=y', '/role/Demo'])(
   '%s gives credentials to who has the token',
   async (path) => {
     const { status, body, headers } = await ask(server, 'GET', path, { Authorization: TOKEN });
@@ -30,7 +31,7 @@ test.each(['/credentials', '/credentials/', '//credentials', '/credentials?x=y',
   },
 );
 
-test.each<[string, Record<string, string>]>([
+it.each<[string, Record<string, string>]>([
   ['no token', {}],
   ['an empty one', { Authorization: '' }],
   ['a wrong one of the right length', { Authorization: TOKEN.replace('the', 'eht') }],
@@ -46,31 +47,31 @@ test.each<[string, Record<string, string>]>([
   expect(body).not.toContain('ASIA');
 });
 
-test('a client that sends no token, or not as it is, hears why', async () => {
+it('a client that sends no token, or not as it is, hears why', async () => {
   const none = await ask(server, 'GET', '/credentials');
   expect(none.body).toMatch(/AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE.*serve --print-token/);
   const bearer = await ask(server, 'GET', '/credentials', { Authorization: `Bearer ${TOKEN}` });
   expect(bearer.body).toContain('as it is in the file, with no scheme');
 });
 
-test('a role with a token of its own takes that one only', async () => {
+it('a role with a token of its own takes that one only', async () => {
   expect((await ask(server, 'GET', '/role/Private', { Authorization: OWN_TOKEN })).status).toBe(200);
   expect((await ask(server, 'GET', '/role/Private', { Authorization: TOKEN })).status).toBe(401);
 });
 
-test.each(['/role', '/role/', '/role/Nobody', '/role/Demo/more', '/Credentials', '/credentials.json'])(
+it.each(['/role', '/role/', '/role/Nobody', '/role/Demo/more', '/Credentials', '/credentials.json'])(
   '%s is not there',
   async (path) => {
     expect((await ask(server, 'GET', path, { Authorization: TOKEN })).status).toBe(404);
   },
 );
 
-test('HEAD is GET without the body, and other methods are not allowed', async () => {
+it('HEAD is GET without the body, and other methods are not allowed', async () => {
   expect(await ask(server, 'HEAD', '/credentials', { Authorization: TOKEN })).toMatchObject({ status: 200, body: '' });
   expect(await ask(server, 'POST', '/credentials', { Authorization: TOKEN })).toMatchObject({ status: 405 });
 });
 
-test('with no credentials: 503 in both shapes, and never empty keys', async () => {
+it('with no credentials: 503 in both shapes, and never empty keys', async () => {
   const failing = servedRole('Demo', {
     vend: () => Promise.reject(new RolesAnywhereError('ERR_THROTTLED', 'too many requests')),
   });

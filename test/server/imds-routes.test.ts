@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
-import { ask, imdsToken, ROLE_ARN, servedRole, startServer } from './support/server.ts';
+import { ROLE_ARN } from '../support/arns.ts';
+import { ask, imdsToken, servedRole, startServer } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
 
 const ROLES = '/latest/meta-data/iam/security-credentials';
@@ -19,7 +20,7 @@ afterAll(() => server.close(0));
 const get = (path: string, method = 'GET') => ask(server, method, path, { 'X-aws-ec2-metadata-token': token });
 
 describe('tokens', () => {
-  test.each(['1', '300', '21600'])('a lifetime of %s is echoed', async (ttl) => {
+  it.each(['1', '300', '21600'])('a lifetime of %s is echoed', async (ttl) => {
     const { status, headers, body } = await ask(server, 'PUT', '/latest/api/token', { [TTL]: ttl });
     expect({ status, ttl: headers['x-aws-ec2-metadata-token-ttl-seconds'], type: headers['content-type'] }).toEqual({
       status: 200,
@@ -29,22 +30,22 @@ describe('tokens', () => {
     expect(body).toMatch(/^[\w-]{56}$/);
   });
 
-  test.each(['0', '21601', '-1', '1.5', '060', '0x10', '1e3', 'abc', '', '999999'])(
+  it.each(['0', '21601', '-1', '1.5', '060', '0x10', '1e3', 'abc', '', '999999'])(
     'a lifetime of "%s" is a bad request',
     async (ttl) => {
       expect((await ask(server, 'PUT', '/latest/api/token', { [TTL]: ttl })).status).toBe(400);
     },
   );
 
-  test('no lifetime is a bad request', async () => {
+  it('no lifetime is a bad request', async () => {
     expect((await ask(server, 'PUT', '/latest/api/token')).status).toBe(400);
   });
 
-  test('a path of a dated version is forbidden, as on EC2', async () => {
+  it('a path of a dated version is forbidden, as on EC2', async () => {
     expect((await ask(server, 'PUT', '/2021-03-23/api/token', { [TTL]: '60' })).status).toBe(403);
   });
 
-  test('without a token, and with one of another server, nothing is told', async () => {
+  it('without a token, and with one of another server, nothing is told', async () => {
     const other = await startServer();
     const foreign = await imdsToken(other);
     await other.close(0);
@@ -57,7 +58,7 @@ describe('tokens', () => {
 });
 
 describe('routes', () => {
-  test.each([
+  it.each([
     [`${ROLES}/`, 'Demo'],
     [ROLES, 'Demo'],
     [`/${ROLES}/`, 'Demo'],
@@ -73,7 +74,7 @@ describe('routes', () => {
     expect(headers['content-type']).toBe('text/plain');
   });
 
-  test.each([
+  it.each([
     `${ROLES}/Demo`,
     `${ROLES}/Demo/`,
     `/${ROLES}/Demo`,
@@ -94,13 +95,13 @@ describe('routes', () => {
     });
   });
 
-  test('the extended path adds the account', async () => {
+  it('the extended path adds the account', async () => {
     const { status, body } = await get(`${ROLES}-extended/Demo`);
     expect(status).toBe(200);
     expect(JSON.parse(body)).toMatchObject({ Code: 'Success', AccountId: '123456789012' });
   });
 
-  test('iam/info and the identity document say what is known and no more', async () => {
+  it('iam/info and the identity document say what is known and no more', async () => {
     expect(JSON.parse((await get('/latest/meta-data/iam/info')).body)).toEqual({
       Code: 'Success',
       LastUpdated: expect.any(String) as string,
@@ -112,7 +113,7 @@ describe('routes', () => {
     });
   });
 
-  test.each([
+  it.each([
     '/',
     '/latest',
     '/latest/',
@@ -130,30 +131,30 @@ describe('routes', () => {
     expect((await ask(server, 'GET', path)).status).toBe(404);
   });
 
-  test('HEAD is GET without the body', async () => {
+  it('HEAD is GET without the body', async () => {
     const { status, headers, body } = await get(`${ROLES}/Demo`, 'HEAD');
     expect({ status, body }).toEqual({ status: 200, body: '' });
     expect(headers['content-length']).toBe(String((await get(`${ROLES}/Demo`)).body.length));
     expect((await ask(server, 'HEAD', `${ROLES}/Demo`)).status).toBe(401);
   });
 
-  test.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE'])('%s is not for reading', async (method) => {
+  it.each(['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE'])('%s is not for reading', async (method) => {
     const { status, headers } = await get(`${ROLES}/Demo`, method);
     expect({ status, allow: headers['allow'] }).toEqual({ status: 405, allow: 'GET, HEAD' });
   });
 
-  test.each(['GET', 'HEAD', 'POST', 'DELETE'])('%s is not for tokens', async (method) => {
+  it.each(['GET', 'HEAD', 'POST', 'DELETE'])('%s is not for tokens', async (method) => {
     const { status, headers } = await ask(server, method, '/latest/api/token', { [TTL]: '60' });
     expect({ status, allow: headers['allow'] }).toEqual({ status: 405, allow: 'PUT' });
   });
 
-  test('nothing is ever a redirect', async () => {
+  it('nothing is ever a redirect', async () => {
     for (const path of [ROLES, `//${ROLES}`, '/latest', '//', '/./latest', '/latest/../latest'])
       expect(Math.floor((await get(path)).status / 100)).not.toBe(3);
   });
 });
 
-test('with no credentials the role is still listed, and asking for them is answered 503 in both shapes', async () => {
+it('with no credentials the role is still listed, and asking for them is answered 503 in both shapes', async () => {
   const failing = servedRole('Demo', {
     vend: () => Promise.reject(new RolesAnywhereError('ERR_ACCESS_DENIED', 'the service says “no”')),
   });
@@ -174,7 +175,7 @@ test('with no credentials the role is still listed, and asking for them is answe
   failing.provider.close();
 });
 
-test('a server without IMDS knows none of its paths', async () => {
+it('a server without IMDS knows none of its paths', async () => {
   const own = await startServer({ imds: false });
   expect((await ask(own, 'PUT', '/latest/api/token', { [TTL]: '60' })).status).toBe(404);
   expect((await ask(own, 'GET', `${ROLES}/`)).status).toBe(404);

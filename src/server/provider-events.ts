@@ -1,5 +1,7 @@
-/** What the providers' events become: lines of the log, and the status that `systemctl status` shows. */
-
+/**
+ * Tells of the providers' events: lines of the log, and the status that `systemctl status` shows.
+ * Tests: test/clients/serve-operation.test.ts, serve-outage.test.ts
+ */
 import type { CredentialsProvider, ProviderEvent } from '../credentials/provider.ts';
 import type { Log } from '../platform/log.ts';
 import type { Notifier } from './systemd.ts';
@@ -42,7 +44,7 @@ export interface StatusRole {
   readonly provider: Pick<CredentialsProvider, 'status'>;
 }
 
-/** One line on where each role stands, such as `Deploy: valid until 2026-01-01T00:00:00Z`. */
+/** One line with the state of each role, such as `Deploy: valid until 2026-01-01T00:00:00Z`. */
 function statusLine(roles: readonly StatusRole[]): string {
   return roles
     .map(({ name, provider }) => {
@@ -53,7 +55,7 @@ function statusLine(roles: readonly StatusRole[]): string {
     .join('; ');
 }
 
-/** Makes what tells systemd of the status, when it has changed. */
+/** Makes the function that tells systemd of the status when it has changed. */
 export function statusReporter(roles: readonly StatusRole[], notifier: Notifier | undefined): () => void {
   let shown = '';
   return () => {

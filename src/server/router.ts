@@ -1,5 +1,7 @@
-/** Paths to what answers them. */
-
+/**
+ * Routes, the finding of the one that a path means, and its answer.
+ * Tests: test/server/container-routes.test.ts, imds-routes.test.ts
+ */
 import type { Socket } from 'node:net';
 import { errorAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
@@ -12,19 +14,19 @@ export interface RouteRequest {
 }
 
 export interface Route {
-  /** For the metrics: one of a small set. */
+  /** The route's name in the metrics: one of a small set. */
   readonly label: string;
   readonly methods: readonly string[];
   handle(request: RouteRequest): Answer | Promise<Answer>;
 }
 
-/** By path: one leading slash, no trailing one, no query. */
+/** Routes by path: one leading slash, no trailing one, no query. */
 export type Routes = ReadonlyMap<string, Route>;
 
-/** For routes that only give: HEAD is GET without the body, which node:http leaves out. */
+/** The methods of routes that only give: HEAD is GET without the body, which node:http leaves out. */
 export const READ = ['GET', 'HEAD'];
 
-/** What stands for EC2's dated paths of the token. */
+/** The path that stands for all of EC2's dated paths of the token. */
 export const VERSIONED_TOKEN = '/VERSION/api/token';
 
 const NOT_FOUND = errorAnswer(404, 'NotFound', 'no such resource');
@@ -54,7 +56,7 @@ function normalise(target: string): string {
 }
 
 /** Answers a request that passed the guards. */
-export function dispatch(route: Route | undefined, request: RouteRequest): Answer | Promise<Answer> {
+export function answerBy(route: Route | undefined, request: RouteRequest): Answer | Promise<Answer> {
   if (route === undefined) return NOT_FOUND;
   if (!route.methods.includes(request.method)) {
     const allow = route.methods.join(', ');

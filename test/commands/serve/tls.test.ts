@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readTls } from '../../src/commands/serve-tls.ts';
-import type { ErrorCode } from '../../src/platform/errors.ts';
-import { openssl, pkiPath, pkiText } from '../support/pki.ts';
-import { refusal } from '../support/refusal.ts';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { readTls } from '../../../src/commands/serve/tls.ts';
+import type { ErrorCode } from '../../../src/platform/errors.ts';
+import { openssl, pkiPath, pkiText } from '../../support/pki.ts';
+import { refusal } from '../../support/refusal.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -20,7 +20,7 @@ function file(name: string, text: string): string {
   return path;
 }
 
-test.each([
+it.each([
   ['a pair', 'tls-server.crt.pem', 'tls-server.key.pem'],
   ['one file with both', 'rsa-2048.combined.pem', 'rsa-2048.combined.pem'],
   ['a key in the older form of RSA', 'rsa-2048.crt.pem', 'rsa-2048.pkcs1.pem'],
@@ -33,7 +33,7 @@ test.each([
 
 const GARBAGE = (label: string): string => `-----BEGIN ${label}-----\nAAAA\n-----END ${label}-----\n`;
 
-test.each<[string, string, string, ErrorCode]>([
+it.each<[string, string, string, ErrorCode]>([
   ['the key of another certificate', 'tls-server.crt.pem', 'ec-p256.key.pem', 'ERR_KEY_MISMATCH'],
   ['a key of another kind', 'rsa-2048.crt.pem', 'ec-p256.key.pem', 'ERR_KEY_MISMATCH'],
   ['swapped files', 'tls-server.key.pem', 'tls-server.crt.pem', 'ERR_PEM_LABEL'],
@@ -54,14 +54,14 @@ test.each<[string, string, string, ErrorCode]>([
   expect(error.hint).toBeTruthy();
 });
 
-test('a chain may follow the certificate', () => {
+it('a chain may follow the certificate', () => {
   const cert = file('crt', pkiText('ec-p256.crt.pem') + pkiText('intermediate.pem'));
   expect(readTls({ cert, key: pkiPath('ec-p256.key.pem') }).cert).toHaveLength(
     pkiText('ec-p256.crt.pem').length + pkiText('intermediate.pem').length,
   );
 });
 
-test('a key under the encryption of PEM itself is said to be encrypted', async () => {
+it('a key under the encryption of PEM itself is said to be encrypted', async () => {
   const plain = pkiText('rsa-2048.pkcs1.pem');
   const key = openssl(['rsa', '-aes128', '-traditional', '-passout', 'pass:not-a-secret'], plain).toString();
   expect(key).toContain('4,ENCRYPTED');
@@ -69,7 +69,7 @@ test('a key under the encryption of PEM itself is said to be encrypted', async (
   expect(error.code).toBe('ERR_KEY_ENCRYPTED');
 });
 
-test('files that cannot be read are refused as those of identities are', async () => {
+it('files that cannot be read are refused as those of identities are', async () => {
   const key = pkiPath('ec-p256.key.pem');
   const missing = await refusal(() => readTls({ cert: join(dir, 'none'), key }));
   expect([missing.code, missing.hint]).toEqual(['ERR_FILE_NOT_FOUND', expect.stringContaining('--tls-cert')]);

@@ -1,17 +1,18 @@
 /** The tokens of the container endpoint: which role asks for which, and the files that clients read them from. */
-
 import { join } from 'node:path';
 import { mkdtemp, readFile, rmdir } from '../platform/file-system.ts';
 import type { Log } from '../platform/log.ts';
-import { checkTokenFile, createAuthorization, generateToken, readToken, writeTokenFile } from './authorization.ts';
-import type { Authorization, TokenFile } from './authorization.ts';
+import { createAuthorization, generateToken } from './authorization.ts';
+import type { Authorization } from './authorization.ts';
+import { checkTokenFile, readToken, writeTokenFile } from './token-file.ts';
+import type { TokenFile } from './token-file.ts';
 
 export interface TokensOptions {
-  /** The file that each role's own token goes to; undefined for those that share one. */
-  readonly roles: readonly { readonly name: string; readonly tokenFile?: string }[];
-  /** Where to write the shared token; default: {@link defaultTokenFile}. */
+  /** The roles, each with the file of its own token; undefined for those that share one. */
+  readonly roles: readonly { readonly name: string; readonly tokenFile?: string | undefined }[];
+  /** The file of the shared token. Default {@link defaultTokenFile}. */
   readonly tokenFile?: string | undefined;
-  /** Where the shared token comes from; default: it is made. Without `tokenFile`, clients read it there too. */
+  /** The file that the shared token is read from. Default: it is made. Without `tokenFile`, clients read it there too. */
   readonly tokenSource?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
@@ -39,13 +40,9 @@ export interface Tokens {
 /** @throws RolesAnywhereError `ERR_TOKEN_FILE` */
 export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }: TokensOptions): Promise<Tokens> {
   let shared = tokenSource === undefined ? createAuthorization(generateToken()) : await readAuthorization(tokenSource);
-  const own = new Map(
-    roles.flatMap((role) =>
-      role.tokenFile === undefined
-        ? []
-        : [[role.name, { path: role.tokenFile, authorization: createAuthorization(generateToken()) }]],
-    ),
-  );
+  const own = new Map<string, { path: string; authorization: Authorization }>();
+  for (const { name, tokenFile: path } of roles)
+    if (path !== undefined) own.set(name, { path, authorization: createAuthorization(generateToken()) });
   const isShared = roles.some((role) => role.tokenFile === undefined);
   let sharedPath = tokenFile ?? tokenSource;
   let sharedFile: TokenFile | undefined;
@@ -92,7 +89,7 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
       }
     },
     async remove() {
-      await Promise.all([...ownFiles, ...(sharedFile === undefined ? [] : [sharedFile])].map((file) => file.remove()));
+      await Promise.all([...ownFiles, sharedFile].map((file) => file?.remove()));
       if (temporary !== undefined) await rmdir(temporary).catch(() => undefined);
     },
   };

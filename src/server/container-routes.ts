@@ -2,12 +2,13 @@
 
 import { errorAnswer } from './answer.ts';
 import type { AuditLog } from './audit.ts';
-import { createVend, renderContainer } from './roles.ts';
-import type { ServedRole } from './roles.ts';
-import { READ } from './routes.ts';
-import type { Route } from './routes.ts';
+import { containerAnswer } from './credential-answers.ts';
+import { READ } from './router.ts';
+import type { Route } from './router.ts';
+import type { ServedRole } from './served-role.ts';
+import { createVend } from './vend.ts';
 
-// The AWS CLI and some SDKs show these texts to the user.
+// The AWS CLI and some SDKs show these messages to the user.
 const NO_TOKEN = errorAnswer(
   401,
   'Unauthorized',
@@ -19,17 +20,11 @@ const BAD_TOKEN = errorAnswer(
   'the authorization token is not valid: it is sent as it is in the file, with no scheme before it',
 );
 
-export interface ContainerOptions {
-  /** The first one is `/credentials` too. */
-  readonly roles: readonly ServedRole[];
-  readonly audit?: AuditLog | undefined;
-}
-
-/** The routes, by path. */
-export function containerRoutes({ roles, audit }: ContainerOptions): Map<string, Route> {
+/** The routes by path: `/role/NAME`, and `/credentials` for the first role. */
+export function containerRoutes(roles: readonly ServedRole[], audit: AuditLog | undefined): Map<string, Route> {
   const routes = new Map<string, Route>();
   for (const [index, role] of roles.entries()) {
-    const vend = createVend({ role, render: renderContainer, audit });
+    const vend = createVend(role, containerAnswer, audit);
     const route: Route = {
       label: 'container-credentials',
       methods: READ,
