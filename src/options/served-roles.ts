@@ -47,7 +47,11 @@ export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RolesToS
   const roles: RoleOptions[] = [];
   const roleArn = flags['role-arn'];
   if (roleArn !== undefined)
-    roles.push({ name: lastSegment(roleArn), vending: vendingOptions(flags, env), tokenFile: undefined });
+    roles.push({
+      name: lastSegment(roleArn),
+      vending: vendingOptions(forRole(flags, roleArn), env),
+      tokenFile: undefined,
+    });
   for (const text of flags.role ?? []) roles.push(readRole(text, flags, env));
   const [first, ...others] = roles;
   if (first === undefined) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role');
@@ -84,14 +88,26 @@ function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): Role
     throw new RolesAnywhereError('ERR_DURATION', `--role ${name}: session-duration is not a number of seconds`);
   if (tokenFile === '') throw refused(`--role ${name}: token-file is empty`);
   const ownDuration = duration === undefined ? flags['session-duration'] : Number(duration);
-  const own = { ...flags, ...overrides, 'session-duration': ownDuration, 'role-arn': roleArn };
+  const own = { ...flags, ...overrides, 'session-duration': ownDuration };
   try {
-    return { name, vending: vendingOptions(own, env), tokenFile };
+    return { name, vending: vendingOptions(forRole(own, roleArn), env), tokenFile };
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
     const { code, message, hint = HINT } = error;
-    throw new RolesAnywhereError(code, `--role ${name}: ${message}`, { flag: '--role', hint });
+    throw new RolesAnywhereError(code, `--role ${name}: ${message}`, { ...error, hint });
   }
+}
+
+/** The flags of one role: those that every role needs may be given for all or for this one. */
+function forRole(flags: FlagsOf<'serve'>, roleArn: string): FlagsOf<'serve'> & FlagsOf<'credential-process'> {
+  const { 'trust-anchor-arn': trustAnchorArn, 'profile-arn': profileArn } = flags;
+  if (trustAnchorArn !== undefined && profileArn !== undefined)
+    return { ...flags, 'trust-anchor-arn': trustAnchorArn, 'profile-arn': profileArn, 'role-arn': roleArn };
+  const missing = (['trust-anchor-arn', 'profile-arn'] as const).filter((name) => flags[name] === undefined);
+  throw new RolesAnywhereError(
+    'ERR_FLAG_REQUIRED',
+    `missing ${missing.length > 1 ? 'flags' : 'flag'}: ${missing.map((name) => `--${name}`).join(', ')}`,
+  );
 }
 
 function refused(message: string, hint = HINT): RolesAnywhereError {

@@ -1,17 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { servedRoles } from '../../src/options/served-roles.ts';
 import { PROFILE_ARN, ROLE_ARN, TRUST_ANCHOR_ARN } from '../support/arns.ts';
+import { flagsFor } from '../support/flags.ts';
 import { outcome, refusal } from '../support/refusal.ts';
 
 const OTHER_PROFILE = 'arn:aws:rolesanywhere:us-east-1:123456789012:profile/33333333-3333-3333-3333-333333333333';
-const flags = {
+const flags = flagsFor('serve', {
   certificate: 'c.pem',
   'trust-anchor-arn': TRUST_ANCHOR_ARN,
   'profile-arn': PROFILE_ARN,
-  port: 9911,
-  'hop-limit': 64,
-  'system-store-name': 'MY',
-};
+});
 
 const roles = (...role: string[]) => servedRoles({ ...flags, role }, {});
 
