@@ -382,7 +382,7 @@ export function choicesOf(name: FlagName, command: CommandName | undefined): rea
 }
 
 /** Whether a line goes on to other roles, or says that it means to. */
-export function isChained(flags: Readonly<Partial<Record<FlagName, FlagValue>>>): boolean {
+export function isChained(flags: { readonly [F in FlagName]?: FlagValue | undefined }): boolean {
   return CHAIN.some((name) => name !== 'sts-endpoint' && flags[name] !== undefined);
 }
 

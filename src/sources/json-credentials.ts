@@ -2,7 +2,8 @@
 import { parseExpiration } from '../credentials/expiration.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { member, parseJson } from '../aws/json.ts';
-import type { SourceCredentials } from './source.ts';
+import { isCredentialText } from '../aws/credential-answer.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
 
 /**
  * Reads them. Nothing of the text gets into an error.
@@ -15,7 +16,7 @@ export function readJsonCredentials(
   text: string,
   tokenName: 'Token' | 'SessionToken',
   from: string,
-): SourceCredentials {
+): AwsCredentials {
   const json = parseJson(text);
   const [accessKeyId, secretAccessKey, sessionToken, expiration] = [
     'AccessKeyId',
@@ -23,7 +24,7 @@ export function readJsonCredentials(
     tokenName,
     'Expiration',
   ].map((name) => member(json, name));
-  if (typeof accessKeyId !== 'string' || typeof secretAccessKey !== 'string')
+  if (!isCredentialText(accessKeyId) || !isCredentialText(secretAccessKey))
     throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `${from} gave no credentials`, {
       hint: 'its answer is JSON with AccessKeyId and SecretAccessKey',
     });

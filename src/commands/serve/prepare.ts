@@ -8,11 +8,10 @@ import type { CredentialsProvider } from '../../credentials/provider.ts';
 import { renewalAt } from '../../credentials/refresh-policy.ts';
 import type { IdentityWatcher } from '../../identity/reload.ts';
 import type { FlagsOf } from '../../options/flag-values.ts';
-import { COMMANDS, isChained } from '../../options/flags.ts';
+import { COMMANDS } from '../../options/flags.ts';
 import { serveOptions } from '../../options/serve.ts';
 import type { ServeOptions } from '../../options/serve.ts';
 import type { RoleOptions } from '../../options/served-roles.ts';
-import { tokenOptions } from '../../options/token.ts';
 import type { AuditLog } from '../../server/audit.ts';
 import { watchCertificate } from '../../server/certificate-watch.ts';
 import type { CertificateWatch } from '../../server/certificate-watch.ts';
@@ -28,9 +27,9 @@ import { inheritedSockets } from '../../server/systemd.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Io } from '../command.ts';
-import { followIdentity, sessionProvider } from '../following.ts';
-import { openNetwork } from '../network.ts';
-import type { Network } from '../network.ts';
+import { followIdentity, sessionProvider } from '../followed-identity.ts';
+import { openVending } from '../vending.ts';
+import type { Vending } from '../vending.ts';
 import type { Cleanup } from './cleanup.ts';
 import { listenTargets } from './listen.ts';
 
@@ -49,7 +48,7 @@ export interface Serving {
   readonly tokens: Tokens;
   readonly audit: AuditLog | undefined;
   readonly metrics: Metrics;
-  readonly network: Network;
+  readonly vending: Vending;
   readonly identity: IdentityWatcher;
   readonly roles: readonly RunningRole[];
   /** The end of the certificate in use, in milliseconds since the epoch. */
@@ -101,36 +100,18 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
 async function prepareRoles(
   flags: FlagsOf<'serve'>,
   options: ServeOptions,
-  { env, log }: Io,
+  io: Io,
   cleanup: Cleanup,
-): Promise<Pick<Serving, 'metrics' | 'network' | 'identity' | 'certificateNotAfter' | 'roles'>> {
+): Promise<Pick<Serving, 'metrics' | 'vending' | 'identity' | 'certificateNotAfter' | 'roles'>> {
+  const { log } = io;
   const metrics = createMetrics();
   let roles: readonly RunningRole[] = [];
   let certificate: CertificateWatch | undefined;
-  const [{ vending }] = options.roles;
-  const network = await openNetwork(vending, {
-    env,
-    warn: (text) => log.warn(text),
-    debug: log.level === 'debug' ? (text) => log.debug(text) : undefined,
-  });
-  const further = isChained(flags)
-    ? (await import('../chain.ts')).chainOf(flags, {
-        env,
-        region: vending.session.region,
-        network,
-        fromRole: true,
-        once: false,
-      })
-    : undefined;
-  const identity = await followIdentity(vending, {
-    token: tokenOptions(flags),
-    env,
-    log,
-    network,
-    onChange() {
-      certificate?.check();
-      for (const { provider } of roles) provider.refresh('rotated');
-    },
+  const [{ vending: first }] = options.roles;
+  const vending = await openVending(first, flags, io, false);
+  const identity = await followIdentity(first, vending, log, () => {
+    certificate?.check();
+    for (const { provider } of roles) provider.refresh('rotated');
   });
   cleanup.add(() => identity.close());
   const certificateNotAfter = (): number =>
@@ -138,14 +119,14 @@ async function prepareRoles(
   certificate = watchCertificate({
     notAfter: certificateNotAfter,
     log,
-    clock: { ...systemClock, now: network.clock.now },
+    clock: { ...systemClock, now: vending.connection().clock.now },
   });
   cleanup.add(() => certificate?.stop());
 
   const refresh = options.refreshBeforeMs === undefined ? undefined : renewalAt(options.refreshBeforeMs);
   roles = options.roles.map((role) => ({
     ...role,
-    provider: sessionProvider(role.vending, identity, network, { further, refresh }),
+    provider: sessionProvider(role.vending, identity, vending, refresh),
   }));
   for (const { name, provider } of roles) {
     cleanup.add(() => provider.close());
@@ -154,7 +135,7 @@ async function prepareRoles(
       logEvent(log, name, event);
     });
   }
-  return { metrics, network, identity, certificateNotAfter, roles };
+  return { metrics, vending, identity, certificateNotAfter, roles };
 }
 
 async function auditLog({ auditLog: path }: ServeOptions, log: Log): Promise<AuditLog | undefined> {
@@ -169,8 +150,7 @@ async function tlsReader({ tls: files }: ServeOptions): Promise<() => TlsMateria
   return () => readTls(files);
 }
 
-function warnOfOptions({ hopLimit, roles }: ServeOptions, inherited: boolean, log: Log): void {
+function warnOfOptions({ hopLimit }: ServeOptions, inherited: boolean, log: Log): void {
   if (hopLimit !== COMMANDS.serve.defaults['hop-limit'] && !inherited)
     log.warn('--hop-limit has no effect: Node cannot set it; use IPTTL= of a systemd socket unit', { hopLimit });
-  if (!roles[0].vending.trust.verify) log.warn('--no-verify-ssl: whoever answers is believed');
 }

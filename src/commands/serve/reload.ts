@@ -4,17 +4,14 @@
  */
 import type { Notifier } from '../../server/systemd.ts';
 import type { Io } from '../command.ts';
-import { tlsSettings } from '../network.ts';
 import { attempt } from './cleanup.ts';
 import type { Serving } from './prepare.ts';
 
 /** @param notifier tells systemd of it, once it was told that the service is ready */
-export async function readAgain(serving: Serving, { env, log }: Io, notifier: Notifier | undefined): Promise<void> {
+export async function readAgain(serving: Serving, { log }: Io, notifier: Notifier | undefined): Promise<void> {
   await notifier?.notify('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
   serving.audit?.reopen();
-  await attempt(log, 'the CA bundle stays as it was', async () => {
-    serving.network.tls = await tlsSettings(serving.options.roles[0].vending, env);
-  });
+  await attempt(log, 'the CA bundle stays as it was', serving.vending.readRootsAgain);
   await attempt(log, 'the TLS certificate stays as it was', () => {
     serving.tls = serving.readTls();
     if (serving.tls !== undefined) serving.server?.setTls(serving.tls);

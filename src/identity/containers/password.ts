@@ -7,7 +7,7 @@ import {
   type PasswordKind,
   type PasswordSource,
   type PasswordSources,
-} from '../../options/passwords.ts';
+} from '../passwords.ts';
 import { WrongPasswordError } from './secret.ts';
 
 /** Passwords that were typed or piped in, by what they opened: whoever loads again hands them back, so that nobody is asked again. */

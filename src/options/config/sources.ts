@@ -11,7 +11,8 @@ import { badValue } from '../problems.ts';
 import { nearest } from '../suggest.ts';
 import type { ConfigFile, ConfigSection } from './file.ts';
 import { keyError } from './ini.ts';
-import { rolesInSections, SECTION_KEYS } from './role-sections.ts';
+import { SECTION_KEYS, rolesInSections } from './role-sections.ts';
+import type { ProfileText } from './role-sections.ts';
 import { splitWords } from './words.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -113,14 +114,6 @@ export function profileSource(file: ConfigFile, profile: string, command: Comman
 
 function list(value: FlagValue): readonly string[] {
   return typeof value === 'object' ? value : [];
-}
-
-/** One key of a profile that stands for a flag. */
-export interface ProfileText {
-  readonly flag: FlagName;
-  readonly text: string;
-  readonly name: string;
-  readonly line: number;
 }
 
 /** All `rolesanywhere_` keys of a profile, checked to be keys of flags. */

@@ -1,5 +1,6 @@
 /** ARNs, as far as a Roles Anywhere session needs them: read strictly, compared with each other. */
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { about, shown } from './session-limits.ts';
 
 /** Names a trust anchor, a profile or a role. */
 export interface Arn {
@@ -46,12 +47,14 @@ const MAX_LENGTH = 1011;
  */
 export function parseArn(kind: ArnKind, text: string, flag: string): Arn {
   const { form, example } = SHAPES[kind];
-  const [, partition, region, account, id] = (text.length <= MAX_LENGTH && form.exec(text)) || [];
+  const [, partition, region, account, id] = (typeof text === 'string' && text.length <= MAX_LENGTH && form.exec(text)) || [];
   if (partition === undefined || region === undefined || account === undefined || id === undefined) {
     const name = kind.replace('-', ' ');
-    throw new RolesAnywhereError('ERR_ARN', `${flag} is not the ARN of a ${name}: ${shown(text)}`, {
-      hint: `it looks like ${example}`,
-    });
+    throw new RolesAnywhereError(
+      'ERR_ARN',
+      `${flag} is not the ARN of a ${name}: ${shown(text)}`,
+      about(flag, `it looks like ${example}`),
+    );
   }
   return { partition, region, account, id };
 }
@@ -114,9 +117,4 @@ function mismatch(who: string, part: string, one: string, other: string): RolesA
   return new RolesAnywhereError('ERR_ARN_MISMATCH', `${who} are of different ${part}s: ${one} and ${other}`, {
     hint: 'compare --trust-anchor-arn, --profile-arn and --role-arn',
   });
-}
-
-/** A user's text in a message: on one line and of bearable length. */
-function shown(text: string): string {
-  return JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}...` : text);
 }
