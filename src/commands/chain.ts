@@ -45,7 +45,9 @@ function stageOf(hop: Hop, { region, connection, once }: ChainSurroundings): Hop
   return async (credentials, signal) => {
     const current = connection();
     const [, partition = ''] = input.roleArn.split(':');
-    current.log?.debug(`AssumeRole ${input.roleArn} in ${region} at ${endpointOf(current, 'sts', partition, region).href}`);
+    current.log?.debug(
+      `AssumeRole ${input.roleArn} in ${region} at ${endpointOf(current, 'sts', partition, region).href}`,
+    );
     return await assumeRole(
       { ...input, credentials, region, tokenCode: codes && (async () => await codes(signal)) },
       // A code that was given once is good for one attempt.

@@ -86,7 +86,9 @@ export async function vendOnce(
   try {
     const { signer, serialNumber, chain } = identity;
     log.debug(`certificate ${serialNumber}, ${signer.keyType}, ${chain.length} intermediate certificates`);
-    log.debug(`CreateSession in ${session.region} at ${endpointOf(current, 'rolesanywhere', partition, session.region).href}`);
+    log.debug(
+      `CreateSession in ${session.region} at ${endpointOf(current, 'rolesanywhere', partition, session.region).href}`,
+    );
     const vend = (): Promise<SessionCredentials> => createSession({ ...session, identity }, current);
     const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal));
     log.debug(`credentials until ${credentials.expiration.toISOString()}`);

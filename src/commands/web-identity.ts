@@ -37,7 +37,9 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
   const { roleArn } = input;
   const vend = async (): Promise<AssumedRole> => {
     const [, partition = ''] = roleArn.split(':');
-    io.log.debug(`AssumeRoleWithWebIdentity ${roleArn} in ${region} at ${endpointOf(connection, 'sts', partition, region).href}`);
+    io.log.debug(
+      `AssumeRoleWithWebIdentity ${roleArn} in ${region} at ${endpointOf(connection, 'sts', partition, region).href}`,
+    );
     return await assumeRoleWithWebIdentity({ ...input, region, token: () => readTokenFile(tokenFile) }, connection);
   };
   const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal));
