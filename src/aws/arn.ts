@@ -47,7 +47,8 @@ const MAX_LENGTH = 1011;
  */
 export function parseArn(kind: ArnKind, text: string, flag: string): Arn {
   const { form, example } = SHAPES[kind];
-  const [, partition, region, account, id] = (typeof text === 'string' && text.length <= MAX_LENGTH && form.exec(text)) || [];
+  const [, partition, region, account, id] =
+    (typeof text === 'string' && text.length <= MAX_LENGTH && form.exec(text)) || [];
   if (partition === undefined || region === undefined || account === undefined || id === undefined) {
     const name = kind.replace('-', ' ');
     throw new RolesAnywhereError(
@@ -111,6 +112,22 @@ export function checkRegionOf({ partition }: Arn, region: string): void {
 /** Whether `text` has the form of a region's name; it becomes part of a host's name. */
 export function isRegion(text: string): boolean {
   return new RegExp(`^${REGION}$`).test(text);
+}
+
+/**
+ * The region in which STS is asked, where no trust anchor names one.
+ *
+ * @param given by the user
+ * @throws RolesAnywhereError `ERR_REGION`
+ */
+export function regionOf(given: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
+  const region = given ?? (env['AWS_REGION'] || env['AWS_DEFAULT_REGION']);
+  if (region && isRegion(region)) return region;
+  throw new RolesAnywhereError(
+    'ERR_REGION',
+    region ? `not a region: ${JSON.stringify(region)}` : 'no region is given',
+    { hint: 'give one such as us-east-1 with the option region (--region) or AWS_REGION' },
+  );
 }
 
 function mismatch(who: string, part: string, one: string, other: string): RolesAnywhereError {

@@ -45,5 +45,14 @@ export async function post(
 ): Promise<HttpResponse> {
   const { url, body } = request;
   const headers = { ...request.headers, 'user-agent': userAgent };
-  return await transport({ method: 'POST', url, headers, body, tls, signal, timeoutMs, maxResponseBytes: MAX_RESPONSE_BYTES });
+  return await transport({
+    method: 'POST',
+    url,
+    headers,
+    body,
+    tls,
+    signal,
+    timeoutMs,
+    maxResponseBytes: MAX_RESPONSE_BYTES,
+  });
 }

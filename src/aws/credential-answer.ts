@@ -56,7 +56,10 @@ export function isCredentialText(value: unknown): value is string {
 }
 
 /** The error for an answer that is not what the service gives. */
-export function invalidAnswer(answer: Omit<CredentialAnswer, 'credential' | 'assumedRoleArn'>, what: string): RolesAnywhereError {
+export function invalidAnswer(
+  answer: Omit<CredentialAnswer, 'credential' | 'assumedRoleArn'>,
+  what: string,
+): RolesAnywhereError {
   return new RolesAnywhereError('ERR_RESPONSE_INVALID', `the answer to ${answer.operation} ${what}`, {
     ...originOf(answer),
     hint: `check that the endpoint is ${answer.service}, and that nothing on the way answers in its place`,
@@ -93,6 +96,12 @@ export function readCredentialSet({ status, headers, body }: HttpResponse, now: 
   );
 }
 
-function originOf({ status, requestId }: Pick<CredentialAnswer, 'status' | 'requestId'>): { status: number; requestId?: string | undefined } {
-  return { status, requestId: typeof requestId === 'string' && /^[\w-]{1,128}$/.test(requestId) ? requestId : undefined };
+function originOf({ status, requestId }: Pick<CredentialAnswer, 'status' | 'requestId'>): {
+  status: number;
+  requestId?: string | undefined;
+} {
+  return {
+    status,
+    requestId: typeof requestId === 'string' && /^[\w-]{1,128}$/.test(requestId) ? requestId : undefined,
+  };
 }

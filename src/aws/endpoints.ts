@@ -89,7 +89,9 @@ export function standardEndpoint(
       hint: 'give one such as us-east-1 with --region',
     });
   const named = useFips && !(service === 'sts' && partition === 'aws-us-gov' && !useDualStack);
-  return new URL(`https://${service}${named ? '-fips' : ''}.${region}.${DNS_SUFFIX[partition]?.[useDualStack ? 1 : 0]}`);
+  return new URL(
+    `https://${service}${named ? '-fips' : ''}.${region}.${DNS_SUFFIX[partition]?.[useDualStack ? 1 : 0]}`,
+  );
 }
 
 /**

@@ -60,7 +60,10 @@ function mayPass({ code, status }: RolesAnywhereError): boolean {
  */
 export async function withRetries<T>(
   attempt: (timeoutMs: number) => Promise<T>,
-  connection: RetryEnvironment & { readonly retry?: RetrySettings | undefined; readonly signal?: AbortSignal | undefined } = {},
+  connection: RetryEnvironment & {
+    readonly retry?: RetrySettings | undefined;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<T> {
   const { retry = {}, signal, monotonic = processAge, random = Math.random, sleep = sleepUntil } = connection;
   const { attempts = 3, timeoutMs = 60_000 } = retry;

@@ -35,6 +35,9 @@ export function checkSessionName(text: string | undefined, name: string): void {
   );
 }
 
+/** How a message names a parameter: as the library does, or by its flag. */
+export type NameOf = (parameter: string) => string;
+
 /** The details of an error about a parameter, which a command line gives with a flag. */
 export function about(name: string, hint: string): ErrorDetails {
   return { hint, flag: name.startsWith('--') ? name : undefined };

@@ -91,11 +91,9 @@ function destinationOf({ partition = 'aws', destination, region }: SigninUrlRequ
   }
   const host = Object.hasOwn(CONSOLE_HOST, partition) ? CONSOLE_HOST[partition] : undefined;
   if (host === undefined)
-    throw new RolesAnywhereError(
-      'ERR_ENDPOINT',
-      `the console of partition ${JSON.stringify(partition)} is not known`,
-      { hint: 'give the federation endpoint and a whole URL as destination' },
-    );
+    throw new RolesAnywhereError('ERR_ENDPOINT', `the console of partition ${JSON.stringify(partition)} is not known`, {
+      hint: 'give the federation endpoint and a whole URL as destination',
+    });
   const path = destination ?? 'home';
   if (!/^[\w.-]+(?:\/[\w./:?&=#%+~-]*)?$/.test(path))
     throw new RolesAnywhereError('ERR_ENDPOINT', `not a destination: ${JSON.stringify(path.slice(0, 200))}`, {

@@ -8,6 +8,7 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import type { ErrorCode } from '../platform/errors.ts';
 import { parseArn } from './arn.ts';
 import { about, checkDuration, checkSessionName, shown } from './session-limits.ts';
+import type { NameOf } from './session-limits.ts';
 import { checkPolicy } from './session-policy.ts';
 
 /** What an identity provider or a service asserts about the session (ProvidedContexts). */
@@ -54,8 +55,6 @@ export interface WebIdentityInput extends RoleSessionInput {
   readonly providerId?: string | undefined;
 }
 
-/** How a message names a parameter: as the library does, or by its flag. */
-export type NameOf = (parameter: string) => string;
 const BARE_NAME: NameOf = (parameter) => parameter;
 
 /** A session that starts from a role session ends after an hour (IAM User Guide, "Role chaining"). */
@@ -236,5 +235,9 @@ function fits(text: unknown, least: number, most: number, form?: RegExp): boolea
 
 function bad(code: ErrorCode, message: string, hint: string): RolesAnywhereError {
   const [name = ''] = message.split(/[ :]/, 1);
-  return new RolesAnywhereError(code, message, about(name, /^(?:give|it |an |the )/.test(hint) ? hint : `give ${hint}`));
+  return new RolesAnywhereError(
+    code,
+    message,
+    about(name, /^(?:give|it |an |the )/.test(hint) ? hint : `give ${hint}`),
+  );
 }

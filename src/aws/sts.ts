@@ -96,7 +96,12 @@ function readSession(
   now: number,
 ): { readonly session: AssumedRole; readonly result: XmlElement } {
   const root = readXml(body);
-  const origin = { operation, service: 'STS', status, requestId: textAt(root, 'ResponseMetadata', 'RequestId') } as const;
+  const origin = {
+    operation,
+    service: 'STS',
+    status,
+    requestId: textAt(root, 'ResponseMetadata', 'RequestId'),
+  } as const;
   const result = root?.name === `${operation}Response` ? childAt(root, `${operation}Result`) : undefined;
   if (result === undefined) throw invalidAnswer(origin, 'is not what STS answers');
   const credentials = readCredentials(

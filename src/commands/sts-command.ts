@@ -1,8 +1,9 @@
 /** What commands share that ask STS first, not Roles Anywhere. */
+import { regionOf } from '../aws/arn.ts';
 import type { Service } from '../aws/endpoints.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import type { FirstStage } from '../credentials/chain.ts';
-import { connectionSettings, regionOf } from '../options/connection.ts';
+import { connectionSettings } from '../options/connection.ts';
 import type { ConnectionFlags } from '../options/connection.ts';
 import type { FlagValues } from '../options/flag-values.ts';
 import { localCredentials } from '../sources/index.ts';

@@ -29,7 +29,10 @@ export function createChain(
   now: () => number = Date.now,
 ): (signal: AbortSignal) => Promise<SessionCredentials> {
   const endOf = ({ expiration }: AwsCredentials): number => expiration?.getTime() ?? Infinity;
-  const keep = <T extends AwsCredentials>(credentials: T): Kept<T> => ({ credentials, lifeMs: endOf(credentials) - now() });
+  const keep = <T extends AwsCredentials>(credentials: T): Kept<T> => ({
+    credentials,
+    lifeMs: endOf(credentials) - now(),
+  });
   const isFresh = (stage: Kept<AwsCredentials> | undefined): boolean =>
     stage !== undefined &&
     (stage.lifeMs === Infinity ||

@@ -1,10 +1,7 @@
 /** How AWS's services are reached: endpoints, trust, proxy, retries. From flags and the variables that AWS's SDKs read. */
-import { isRegion } from '../aws/arn.ts';
 import { parseEndpoint } from '../aws/endpoints.ts';
 import type { Endpoints, Service } from '../aws/endpoints.ts';
 import type { RetrySettings } from '../aws/retry.ts';
-import type { ProxySetting } from '../http/proxied.ts';
-import type { TlsSettings } from '../http/http.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { FlagValues } from './flag-values.ts';
 import type { FlagName } from './flags.ts';
@@ -32,8 +29,8 @@ export type ConnectionFlags = FlagValues<
 export interface ConnectionSettings {
   readonly endpoints: Endpoints;
   readonly trust: TrustSettings;
-  /** Default: none. */
-  readonly proxy: ProxySetting | undefined;
+  /** `environment`: the one that HTTPS_PROXY and its companions name. A URL may hold a password. Default: none. */
+  readonly proxy: 'environment' | { readonly url: string } | undefined;
   readonly connectTimeoutMs: number | undefined;
   readonly retry: RetrySettings;
 }
@@ -46,7 +43,7 @@ export interface TrustSettings {
   readonly caBundle: { readonly path: string; readonly source: string } | undefined;
   /** Roots by name, in place of Node's choice. */
   readonly caStore: 'bundled' | 'system' | undefined;
-  readonly minVersion: TlsSettings['minVersion'];
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3' | undefined;
 }
 
 const ENDPOINT_FLAG = { rolesanywhere: 'endpoint', sts: 'sts-endpoint', signin: 'signin-endpoint' } as const;
@@ -65,7 +62,10 @@ export function connectionSettings(
 ): ConnectionSettings {
   const endpoints = endpointsOf(flags, env, services);
   const { proxy } = flags;
-  const overTls = proxy !== undefined || flags['with-proxy'] === true || services.some((name) => endpoints[name]?.protocol !== 'http:');
+  const overTls =
+    proxy !== undefined ||
+    flags['with-proxy'] === true ||
+    services.some((name) => endpoints[name]?.protocol !== 'http:');
   return {
     endpoints,
     trust: trustOf(flags, env, overTls),
@@ -151,20 +151,4 @@ function inRange(name: FlagName, value: number | undefined, most: number): numbe
     hint: `give 1 to ${most}`,
     flag: `--${name}`,
   });
-}
-
-/**
- * The region in which STS is asked, where no trust anchor names one.
- *
- * @param given by the user
- * @throws RolesAnywhereError `ERR_REGION`
- */
-export function regionOf(given: string | undefined, env: Environment): string {
-  const region = given ?? (env['AWS_REGION'] || env['AWS_DEFAULT_REGION']);
-  if (region && isRegion(region)) return region;
-  throw new RolesAnywhereError(
-    'ERR_REGION',
-    region ? `not a region: ${JSON.stringify(region)}` : 'no region is given',
-    { hint: 'give one such as us-east-1 with the option region (--region) or AWS_REGION' },
-  );
 }

@@ -8,7 +8,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { checkAssumeRole, checkChainedDuration } from '../aws/sts-input.ts';
-import type { AssumeRoleInput, NameOf } from '../aws/sts-input.ts';
+import type { NameOf } from '../aws/session-limits.ts';
+import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { FlagValues } from './flag-values.ts';
 import { CHAIN } from './flags.ts';

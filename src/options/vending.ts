@@ -7,8 +7,8 @@ import { connectionSettings } from './connection.ts';
 import type { ConnectionSettings } from './connection.ts';
 import type { FlagsOf } from './flag-values.ts';
 import { isChained } from './flags.ts';
+import type { PasswordSources } from '../identity/passwords.ts';
 import { passwordSources } from './passwords.ts';
-import type { PasswordSources } from './passwords.ts';
 
 /** Everything that can be checked without reading a file or sending anything was. */
 export interface VendingOptions {

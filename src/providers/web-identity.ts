@@ -5,7 +5,7 @@ import { checkWebIdentity } from '../aws/sts-input.ts';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
 import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
 import type { WebIdentityRole } from '../aws/web-identity.ts';
-import { regionOf } from '../options/connection.ts';
+import { regionOf } from '../aws/arn.ts';
 import { readTokenFile } from '../sources/token-file.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
@@ -52,10 +52,7 @@ export function fromWebIdentity(options: WebIdentityProviderOptions = {}): Crede
   const region = regionOf(options.region, process.env);
   const connection = connectionOf(options, 'sts');
   const vend = async ({ signal }: { signal: AbortSignal }): Promise<WebIdentityRole> =>
-    await assumeRoleWithWebIdentity(
-      { ...input, region, token: () => retrieve(token, signal) },
-      connection(signal),
-    );
+    await assumeRoleWithWebIdentity({ ...input, region, token: () => retrieve(token, signal) }, connection(signal));
   return keep(vend, options);
 }
 

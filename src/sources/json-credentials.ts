@@ -12,11 +12,7 @@ import type { AwsCredentials } from '../credentials/credentials.ts';
  * @param from for messages
  * @throws RolesAnywhereError `ERR_SOURCE_CREDENTIALS`
  */
-export function readJsonCredentials(
-  text: string,
-  tokenName: 'Token' | 'SessionToken',
-  from: string,
-): AwsCredentials {
+export function readJsonCredentials(text: string, tokenName: 'Token' | 'SessionToken', from: string): AwsCredentials {
   const json = parseJson(text);
   const [accessKeyId, secretAccessKey, sessionToken, expiration] = [
     'AccessKeyId',

@@ -1,7 +1,7 @@
 /** MFA codes, each used once. */
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkMfa } from '../aws/sts-input.ts';
-import type { NameOf } from '../aws/sts-input.ts';
+import type { NameOf } from '../aws/session-limits.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Clock } from '../platform/clock.ts';
 

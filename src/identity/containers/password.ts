@@ -2,12 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import {
-  PASSWORD_VARIABLES,
-  type PasswordKind,
-  type PasswordSource,
-  type PasswordSources,
-} from '../passwords.ts';
+import { PASSWORD_VARIABLES, type PasswordKind, type PasswordSource, type PasswordSources } from '../passwords.ts';
 import { WrongPasswordError } from './secret.ts';
 
 /** Passwords that were typed or piped in, by what they opened: whoever loads again hands them back, so that nobody is asked again. */
