@@ -1,7 +1,7 @@
 /** `emulator`: a local Roles Anywhere and STS, until it is told to stop. */
 import { writeFileSync } from 'node:fs';
 import { type EmulatorOptions, type Verdict, startEmulator } from '../emulator/emulator.ts';
-import { explain } from '../emulator/explain.ts';
+import { explain } from '../emulator/wire/explain.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type MaterialFlag, readMaterialFile } from '../identity/file.ts';
 import { type Log, createLog } from '../platform/log.ts';

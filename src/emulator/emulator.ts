@@ -5,20 +5,20 @@
  */
 import { randomBytes } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { Verdict } from './answer.ts';
-import { developmentTls } from './authority.ts';
-import { type Fault, createFaults, faultyRefusal, withFault } from './faults.ts';
-import { type Handler, type TlsOptions, listen } from './listener.ts';
-import { route } from './router.ts';
-import { createSessionTokens } from './sessions.ts';
+import type { Verdict } from './wire/answer.ts';
+import { developmentTls } from './certificates/authority.ts';
+import { type Fault, createFaults, faultyRefusal, withFault } from './wire/faults.ts';
+import { type Handler, type TlsOptions, listen } from './wire/listener.ts';
+import { route } from './services/router.ts';
+import { createSessionTokens } from './callers/sessions.ts';
 import type { Journal } from './state/journal.ts';
 import type { Kind } from './state/records.ts';
 import { type State, createState } from './state/state.ts';
-import { type ThrottleOptions, createThrottle, noThrottle } from './throttle.ts';
-import { type WorldOptions, createWorld } from './world.ts';
-import { type WorldSource, openWorld } from './world-source.ts';
+import { type ThrottleOptions, createThrottle, noThrottle } from './services/throttle.ts';
+import { type WorldOptions, createWorld } from './world/world.ts';
+import { type WorldSource, openWorld } from './world/source.ts';
 
-export type { Verdict } from './answer.ts';
+export type { Verdict } from './wire/answer.ts';
 
 export interface EmulatorOptions extends Partial<WorldOptions> {
   /** A YAML or JSON file that describes the world, in place of the members that do; read again when it changes. */

@@ -1,0 +1,27 @@
+/** What can be a tag of a session, and the condition keys that tags make. */
+
+/** STS's pattern and length of a session tag's value. */
+const TAG_VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u;
+/** The same of a key. */
+const TAG_KEY = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$/u;
+
+export function isTagKey(text: string): boolean {
+  return TAG_KEY.test(text);
+}
+
+export function isTagValue(text: string): boolean {
+  return TAG_VALUE.test(text);
+}
+
+/** Keys of the tags that a request sets: IAM User Guide, "Pass session tags in AWS STS". */
+export function tagKeys(
+  tags: Readonly<Record<string, string>>,
+  transitive: readonly string[] = [],
+): Record<string, string | readonly string[]> {
+  const names = Object.keys(tags);
+  return {
+    ...Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value])),
+    ...(names.length === 0 ? {} : { 'aws:TagKeys': names }),
+    ...(transitive.length === 0 ? {} : { 'sts:TransitiveTagKeys': transitive }),
+  };
+}

@@ -1,0 +1,139 @@
+/** How a world is described: by the callers of the library, and by world files, whose schema (world.schema.json) has the same members. */
+import type { AccessKey, AttributeMapping, NotificationSetting } from '../state/records.ts';
+
+/** A policy document: JSON text, or what that text stands for. */
+export type PolicyDocument = string | Readonly<Record<string, unknown>>;
+
+export interface CrlOptions {
+  /** Default: `NAME of the trust anchor CRL 1`, and so on. */
+  name?: string;
+  /** Default: made from the trust anchor's ARN and the position. */
+  arn?: string;
+  /** Default true. */
+  enabled?: boolean;
+  /** PEM, or DER in base64. */
+  crl: string;
+}
+
+export interface TrustAnchorOptions {
+  /**
+   * Default: `arn:aws:rolesanywhere:REGION:123456789012:trust-anchor/22222222-2222-2222-2222-222222222222`;
+   * the next anchor's ends in 3, and so on.
+   */
+  arn?: string;
+  /** For people; default the subject of the first certificate. */
+  name?: string;
+  /** Default true. */
+  enabled?: boolean;
+  /** PEM text of one or two CA certificates. */
+  certificates: string;
+  /** Two at most. */
+  crls?: readonly CrlOptions[];
+  notificationSettings?: readonly NotificationSetting[];
+  tags?: Readonly<Record<string, string>>;
+}
+
+export interface ProfileOptions {
+  arn: string;
+  /** For people; default the end of the ARN. */
+  name?: string;
+  /** Default true. */
+  enabled?: boolean;
+  /** The roles that sessions may be for: 250 at most. */
+  roleArns: readonly string[];
+  /** The longest session in seconds, and the default: 900 to 43200, default 3600. */
+  durationSeconds?: number;
+  /** Whether a request may name its session. Default false. */
+  acceptRoleSessionName?: boolean;
+  /** Whether a request must have instance properties. Default false. */
+  requireInstanceProperties?: boolean;
+  /** Limits each session. */
+  sessionPolicy?: PolicyDocument;
+  /** Further policies that limit each session: of `managedPolicies`, or AWS's own. */
+  managedPolicyArns?: readonly string[];
+  /** Which attributes of a certificate become session tags. Default: the service's default mapping. */
+  attributeMappings?: readonly AttributeMapping[];
+  tags?: Readonly<Record<string, string>>;
+}
+
+export interface RoleOptions {
+  arn: string;
+  /** MaxSessionDuration in seconds: 3600 to 43200, default 3600. */
+  maxSessionDuration?: number;
+  /** Who may assume it. Default: Roles Anywhere, and those whom the role's account permits it. */
+  trustPolicy?: PolicyDocument;
+  /** What its sessions may do. Default: everything. */
+  policies?: readonly PolicyDocument[];
+  tags?: Readonly<Record<string, string>>;
+}
+
+export interface UserOptions {
+  arn: string;
+  accessKeys: readonly AccessKey[];
+  /** What it may do. Default: everything. */
+  policies?: readonly PolicyDocument[];
+  tags?: Readonly<Record<string, string>>;
+}
+
+export interface OidcProviderOptions {
+  /** The issuer: `https://HOST/PATH`. */
+  url: string;
+  /** Default 123456789012. */
+  account?: string;
+  /** The audiences that are accepted. */
+  clientIds: readonly string[];
+  /** The issuer's public keys: a JSON Web Key Set, as JSON text or as what it stands for. */
+  jwks: string | Readonly<Record<string, unknown>>;
+}
+
+export interface MfaDeviceOptions {
+  /** An ARN, such as `arn:aws:iam::123456789012:mfa/alice`, or the serial number of a token. */
+  serialNumber: string;
+  /** In base32: the seed of the codes (RFC 6238). */
+  secret: string;
+  /**
+   * ARN of the user or role that may present its codes; default: any caller.
+   * IAM gives devices to users alone: that roles may have them here is for
+   * chains that begin with a certificate.
+   */
+  owner?: string;
+}
+
+export interface ManagedPolicyOptions {
+  arn: string;
+  document: PolicyDocument;
+}
+
+export interface BucketOptions {
+  name: string;
+  /** Of the owner; default 123456789012. */
+  account?: string;
+  /** ISO 8601; default 2026-01-01T00:00:00.000Z. */
+  createdAt?: string;
+}
+
+export interface WorldOptions {
+  /** The endpoint's region, which anchors and profiles must be of. Default `us-east-1`. */
+  region?: string;
+  trustAnchors: readonly TrustAnchorOptions[];
+  /**
+   * Default: `arn:aws:rolesanywhere:REGION:123456789012:profile/11111111-1111-1111-1111-111111111111`, which
+   * holds every role and accepts session names.
+   */
+  profiles?: readonly ProfileOptions[];
+  /** Default: `arn:aws:iam::123456789012:role/Demo`. */
+  roles?: readonly RoleOptions[];
+  /**
+   * Default: `arn:aws:iam::123456789012:user/admin` with the access key of AWS's documentation,
+   * `AKIAIOSFODNN7EXAMPLE` and `wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY`.
+   */
+  users?: readonly UserOptions[];
+  /** Whose tokens AssumeRoleWithWebIdentity takes. Default none. */
+  oidcProviders?: readonly OidcProviderOptions[];
+  /** Default none. */
+  mfaDevices?: readonly MfaDeviceOptions[];
+  /** Policies that sessions may be limited by. Default none; AWS's own are known by name. */
+  managedPolicies?: readonly ManagedPolicyOptions[];
+  /** What ListBuckets lists. Default: one, `roles-anywhere-demo`. */
+  buckets?: readonly BucketOptions[];
+}
