@@ -39,7 +39,7 @@ const SERIALS = {
 
 export interface PkiOptions {
   /** Which leaves to make; default all. Fewer are faster: RSA 4096 takes seconds. */
-  kinds?: readonly (KeyKind | MlDsaKind)[];
+  kinds?: readonly (KeyKind | MlDsaKind)[] | undefined;
 }
 
 /** What tests need to issue more certificates under the same authorities. */
@@ -185,7 +185,7 @@ async function issueClient(
     issuer,
     publicKey: keys.publicKey,
     extensions: leafExtensions(namesOf(name)),
-    ...(serialNumber !== undefined && { serialNumber }),
+    serialNumber,
   });
 }
 

@@ -22,29 +22,29 @@ export type { Verdict } from './wire/answer.ts';
 
 export interface EmulatorOptions extends Partial<WorldOptions> {
   /** A YAML or JSON file that describes the world, in place of the members that do; read again when it changes. */
-  worldFile?: string;
+  worldFile?: string | undefined;
   /**
    * A directory that keeps the state, changes by the control plane and the key of session tokens included, over
    * restarts. A world that is given anew changes what it says otherwise than the one before did. Default: nothing is kept.
    */
-  stateDir?: string;
+  stateDir?: string | undefined;
   /** Default 0: any free one. */
-  port?: number;
+  port?: number | undefined;
   /** A loopback address: `127.0.0.1` (the default), another of 127.0.0.0/8, or `::1`. */
-  host?: string;
+  host?: string | undefined;
   /**
    * With it there is an HTTPS listener beside the HTTP one, with the same sessions. `development` makes a certificate
    * for `localhost` and the loopback addresses.
    */
-  tls?: TlsOptions | 'development';
+  tls?: TlsOptions | 'development' | undefined;
   /** The emulator's clock; default the system's. */
-  now?: () => Date;
+  now?: (() => Date) | undefined;
   /** Limits on CreateSession; default none, so that tests go as fast as they can. `true` for the service's own. */
-  throttle?: boolean | ThrottleOptions;
+  throttle?: boolean | ThrottleOptions | undefined;
   /** Told of every request, but for those that end before their last byte, in the order of the answers. */
-  onVerdict?: (verdict: Verdict) => void;
+  onVerdict?: ((verdict: Verdict) => void) | undefined;
   /** Told when the world file was read again; of a problem, when the world stays as it was. */
-  onReload?: (problem: RolesAnywhereError | undefined) => void;
+  onReload?: ((problem: RolesAnywhereError | undefined) => void) | undefined;
 }
 
 export interface Emulator {
@@ -144,8 +144,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   }
 }
 
-async function openTls({ tls }: EmulatorOptions): Promise<{ tls?: TlsOptions; ca?: string }> {
-  if (tls !== 'development') return tls === undefined ? {} : { tls };
+async function openTls({ tls }: EmulatorOptions): Promise<{ tls?: TlsOptions | undefined; ca?: string | undefined }> {
+  if (tls !== 'development') return { tls };
   const { ca, cert, key } = await developmentTls();
   return { tls: { cert, key }, ca };
 }

@@ -39,12 +39,7 @@ const MISMATCH =
  * @param region what the scope's region must be; without it, any is good
  * @throws Refusal
  */
-export function authenticate(
-  request: ReceivedRequest,
-  expected: string,
-  context: Knowledge,
-  region?: string,
-): Caller {
+export function authenticate(request: ReceivedRequest, expected: string, context: Knowledge, region?: string): Caller {
   const now = context.now();
   const header = singleHeader(request, 'authorization', incomplete);
   if (header === undefined)
@@ -88,11 +83,7 @@ interface Found {
   readonly sessionToken: string | undefined;
 }
 
-function findCaller(
-  request: ReceivedRequest,
-  { identifier }: Authorization,
-  { state, tokens }: Knowledge,
-): Found {
+function findCaller(request: ReceivedRequest, { identifier }: Authorization, { state, tokens }: Knowledge): Found {
   const token = singleHeader(request, 'x-amz-security-token', invalidToken);
   if (!identifier.startsWith('ASIA')) return findUser(identifier, token, state);
   if (token === undefined) throw invalidToken('header x-amz-security-token was not sent');

@@ -13,24 +13,24 @@ export interface SessionClaims {
   /** ARN of the role, or of the user whose session it is (GetSessionToken). */
   readonly principalArn: string;
   /** Of a role's session. */
-  readonly sessionName?: string;
+  readonly sessionName?: string | undefined;
   /** Milliseconds since the epoch, as are the others. */
   readonly issuedAt: number;
   readonly expiresAt: number;
-  readonly sourceIdentity?: string;
+  readonly sourceIdentity?: string | undefined;
   /** Session tags, transitive ones of earlier sessions included. */
-  readonly tags?: Readonly<Record<string, string>>;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
   /** Keys of those tags that the next session of a chain inherits. */
-  readonly transitiveTagKeys?: readonly string[];
+  readonly transitiveTagKeys?: readonly string[] | undefined;
   /** Session policies as JSON texts, and by ARN. */
-  readonly policies?: readonly string[];
-  readonly policyArns?: readonly string[];
+  readonly policies?: readonly string[] | undefined;
+  readonly policyArns?: readonly string[] | undefined;
   /** When a code of an MFA device was presented: by GetSessionToken alone. */
-  readonly mfaAt?: number;
+  readonly mfaAt?: number | undefined;
   /** Whether it was assumed with the credentials of another role's session. */
-  readonly chained?: boolean;
+  readonly chained?: boolean | undefined;
   /** ARN of the OIDC provider whose token it was made of. */
-  readonly federatedProvider?: string;
+  readonly federatedProvider?: string | undefined;
 }
 
 export interface Credentials {

@@ -13,25 +13,25 @@ export interface IssuedCertificate {
 
 interface Validity {
   /** Default: an hour ago. */
-  notBefore?: Date;
+  notBefore?: Date | undefined;
   /** Default: ten years from now for an authority, 90 days for what it issues. */
-  notAfter?: Date;
+  notAfter?: Date | undefined;
 }
 
 export interface AuthorityOptions extends Validity {
   /** RFC 4514; default `CN=Test CA`. */
-  subject?: string;
+  subject?: string | undefined;
 }
 
 export interface IssueOptions extends Validity {
   /** RFC 4514, such as `CN=web-1,OU=Payments`. */
   subject: string;
   /** Default `ec`: P-256. `rsa` has 2048 bits, and takes longer to make. */
-  keyType?: 'ec' | 'rsa';
+  keyType?: 'ec' | 'rsa' | undefined;
   /** DNS names of the subject alternative name. */
-  dnsNames?: readonly string[];
+  dnsNames?: readonly string[] | undefined;
   /** URIs of the same, such as a SPIFFE ID. */
-  uris?: readonly string[];
+  uris?: readonly string[] | undefined;
 }
 
 export interface Authority {
@@ -64,7 +64,7 @@ export async function createAuthority({
 }
 
 type Sign = (
-  options: { subject: string; keyType?: 'ec' | 'rsa' } & Validity,
+  options: { subject: string; keyType?: 'ec' | 'rsa' | undefined } & Validity,
   extensions: x509.Extension[],
 ) => Promise<IssuedCertificate>;
 

@@ -12,9 +12,9 @@ export interface PolicyRequest {
   /** Such as `sts:AssumeRole`. */
   readonly action: string;
   /** ARN, or `*` of actions that have none. For policies with resources. */
-  readonly resource?: string;
+  readonly resource?: string | undefined;
   /** For policies with principals. */
-  readonly principal?: RequestPrincipal;
+  readonly principal?: RequestPrincipal | undefined;
   readonly keys: ContextKeys;
 }
 

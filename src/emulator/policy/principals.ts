@@ -13,7 +13,7 @@ export type RequestPrincipal =
       /** Of the user, or of the role that the session is of. */
       readonly arn: string;
       /** Of the role's session. */
-      readonly sessionArn?: string;
+      readonly sessionArn?: string | undefined;
     };
 
 /**

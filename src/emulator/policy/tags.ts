@@ -17,11 +17,11 @@ export function isTagValue(text: string): boolean {
 export function tagKeys(
   tags: Readonly<Record<string, string>>,
   transitive: readonly string[] = [],
-): Record<string, string | readonly string[]> {
+): Record<string, string | readonly string[] | undefined> {
   const names = Object.keys(tags);
   return {
     ...Object.fromEntries(Object.entries(tags).map(([key, value]) => [`aws:RequestTag/${key}`, value])),
-    ...(names.length === 0 ? {} : { 'aws:TagKeys': names }),
-    ...(transitive.length === 0 ? {} : { 'sts:TransitiveTagKeys': transitive }),
+    'aws:TagKeys': names.length === 0 ? undefined : names,
+    'sts:TransitiveTagKeys': transitive.length === 0 ? undefined : transitive,
   };
 }

@@ -5,9 +5,9 @@
 
 export interface ThrottleOptions {
   /** CreateSession requests per second of an account. Default 10, the service's own default. */
-  accountRate?: number;
+  accountRate?: number | undefined;
   /** The same of one certificate. The service has such a limit and does not say which; default 5. */
-  certificateRate?: number;
+  certificateRate?: number | undefined;
 }
 
 export interface Throttle {

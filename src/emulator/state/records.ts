@@ -20,11 +20,11 @@ interface Timed {
 export interface NotificationSetting {
   readonly enabled: boolean;
   readonly event: 'CA_CERTIFICATE_EXPIRY' | 'END_ENTITY_CERTIFICATE_EXPIRY';
-  readonly channel?: 'ALL';
+  readonly channel?: 'ALL' | undefined;
   /** Days before the end: 1 to 360. */
-  readonly threshold?: number;
+  readonly threshold?: number | undefined;
   /** `rolesanywhere.amazonaws.com` for those that every anchor begins with. */
-  readonly configuredBy?: string;
+  readonly configuredBy?: string | undefined;
 }
 
 export interface TrustAnchorRecord extends Timed {
@@ -35,7 +35,7 @@ export interface TrustAnchorRecord extends Timed {
   /** PEM of one or two CA certificates; for a private CA the certificate that it has here. */
   readonly certificates: string;
   /** Of a private CA alone. */
-  readonly acmPcaArn?: string;
+  readonly acmPcaArn?: string | undefined;
   readonly notificationSettings: readonly NotificationSetting[];
   readonly tags: readonly Tag[];
 }
@@ -63,7 +63,7 @@ export interface ProfileRecord extends Timed {
   /** Whether a request must have instance properties. */
   readonly requireInstanceProperties: boolean;
   /** A policy as JSON text that limits each session. */
-  readonly sessionPolicy?: string;
+  readonly sessionPolicy?: string | undefined;
   /** Further policies that limit each session, by ARN. */
   readonly managedPolicyArns: readonly string[];
   /** One for each field at most; what is not named in them is not mapped. */
@@ -123,9 +123,9 @@ export interface RoleRecord {
   /** In seconds: 3600 to 43200. */
   readonly maxSessionDuration: number;
   /** Who may assume it, as JSON text. Without one: {@link defaultTrustPolicy} of policy/defaults.ts. */
-  readonly trustPolicy?: string;
+  readonly trustPolicy?: string | undefined;
   /** What its sessions may do, as JSON texts. Without any: everything. */
-  readonly policies?: readonly string[];
+  readonly policies?: readonly string[] | undefined;
   readonly tags: readonly Tag[];
 }
 
@@ -144,7 +144,7 @@ export interface UserRecord {
   readonly userId: string;
   readonly accessKeys: readonly AccessKey[];
   /** What it may do, as JSON texts. Without any: everything. */
-  readonly policies?: readonly string[];
+  readonly policies?: readonly string[] | undefined;
   readonly tags: readonly Tag[];
 }
 
@@ -163,11 +163,11 @@ export interface MfaDeviceRecord {
   /** The serial number, which for a virtual device is an ARN. */
   readonly arn: string;
   /** ARN of the user or role that may present its codes; without it, any caller of the device's account may. */
-  readonly owner?: string;
+  readonly owner?: string | undefined;
   /** Base32 (RFC 4648), the seed of the codes (RFC 6238: SHA-1, 6 digits, 30 seconds). */
   readonly secret: string;
   /** The time step of the last code that was taken: a code is good once. */
-  readonly lastStep?: number;
+  readonly lastStep?: number | undefined;
 }
 
 export interface ManagedPolicyRecord {
@@ -237,7 +237,7 @@ export interface Sighting {
   /** PEM. */
   readonly certificate: string;
   readonly failed: boolean;
-  readonly instanceProperties?: Readonly<Record<string, string>>;
+  readonly instanceProperties?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Puts a record in the place of the one with its ARN, or beside the others. */

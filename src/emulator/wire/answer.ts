@@ -3,7 +3,7 @@
 export interface Answer {
   readonly status: number;
   readonly contentType: string;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly body: string;
 }
 
@@ -25,11 +25,11 @@ export interface Verdict {
   readonly accepted: boolean;
   readonly status: number;
   /** The service's error code, when it was refused. */
-  readonly code?: string;
+  readonly code?: string | undefined;
   /** What was granted; or the true reason of a refusal, which the client is not told. */
   readonly reason: string;
   /** The canonical request that was expected when a signature did not fit, its session token `<redacted>`. */
-  readonly expected?: string;
+  readonly expected?: string | undefined;
   /** The canonical request that the client signed instead, when its mistake was found out. */
-  readonly signed?: string;
+  readonly signed?: string | undefined;
 }

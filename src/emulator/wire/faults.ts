@@ -5,21 +5,21 @@ import { Refusal } from './refusal.ts';
 
 export interface Fault {
   /** The requests that it befalls, by method; default all. */
-  method?: string;
+  method?: string | undefined;
   /** The same by path, such as `/sessions`; default all. */
-  path?: string;
+  path?: string | undefined;
   /** How many requests it befalls; default 1, and `Infinity` for all that come. */
-  times?: number;
+  times?: number | undefined;
   /** Milliseconds by which the answer is late. */
-  delayMs?: number;
+  delayMs?: number | undefined;
   /** HTTP status of an answer that is given without a look at the request. */
-  status?: number;
+  status?: number | undefined;
   /** The error's code in that answer; default `ThrottlingException` for 429, and `InternalFailure` for others. */
-  code?: string;
+  code?: string | undefined;
   /** Ends the connection `before` the first byte of the answer, or in the `middle` of its body. */
-  cut?: 'before' | 'middle';
+  cut?: 'before' | 'middle' | undefined;
   /** The moment in the answer's Date header, by which clients correct their clocks. */
-  date?: Date;
+  date?: Date | undefined;
 }
 
 /** How an answer gets to the client, when not at once and whole. */

@@ -16,7 +16,7 @@ export interface TlsOptions {
   cert: string;
   key: string;
   /** Default 0: any free one. */
-  port?: number;
+  port?: number | undefined;
 }
 
 export interface Listener {
@@ -52,7 +52,7 @@ const LIMITS: ServerOptions = {
  * @throws RolesAnywhereError `ERR_LISTEN`, `ERR_TLS`
  */
 export async function listen(
-  { host, port, tls }: { host: string; port: number; tls?: TlsOptions },
+  { host, port, tls }: { host: string; port: number; tls?: TlsOptions | undefined },
   handler: Handler,
   now: () => Date,
 ): Promise<Listener> {
@@ -61,7 +61,7 @@ export async function listen(
       const requestId = randomUUID();
       const { method = '', url = '', rawHeaders } = request;
       void handler(receivedRequest(method, url, rawHeaders, body), requestId, problem).then(
-        ({ answer, delivery = {} }) => send(response, answer, { requestId, date: delivery.date ?? now(), ...delivery }),
+        ({ answer, delivery = {} }) => send(response, answer, { ...delivery, requestId, date: delivery.date ?? now() }),
       );
     });
   };
@@ -151,7 +151,7 @@ async function send(
     'Content-Length': Buffer.byteLength(answer.body),
     'x-amzn-RequestId': requestId,
     Date: date.toUTCString(),
-    ...(answer.status === 413 ? { Connection: 'close' } : {}),
+    ...(answer.status === 413 && { Connection: 'close' }), // node:http takes no header that is undefined
     ...answer.headers,
   });
   if (cut === 'middle') response.write(answer.body.slice(0, answer.body.length / 2), () => response.destroy());

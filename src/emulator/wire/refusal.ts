@@ -10,9 +10,9 @@ export interface RefusalDetails {
   /** The true reason, for the log. It never holds a secret. */
   reason: string;
   /** The canonical request that was expected, without secrets, when the signature did not fit it. */
-  expected?: string;
+  expected?: string | undefined;
   /** The canonical request that the client signed instead, when its mistake was found out. */
-  signed?: string;
+  signed?: string | undefined;
 }
 
 /** Canonical requests that differ, without secrets. */

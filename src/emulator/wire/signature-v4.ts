@@ -77,7 +77,7 @@ function parseSignedHeaders(text: string, refuse: Refuse): string[] {
 export function checkSignedHeaders(
   request: ReceivedRequest,
   signed: readonly string[],
-  { required, ifSent = [] }: { required: readonly string[]; ifSent?: readonly string[] },
+  { required, ifSent = [] }: { required: readonly string[]; ifSent?: readonly string[] | undefined },
   refuse: Refuse,
 ): void {
   const sent = new Set(request.headers.map(([name]) => name));

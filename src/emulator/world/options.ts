@@ -6,11 +6,11 @@ export type PolicyDocument = string | Readonly<Record<string, unknown>>;
 
 export interface CrlOptions {
   /** Default: `NAME of the trust anchor CRL 1`, and so on. */
-  name?: string;
+  name?: string | undefined;
   /** Default: made from the trust anchor's ARN and the position. */
-  arn?: string;
+  arn?: string | undefined;
   /** Default true. */
-  enabled?: boolean;
+  enabled?: boolean | undefined;
   /** PEM, or DER in base64. */
   crl: string;
 }
@@ -20,66 +20,66 @@ export interface TrustAnchorOptions {
    * Default: `arn:aws:rolesanywhere:REGION:123456789012:trust-anchor/22222222-2222-2222-2222-222222222222`;
    * the next anchor's ends in 3, and so on.
    */
-  arn?: string;
+  arn?: string | undefined;
   /** For people; default the subject of the first certificate. */
-  name?: string;
+  name?: string | undefined;
   /** Default true. */
-  enabled?: boolean;
+  enabled?: boolean | undefined;
   /** PEM text of one or two CA certificates. */
   certificates: string;
   /** Two at most. */
-  crls?: readonly CrlOptions[];
-  notificationSettings?: readonly NotificationSetting[];
-  tags?: Readonly<Record<string, string>>;
+  crls?: readonly CrlOptions[] | undefined;
+  notificationSettings?: readonly NotificationSetting[] | undefined;
+  tags?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface ProfileOptions {
   arn: string;
   /** For people; default the end of the ARN. */
-  name?: string;
+  name?: string | undefined;
   /** Default true. */
-  enabled?: boolean;
+  enabled?: boolean | undefined;
   /** The roles that sessions may be for: 250 at most. */
   roleArns: readonly string[];
   /** The longest session in seconds, and the default: 900 to 43200, default 3600. */
-  durationSeconds?: number;
+  durationSeconds?: number | undefined;
   /** Whether a request may name its session. Default false. */
-  acceptRoleSessionName?: boolean;
+  acceptRoleSessionName?: boolean | undefined;
   /** Whether a request must have instance properties. Default false. */
-  requireInstanceProperties?: boolean;
+  requireInstanceProperties?: boolean | undefined;
   /** Limits each session. */
-  sessionPolicy?: PolicyDocument;
+  sessionPolicy?: PolicyDocument | undefined;
   /** Further policies that limit each session: of `managedPolicies`, or AWS's own. */
-  managedPolicyArns?: readonly string[];
+  managedPolicyArns?: readonly string[] | undefined;
   /** Which attributes of a certificate become session tags. Default: the service's default mapping. */
-  attributeMappings?: readonly AttributeMapping[];
-  tags?: Readonly<Record<string, string>>;
+  attributeMappings?: readonly AttributeMapping[] | undefined;
+  tags?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface RoleOptions {
   arn: string;
   /** MaxSessionDuration in seconds: 3600 to 43200, default 3600. */
-  maxSessionDuration?: number;
+  maxSessionDuration?: number | undefined;
   /** Who may assume it. Default: Roles Anywhere, and those whom the role's account permits it. */
-  trustPolicy?: PolicyDocument;
+  trustPolicy?: PolicyDocument | undefined;
   /** What its sessions may do. Default: everything. */
-  policies?: readonly PolicyDocument[];
-  tags?: Readonly<Record<string, string>>;
+  policies?: readonly PolicyDocument[] | undefined;
+  tags?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface UserOptions {
   arn: string;
   accessKeys: readonly AccessKey[];
   /** What it may do. Default: everything. */
-  policies?: readonly PolicyDocument[];
-  tags?: Readonly<Record<string, string>>;
+  policies?: readonly PolicyDocument[] | undefined;
+  tags?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface OidcProviderOptions {
   /** The issuer: `https://HOST/PATH`. */
   url: string;
   /** Default 123456789012. */
-  account?: string;
+  account?: string | undefined;
   /** The audiences that are accepted. */
   clientIds: readonly string[];
   /** The issuer's public keys: a JSON Web Key Set, as JSON text or as what it stands for. */
@@ -96,7 +96,7 @@ export interface MfaDeviceOptions {
    * IAM gives devices to users alone: that roles may have them here is for
    * chains that begin with a certificate.
    */
-  owner?: string;
+  owner?: string | undefined;
 }
 
 export interface ManagedPolicyOptions {
@@ -107,33 +107,33 @@ export interface ManagedPolicyOptions {
 export interface BucketOptions {
   name: string;
   /** Of the owner; default 123456789012. */
-  account?: string;
+  account?: string | undefined;
   /** ISO 8601; default 2026-01-01T00:00:00.000Z. */
-  createdAt?: string;
+  createdAt?: string | undefined;
 }
 
 export interface WorldOptions {
   /** The endpoint's region, which anchors and profiles must be of. Default `us-east-1`. */
-  region?: string;
+  region?: string | undefined;
   trustAnchors: readonly TrustAnchorOptions[];
   /**
    * Default: `arn:aws:rolesanywhere:REGION:123456789012:profile/11111111-1111-1111-1111-111111111111`, which
    * holds every role and accepts session names.
    */
-  profiles?: readonly ProfileOptions[];
+  profiles?: readonly ProfileOptions[] | undefined;
   /** Default: `arn:aws:iam::123456789012:role/Demo`. */
-  roles?: readonly RoleOptions[];
+  roles?: readonly RoleOptions[] | undefined;
   /**
    * Default: `arn:aws:iam::123456789012:user/admin` with the access key of AWS's documentation,
    * `AKIAIOSFODNN7EXAMPLE` and `wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY`.
    */
-  users?: readonly UserOptions[];
+  users?: readonly UserOptions[] | undefined;
   /** Whose tokens AssumeRoleWithWebIdentity takes. Default none. */
-  oidcProviders?: readonly OidcProviderOptions[];
+  oidcProviders?: readonly OidcProviderOptions[] | undefined;
   /** Default none. */
-  mfaDevices?: readonly MfaDeviceOptions[];
+  mfaDevices?: readonly MfaDeviceOptions[] | undefined;
   /** Policies that sessions may be limited by. Default none; AWS's own are known by name. */
-  managedPolicies?: readonly ManagedPolicyOptions[];
+  managedPolicies?: readonly ManagedPolicyOptions[] | undefined;
   /** What ListBuckets lists. Default: one, `roles-anywhere-demo`. */
-  buckets?: readonly BucketOptions[];
+  buckets?: readonly BucketOptions[] | undefined;
 }

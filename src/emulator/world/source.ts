@@ -15,7 +15,7 @@ export async function openWorld({
   worldFile: path,
   trustAnchors,
   ...rest
-}: Partial<WorldOptions> & { worldFile?: string }): Promise<WorldSource> {
+}: Partial<WorldOptions> & { worldFile?: string | undefined }): Promise<WorldSource> {
   if (path === undefined) {
     if (trustAnchors === undefined)
       throw new RolesAnywhereError('ERR_USAGE', 'the emulator has no trust anchor', {

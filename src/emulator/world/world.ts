@@ -159,7 +159,7 @@ function createProfile(options: ProfileOptions, region: string, at: string): Pro
     durationSeconds,
     acceptRoleSessionName: options.acceptRoleSessionName ?? false,
     requireInstanceProperties: options.requireInstanceProperties ?? false,
-    ...(policy === undefined ? {} : { sessionPolicy: policy }),
+    sessionPolicy: policy,
     managedPolicyArns: options.managedPolicyArns ?? [],
     attributeMappings,
     tags: tagList(options.tags),
@@ -176,10 +176,8 @@ function createRole({ arn, maxSessionDuration = 3600, trustPolicy, policies, tag
     ...identity,
     roleId: uniqueId('AROA', { arn }),
     maxSessionDuration,
-    ...(trustPolicy === undefined
-      ? {}
-      : { trustPolicy: policyText(trustPolicy, 'trust', `the trust policy of ${arn}`) }),
-    ...(policies === undefined ? {} : { policies: policyTexts(policies, arn) }),
+    trustPolicy: trustPolicy && policyText(trustPolicy, 'trust', `the trust policy of ${arn}`),
+    policies: policies && policyTexts(policies, arn),
     tags: tagList(tags),
   };
 }
@@ -193,7 +191,7 @@ function createUser({ arn, accessKeys, policies, tags }: UserOptions): UserRecor
     ...readIamArn(arn, 'user'),
     userId: uniqueId('AIDA', { arn }),
     accessKeys,
-    ...(policies === undefined ? {} : { policies: policyTexts(policies, arn) }),
+    policies: policies && policyTexts(policies, arn),
     tags: tagList(tags),
   };
 }
@@ -227,7 +225,7 @@ function isKeySet(text: string): boolean {
 function createDevice({ serialNumber, secret, owner }: MfaDeviceOptions): MfaDeviceRecord {
   if (decodeBase32(secret) === undefined)
     throw unusable(`the secret of the MFA device ${serialNumber} is not base32`, 'give the letters A to Z and 2 to 7');
-  return { arn: serialNumber, secret, ...(owner === undefined ? {} : { owner }) };
+  return { arn: serialNumber, secret, owner };
 }
 
 function createManagedPolicy({ arn, document }: ManagedPolicyOptions): ManagedPolicyRecord {

@@ -1,7 +1,11 @@
 import { connect } from 'node:net';
 import { request as httpsRequest } from 'node:https';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Authority, type IssuedCertificate, createAuthority } from '../../../src/emulator/certificates/authority.ts';
+import {
+  type Authority,
+  type IssuedCertificate,
+  createAuthority,
+} from '../../../src/emulator/certificates/authority.ts';
 import { type Clock, createClock } from '../../../src/emulator/clock.ts';
 import { type Emulator, startEmulator } from '../../../src/emulator/emulator.ts';
 import { fromRolesAnywhere } from '../../../src/index.ts';

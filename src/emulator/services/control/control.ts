@@ -78,11 +78,11 @@ function authorize(name: OperationName, input: object, call: Call): void {
   if (problem !== undefined) throw notAuthorized(caller, action, resource, problem, 'AccessDeniedException');
 }
 
-function requestKeys(members: ReadonlyMap<string, unknown>): Record<string, string | readonly string[]> {
+function requestKeys(members: ReadonlyMap<string, unknown>): Record<string, string | readonly string[] | undefined> {
   const tags = asTags(members.get('tags'));
   const removed = members.get('tagKeys');
   const names = Array.isArray(removed) ? removed.map(String) : tags.map(({ key }) => key);
-  return { ...tagKeys(tags, 'aws:RequestTag'), ...(names.length === 0 ? {} : { 'aws:TagKeys': names }) };
+  return { ...tagKeys(tags, 'aws:RequestTag'), 'aws:TagKeys': names.length === 0 ? undefined : names };
 }
 
 /** The model has checked them by now. */

@@ -90,9 +90,9 @@ export interface Operation {
   /** Members in braces are taken from there. */
   readonly path: string;
   /** Members that are taken from the query; all others come from the body. */
-  readonly query?: readonly string[];
+  readonly query?: readonly string[] | undefined;
   /** Of a success; default 200. */
-  readonly status?: number;
+  readonly status?: number | undefined;
   readonly input: StructureShape;
 }
 

@@ -30,7 +30,7 @@ export function createProfile(input: InputOf<'CreateProfile'>, call: Call): Outc
     durationSeconds: input.durationSeconds ?? 3600,
     acceptRoleSessionName: input.acceptRoleSessionName ?? false,
     requireInstanceProperties: input.requireInstanceProperties ?? false,
-    ...(sessionPolicy === undefined ? {} : { sessionPolicy }),
+    sessionPolicy,
     managedPolicyArns: input.managedPolicyArns ?? [],
     attributeMappings: DEFAULT_MAPPINGS,
     tags,

@@ -94,9 +94,12 @@ const MAX_PAGE_SIZE = 1000;
  */
 export function page<R extends Kept>(
   resource: Pick<Resource<R>, 'type' | 'list'>,
-  { nextToken, pageSize = PAGE_SIZE }: { readonly nextToken?: string; readonly pageSize?: number },
+  {
+    nextToken,
+    pageSize = PAGE_SIZE,
+  }: { readonly nextToken?: string | undefined; readonly pageSize?: number | undefined },
   { caller, context }: Call,
-): { readonly records: readonly R[]; readonly nextToken?: string } {
+): { readonly records: readonly R[]; readonly nextToken?: string | undefined } {
   if (pageSize < 1) throw invalid('pageSize must be at least 1');
   const purpose = `page of ${resource.type}s of ${caller.account}`;
   const after = nextToken === undefined ? '' : readToken(context.tokens.unseal(purpose, nextToken));

@@ -6,19 +6,19 @@ import { Refusal } from '../../wire/refusal.ts';
 
 interface StringShape {
   readonly type: 'string';
-  readonly min?: number;
-  readonly max?: number;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
   /** Must match the whole value. */
-  readonly pattern?: string;
-  readonly enum?: readonly string[];
+  readonly pattern?: string | undefined;
+  readonly enum?: readonly string[] | undefined;
   /** Its value is left out of messages. */
-  readonly sensitive?: boolean;
+  readonly sensitive?: boolean | undefined;
 }
 
 interface IntegerShape {
   readonly type: 'integer';
-  readonly min?: number;
-  readonly max?: number;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
 }
 
 interface BooleanShape {
@@ -35,13 +35,13 @@ interface BlobShape {
 interface ListShape {
   readonly type: 'list';
   readonly member: Shape;
-  readonly max?: number;
+  readonly max?: number | undefined;
 }
 
 export interface StructureShape {
   readonly type: 'structure';
   readonly members: Readonly<Record<string, Shape>>;
-  readonly required?: readonly string[];
+  readonly required?: readonly string[] | undefined;
 }
 
 export type Shape = StringShape | IntegerShape | BooleanShape | BlobShape | ListShape | StructureShape;
@@ -152,7 +152,7 @@ function readString(shape: StringShape, sent: unknown, path: string, errors: str
 }
 
 function checkLength(
-  { min, max }: { readonly min?: number; readonly max?: number },
+  { min, max }: { readonly min?: number | undefined; readonly max?: number | undefined },
   length: number,
   shown: string,
   path: string,

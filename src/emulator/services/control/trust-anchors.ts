@@ -92,11 +92,7 @@ export function createTrustAnchor(input: InputOf<'CreateTrustAnchor'>, call: Cal
 export function updateTrustAnchor(input: InputOf<'UpdateTrustAnchor'>, call: Call): Outcome {
   const { trustAnchorId, name, source } = input;
   const anchor = find(TRUST_ANCHORS, trustAnchorId, call);
-  return kept(
-    changed(anchor, { name, ...(source === undefined ? {} : readSource(source)) }, call),
-    call,
-    'was changed',
-  );
+  return kept(changed(anchor, { name, ...(source && readSource(source)) }, call), call, 'was changed');
 }
 
 /** @throws Refusal */

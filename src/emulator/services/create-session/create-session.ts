@@ -111,8 +111,8 @@ function vend(trusted: Trusted, context: EmulatorContext): Granted {
     expiresAt: expiryOf(now, seconds),
     sourceIdentity: identity,
     tags,
-    ...(policies.length === 0 ? {} : { policies }),
-    ...(profile.managedPolicyArns.length === 0 ? {} : { policyArns: profile.managedPolicyArns }),
+    policies,
+    policyArns: profile.managedPolicyArns,
   };
   const { answer, expiration } = answerOf(claims, { trusted, role, packed }, context);
   const left = Object.values(unmapped).flat();

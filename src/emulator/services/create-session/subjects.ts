@@ -23,6 +23,6 @@ export function sighting(
     issuer: leaf.issuer,
     certificate: toPem(leaf),
     failed,
-    ...(properties === undefined ? {} : { instanceProperties: properties }),
+    instanceProperties: properties,
   };
 }

@@ -61,7 +61,8 @@ export function assumeRole(parameters: StsParameters, caller: Caller, context: R
     'sts:ExternalId': optional(parameters, 'ExternalId'),
     'sts:RoleSessionName': sessionName,
     'sts:SourceIdentity': sourceIdentity,
-    ...(hasCode ? { 'aws:MultiFactorAuthPresent': 'true', 'aws:MultiFactorAuthAge': '0' } : {}),
+    'aws:MultiFactorAuthPresent': hasCode ? 'true' : undefined,
+    'aws:MultiFactorAuthAge': hasCode ? '0' : undefined,
     ...tagKeys(requested.tags, transitiveTagKeys),
     ...resourceKeys(role),
   });
@@ -87,7 +88,7 @@ export function assumeRole(parameters: StsParameters, caller: Caller, context: R
       sessionName,
       issuedAt: now.getTime(),
       expiresAt: expiryOf(now, seconds),
-      ...(sourceIdentity === undefined ? {} : { sourceIdentity }),
+      sourceIdentity,
       tags,
       transitiveTagKeys,
       ...policies,

@@ -37,7 +37,7 @@ export function getSessionToken(
     principalArn: caller.arn,
     issuedAt: now.getTime(),
     expiresAt: expiryOf(now, seconds),
-    ...(hasCode ? { mfaAt: now.getTime() } : {}),
+    mfaAt: hasCode ? now.getTime() : undefined,
   });
   return {
     answer: stsAnswer('GetSessionToken', { Credentials: credentialElements(credentials) }, requestId),

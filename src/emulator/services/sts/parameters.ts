@@ -12,7 +12,7 @@ export function createParameters(entries: readonly (readonly [string, string])[]
 interface Rule {
   readonly least: number;
   readonly most: number;
-  readonly pattern?: RegExp;
+  readonly pattern?: RegExp | undefined;
 }
 
 const POLICY_CHARACTERS = /^[\t\n\r\u0020-\u00ff]+$/;

@@ -78,7 +78,7 @@ export async function assumeRoleWithWebIdentity(parameters: StsParameters, conte
       sessionName,
       issuedAt: now.getTime(),
       expiresAt: expiryOf(now, seconds),
-      ...(sourceIdentity === undefined ? {} : { sourceIdentity }),
+      sourceIdentity,
       tags,
       transitiveTagKeys,
       ...policies,

@@ -43,10 +43,10 @@ describe.skipIf(!TOOLS)('requests signed by openssl', () => {
     key = 'key.pem',
   }: {
     kind: KeyKind;
-    serial?: string;
-    date?: string;
-    place?: 'query' | 'body';
-    key?: string;
+    serial?: string | undefined;
+    date?: string | undefined;
+    place?: 'query' | 'body' | undefined;
+    key?: string | undefined;
   }): Promise<{ status: number; body: unknown }> {
     const client = await makeClient(intermediate, { kind, serialNumber: serial });
     write('leaf.pem', certificatePem(client.certificate));

@@ -35,9 +35,9 @@ async function exchange({
   before = () => undefined,
   after = () => undefined,
 }: {
-  client?: Client;
-  before?: (draft: Draft) => unknown;
-  after?: (message: Message) => unknown;
+  client?: Client | undefined;
+  before?: ((draft: Draft) => unknown) | undefined;
+  after?: ((message: Message) => unknown) | undefined;
 }): Promise<{ reply: Reply; verdict: Verdict | undefined }> {
   const request = draft(client, emulator.url, { now: NOW, chain: [intermediate.certificate] });
   before(request);

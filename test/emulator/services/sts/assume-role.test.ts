@@ -15,7 +15,7 @@ const OWN_DEVICE = `${ACCOUNT}:mfa/admin`;
 
 const role = (name: string, trustPolicy?: object, more: Partial<RoleOptions> = {}): RoleOptions => ({
   arn: `${ACCOUNT}:role/${name}`,
-  ...(trustPolicy === undefined ? {} : { trustPolicy: trustPolicy as Record<string, unknown> }),
+  trustPolicy: trustPolicy as Record<string, unknown> | undefined,
   ...more,
 });
 const permissions = (...statements: object[]): Record<string, unknown> => ({

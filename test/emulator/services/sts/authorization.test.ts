@@ -24,9 +24,9 @@ let emulator: Emulator;
 afterEach(() => emulator.close());
 
 interface World {
-  anchor?: Partial<TrustAnchorOptions>;
-  profile?: Partial<ProfileOptions>;
-  role?: Partial<RoleOptions>;
+  anchor?: Partial<TrustAnchorOptions> | undefined;
+  profile?: Partial<ProfileOptions> | undefined;
+  role?: Partial<RoleOptions> | undefined;
 }
 
 async function start({ anchor, profile, role }: World, options: Partial<EmulatorOptions> = {}): Promise<void> {

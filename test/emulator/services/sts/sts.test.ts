@@ -58,14 +58,14 @@ async function signedForSts({
   query = {},
   headers = {},
 }: {
-  with?: Credentials;
-  date?: Date;
-  region?: string;
-  service?: string;
-  method?: string;
-  body?: string;
-  query?: Record<string, string>;
-  headers?: Record<string, string>;
+  with?: Credentials | undefined;
+  date?: Date | undefined;
+  region?: string | undefined;
+  service?: string | undefined;
+  method?: string | undefined;
+  body?: string | undefined;
+  query?: Record<string, string> | undefined;
+  headers?: Record<string, string> | undefined;
 } = {}): Promise<Message> {
   const { hostname, port, host } = new URL(emulator.url);
   const signer = new SignatureV4({ credentials: own, region, service, sha256: Sha256, applyChecksum: false });
