@@ -23,7 +23,7 @@ export interface Authority {
   readonly keys: CryptoKeyPair;
 }
 
-/** What every certificate here has in common. */
+/** The options that every certificate here has. */
 interface Common {
   /** RFC 4514 text, such as `CN=web,O=Example`. */
   subject: string;
@@ -33,7 +33,7 @@ interface Common {
   notBefore?: Date | undefined;
   /** Default: ten years from now for an authority, 397 days for a leaf. */
   notAfter?: Date | undefined;
-  /** What the issuer signs; default SHA-256. */
+  /** The digest that the issuer signs; default SHA-256. */
   hash?: 'SHA-1' | 'SHA-256' | undefined;
 }
 
@@ -41,7 +41,7 @@ export interface AuthorityOptions extends Common {
   keys: CryptoKeyPair;
   /** Default: self-signed. */
   issuer?: Authority | undefined;
-  /** How many authorities may follow below; default: no limit. */
+  /** The number of authorities that may follow below; default: no limit. */
   pathLength?: number | undefined;
 }
 

@@ -33,41 +33,41 @@ export interface EmulatorOptions extends Partial<WorldOptions> {
   /** A loopback address: `127.0.0.1` (the default), another of 127.0.0.0/8, or `::1`. */
   host?: string | undefined;
   /**
-   * With it there is an HTTPS listener beside the HTTP one, with the same sessions. `development` makes a certificate
-   * for `localhost` and the loopback addresses.
+   * The certificate and key of an HTTPS listener beside the HTTP one, with the same sessions; default no such listener.
+   * `development` makes a certificate for `localhost` and the loopback addresses.
    */
   tls?: TlsOptions | 'development' | undefined;
   /** The emulator's clock; default the system's. */
   now?: (() => Date) | undefined;
   /** Limits on CreateSession; default none, so that tests go as fast as they can. `true` for the service's own. */
   throttle?: boolean | ThrottleOptions | undefined;
-  /** Told of every request, but for those that end before their last byte, in the order of the answers. */
+  /** Called with the verdict on every request, in the order of the answers, but for requests that end before their last byte. */
   onVerdict?: ((verdict: Verdict) => void) | undefined;
-  /** Told when the world file was read again; of a problem, when the world stays as it was. */
+  /** Called when the world file was read again, with the problem when there is one and the world stays as it was. */
   onReload?: ((problem: RolesAnywhereError | undefined) => void) | undefined;
 }
 
 export interface Emulator {
-  /** Of the HTTP listener, such as `http://127.0.0.1:40123`: the endpoint of all services. */
+  /** The URL of the HTTP listener, such as `http://127.0.0.1:40123`: the endpoint of all services. */
   readonly url: string;
   readonly port: number;
-  /** Of the HTTPS listener, if there is one. */
+  /** The URL of the HTTPS listener, if there is one. */
   readonly tlsUrl: string | undefined;
-  /** PEM of the CA of the development certificate, if there is one. */
+  /** The CA certificate of the development certificate in PEM, if there is one. */
   readonly tlsCa: string | undefined;
   readonly region: string;
-  /** Of those there were at the start, in the order in which they were given. */
+  /** The ARNs of the trust anchors at the start, in the order in which they were given; so are the next two. */
   readonly trustAnchorArns: readonly string[];
   readonly profileArns: readonly string[];
   readonly roleArns: readonly string[];
   /** The verdicts on the last requests, 1000 at most, oldest first. */
   readonly verdicts: readonly Verdict[];
-  /** Everything that the emulator knows, to be read; and changed, by `apply`. */
+  /** Everything that the emulator knows. Read it, and change it with `apply`. */
   readonly state: State;
   /**
-   * Has something go wrong with the next request, or with several.
+   * Makes something go wrong with the next request, or with several.
    *
-   * @returns takes it back, if it is still to come
+   * @returns a function that takes the fault back, if it is still to come
    */
   inject(fault: Fault): () => void;
   /** Stops listening and ends every connection. */

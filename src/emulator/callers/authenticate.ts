@@ -1,4 +1,5 @@
-/** Who calls: SigV4 (IAM User Guide, "Create a signed AWS API request") with credentials that are of here. */
+/** Authentication by SigV4 (IAM User Guide, "Create a signed AWS API request") with the credentials that this emulator knows. */
+// Tests: test/emulator/services/sts/sts.test.ts
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Caller, callerOfSession, callerOfUser } from './caller.ts';
 import { type ReceivedRequest, singleHeader } from '../wire/received.ts';
@@ -17,7 +18,7 @@ import {
 import type { State } from '../state/state.ts';
 import type { SessionTokens } from './sessions.ts';
 
-/** What a caller is looked up in. */
+/** The things in which a caller is looked up. */
 interface Knowledge {
   readonly state: State;
   readonly tokens: SessionTokens;
@@ -25,7 +26,7 @@ interface Knowledge {
   readonly now: () => Date;
 }
 
-/** How far a request's time may be from the service's, as STS's own refusals say. */
+/** The difference that a request's time may have from the service's, as STS's own refusals say. */
 const DATE_WINDOW_MS = 15 * 60_000;
 
 const MISMATCH =
@@ -33,9 +34,9 @@ const MISMATCH =
   'Check your AWS Secret Access Key and signing method. Consult the service documentation for details.';
 
 /**
- * Finds out whose credentials signed the request.
+ * Finds the caller whose credentials signed the request.
  *
- * @param expected the name that the service has in the credential scope
+ * @param expected the name of the service in the credential scope
  * @param region what the scope's region must be; without it, any is good
  * @throws Refusal
  */

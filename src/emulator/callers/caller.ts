@@ -1,4 +1,5 @@
-/** Who calls, and what they may do. */
+/** Callers, and what they may do. */
+// Tests: test/emulator/services/sts/authorization.test.ts
 import { Refusal } from '../wire/refusal.ts';
 import { type SessionClaims, assumedRoleArn, assumedRoleId, isoSeconds } from './sessions.ts';
 import { AWS_MANAGED_POLICIES, ALLOW_ALL } from '../policy/defaults.ts';
@@ -9,18 +10,18 @@ import type { RequestPrincipal } from '../policy/principals.ts';
 import type { RoleRecord, UserRecord } from '../state/records.ts';
 import type { State } from '../state/state.ts';
 
-/** Whom the credentials of a request stand for. */
+/** The one for whom the credentials of a request stand. */
 export interface Caller {
   /** As GetCallerIdentity gives it: of the user, or of the role's session. */
   readonly arn: string;
   readonly userId: string;
   readonly account: string;
   readonly partition: string;
-  /** What the credentials are of. */
+  /** The role or user to whom the credentials belong. */
   readonly principal: { readonly role: RoleRecord; readonly sessionName: string } | { readonly user: UserRecord };
-  /** Undefined: long-term credentials. */
+  /** The content of the session token; undefined for long-term credentials. */
   readonly session: SessionClaims | undefined;
-  /** Those of the role or user, and the session's in their place where the keys are the same. */
+  /** The tags of the role or user; those of the session replace them where the keys are the same. */
   readonly tags: Readonly<Record<string, string>>;
 }
 
@@ -108,7 +109,7 @@ export function commonKeys(now: Date, region: string): Record<string, string> {
   };
 }
 
-/** What a session's own policies say of a request; undefined when it has none. */
+/** The decision of a session's own policies on a request; undefined when it has none. */
 export function sessionDecision(
   { session }: Caller,
   state: State,
@@ -123,7 +124,7 @@ export function sessionDecision(
   return evaluate(all, request);
 }
 
-/** What the policies of the caller's role or user say of a request. */
+/** The decision of the policies of the caller's role or user on a request. */
 export function identityDecision(
   { principal }: Caller,
   request: { action: string; resource: string; keys: ContextKeys },
@@ -144,7 +145,7 @@ function managedPolicy(arn: string, state: State): Policy | undefined {
 }
 
 /**
- * Why the caller may not do something with a resource that has no policy of
+ * The reason why the caller may not do something with a resource that has no policy of
  * its own, or undefined: the policies of the role or user must allow it, and
  * so must those of the session.
  *

@@ -1,4 +1,5 @@
 /** Codes of MFA devices: RFC 6238 (TOTP) over RFC 4226 (HOTP), as IAM's virtual devices make them. */
+// Tests: test/emulator/services/sts/assume-role.test.ts
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { Refusal } from '../wire/refusal.ts';
 import type { Caller } from './caller.ts';
@@ -8,7 +9,7 @@ import type { State } from '../state/state.ts';
 const STEP_SECONDS = 30;
 const DIGITS = 6;
 
-/** How many steps a device's clock may be off: RFC 6238, section 5.2, recommends one. */
+/** The steps that a device's clock may be off: RFC 6238, section 5.2, recommends one. */
 const DRIFT_STEPS = 1;
 
 /** The code of a device at a moment, for those who have no device. */

@@ -4,17 +4,18 @@
  * any number of them costs no memory, and they outlive a restart together with
  * the key.
  */
+// Tests: test/emulator/services/sts/sts.test.ts
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { RoleRecord, UserRecord } from '../state/records.ts';
 
-/** What a session token says. */
+/** The content of a session token. */
 export interface SessionClaims {
   /** ARN of the role, or of the user whose session it is (GetSessionToken). */
   readonly principalArn: string;
-  /** Of a role's session. */
+  /** The name of a role's session. */
   readonly sessionName?: string | undefined;
-  /** Milliseconds since the epoch, as are the others. */
+  /** Milliseconds since the epoch, as are the other times. */
   readonly issuedAt: number;
   readonly expiresAt: number;
   readonly sourceIdentity?: string | undefined;
@@ -25,7 +26,7 @@ export interface SessionClaims {
   /** Session policies as JSON texts, and by ARN. */
   readonly policies?: readonly string[] | undefined;
   readonly policyArns?: readonly string[] | undefined;
-  /** When a code of an MFA device was presented: by GetSessionToken alone. */
+  /** The time at which a code of an MFA device was presented. Only GetSessionToken sets it. */
   readonly mfaAt?: number | undefined;
   /** Whether it was assumed with the credentials of another role's session. */
   readonly chained?: boolean | undefined;
@@ -119,7 +120,7 @@ export function assumedRoleId({ roleId }: RoleRecord, sessionName: string): stri
   return `${roleId}:${sessionName}`;
 }
 
-/** When a session ends that begins at `now`: whole seconds, as both services give them. */
+/** The end of a session that begins at `now`, in whole seconds, as both services give it. */
 export function expiryOf(now: Date, seconds: number): number {
   return (Math.floor(now.getTime() / 1000) + seconds) * 1000;
 }

@@ -1,4 +1,5 @@
-/** What can be a trust anchor, and the certificates of one. */
+/** Trust anchors: the rules for their certificates, and how they are read. */
+// Tests: test/emulator/services/control/control.test.ts
 import type { TrustAnchorRecord } from '../state/records.ts';
 import { type Certificate, readPemCertificates } from './certificate.ts';
 import { authorityProblem } from './rules.ts';
@@ -7,7 +8,7 @@ const MAX_ANCHOR_CERTIFICATES = 2;
 export const MAX_ANCHOR_CRLS = 2;
 const MAX_PEM_LENGTH = 16_000; // characters, by the service model
 
-/** Why PEM text cannot be a trust anchor, or the subject of its first certificate. */
+/** The subject of the first certificate in PEM text, or the reason why that text cannot be a trust anchor. */
 export function anchorProblem(pem: string): { readonly problem: string } | { readonly subject: string } {
   const certificates = readPemCertificates(pem);
   for (const certificate of certificates) {

@@ -1,4 +1,5 @@
 /** A certificate authority for tests: what an emulator trusts, and what it is shown. Its keys exist in memory alone. */
+// Tests: test/emulator/services/control/control.test.ts
 import { KeyObject, webcrypto } from 'node:crypto';
 import { x509 } from './x509-library.ts';
 
@@ -35,7 +36,7 @@ export interface IssueOptions extends Validity {
 }
 
 export interface Authority {
-  /** In PEM, for a trust anchor. */
+  /** The certificate of the authority in PEM, for a trust anchor. */
   readonly certificate: string;
   /** Issues a certificate for a client, as Roles Anywhere wants them. */
   issue(options: IssueOptions): Promise<IssuedCertificate>;

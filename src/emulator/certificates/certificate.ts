@@ -1,10 +1,11 @@
 /** X.509 certificates (RFC 5280), read with @peculiar/x509: this project's own parser is not to judge itself. */
+// Tests: test/emulator/services/create-session/create-session.test.ts
 import { type KeyObject, X509Certificate as NodeCertificate } from 'node:crypto';
 import { type AlternativeNames, readAlternativeNames } from './names.ts';
 import { type MlDsaKey, readMlDsaKey } from './ml-dsa.ts';
 import { x509 } from './x509-library.ts';
 
-/** What the verification needs to know of a certificate. */
+/** The parts of a certificate that the verification needs. */
 export interface Certificate {
   readonly der: Buffer;
   /** 3 for all that have extensions. */
@@ -18,7 +19,7 @@ export interface Certificate {
   readonly issuerDer: Buffer;
   /** The first common name of the subject. */
   readonly commonName: string | undefined;
-  /** Of the subject alternative name extension. */
+  /** The names of the subject alternative name extension. */
   readonly alternativeNames: AlternativeNames;
   readonly notBefore: Date;
   readonly notAfter: Date;

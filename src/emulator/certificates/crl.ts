@@ -1,14 +1,15 @@
 /** Certificate revocation lists (RFC 5280, section 5), and whether they name a certificate. */
+// Tests: test/emulator/services/create-session/create-session.test.ts
 import { verify } from 'node:crypto';
 import * as asn1 from 'asn1js';
 import { type Certificate, decodeBase64, hexSerial } from './certificate.ts';
 import type { CrlRecord } from '../state/records.ts';
 import { x509 } from './x509-library.ts';
 
-/** What the verification needs to know of a list. */
+/** The parts of a list that the verification needs. */
 export interface Crl {
   readonly issuer: string;
-  /** In DER. */
+  /** The name of the issuer in DER. */
   readonly issuerDer: Buffer;
   readonly thisUpdate: Date;
   /** Hexadecimal, as {@link hexSerial} writes them. */
@@ -77,7 +78,7 @@ function canonical(hex: string): string {
 }
 
 /**
- * Why a certificate counts as revoked, or undefined. A list counts when it is
+ * The reason why a certificate counts as revoked, or undefined. A list counts when it is
  * enabled and signed by an issuer in the path; that it should have been
  * replaced by now does not void it, since the service keeps to what was
  * imported.

@@ -2,10 +2,11 @@
  * ML-DSA (FIPS 204), verified by @noble/post-quantum on every Node: where
  * node:crypto has it, the clients sign with that, and one checks the other.
  */
+// Tests: test/emulator/services/create-session/openssl.test.ts
 import { ml_dsa44, ml_dsa65, ml_dsa87 } from '@noble/post-quantum/ml-dsa.js';
 
 export interface MlDsaKey {
-  /** Of the parameter set, for keys and signatures alike (RFC 9881, section 2). */
+  /** The OID of the parameter set, for keys and signatures alike (RFC 9881, section 2). */
   readonly oid: string;
   /** Pure ML-DSA with an empty context. A malformed signature is a wrong one. */
   verify(message: Uint8Array, signature: Uint8Array): boolean;

@@ -1,4 +1,5 @@
 /** Names in certificates, attribute by attribute: RFC 5280, sections 4.1.2.4 and 4.2.1.6. */
+// Tests: test/emulator/certificates/session-tags.test.ts
 import * as asn1 from 'asn1js';
 
 /** One attribute of a distinguished name. */

@@ -1,11 +1,12 @@
 /** Path building and validation (RFC 5280, section 6), within the bounds that Roles Anywhere sets. */
+// Tests: test/emulator/services/create-session/create-session.test.ts
 import type { Certificate } from './certificate.ts';
 import { authorityProblem, validityProblem } from './rules.ts';
 
-/** How many certificates X-Amz-X509-Chain may hold. */
+/** The most certificates that X-Amz-X509-Chain may hold. */
 export const MAX_CHAIN_CERTIFICATES = 5;
 
-/** How many dead ends a refusal names. */
+/** The most dead ends that a refusal names. */
 const MAX_REASONS = 5;
 
 /** A path from the end entity to an anchor, both included, or why there is none. */
@@ -48,7 +49,7 @@ export function findPath(
   return path === undefined ? { reason: [...new Set(reasons)].slice(0, MAX_REASONS).join('; ') } : { path };
 }
 
-/** Why `issuer` cannot stand above `path`. */
+/** The reason why `issuer` cannot stand above `path`, or undefined. */
 function issuerProblem(issuer: Certificate, path: readonly Certificate[], now: Date): string | undefined {
   const problem = authorityProblem(issuer) ?? validityProblem(issuer, now);
   if (problem !== undefined) return problem;

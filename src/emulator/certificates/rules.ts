@@ -1,8 +1,9 @@
 /**
- * What Roles Anywhere asks of certificates: IAM Roles Anywhere User Guide,
+ * The rules of Roles Anywhere for certificates: IAM Roles Anywhere User Guide,
  * "Trust model" (https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html).
  * Each rule gives the reason for refusing a certificate, or undefined.
  */
+// Tests: test/emulator/services/create-session/create-session.test.ts
 import type { Certificate } from './certificate.ts';
 
 /** Signature algorithms with SHA-256 or better. RSASSA-PSS names its digest in parameters (RFC 4055, section 3.1). */

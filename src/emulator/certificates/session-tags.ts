@@ -1,5 +1,5 @@
 /**
- * What of a certificate becomes part of its session: tags (User Guide,
+ * The parts of a certificate that become part of its session: tags (User Guide,
  * "Certificate attribute mapping", https://docs.aws.amazon.com/rolesanywhere/latest/userguide/attribute-mapping.html)
  * and the source identity ("Trust model").
  */
@@ -8,7 +8,7 @@ import { type NameAttribute, readName } from './names.ts';
 import { isTagValue } from '../policy/tags.ts';
 import type { AttributeMapping, CertificateField } from '../state/records.ts';
 
-/** What a profile maps when it says nothing else. */
+/** The mappings of a profile that has none of its own. */
 export const DEFAULT_MAPPINGS: readonly AttributeMapping[] = [
   { certificateField: 'x509Subject', mappingRules: [{ specifier: '*' }] },
   { certificateField: 'x509Issuer', mappingRules: [{ specifier: '*' }] },
@@ -20,7 +20,7 @@ export const DEFAULT_MAPPINGS: readonly AttributeMapping[] = [
 
 export interface SessionTags {
   readonly tags: Readonly<Record<string, string>>;
-  /** What has a value that no tag can have: the specifiers by field. It is left out. */
+  /** The specifiers, by field, whose value no tag can have. They are left out. */
   readonly unmapped: Readonly<Record<'Issuer' | 'Subject' | 'SAN', readonly string[]>>;
 }
 

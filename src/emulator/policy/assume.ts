@@ -1,4 +1,5 @@
-/** What all ways of assuming a role have in common: the actions that its trust policy must allow. */
+/** The rules that all ways of assuming a role share: the actions that its trust policy must allow. */
+// Tests: test/emulator/services/sts/authorization.test.ts
 import { defaultTrustPolicy } from './defaults.ts';
 import { type Policy, parsePolicy } from './document.ts';
 import { type Decision, evaluate } from './evaluate.ts';
@@ -9,7 +10,7 @@ import type { RoleRecord } from '../state/records.ts';
 const SET_SOURCE_IDENTITY = 'sts:SetSourceIdentity';
 const TAG_SESSION = 'sts:TagSession';
 
-/** What a request wants to make of the role. */
+/** The session that a request asks for. */
 export interface Assumption {
   readonly role: RoleRecord;
   /** `sts:AssumeRole` or `sts:AssumeRoleWithWebIdentity`. */
@@ -31,7 +32,7 @@ function trustPolicy(role: RoleRecord): Policy {
   return parsePolicy(role.trustPolicy ?? defaultTrustPolicy(role), 'trust');
 }
 
-/** What the role's trust policy says of one action. */
+/** The decision of the role's trust policy on one action. */
 export function trustDecision({ role, principal, keys }: Assumption, action: string): Decision {
   return evaluate([trustPolicy(role)], { action, principal, keys });
 }

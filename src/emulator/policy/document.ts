@@ -3,6 +3,7 @@
  * (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html)
  * and the pages of the single elements.
  */
+// Tests: test/emulator/policy/evaluate.test.ts
 import { conditionProblem } from './conditions.ts';
 
 /** `trust`: of a role, with principals. `permissions`: what a role, a user or a session may do, with resources. */
@@ -33,7 +34,7 @@ export interface Policy {
   readonly statements: readonly Statement[];
 }
 
-/** What is wrong with a document, as the service words it where that is known. */
+/** The fault of a document, as the service words it where that is known. */
 export class PolicyError extends Error {}
 
 type JsonObject = Readonly<Record<string, unknown>>;

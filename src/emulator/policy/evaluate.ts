@@ -21,13 +21,13 @@ export interface PolicyRequest {
 export interface Decision {
   /** `none`: nothing denies it, and nothing allows it. */
   readonly effect: 'allow' | 'deny' | 'none';
-  /** How the statements that allow it name the principal, at their closest. */
+  /** The closest way in which the statements that allow it name the principal. */
   readonly match: PrincipalMatch;
   /** Words for the log: which statement decided, or why none that is about the action did. */
   readonly reason: string;
 }
 
-/** What several policies together say: a denial in any of them is the last word. */
+/** The decision of several policies together: a denial in any of them is the last word. */
 export function evaluate(policies: readonly Policy[], request: PolicyRequest): Decision {
   const misses: string[] = [];
   let allowed: Decision | undefined;
@@ -50,7 +50,7 @@ function rank(match: PrincipalMatch): number {
   return ['none', 'account', 'principal', 'session'].indexOf(match);
 }
 
-/** How a statement names the principal, or why it does not apply; no reason when it is about other actions. */
+/** The way in which a statement names the principal, or why it does not apply; no reason when it is about other actions. */
 function apply(
   statement: Statement,
   { variables }: Policy,

@@ -1,4 +1,5 @@
-/** How much of what may go with a session its policies and tags take. */
+/** The packed size: the share of their limit that the policies and tags of a session take. */
+// Tests: test/emulator/services/sts/assume-role.test.ts
 import { deflateRawSync } from 'node:zlib';
 
 /** Bytes that stand for 100 % here. */

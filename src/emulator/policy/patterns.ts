@@ -3,6 +3,7 @@
  * and policy variables (IAM User Guide, "IAM policy elements: Variables and
  * tags", https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html).
  */
+// Tests: test/emulator/policy/evaluate.test.ts
 import type { ContextKeys } from './keys.ts';
 
 /** Part of a text: to be taken as it is, or a wildcard. */

@@ -1,4 +1,5 @@
-/** What can be a tag of a session, and the condition keys that tags make. */
+/** Session tags: the rules for their keys and values, and their condition keys. */
+// Tests: test/emulator/services/sts/assume-role.test.ts
 
 /** STS's pattern and length of a session tag's value. */
 const TAG_VALUE = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]{0,256}$/u;

@@ -1,4 +1,5 @@
-/** What every operation of the emulator is given beside the request. */
+/** The context: everything that an operation is given beside the request. */
+// Tests: test/emulator/emulator.test.ts
 import type { SessionTokens } from '../callers/sessions.ts';
 import type { State } from '../state/state.ts';
 import type { Throttle } from './throttle.ts';

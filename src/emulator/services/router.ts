@@ -1,4 +1,5 @@
-/** Which service a request is for, and how a refusal looks in that service's protocol. */
+/** The router: it finds the service of a request, and words a refusal in that service's protocol. */
+// Tests: test/emulator/emulator.test.ts
 import type { Answer, Granted, Verdict } from '../wire/answer.ts';
 import type { EmulatorContext, RequestContext } from './context.ts';
 import { control } from './control/control.ts';
@@ -65,7 +66,7 @@ export async function route(
   }
 }
 
-/** What a request changes is kept before it is answered, when it is refused no less. */
+/** Changes are kept before a request is answered, and before one is refused too. */
 async function handled(
   service: Service,
   request: ReceivedRequest,

@@ -2,6 +2,7 @@
  * Limits on how often CreateSession may be called: User Guide, "Quotas"
  * (https://docs.aws.amazon.com/rolesanywhere/latest/userguide/load-balancer-limits.html).
  */
+// Tests: test/emulator/services/create-session/create-session.test.ts
 
 export interface ThrottleOptions {
   /** CreateSession requests per second of an account. Default 10, the service's own default. */

@@ -5,6 +5,7 @@
  * service model (version 2018-05-10) and of IAM where they have the thing.
  * Times are ISO 8601 in UTC, by the emulator's clock.
  */
+// Tests: test/emulator/state/state.test.ts
 
 export interface Tag {
   readonly key: string;
@@ -16,7 +17,7 @@ interface Timed {
   readonly updatedAt: string;
 }
 
-/** When the service is to say that a certificate ends; it is kept and handed out, and nobody is told. */
+/** A notification setting: when the service is to say that a certificate expires. It is kept and handed out, and nobody is notified. */
 export interface NotificationSetting {
   readonly enabled: boolean;
   readonly event: 'CA_CERTIFICATE_EXPIRY' | 'END_ENTITY_CERTIFICATE_EXPIRY';
@@ -34,7 +35,7 @@ export interface TrustAnchorRecord extends Timed {
   readonly sourceType: 'CERTIFICATE_BUNDLE' | 'AWS_ACM_PCA' | 'SELF_SIGNED_REPOSITORY';
   /** PEM of one or two CA certificates; for a private CA the certificate that it has here. */
   readonly certificates: string;
-  /** Of a private CA alone. */
+  /** The ARN of a private CA; only such an anchor has one. */
   readonly acmPcaArn?: string | undefined;
   readonly notificationSettings: readonly NotificationSetting[];
   readonly tags: readonly Tag[];
@@ -42,7 +43,7 @@ export interface TrustAnchorRecord extends Timed {
 
 export type CertificateField = 'x509Subject' | 'x509Issuer' | 'x509SAN';
 
-/** Which parts of a certificate's field become session tags: User Guide, "Certificate attribute mapping". */
+/** A mapping of parts of a certificate's field to session tags: User Guide, "Certificate attribute mapping". */
 export interface AttributeMapping {
   readonly certificateField: CertificateField;
   readonly mappingRules: readonly { readonly specifier: string }[];
@@ -99,7 +100,7 @@ export interface SeenInstanceProperties {
   readonly properties: Readonly<Record<string, string>>;
 }
 
-/** Who asked for a session with a certificate that a trust anchor vouches for. Requests make these; nobody else does. */
+/** A subject: the holder of a certificate that a trust anchor vouches for, who asked for a session. Only requests make subjects. */
 export interface SubjectRecord extends Timed {
   readonly arn: string;
   readonly enabled: boolean;
@@ -120,11 +121,11 @@ export interface RoleRecord {
   readonly partition: string;
   /** `AROA...`, always the same for an ARN. */
   readonly roleId: string;
-  /** In seconds: 3600 to 43200. */
+  /** The longest session in seconds: 3600 to 43200. */
   readonly maxSessionDuration: number;
-  /** Who may assume it, as JSON text. Without one: {@link defaultTrustPolicy} of policy/defaults.ts. */
+  /** The trust policy as JSON text. Without one: {@link defaultTrustPolicy} of policy/defaults.ts. */
   readonly trustPolicy?: string | undefined;
-  /** What its sessions may do, as JSON texts. Without any: everything. */
+  /** The permissions of its sessions, as JSON texts. Without any: everything. */
   readonly policies?: readonly string[] | undefined;
   readonly tags: readonly Tag[];
 }
@@ -143,7 +144,7 @@ export interface UserRecord {
   /** `AIDA...`, always the same for an ARN. */
   readonly userId: string;
   readonly accessKeys: readonly AccessKey[];
-  /** What it may do, as JSON texts. Without any: everything. */
+  /** The permissions of the user, as JSON texts. Without any: everything. */
   readonly policies?: readonly string[] | undefined;
   readonly tags: readonly Tag[];
 }
@@ -180,7 +181,7 @@ export interface BucketRecord {
   /** `arn:PARTITION:s3:::NAME` */
   readonly arn: string;
   readonly name: string;
-  /** Of the owner. */
+  /** The account of the owner. */
   readonly account: string;
   readonly createdAt: string;
 }

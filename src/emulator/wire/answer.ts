@@ -1,4 +1,5 @@
-/** What goes back to a client, and what is remembered of it. */
+/** Answers to clients, and the verdicts that are kept of them. */
+// Tests: test/emulator/emulator.test.ts
 
 export interface Answer {
   readonly status: number;
@@ -10,23 +11,23 @@ export interface Answer {
 /** An answer to a request that was granted, with words for the log. */
 export interface Granted {
   readonly answer: Answer;
-  /** What was granted, and to whom. */
+  /** The words: what was granted, and to whom. */
   readonly reason: string;
 }
 
-/** What the emulator made of one request. It holds no secret. */
+/** The verdict on one request. It holds no secret. */
 export interface Verdict {
-  /** By the emulator's clock. */
+  /** The time by the emulator's clock. */
   readonly time: Date;
   readonly requestId: string;
   readonly method: string;
-  /** Of the request's target; the query is left out, which may hold a session token. */
+  /** The path of the request's target. The query is left out: it may hold a session token. */
   readonly path: string;
   readonly accepted: boolean;
   readonly status: number;
   /** The service's error code, when it was refused. */
   readonly code?: string | undefined;
-  /** What was granted; or the true reason of a refusal, which the client is not told. */
+  /** The words on what was granted; or the true reason of a refusal, which the client is not told. */
   readonly reason: string;
   /** The canonical request that was expected when a signature did not fit, its session token `<redacted>`. */
   readonly expected?: string | undefined;

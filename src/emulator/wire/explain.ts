@@ -1,4 +1,5 @@
 /** Words for people on why a signature was refused. */
+// Tests: test/emulator/wire/signature-mistakes.test.ts
 import type { Verdict } from './answer.ts';
 
 /**

@@ -8,7 +8,7 @@ export interface Fault {
   method?: string | undefined;
   /** The same by path, such as `/sessions`; default all. */
   path?: string | undefined;
-  /** How many requests it befalls; default 1, and `Infinity` for all that come. */
+  /** The number of requests that it befalls; default 1, and `Infinity` for all that come. */
   times?: number | undefined;
   /** Milliseconds by which the answer is late. */
   delayMs?: number | undefined;
@@ -22,7 +22,7 @@ export interface Fault {
   date?: Date | undefined;
 }
 
-/** How an answer gets to the client, when not at once and whole. */
+/** The delivery of an answer, when it is not at once and whole. */
 export type Delivery = Pick<Fault, 'delayMs' | 'cut' | 'date'>;
 
 export interface Faults {
@@ -54,7 +54,7 @@ export function createFaults(): Faults {
   };
 }
 
-/** What a fault has answered in the place of the service, if it does. */
+/** The refusal that a fault puts in the place of the service's answer, if it does. */
 export function faultyRefusal({
   status,
   code = status === 429 ? 'ThrottlingException' : 'InternalFailure',

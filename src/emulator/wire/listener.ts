@@ -1,4 +1,5 @@
 /** HTTP and HTTPS listeners on loopback, bounded in what they read and how long they wait. */
+// Tests: test/emulator/emulator.test.ts
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, RequestListener, Server, ServerOptions, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';

@@ -1,11 +1,12 @@
 /** A request as it came over the wire, before anything was made of it. */
+// Tests: test/emulator/services/create-session/signature.test.ts
 import type { Refuse } from './refusal.ts';
 
 export interface ReceivedRequest {
   readonly method: string;
   /** The request target up to the first `?`. */
   readonly path: string;
-  /** What follows it; empty when there is none. */
+  /** The part after the `?`; empty when there is none. */
   readonly query: string;
   /** Names in lower case, values one character a byte, in the order of the wire, repeats kept apart. */
   readonly headers: readonly (readonly [name: string, value: string])[];
@@ -45,7 +46,7 @@ export function singleHeader(request: ReceivedRequest, name: string, refuse: Ref
 }
 
 /**
- * Names and values of a query string or a form, decoded, one character a byte.
+ * The names and values of a query string or a form, decoded, one character a byte.
  * `+` stands for a space, as in a form.
  */
 export function parseQuery(query: string, refuse: Refuse): [name: string, value: string][] {

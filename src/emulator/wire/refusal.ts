@@ -1,11 +1,12 @@
 /** A request that a service turns down: what the client is told, and what is really the matter. */
+// Tests: test/emulator/services/create-session/signature.test.ts
 
 export interface RefusalDetails {
   /** HTTP status. */
   status: number;
   /** The service's error code. */
   code: string;
-  /** What the client reads, in the service's words where they are known. */
+  /** The text for the client, in the service's words where they are known. */
   message: string;
   /** The true reason, for the log. It never holds a secret. */
   reason: string;

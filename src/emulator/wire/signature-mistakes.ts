@@ -1,5 +1,5 @@
 /**
- * Why a signature does not fit: of the request that a client signed, a service
+ * The mistake behind a signature that does not fit: of the request that a client signed, a service
  * sees the hash alone. But the mistakes that clients make are few, and each
  * can be tried: the one under which the signature fits is the one that was
  * made. This explains refusals; it never accepts anything.
@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto';
 import type { ReceivedRequest } from './received.ts';
 import { type Authorization, type CanonicalParts, formatCanonical, stringToSign } from './signature-v4.ts';
 
-/** What a client signed in the place of what it sent. */
+/** A mistake: what a client signed in the place of what it sent. */
 export interface Mistake {
   /** After "the signature fits a request with ...". */
   readonly what: string;

@@ -1,9 +1,10 @@
 /**
- * What both signature schemes share: the Authorization header, the canonical
+ * The parts that both signature schemes share: the Authorization header, the canonical
  * request and the string to sign, rebuilt from the bytes received. The rules
  * are those of the IAM User Guide ("Create a signed AWS API request") and of
  * the IAM Roles Anywhere User Guide ("Signing process").
  */
+// Tests: test/emulator/services/create-session/signature.test.ts
 import { createHash } from 'node:crypto';
 import type { Refuse } from './refusal.ts';
 import { type ReceivedRequest, headerValues, parseQuery, singleHeader } from './received.ts';
@@ -11,7 +12,7 @@ import { type ReceivedRequest, headerValues, parseQuery, singleHeader } from './
 /** An Authorization header, taken apart. */
 export interface Authorization {
   readonly algorithm: string;
-  /** What the credential scope begins with: an access key id, or a serial number. */
+  /** The first part of the credential scope: an access key id, or a serial number. */
   readonly identifier: string;
   /** `YYYYMMDD` */
   readonly date: string;
@@ -26,7 +27,7 @@ export interface CanonicalParts {
   readonly method: string;
   readonly path: string;
   readonly query: string;
-  /** Those that are signed, in the order of their names. */
+  /** The headers that are signed, in the order of their names. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** Hexadecimal SHA-256 of the body. */
   readonly payload: string;

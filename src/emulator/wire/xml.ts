@@ -1,4 +1,5 @@
 /** Text as XML content. Characters that XML 1.0 (section 2.2) has no way to hold become U+FFFD. */
+// Tests: test/emulator/services/s3.test.ts
 export function escapeXml(text: string): string {
   return (
     text

@@ -22,9 +22,9 @@ const FILE_MEMBERS: Readonly<Record<string, string>> = {
 };
 
 export interface WorldFile {
-  /** What is in it; throws what is wrong with it. */
+  /** The world that the file describes; throws what is wrong with the file. */
   world(): WorldOptions;
-  /** Whether the file, or one that it names, is another than when it was read. */
+  /** Whether the file, or one that it names, has changed since it was read. */
   isChanged(): boolean;
 }
 

@@ -3,6 +3,7 @@
  * emulator's own schemas use. A keyword that is not known is a mistake in the
  * schema, and throws.
  */
+// Tests: test/emulator/world/file.test.ts
 
 export interface JsonSchema {
   readonly [keyword: string]: unknown;

@@ -1,4 +1,5 @@
-/** How a world is described: by the callers of the library, and by world files, whose schema (world.schema.json) has the same members. */
+/** The description of a world, by callers of the library and by world files, whose schema (schema.json) has the same members. */
+// Tests: test/emulator/world/file.test.ts
 import type { AccessKey, AttributeMapping, NotificationSetting } from '../state/records.ts';
 
 /** A policy document: JSON text, or what that text stands for. */
@@ -51,7 +52,7 @@ export interface ProfileOptions {
   sessionPolicy?: PolicyDocument | undefined;
   /** Further policies that limit each session: of `managedPolicies`, or AWS's own. */
   managedPolicyArns?: readonly string[] | undefined;
-  /** Which attributes of a certificate become session tags. Default: the service's default mapping. */
+  /** The attributes of a certificate that become session tags. Default: the service's default mapping. */
   attributeMappings?: readonly AttributeMapping[] | undefined;
   tags?: Readonly<Record<string, string>> | undefined;
 }
@@ -60,9 +61,9 @@ export interface RoleOptions {
   arn: string;
   /** MaxSessionDuration in seconds: 3600 to 43200, default 3600. */
   maxSessionDuration?: number | undefined;
-  /** Who may assume it. Default: Roles Anywhere, and those whom the role's account permits it. */
+  /** The trust policy: who may assume the role. Default: Roles Anywhere, and those to whom the role's account permits it. */
   trustPolicy?: PolicyDocument | undefined;
-  /** What its sessions may do. Default: everything. */
+  /** The permissions of its sessions. Default: everything. */
   policies?: readonly PolicyDocument[] | undefined;
   tags?: Readonly<Record<string, string>> | undefined;
 }
@@ -70,7 +71,7 @@ export interface RoleOptions {
 export interface UserOptions {
   arn: string;
   accessKeys: readonly AccessKey[];
-  /** What it may do. Default: everything. */
+  /** The permissions of the user. Default: everything. */
   policies?: readonly PolicyDocument[] | undefined;
   tags?: Readonly<Record<string, string>> | undefined;
 }
@@ -89,7 +90,7 @@ export interface OidcProviderOptions {
 export interface MfaDeviceOptions {
   /** An ARN, such as `arn:aws:iam::123456789012:mfa/alice`, or the serial number of a token. */
   serialNumber: string;
-  /** In base32: the seed of the codes (RFC 6238). */
+  /** The seed of the codes (RFC 6238) in base32. */
   secret: string;
   /**
    * ARN of the user or role that may present its codes; default: any caller.
@@ -106,7 +107,7 @@ export interface ManagedPolicyOptions {
 
 export interface BucketOptions {
   name: string;
-  /** Of the owner; default 123456789012. */
+  /** The account of the owner; default 123456789012. */
   account?: string | undefined;
   /** ISO 8601; default 2026-01-01T00:00:00.000Z. */
   createdAt?: string | undefined;
@@ -128,12 +129,12 @@ export interface WorldOptions {
    * `AKIAIOSFODNN7EXAMPLE` and `wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY`.
    */
   users?: readonly UserOptions[] | undefined;
-  /** Whose tokens AssumeRoleWithWebIdentity takes. Default none. */
+  /** The providers whose tokens AssumeRoleWithWebIdentity takes. Default none. */
   oidcProviders?: readonly OidcProviderOptions[] | undefined;
   /** Default none. */
   mfaDevices?: readonly MfaDeviceOptions[] | undefined;
   /** Policies that sessions may be limited by. Default none; AWS's own are known by name. */
   managedPolicies?: readonly ManagedPolicyOptions[] | undefined;
-  /** What ListBuckets lists. Default: one, `roles-anywhere-demo`. */
+  /** The buckets that ListBuckets lists. Default: one, `roles-anywhere-demo`. */
   buckets?: readonly BucketOptions[] | undefined;
 }

@@ -1,4 +1,5 @@
-/** Where a world comes from: the options of a caller, or a file that may change while the emulator runs. */
+/** The source of a world: the options of a caller, or a file that may change while the emulator runs. */
+// Tests: test/emulator/world/file.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { State } from '../state/state.ts';
 import { type WorldOptions, createWorld } from './world.ts';

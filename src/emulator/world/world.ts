@@ -3,6 +3,7 @@
  * checked and completed to records. The built-in world is one trust anchor,
  * one profile, one role and one user.
  */
+// Tests: test/emulator/world/file.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { MAX_ANCHOR_CRLS, anchorProblem } from '../certificates/anchors.ts';
 import { readCrl } from '../certificates/crl.ts';

@@ -15,7 +15,7 @@ import { operate } from './operations.ts';
 import { type Call, resourceArn } from './resources.ts';
 import { findTagged } from './tags.ts';
 
-/** How services of this protocol name what is wrong with credentials, where STS has other names. */
+/** The error codes for wrong credentials in this protocol, by those of STS where they differ. */
 const CODES: Readonly<Record<string, string>> = {
   MissingAuthenticationToken: 'MissingAuthenticationTokenException',
   IncompleteSignature: 'IncompleteSignatureException',
@@ -54,7 +54,7 @@ function identify(request: ReceivedRequest, context: RequestContext): Caller {
   }
 }
 
-/** What an operation is about, by the member that names it. Those without one are about `*`. */
+/** The type of resource of an operation, by the member that names the resource. An operation without one is about `*`. */
 const IDS = { trustAnchorId: 'trust-anchor', profileId: 'profile', crlId: 'crl', subjectId: 'subject' } as const;
 
 function authorize(name: OperationName, input: object, call: Call): void {

@@ -1,4 +1,5 @@
 /** Certificate revocation lists. */
+// Tests: test/emulator/services/control/control.test.ts
 import { randomUUID } from 'node:crypto';
 import { readCrl } from '../../certificates/crl.ts';
 import type { CrlRecord } from '../../state/records.ts';

@@ -1,4 +1,5 @@
-/** Which operation a request is, and what it sends, by the rest-json protocol. */
+/** The operation of a request and its input, by the rest-json protocol. */
+// Tests: test/emulator/services/control/control.test.ts
 import { type ReceivedRequest, parseQuery, utf8 } from '../../wire/received.ts';
 import { OPERATIONS, type Operation, type OperationName } from './model.ts';
 import { notSerializable } from './shapes.ts';

@@ -3,6 +3,7 @@
  * model `rolesanywhere` 2018-05-10 as botocore 1.43.11 ships it
  * (https://docs.aws.amazon.com/rolesanywhere/latest/APIReference/Welcome.html).
  */
+// Tests: test/emulator/services/control/clients.test.ts
 import { type StructureShape, type ValueOf, readShape } from './shapes.ts';
 
 const STRING = { type: 'string' } as const;
@@ -91,7 +92,7 @@ export interface Operation {
   readonly path: string;
   /** Members that are taken from the query; all others come from the body. */
   readonly query?: readonly string[] | undefined;
-  /** Of a success; default 200. */
+  /** The HTTP status of a success; default 200. */
   readonly status?: number | undefined;
   readonly input: StructureShape;
 }

@@ -1,4 +1,5 @@
-/** What each operation does. */
+/** The operations, each with the function that performs it. */
+// Tests: test/emulator/services/control/clients.test.ts
 import type { Kind } from '../../state/records.ts';
 import { CRLS, importCrl, updateCrl } from './crls.ts';
 import type { InputOf, OperationName } from './model.ts';

@@ -1,4 +1,5 @@
 /** Profiles, and which attributes of a certificate they make session tags of. */
+// Tests: test/emulator/services/control/control.test.ts
 import { randomUUID } from 'node:crypto';
 import { DEFAULT_MAPPINGS } from '../../certificates/session-tags.ts';
 import type { AttributeMapping, ProfileRecord } from '../../state/records.ts';

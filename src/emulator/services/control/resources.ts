@@ -1,4 +1,5 @@
-/** What the operations have in common over the kinds of things that they are about. */
+/** The parts that the operations on all kinds of resources share. */
+// Tests: test/emulator/services/control/control.test.ts
 import type { Caller } from '../../callers/caller.ts';
 import type { EmulatorContext } from '../context.ts';
 import { Refusal } from '../../wire/refusal.ts';
@@ -10,17 +11,17 @@ import { invalid } from './shapes.ts';
 export interface Call {
   readonly caller: Caller;
   readonly context: EmulatorContext;
-  /** By the emulator's clock, ISO 8601. */
+  /** The time by the emulator's clock, ISO 8601. */
   readonly now: string;
 }
 
-/** What a request came to: the body of the answer, and words for the log. */
+/** The outcome of a request: the body of the answer, and words for the log. */
 export interface Outcome {
   readonly body: object;
   readonly done: string;
 }
 
-/** What every record of these kinds has. */
+/** The members that every record of these kinds has. */
 interface Kept {
   readonly arn: string;
   readonly createdAt: string;
@@ -34,7 +35,7 @@ export interface Resource<R extends Kept> {
   get(state: State, arn: string): R | undefined;
   list(state: State): readonly R[];
   put(state: State, record: R): void;
-  /** In the form of the service model. */
+  /** The record in the form of the service model. */
   detail(record: R): object;
 }
 
@@ -81,7 +82,7 @@ export function checkTags(tags: readonly Tag[] = []): void {
     throw invalid('Tag keys must not begin with aws:, which is reserved');
 }
 
-/** How many there are to a page when a request does not say. */
+/** The size of a page when a request does not give one. */
 const PAGE_SIZE = 50;
 const MAX_PAGE_SIZE = 1000;
 

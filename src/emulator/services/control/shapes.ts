@@ -2,6 +2,7 @@
  * Shapes of the service model: what a member may be, the type that it has when
  * it is, and the words in which the service says that it is not.
  */
+// Tests: test/emulator/services/control/control.test.ts
 import { Refusal } from '../../wire/refusal.ts';
 
 interface StringShape {
@@ -48,7 +49,7 @@ export type Shape = StringShape | IntegerShape | BooleanShape | BlobShape | List
 
 type RequiredOf<S> = S extends { required: readonly (infer N)[] } ? N : never;
 
-/** What a value of a shape is in this program. */
+/** The type that a value of a shape has in this program. */
 export type ValueOf<S> = S extends { type: 'string'; enum: readonly (infer E)[] }
   ? E
   : S extends { type: 'string' }

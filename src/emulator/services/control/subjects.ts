@@ -1,4 +1,5 @@
 /** Subjects: who asked for sessions. Requests make them; nobody else does. */
+// Tests: test/emulator/services/control/control.test.ts
 import type { SubjectRecord } from '../../state/records.ts';
 import { type Resource, idOf } from './resources.ts';
 

@@ -1,4 +1,5 @@
 /** Tags of trust anchors, profiles, CRLs and subjects. */
+// Tests: test/emulator/services/control/control.test.ts
 import { Refusal } from '../../wire/refusal.ts';
 import type { Tag } from '../../state/records.ts';
 import type { State } from '../../state/state.ts';
@@ -18,7 +19,7 @@ export interface Tagged {
   replace(tags: readonly Tag[]): void;
 }
 
-/** What has an ARN, of whatever kind. */
+/** The resource with an ARN, of whatever kind. */
 export function findTagged(state: State, arn: string): Tagged | undefined {
   const type = arn.split(':')[5]?.split('/')[0];
   if (type === TRUST_ANCHORS.type) return tagged(TRUST_ANCHORS, state, arn);

@@ -1,4 +1,5 @@
 /** Trust anchors, and when to be told that certificates end. */
+// Tests: test/emulator/services/control/control.test.ts
 import { randomUUID } from 'node:crypto';
 import type { NotificationSetting, TrustAnchorRecord } from '../../state/records.ts';
 import { anchorProblem } from '../../certificates/anchors.ts';
@@ -27,7 +28,7 @@ export const TRUST_ANCHORS: Resource<TrustAnchorRecord> = {
   }),
 };
 
-/** What holds of an anchor whose settings say nothing else: User Guide, "Customize notification settings". */
+/** The settings of an anchor that has none of its own: User Guide, "Customize notification settings". */
 const DEFAULT_SETTINGS: readonly NotificationSetting[] = [
   {
     enabled: true,

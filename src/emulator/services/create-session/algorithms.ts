@@ -1,9 +1,10 @@
 /** The algorithms of SigV4-X509: IAM Roles Anywhere User Guide, "Signing process". */
+// Tests: test/emulator/services/create-session/signature.test.ts
 import { type KeyObject, verify } from 'node:crypto';
 import type { Certificate } from '../../certificates/certificate.ts';
 
 interface Algorithm {
-  /** Why a key cannot be used with it, or undefined. */
+  /** The reason why a key cannot be used with it, or undefined. */
   keyProblem(key: KeyObject): string | undefined;
   verify(key: KeyObject, message: Buffer, signature: Buffer): boolean;
 }
@@ -13,7 +14,7 @@ const CURVES = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 
 const ML_DSA = 'AWS4-X509-MLDSA';
 
-/** By the name in the Authorization header; ML-DSA, for which not every Node has a KeyObject, is apart. */
+/** The algorithms by their names in the Authorization header. ML-DSA is apart: not every Node has a KeyObject for it. */
 const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map([
   [
     'AWS4-X509-RSA-SHA256',
@@ -34,7 +35,7 @@ const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map([
   ],
 ]);
 
-/** Why a certificate's key cannot have signed with this algorithm, or undefined. */
+/** The reason why a certificate's key cannot have signed with this algorithm, or undefined. */
 export function algorithmProblem(name: string, { publicKey, mlDsaKey }: Certificate): string | undefined {
   if (name === ML_DSA) return mlDsaKey === undefined ? 'the key is not of type ML-DSA' : undefined;
   if (mlDsaKey !== undefined) return `the key is of type ML-DSA, and the algorithm ${name}`;

@@ -1,8 +1,8 @@
 /**
  * CreateSession, verified as the service documents it: IAM Roles Anywhere User
- * Guide, "Authentication", "Signing process" and "CreateSession". Texts of
- * refusals are the service's where one is known; what it says of a certificate
- * that expired, for one, is not.
+ * Guide, "Authentication", "Signing process" and "CreateSession". The texts of
+ * refusals are the service's where they are known. That of an expired
+ * certificate, for one, is not.
  */
 import type { Answer, Granted } from '../../wire/answer.ts';
 import { type Assumption, actionsOf, trustDecision } from '../../policy/assume.ts';
@@ -199,7 +199,7 @@ function assume(
   }
 }
 
-/** What the service adds when attributes were left out that the policy may have asked for. */
+/** The words that the service adds when it left out attributes that the policy may have asked for. */
 function dropped(unmapped: SessionTags['unmapped']): string {
   const parts = Object.entries(unmapped).map(([field, specifiers]) => `${field}: [${specifiers.join(', ')}]`);
   return Object.values(unmapped).some((specifiers) => specifiers.length > 0)

@@ -1,4 +1,5 @@
 /** The parameters of CreateSession, by the rules of the service's model. */
+// Tests: test/emulator/services/create-session/create-session.test.ts
 import { type ReceivedRequest, parseQuery, utf8 } from '../../wire/received.ts';
 import { Refusal } from '../../wire/refusal.ts';
 

@@ -1,4 +1,4 @@
-/** Who sent a CreateSession request: its certificates, and the proof that it comes from the leaf's key. */
+/** The sender of a CreateSession request: its certificates, and the proof that the leaf's key signed it. */
 import { type Certificate, decodeBase64, readCertificate } from '../../certificates/certificate.ts';
 import { MAX_CHAIN_CERTIFICATES } from '../../certificates/path.ts';
 import { type ReceivedRequest, singleHeader } from '../../wire/received.ts';
@@ -15,7 +15,7 @@ import {
 } from '../../wire/signature-v4.ts';
 import { algorithmProblem, verifySignature } from './algorithms.ts';
 
-/** How far a request's time may be from the service's. Not documented; 5 minutes is what IAM says of SigV4 at large. */
+/** The difference that a request's time may have from the service's. It is not documented; IAM says 5 minutes of SigV4 at large. */
 const DATE_WINDOW_MS = 5 * 60_000;
 
 const invalidSignature: Refuse = (reason, compared) =>

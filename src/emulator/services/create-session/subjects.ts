@@ -1,4 +1,5 @@
-/** Who was seen: the subjects of the certificates that came with CreateSession. */
+/** Subjects: those of the certificates that came with CreateSession. */
+// Tests: test/emulator/services/control/control.test.ts
 import { createHash } from 'node:crypto';
 import { type Certificate, hexSerial, toPem } from '../../certificates/certificate.ts';
 import type { Sighting, TrustAnchorRecord } from '../../state/records.ts';

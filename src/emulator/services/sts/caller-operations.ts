@@ -1,4 +1,5 @@
 /** GetCallerIdentity and GetSessionToken: STS API Reference. */
+// Tests: test/emulator/services/sts/sts.test.ts
 import type { Granted } from '../../wire/answer.ts';
 import type { Caller } from '../../callers/caller.ts';
 import type { RequestContext } from '../context.ts';

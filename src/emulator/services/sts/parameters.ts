@@ -1,4 +1,5 @@
 /** Parameters of STS's operations, by the rules of its service model (2011-06-15). */
+// Tests: test/emulator/services/sts/assume-role.test.ts
 import { Refusal } from '../../wire/refusal.ts';
 import { isTagKey, isTagValue } from '../../policy/tags.ts';
 
@@ -76,7 +77,7 @@ function members(parameters: StsParameters, name: string, suffix = ''): string[]
   }
 }
 
-/** What a request makes of session policies. */
+/** The session policies of a request. */
 export interface SessionPolicies {
   readonly policies: readonly string[];
   readonly policyArns: readonly string[];

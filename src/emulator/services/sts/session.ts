@@ -1,4 +1,5 @@
 /** The session at the end of AssumeRole and AssumeRoleWithWebIdentity. */
+// Tests: test/emulator/services/sts/assume-role.test.ts
 import { packedPolicySize } from '../../policy/packed-size.ts';
 import type { RequestContext } from '../context.ts';
 import { PolicyError, parsePolicy } from '../../policy/document.ts';

@@ -1,4 +1,5 @@
 /** Answers of the query protocol. */
+// Tests: test/emulator/services/sts/sts.test.ts
 import type { Answer } from '../../wire/answer.ts';
 import type { RefusalDetails } from '../../wire/refusal.ts';
 import { type Credentials, isoSeconds } from '../../callers/sessions.ts';
