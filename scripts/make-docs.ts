@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { describeFlag, groupOf, label } from '../src/options/describe.ts';
-import { COMMANDS, COMMON, commandRow, flagRow, isCommand, isFlag } from '../src/options/flags.ts';
+import { COMMANDS, commandRow, flagRow, isCommand, isCommon, isFlag } from '../src/options/flags.ts';
 import type { CommandName, FlagName } from '../src/options/flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP, FLAG_HELP, GROUPS } from '../src/options/help.ts';
 import { variableOf } from '../src/options/config/sources.ts';
@@ -80,7 +80,7 @@ function sentence(notes: readonly string[]): string {
 
 function flagLine(flag: FlagName): string {
   const variable = variableOf(flag);
-  const every = COMMON.includes(flag) ? ' Every command takes it.' : '';
+  const every = isCommon(flag) ? ' Every command takes it.' : '';
   return `| \`--${label(flag)}\` | ${cell(`${describeFlag(flag)}.${every}`)} | ${variable === undefined ? '' : `\`${variable}\``} |`;
 }
 

@@ -5,8 +5,7 @@ import { describeOrigin } from '../options/config/sources.ts';
 import type { Setting } from '../options/config/sources.ts';
 import { joinWords } from '../options/config/words.ts';
 import { flagRow } from '../options/flags.ts';
-import type { FlagName } from '../options/flags.ts';
-import type { FlagValue } from './command.ts';
+import type { FlagName, FlagValue } from '../options/flags.ts';
 
 /** Flags about the output itself. */
 const SILENT: ReadonlySet<FlagName> = new Set(['print-config']);

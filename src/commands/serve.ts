@@ -4,7 +4,6 @@ import { systemClock } from '../platform/clock.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
 import { renewalAt } from '../credentials/refresh-policy.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { createLog } from '../platform/log.ts';
 import type { Log } from '../platform/log.ts';
 import { isChained } from '../options/flags.ts';
 import { DEFAULT_HOP_LIMIT, serveOptions } from '../options/serve.ts';
@@ -39,12 +38,7 @@ const DRAIN_MS = 5000;
 export const run: RunCommand = async (flags, io) => {
   checkFileFlags(flags);
   const options = serveOptions(flags, io.env);
-  const json = options.logFormat === undefined ? io.stderrIsTerminal?.() !== true : options.logFormat === 'json';
-  const log = createLog({
-    write: (line) => io.stderr(line),
-    format: json ? 'json' : 'text',
-    level: flags['debug'] === true ? 'debug' : 'info',
-  });
+  const { log } = io;
   const cleanup = new Cleanup(log);
   const stopping = new AbortController();
   const stopped = io.stop().then(() => stopping.abort());

@@ -4,7 +4,9 @@
  * run, so it holds what a parser needs and nothing more: words for people are
  * in help.ts, under the same names.
  */
-import type { FlagValue, FlagValues } from '../commands/command.ts';
+
+/** A flag's value. Lists are flags that may be repeated; flag-values.ts has the type of each flag's own. */
+export type FlagValue = string | number | boolean | readonly string[];
 
 /** How a flag's value is read. `list`: text, and each repeat adds one. */
 export type FlagKind = 'text' | 'boolean' | 'integer' | 'list';
@@ -129,6 +131,7 @@ export const FLAGS = {
   'print-config': { kind: 'text', choices: ['text', 'json'], bare: 'text' },
   compat: boolean,
   debug: boolean,
+  'log-level': { kind: 'text', choices: ['error', 'warn', 'info', 'debug'] },
   help: boolean,
   version: boolean,
 } as const satisfies Record<string, FlagRow>;
@@ -136,26 +139,27 @@ export const FLAGS = {
 export type FlagName = keyof typeof FLAGS;
 
 /** Flags that every command takes. */
-export const COMMON: readonly FlagName[] = [
+export const COMMON = [
   'config-profile',
   'print-config',
   'compat',
   'debug',
+  'log-level',
   'log-format',
   'help',
   'version',
-];
+] as const satisfies readonly FlagName[];
 
-const STORE: readonly FlagName[] = [
+const STORE = [
   'cert-selector',
   'system-store-name',
   'pkcs11-lib',
   'pkcs11-pin-file',
   'pkcs11-allow-pin-command',
   'pkcs11-allow-low-pin-count',
-];
+] as const satisfies readonly FlagName[];
 
-const KEY: readonly FlagName[] = [
+const KEY = [
   ...STORE,
   'certificate',
   'private-key',
@@ -167,10 +171,10 @@ const KEY: readonly FlagName[] = [
   'pkcs8-password-file',
   'pkcs12-password',
   'pkcs12-password-file',
-];
+] as const satisfies readonly FlagName[];
 
 /** What it takes to go on to other roles. */
-export const CHAIN: readonly FlagName[] = [
+export const CHAIN = [
   'assume-role-arn',
   'assume-role-session-name',
   'assume-role-duration',
@@ -184,10 +188,10 @@ export const CHAIN: readonly FlagName[] = [
   'mfa-token',
   'mfa-command',
   'sts-endpoint',
-];
+] as const satisfies readonly FlagName[];
 
 /** How any service is reached. */
-const NETWORK: readonly FlagName[] = [
+const NETWORK = [
   'ca-bundle',
   'no-verify-ssl',
   'ca-store',
@@ -198,10 +202,10 @@ const NETWORK: readonly FlagName[] = [
   'max-attempts',
   'connect-timeout',
   'timeout',
-];
+] as const satisfies readonly FlagName[];
 
 /** What every command takes that obtains credentials. */
-const VENDING: readonly FlagName[] = [
+const VENDING = [
   ...KEY,
   'intermediates',
   'skip-checks',
@@ -216,7 +220,7 @@ const VENDING: readonly FlagName[] = [
   'use-dualstack',
   ...NETWORK,
   ...CHAIN,
-];
+] as const satisfies readonly FlagName[];
 
 export interface CommandRow {
   readonly flags: readonly FlagName[];
@@ -378,13 +382,18 @@ export function choicesOf(name: FlagName, command: CommandName | undefined): rea
 }
 
 /** Whether a line goes on to other roles, or says that it means to. */
-export function isChained(flags: FlagValues): boolean {
+export function isChained(flags: Readonly<Partial<Record<FlagName, FlagValue>>>): boolean {
   return CHAIN.some((name) => name !== 'sts-endpoint' && flags[name] !== undefined);
+}
+
+/** Whether every command takes the flag `name`. */
+export function isCommon(name: FlagName): boolean {
+  return COMMON.some((common) => common === name);
 }
 
 /** Whether `command` takes the flag `name`. */
 export function takesFlag(command: CommandName, name: FlagName): boolean {
-  return COMMON.includes(name) || commandRow(command).flags.includes(name);
+  return isCommon(name) || commandRow(command).flags.includes(name);
 }
 
 /** The flags of a command, its own first. */

@@ -319,7 +319,15 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'FORMAT',
     text: 'form of what is said on standard error; text when left out, for serve json when that is no terminal',
   },
-  debug: { group: 'General', text: 'say on standard error what is being done; never shows secrets' },
+  'log-level': {
+    group: 'General',
+    value: 'LEVEL',
+    text: 'say no more on standard error than this: with error, a run that succeeds is silent; info when left out',
+  },
+  debug: {
+    group: 'General',
+    text: 'say on standard error what is being done, as --log-level debug does; never shows secrets',
+  },
   help: { group: 'General', text: 'show help; also -h' },
   version: { group: 'General', text: 'show the version' },
 };

@@ -6,7 +6,7 @@
  * A key overrides the flag of its name for this role alone; `token-file` gives
  * the role a token of its own.
  */
-import type { FlagValues } from '../commands/command.ts';
+import type { FlagValues } from './flag-values.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { refuseUnknownKeys } from './unknown-key.ts';
 import { vendingOptions } from './vending.ts';

@@ -3,10 +3,9 @@
  * environment and a profile of the AWS config file. Names and forms follow
  * from the table of flags.
  */
-import type { FlagValue } from '../../commands/command.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
-import type { CommandName, FlagName } from '../flags.ts';
+import type { CommandName, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
 import { badValue } from '../problems.ts';
 import { nearest } from '../suggest.ts';
