@@ -20,7 +20,9 @@ import { type WorldSource, openWorld } from './world/source.ts';
 
 export type { Verdict } from './wire/answer.ts';
 
-export interface EmulatorOptions extends Partial<WorldOptions> {
+export interface EmulatorOptions extends Omit<WorldOptions, 'trustAnchors'> {
+  /** The trust anchors, without which there must be a world file. */
+  trustAnchors?: WorldOptions['trustAnchors'] | undefined;
   /** A YAML or JSON file that describes the world, in place of the members that do; read again when it changes. */
   worldFile?: string | undefined;
   /**

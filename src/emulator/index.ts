@@ -2,7 +2,7 @@
  * The emulator as a library: a local IAM Roles Anywhere, STS and control plane
  * for tests of programs that use them.
  */
-// Tests: test/emulator/world/command.test.ts
+// Tests: test/package/emulator-example.test.ts
 export { startEmulator } from './emulator.ts';
 export type { Emulator, EmulatorOptions, Verdict } from './emulator.ts';
 export { createAuthority } from './certificates/authority.ts';

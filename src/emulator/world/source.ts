@@ -16,7 +16,10 @@ export async function openWorld({
   worldFile: path,
   trustAnchors,
   ...rest
-}: Partial<WorldOptions> & { worldFile?: string | undefined }): Promise<WorldSource> {
+}: Omit<WorldOptions, 'trustAnchors'> & {
+  trustAnchors?: WorldOptions['trustAnchors'] | undefined;
+  worldFile?: string | undefined;
+}): Promise<WorldSource> {
   if (path === undefined) {
     if (trustAnchors === undefined)
       throw new RolesAnywhereError('ERR_USAGE', 'the emulator has no trust anchor', {

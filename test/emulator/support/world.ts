@@ -1,5 +1,6 @@
+import 'reflect-metadata';
 import { KeyObject } from 'node:crypto';
-import type * as x509 from '@peculiar/x509';
+import * as x509 from '@peculiar/x509';
 import {
   type Authority,
   type KeyKind,
@@ -44,6 +45,26 @@ export async function makeClient(
     ...rest,
   });
   return { certificate, key: KeyObject.from(keys.privateKey) };
+}
+
+/** A TLS server on the loopback, valid at any time: TLS goes by the system's clock. All in PEM. */
+export async function makeServer(): Promise<{ ca: string; cert: string; key: string }> {
+  const anyTime = { notBefore: new Date(0), notAfter: new Date('2049-01-01') };
+  const issuer = await makeAuthority('TLS root', anyTime);
+  const { certificate, key } = await makeClient(issuer, {
+    subject: 'CN=localhost',
+    extensions: [
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }]),
+    ],
+    ...anyTime,
+  });
+  return {
+    ca: certificatePem(issuer.certificate),
+    cert: certificatePem(certificate),
+    key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
 }
 
 /** The emulator with its clock at {@link NOW}, trusting `root`. */
