@@ -75,7 +75,7 @@ describe('the command emulator', () => {
     const { ready } = await command({ 'trust-anchor': [anchor, anchor], ...tls });
     expect(ready).toMatchObject({
       tlsUrl: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/),
-      trustAnchorArns: [ARNS.trustAnchorArn, ARNS.trustAnchorArn.replace(/.$/, '3')],
+      trustAnchorArns: [ARNS.trustAnchorArn, ARNS.trustAnchorArn.replace(/.$/, '2')],
     });
   });
 

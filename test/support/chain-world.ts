@@ -32,7 +32,7 @@ export function mfaCode(device: keyof typeof MFA): string {
 export function startChainEmulator(options: Partial<EmulatorOptions> = {}): Promise<Emulator> {
   return startTestEmulator({
     roles: [
-      { arn: `arn:aws:iam::${ACCOUNT}:role/Demo`, maxSessionDuration: 43_200 },
+      { arn: `arn:aws:iam::${ACCOUNT}:role/Workload`, maxSessionDuration: 43_200 },
       {
         arn: FIRST,
         trustPolicy: policy(

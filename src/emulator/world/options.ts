@@ -18,8 +18,8 @@ export interface CrlOptions {
 
 export interface TrustAnchorOptions {
   /**
-   * Default: `arn:aws:rolesanywhere:REGION:123456789012:trust-anchor/22222222-2222-2222-2222-222222222222`;
-   * the next anchor's ends in 3, and so on.
+   * Default: `arn:aws:rolesanywhere:REGION:123456789012:trust-anchor/11111111-1111-1111-1111-111111111111`;
+   * the next anchor's ends in 2, and so on.
    */
   arn?: string | undefined;
   /** For people; default the subject of the first certificate. */
@@ -118,11 +118,11 @@ export interface WorldOptions {
   region?: string | undefined;
   trustAnchors: readonly TrustAnchorOptions[];
   /**
-   * Default: `arn:aws:rolesanywhere:REGION:123456789012:profile/11111111-1111-1111-1111-111111111111`, which
+   * Default: `arn:aws:rolesanywhere:REGION:123456789012:profile/22222222-2222-2222-2222-222222222222`, which
    * holds every role and accepts session names.
    */
   profiles?: readonly ProfileOptions[] | undefined;
-  /** Default: `arn:aws:iam::123456789012:role/Demo`. */
+  /** Default: `arn:aws:iam::123456789012:role/Workload`. */
   roles?: readonly RoleOptions[] | undefined;
   /**
    * Default: `arn:aws:iam::123456789012:user/admin` with the access key of AWS's documentation,

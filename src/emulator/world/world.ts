@@ -42,7 +42,7 @@ export type * from './options.ts';
 /** The account of what says no other. */
 const ACCOUNT = '123456789012';
 
-const FIRST_ANCHOR_ID = 222_222_222_222;
+const FIRST_ANCHOR_ID = 111_111_111_111;
 const MAX_ROLES = 250;
 
 const DEFAULT_USER: UserOptions = {
@@ -59,10 +59,10 @@ const DEFAULT_USER: UserOptions = {
  */
 export function createWorld({ region = 'us-east-1', trustAnchors, ...options }: WorldOptions, now: Date): RecordSet {
   const at = now.toISOString();
-  const roles = (options.roles ?? [{ arn: `arn:aws:iam::${ACCOUNT}:role/Demo` }]).map(createRole);
+  const roles = (options.roles ?? [{ arn: `arn:aws:iam::${ACCOUNT}:role/Workload` }]).map(createRole);
   const profiles = options.profiles ?? [
     {
-      arn: `arn:aws:rolesanywhere:${region}:${ACCOUNT}:profile/11111111-1111-1111-1111-111111111111`,
+      arn: `arn:aws:rolesanywhere:${region}:${ACCOUNT}:profile/22222222-2222-2222-2222-222222222222`,
       name: 'default',
       roleArns: roles.map(({ arn }) => arn),
       acceptRoleSessionName: true,
@@ -102,7 +102,7 @@ function createAnchor(given: TrustAnchorOptions, index: number, region: string, 
   const { certificates, enabled = true, notificationSettings = [], tags } = given;
   const arn =
     given.arn ??
-    `arn:aws:rolesanywhere:${region}:${ACCOUNT}:trust-anchor/22222222-2222-2222-2222-${FIRST_ANCHOR_ID + index}`;
+    `arn:aws:rolesanywhere:${region}:${ACCOUNT}:trust-anchor/11111111-1111-1111-1111-${FIRST_ANCHOR_ID + index}`;
   checkArn(arn, 'trust-anchor', region);
   const problem = anchorProblem(certificates);
   if ('problem' in problem)

@@ -48,7 +48,7 @@ describe('the federation endpoint', () => {
     const { SigninToken } = JSON.parse(body) as { SigninToken: string };
     const reply = await ask({ Action: 'login', Issuer: 'me', Destination: CONSOLE, SigninToken });
     expect(reply).toMatchObject({ status: 302, headers: { location: CONSOLE } });
-    expect(reason()).toBe('login of arn:aws:sts::123456789012:assumed-role/Demo/f0e1d2c3b4a596');
+    expect(reason()).toBe('login of arn:aws:sts::123456789012:assumed-role/Workload/f0e1d2c3b4a596');
     expect(JSON.stringify(emulator.verdicts)).not.toContain(SigninToken);
   });
 

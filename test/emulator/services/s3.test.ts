@@ -14,10 +14,10 @@ beforeAll(async () => {
   emulator = await startWith(root, {
     now: () => now,
     profiles: [
-      { arn: profile('1'), roleArns: ['arn:aws:iam::123456789012:role/Demo'] },
+      { arn: profile('2'), roleArns: ['arn:aws:iam::123456789012:role/Workload'] },
       {
         arn: profile('4'),
-        roleArns: ['arn:aws:iam::123456789012:role/Demo'],
+        roleArns: ['arn:aws:iam::123456789012:role/Workload'],
         sessionPolicy: {
           Version: '2012-10-17',
           Statement: [{ Effect: 'Allow', Action: 's3:GetObject', Resource: '*' }],
@@ -25,7 +25,7 @@ beforeAll(async () => {
       },
       {
         arn: profile('5'),
-        roleArns: ['arn:aws:iam::123456789012:role/Demo'],
+        roleArns: ['arn:aws:iam::123456789012:role/Workload'],
         managedPolicyArns: ['arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess'],
       },
     ],
@@ -59,7 +59,7 @@ const ofProfile = (digit: string) =>
   vend(emulator, alice, {
     change: (request) => {
       request.query = request.query.replace(
-        /profile%2F[1-]+/,
+        /profile%2F[2-]+/,
         encodeURIComponent(profile(digit)).replace(/^.*(?=profile)/, ''),
       );
     },
@@ -82,7 +82,7 @@ describe('ListBuckets', () => {
       code: 'AccessDenied',
       status: 403,
       message:
-        'User: arn:aws:sts::123456789012:assumed-role/Demo/f0e1d2c3b4a596 is not authorized to perform: s3:ListAllMyBuckets',
+        'User: arn:aws:sts::123456789012:assumed-role/Workload/f0e1d2c3b4a596 is not authorized to perform: s3:ListAllMyBuckets',
       reason: expect.stringContaining("the session's policies: nothing allows s3:ListAllMyBuckets"),
     });
   });

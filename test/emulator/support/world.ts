@@ -78,9 +78,9 @@ export async function startWith(root: Authority, options: Partial<EmulatorOption
 
 /** The ARNs of the built-in world, which are documented and must not change. */
 export const ARNS = {
-  trustAnchorArn: 'arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/22222222-2222-2222-2222-222222222222',
-  profileArn: 'arn:aws:rolesanywhere:us-east-1:123456789012:profile/11111111-1111-1111-1111-111111111111',
-  roleArn: 'arn:aws:iam::123456789012:role/Demo',
+  trustAnchorArn: 'arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/11111111-1111-1111-1111-111111111111',
+  profileArn: 'arn:aws:rolesanywhere:us-east-1:123456789012:profile/22222222-2222-2222-2222-222222222222',
+  roleArn: 'arn:aws:iam::123456789012:role/Workload',
 } as const;
 
 export { certificatePem };

@@ -279,7 +279,7 @@ describe('a state directory', () => {
     await status(first);
     const second = await restart({ stateDir });
     const identity = await stsClient(second, session).send(new GetCallerIdentityCommand({}));
-    expect(identity.Arn).toBe('arn:aws:sts::123456789012:assumed-role/Demo/f0e1d2c3b4a596');
+    expect(identity.Arn).toBe('arn:aws:sts::123456789012:assumed-role/Workload/f0e1d2c3b4a596');
     expect(second.state.list('subjects')).toHaveLength(1);
     await expect(assume(second, session, { RoleArn: `${ARNS.roleArn}2` })).rejects.toThrow(/not authorized/);
   });
@@ -291,7 +291,7 @@ describe('a state directory', () => {
     await first.close();
     writeFileSync(file, stringify(withRoles(role(`${ARNS.roleArn}2`), role(`${ARNS.roleArn}3`))));
     const second = await restart({ stateDir });
-    expect(second.state.list('roles').map(({ name }) => name)).toEqual(['Demo2', 'Demo3']);
+    expect(second.state.list('roles').map(({ name }) => name)).toEqual(['Workload2', 'Workload3']);
   });
 
   it('holds no session token and no secret of a session', async () => {

@@ -5,9 +5,9 @@ import { type Emulator, startEmulator } from '../../../../src/emulator/emulator.
 import { PKI } from '../../../support/cli.ts';
 import { type Json, signedCall } from './drivers.ts';
 
-const PROFILE = '/profile/11111111-1111-1111-1111-111111111111';
+const PROFILE = '/profile/22222222-2222-2222-2222-222222222222';
 const NOWHERE = '99999999-9999-9999-9999-999999999999';
-const ROLE = 'arn:aws:iam::123456789012:role/Demo';
+const ROLE = 'arn:aws:iam::123456789012:role/Workload';
 
 /** A user who may look, and one who may do some things to what has a tag. */
 const READER = { accessKeyId: 'AKIAREADER0000000000', secretAccessKey: 'secret of the reader' };
@@ -54,7 +54,7 @@ const anchorOf = (x509CertificateData: string, changes: Json = {}) =>
   });
 const tagsOf = (count: number, prefix = 'key') =>
   Array.from({ length: count }, (_, index) => ({ key: `${prefix}${index}`, value: '' }));
-const trustAnchorId = '22222222-2222-2222-2222-222222222222';
+const trustAnchorId = '11111111-1111-1111-1111-111111111111';
 const trustAnchorArn = `arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/${trustAnchorId}`;
 const importCrl = (crlData: unknown, changes: Json = {}) =>
   call('POST', '/crls', { name: 'a', crlData, trustAnchorArn, ...changes });
@@ -157,7 +157,7 @@ describe('input beyond the model is refused', () => {
     [
       'a specifier that is none',
       () =>
-        call('PUT', `/profiles/${NOWHERE.replaceAll('9', '1')}/mappings`, {
+        call('PUT', `/profiles/${NOWHERE.replaceAll('9', '2')}/mappings`, {
           certificateField: 'x509SAN',
           mappingRules: [{ specifier: '*' }],
         }),
@@ -281,7 +281,7 @@ describe('what there is', () => {
   });
 
   it('loses a field of its mappings when that is deleted without specifiers', async () => {
-    const id = '11111111-1111-1111-1111-111111111111';
+    const id = '22222222-2222-2222-2222-222222222222';
     const query = { certificateField: 'x509Issuer' };
     const { body } = await signedCall(emulator.url, { method: 'DELETE', path: `/profiles/${id}/mappings`, query });
     const { attributeMappings } = body['profile'] as { attributeMappings: { certificateField: string }[] };

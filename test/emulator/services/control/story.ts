@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { PKI, runCli } from '../../../support/cli.ts';
 import type { Driver, Json } from './drivers.ts';
 
-const ROLE_ARN = 'arn:aws:iam::123456789012:role/Demo';
+const ROLE_ARN = 'arn:aws:iam::123456789012:role/Workload';
 const ROOT_PEM = readFileSync(`${PKI}root.pem`, 'utf8');
 
 interface Made {

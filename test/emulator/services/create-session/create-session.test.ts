@@ -67,7 +67,7 @@ describe('the answer', () => {
       credentialSet: [
         {
           assumedRoleUser: {
-            arn: 'arn:aws:sts::123456789012:assumed-role/Demo/f0e1d2c3b4a596',
+            arn: 'arn:aws:sts::123456789012:assumed-role/Workload/f0e1d2c3b4a596',
             assumedRoleId: expect.stringMatching(/^AROA[A-Z2-7]{17}:f0e1d2c3b4a596$/),
           },
           credentials: {
@@ -383,7 +383,7 @@ describe('the parameters', () => {
   it('may name the session, when the profile lets them', async () => {
     const change = withBody({ roleSessionName: 'a+b=c,d.e@f-g' });
     const { reply } = await ask(alice, { change });
-    expect(reply.body).toContain('assumed-role/Demo/a+b=c,d.e@f-g"');
+    expect(reply.body).toContain('assumed-role/Workload/a+b=c,d.e@f-g"');
     const profiles = [{ arn: ARNS.profileArn, roleArns: [ARNS.roleArn] }];
     expect(await askOf({ profiles }, change)).toMatchObject({
       status: 403,
@@ -417,7 +417,7 @@ describe('the parameters', () => {
 
 /** Names the second trust anchor. */
 function second(request: Draft): void {
-  request.query = request.query.replace(/2$/, '3');
+  request.query = request.query.replace(/1$/, '2');
 }
 
 describe('a world', () => {
@@ -461,7 +461,7 @@ describe('a world', () => {
     const to = await startWith(root, {
       trustAnchors: [root, other].map(({ certificate }) => ({ certificates: certificatePem(certificate) })),
     });
-    expect(to.trustAnchorArns).toEqual([ARNS.trustAnchorArn, ARNS.trustAnchorArn.replace(/.$/, '3')]);
+    expect(to.trustAnchorArns).toEqual([ARNS.trustAnchorArn, ARNS.trustAnchorArn.replace(/.$/, '2')]);
     const client = await makeClient(other);
     expect(await ask(client, { to })).toMatchObject({ status: 403, message: UNTRUSTED });
     expect(await ask(client, { to, change: second })).toMatchObject({ status: 201 });

@@ -57,7 +57,7 @@ describe('a signed request', () => {
       const client = await makeClient(intermediate, { kind });
       const good = await exchange({ client });
       expect(good.verdict?.reason).toMatch(
-        /^"CN=Alice, OU=Tests" became arn:aws:sts::123456789012:assumed-role\/Demo\//,
+        /^"CN=Alice, OU=Tests" became arn:aws:sts::123456789012:assumed-role\/Workload\//,
       );
       expect(good.reply.status).toBe(201);
       await assertProperty(
@@ -135,7 +135,7 @@ describe('a request that was changed after it was signed is refused', () => {
   it.each<[string, (message: Message) => unknown, string | RegExp]>([
     [
       'a value in the query',
-      (request) => (request.query = request.query.replace('role%2FDemo', 'role%2FAdmin')),
+      (request) => (request.query = request.query.replace('role%2FWorkload', 'role%2FAdmin')),
       WRONG,
     ],
     ['a name in the query', (request) => (request.query = request.query.replace('roleArn', 'RoleArn')), WRONG],

@@ -159,7 +159,7 @@ describe('the trust policy', () => {
     expect(await refused(name, input)).toMatchObject({
       code: 'AccessDenied',
       status: 403,
-      message: `User: arn:aws:sts::123456789012:assumed-role/Demo/f0e1d2c3b4a596 is not authorized to perform: ${action} on resource: ${ACCOUNT}:role/${name}`,
+      message: `User: arn:aws:sts::123456789012:assumed-role/Workload/f0e1d2c3b4a596 is not authorized to perform: ${action} on resource: ${ACCOUNT}:role/${name}`,
       reason: expect.stringContaining(reason),
     });
   });
@@ -369,7 +369,7 @@ describe('MFA', () => {
     [
       "another's device",
       { SerialNumber: OWN_DEVICE, TokenCode: '123456' },
-      'is not arn:aws:iam::123456789012:role/Demo',
+      'is not arn:aws:iam::123456789012:role/Workload',
     ],
     ['a code without a device', { TokenCode: '123456' }, 'SerialNumber was not sent'],
     ['a device without a code', { SerialNumber: DEVICE }, 'TokenCode was not sent'],

@@ -22,7 +22,7 @@ interface Credentials {
 }
 
 const FORM = 'Action=GetCallerIdentity&Version=2011-06-15';
-const ARN = 'arn:aws:sts::123456789012:assumed-role/Demo/f0e1d2c3b4a596';
+const ARN = 'arn:aws:sts::123456789012:assumed-role/Workload/f0e1d2c3b4a596';
 const WRONG = 'the signature is not that of the secret access key over this request';
 
 let emulator: Emulator;
