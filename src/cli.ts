@@ -98,8 +98,8 @@ async function parseOutside(tokens: readonly string[]): Promise<Parsed | undefin
 
 /** Reads a line that is not an ordinary one: to a command to run, or, when help was all that it takes, to an exit status. */
 async function parseAnything(tokens: readonly string[]): Promise<Parsed | number> {
-  const { parseFully } = await import('./options/yargs.ts');
-  const outcome = await parseFully(tokens, { program, compat: isHelper, columns: process.stdout.columns });
+  const { parseAny } = await import('./options/any-line.ts');
+  const outcome = await parseAny(tokens, { program, compat: isHelper, columns: process.stdout.columns });
   if (outcome.kind === 'run') return outcome.parsed;
   if (outcome.kind === 'version') return { command: 'version', flags: {}, args: [], compat: false };
   if (outcome.kind === 'help') {

@@ -8,7 +8,7 @@ import type { RunCommand } from './command.ts';
 /** What scripts call, followed by the words of the line, the one to complete last. */
 const ASK = 'candidates';
 
-export const run: RunCommand = async (_flags, io) => {
+export const run: RunCommand<'completion'> = async (_flags, io) => {
   const { args, env, program } = io;
   const [what, ...words] = args;
   if (what === ASK) {

@@ -1,6 +1,6 @@
 /**
- * The one table of flags and commands. Both parsers, the help, and what is
- * generated from them are made from these rows. It is on the path of every
+ * The one table of flags and commands. The parser, the types of its values, the
+ * help and the documentation follow from these rows. It is on the path of every
  * run, so it holds what a parser needs and nothing more: words for people are
  * in help.ts, under the same names.
  */

@@ -28,7 +28,7 @@ export interface Line {
 }
 
 /** The values of the flags that were given, empty ones among them. */
-export type Given = Readonly<Partial<Record<FlagName, FlagValue>>>;
+export type Given = { readonly [F in FlagName]?: FlagValue | undefined };
 
 /** A line that a command can run with. */
 export interface Parsed {
@@ -160,7 +160,7 @@ function isEmpty(value: FlagValue): boolean {
 
 /**
  * Reads an ordinary line, on which everything is right. Anything else gives
- * undefined: the parser in yargs.ts then decides, reports and helps.
+ * undefined: any-line.ts then decides what it comes to.
  *
  * @param compat whether the program was called as `aws_signing_helper`
  */

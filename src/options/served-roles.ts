@@ -6,7 +6,7 @@
  * A key overrides the flag of its name for this role alone; `token-file` gives
  * the role a token of its own.
  */
-import type { FlagValues } from './flag-values.ts';
+import type { FlagsOf } from './flag-values.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { refuseUnknownKeys } from './unknown-key.ts';
 import { vendingOptions } from './vending.ts';
@@ -18,6 +18,8 @@ const KEYS = [...OVERRIDES, 'token-file'] as const;
 export const ROLE_KEYS: readonly string[] = KEYS;
 type Key = (typeof KEYS)[number];
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /** One role to serve. */
 export interface RoleOptions {
   /** In paths. Unique. */
@@ -25,7 +27,7 @@ export interface RoleOptions {
   /** Its own; identity and trust are the same for all. */
   readonly vending: VendingOptions;
   /** Where to write a token that is good for this role alone, and without which it is not given. */
-  readonly tokenFile?: string;
+  readonly tokenFile?: string | undefined;
 }
 
 /** What a role's name may be: characters that a path, a metrics label and a URL take as they are. */
@@ -41,13 +43,11 @@ const HINT = `it is [NAME=]ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`)
  *
  * @throws RolesAnywhereError of class `usage`
  */
-export function servedRoles(flags: FlagValues, env: Readonly<Record<string, string | undefined>>): RoleOptions[] {
-  const roles: RoleOptions[] = [];
-  const roleArn = flags['role-arn'];
-  if (typeof roleArn === 'string' && roleArn !== '')
-    roles.push({ name: lastSegment(roleArn), vending: vendingOptions(flags, env) });
-  const repeated = flags['role'];
-  for (const text of typeof repeated === 'object' ? repeated : []) roles.push(readRole(text, flags, env));
+export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RoleOptions[] {
+  const { 'role-arn': roleArn, role: repeated = [] } = flags;
+  const roles = repeated.map((text) => readRole(text, flags, env));
+  if (roleArn !== undefined)
+    roles.unshift({ name: lastSegment(roleArn), vending: vendingOptions(forRole(flags, roleArn), env) });
   if (roles.length === 0) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role');
   for (const [index, { name }] of roles.entries()) {
     if (!NAME.test(name))
@@ -62,7 +62,7 @@ export function servedRoles(flags: FlagValues, env: Readonly<Record<string, stri
   return roles;
 }
 
-function readRole(text: string, flags: FlagValues, env: Readonly<Record<string, string | undefined>>): RoleOptions {
+function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): RoleOptions {
   const [first = '', ...rest] = text.split(SEPARATOR);
   const equals = first.startsWith('arn:') ? -1 : first.indexOf('=');
   const roleArn = first.slice(equals + 1);
@@ -85,15 +85,29 @@ function readRole(text: string, flags: FlagValues, env: Readonly<Record<string, 
   const own = {
     ...flags,
     ...overrides,
-    ...(duration === undefined ? {} : { 'session-duration': Number(duration) }),
-    'role-arn': roleArn,
+    'session-duration': duration === undefined ? flags['session-duration'] : Number(duration),
   };
   try {
-    return { name, vending: vendingOptions(own, env), ...(tokenFile === undefined ? {} : { tokenFile }) };
+    return { name, vending: vendingOptions(forRole(own, roleArn), env), tokenFile };
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
-    throw new RolesAnywhereError(error.code, `--role ${name}: ${error.message}`, { hint: error.hint ?? HINT });
+    throw new RolesAnywhereError(error.code, `--role ${name}: ${error.message}`, {
+      ...error,
+      hint: error.hint ?? HINT,
+    });
   }
+}
+
+/** The flags of one role, which may have been given for all roles or for this one. */
+function forRole(flags: FlagsOf<'serve'>, roleArn: string): FlagsOf<'serve'> & FlagsOf<'credential-process'> {
+  const { 'trust-anchor-arn': trustAnchorArn, 'profile-arn': profileArn } = flags;
+  if (trustAnchorArn !== undefined && profileArn !== undefined)
+    return { ...flags, 'trust-anchor-arn': trustAnchorArn, 'profile-arn': profileArn, 'role-arn': roleArn };
+  const missing = (['trust-anchor-arn', 'profile-arn'] as const).filter((name) => flags[name] === undefined);
+  throw new RolesAnywhereError(
+    'ERR_FLAG_REQUIRED',
+    `missing ${missing.length > 1 ? 'flags' : 'flag'}: ${missing.map((name) => `--${name}`).join(', ')}`,
+  );
 }
 
 /** `role/path/NAME` is known by its NAME. */

@@ -151,8 +151,8 @@ export type ErrorCode = keyof typeof ERROR_CLASSES;
 export interface ErrorDetails {
   /** What to do about it: one sentence, lower case, no full stop. */
   hint?: string | undefined;
-  /** The flag that it is about, with its dashes, as in `--role-arn`. The message names it too. */
-  flag?: string | undefined;
+  /** The flag that it is about, or the flags, with their dashes, as in `--role-arn`. The message names them too. */
+  flag?: string | readonly string[] | undefined;
   /** The error below this one. Never printed without `--debug`. */
   cause?: unknown;
   /** The service's own error code, as it spelt it. */
@@ -175,8 +175,7 @@ export class RolesAnywhereError extends Error {
   /** Stable, for callers to compare. */
   readonly code: ErrorCode;
   readonly hint: string | undefined;
-  /** The flag that it is about, with its dashes. */
-  readonly flag: string | undefined;
+  readonly flag: string | readonly string[] | undefined;
   readonly serviceCode: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { checkArnsAgree, isRegion, parseArn } from '../../src/options/arn.ts';
 import type { ArnKind } from '../../src/options/arn.ts';
 
@@ -8,7 +8,7 @@ const PROFILE = `arn:aws:rolesanywhere:us-east-1:123456789012:profile/${ID}`;
 const ROLE = 'arn:aws:iam::123456789012:role/Demo';
 
 describe('parseArn', () => {
-  test.each<[ArnKind, string, object]>([
+  it.each<[ArnKind, string, object]>([
     ['trust-anchor', ANCHOR, { partition: 'aws', region: 'us-east-1', account: '123456789012', id: ID }],
     ['profile', PROFILE.replace('aws', 'aws-cn').replace('us-east-1', 'cn-northwest-1'), { region: 'cn-northwest-1' }],
     [
@@ -32,7 +32,7 @@ describe('parseArn', () => {
     expect(parseArn(kind, text, '--flag')).toMatchObject(expected);
   });
 
-  test.each<[ArnKind, string, string]>([
+  it.each<[ArnKind, string, string]>([
     ['trust-anchor', 'nothing', ''],
     ['trust-anchor', 'a profile', PROFILE],
     ['profile', 'a trust anchor', ANCHOR],
@@ -59,7 +59,7 @@ describe('parseArn', () => {
     );
   });
 
-  test('refuses a long text quickly and without repeating all of it', () => {
+  it('refuses a long text quickly and without repeating all of it', () => {
     const text = `arn:aws:iam::123456789012:role/${'a/'.repeat(500_000)}`;
     expect(() => parseArn('role', text, '--role-arn')).toThrow(/^--role-arn .{0,300}$/);
   });
@@ -70,12 +70,12 @@ function check(anchor: string, profile: string, role: string): void {
 }
 
 describe('checkArnsAgree', () => {
-  test('accepts one account and region, and a role of another account', () => {
+  it('accepts one account and region, and a role of another account', () => {
     expect(() => check(ANCHOR, PROFILE, ROLE)).not.toThrow();
     expect(() => check(ANCHOR, PROFILE, ROLE.replace('123456789012', '210987654321'))).not.toThrow();
   });
 
-  test.each([
+  it.each([
     ['regions', PROFILE.replace('us-east-1', 'eu-west-1'), ROLE],
     ['accounts', PROFILE.replace('123456789012', '210987654321'), ROLE],
     ['partitions', PROFILE.replace('aws', 'aws-cn'), ROLE],
@@ -90,7 +90,7 @@ describe('checkArnsAgree', () => {
   });
 });
 
-test.each([
+it.each([
   ['us-east-1', true],
   ['ap-southeast-5', true],
   ['us-gov-east-1', true],

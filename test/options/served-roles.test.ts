@@ -1,30 +1,31 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { servedRoles } from '../../src/options/served-roles.ts';
 import { serveOptions } from '../../src/options/serve.ts';
+import { flagsFor } from '../support/flags.ts';
 import { outcome, refusal } from '../support/refusal.ts';
 
 const ANCHOR = 'arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/11111111-1111-1111-1111-111111111111';
 const PROFILE = 'arn:aws:rolesanywhere:us-east-1:123456789012:profile/22222222-2222-2222-2222-222222222222';
 const OTHER_PROFILE = 'arn:aws:rolesanywhere:us-east-1:123456789012:profile/33333333-3333-3333-3333-333333333333';
 const ROLE = 'arn:aws:iam::123456789012:role/path/Deploy';
-const flags = { certificate: 'c.pem', 'trust-anchor-arn': ANCHOR, 'profile-arn': PROFILE };
+const flags = flagsFor('serve', { certificate: 'c.pem', 'trust-anchor-arn': ANCHOR, 'profile-arn': PROFILE });
 
 const roles = (...role: string[]) => servedRoles({ ...flags, role }, {});
 
 describe('--role', () => {
-  test('comes after --role-arn, whose name is the last part of its path', () => {
+  it('comes after --role-arn, whose name is the last part of its path', () => {
     const found = servedRoles({ ...flags, 'role-arn': ROLE, role: [`admin=${ROLE}`] }, {});
     expect(found.map(({ name }) => name)).toEqual(['Deploy', 'admin']);
   });
 
-  test('without a name is called as its ARN ends', () => {
+  it('without a name is called as its ARN ends', () => {
     expect(roles(ROLE)[0]).toMatchObject({
       name: 'Deploy',
       vending: { session: { roleArn: ROLE, profileArn: PROFILE } },
     });
   });
 
-  test('takes settings of its own', () => {
+  it('takes settings of its own', () => {
     const text = `ci=${ROLE},profile-arn=${OTHER_PROFILE},session-duration=900,role-session-name=a,b,token-file=/run/a,b/c=d`;
     expect(roles(text)[0]).toMatchObject({
       name: 'ci',
@@ -33,13 +34,13 @@ describe('--role', () => {
     });
   });
 
-  test('may have commas and equals signs in the name of the role', () => {
+  it('may have commas and equals signs in the name of the role', () => {
     const odd = 'arn:aws:iam::123456789012:role/a,b=c@d';
     expect(roles(`odd=${odd}`)[0]).toMatchObject({ name: 'odd', vending: { session: { roleArn: odd } } });
     expect(outcome(() => roles(odd))).toEqual({ code: 'ERR_FLAG_VALUE' });
   });
 
-  test.each([
+  it.each([
     ['no role', '', 'ERR_FLAG_REQUIRED'],
     ['no ARN', 'ci=nonsense', 'ERR_ARN'],
     ['an unknown key', `ci=${ROLE},profil-arn=${PROFILE}`, 'ERR_FLAG_VALUE'],
@@ -62,7 +63,7 @@ describe('--role', () => {
     });
   });
 
-  test.each([
+  it.each([
     [`ci=${ROLE},profile=${PROFILE}`, '--role ci: there is no key profile', 'profile-arn'],
     [`${ROLE},profileArn=${PROFILE}`, '--role Deploy: there is no key profileArn', 'profile-arn'],
     [`ci=${ROLE},tokenfile=/x`, '--role ci: there is no key tokenfile', 'token-file'],
@@ -73,21 +74,21 @@ describe('--role', () => {
     expect([error.message, error.hint]).toEqual([message, expect.stringContaining(`did you mean ${key}?`)]);
   });
 
-  test.each([`ci=${ROLE},${ROLE}`, `ci=${ROLE},profile-arn:${PROFILE}`])('%s has an ARN too many', async (text) => {
+  it.each([`ci=${ROLE},${ROLE}`, `ci=${ROLE},profile-arn:${PROFILE}`])('%s has an ARN too many', async (text) => {
     const error = await refusal(() => roles(text));
     expect([error.code, error.message]).toEqual(['ERR_FLAG_VALUE', '--role ci: two ARNs and no key between them']);
   });
 
-  test('that lacks several ARNs names them all', async () => {
-    const error = await refusal(() => servedRoles({ certificate: 'c', role: [`a=${ROLE}`] }, {}));
+  it('that lacks several ARNs names them all', async () => {
+    const error = await refusal(() => servedRoles(flagsFor('serve', { certificate: 'c', role: [`a=${ROLE}`] }), {}));
     expect(error.message).toBe('--role a: missing flags: --trust-anchor-arn, --profile-arn');
   });
 
-  test('of a name that is taken is refused', () => {
+  it('of a name that is taken is refused', () => {
     expect(outcome(() => roles(`a=${ROLE}`, `a=${ROLE}`))).toEqual({ code: 'ERR_FLAG_VALUE' });
   });
 
-  test('or --role-arn must be there', () => {
+  it('or --role-arn must be there', () => {
     expect(outcome(() => servedRoles(flags, {}))).toEqual({ code: 'ERR_FLAG_REQUIRED' });
   });
 });
@@ -95,7 +96,7 @@ describe('--role', () => {
 describe('the flags of serve', () => {
   const given = { ...flags, 'role-arn': ROLE };
 
-  test('have these defaults', () => {
+  it('have these defaults', () => {
     expect(serveOptions(given, {})).toMatchObject({
       port: 9911,
       hopLimit: 64,
@@ -108,7 +109,7 @@ describe('the flags of serve', () => {
     });
   });
 
-  test.each([
+  it.each([
     [{ port: 65_536 }, 'ERR_FLAG_VALUE'],
     [{ port: -1 }, 'ERR_FLAG_VALUE'],
     [{ 'hop-limit': 0 }, 'ERR_FLAG_VALUE'],
@@ -123,11 +124,11 @@ describe('the flags of serve', () => {
     expect(outcome(() => serveOptions({ ...given, ...more }, {}))).toEqual({ code });
   });
 
-  test.each(['sh', 'bash', 'zsh'])('print for %s what sh reads', (shell) => {
+  it.each(['sh', 'bash', 'zsh'] as const)('print for %s what sh reads', (shell) => {
     expect(serveOptions({ ...given, shell }, {}).shell).toBe('sh');
   });
 
-  test.each(['a', 'a.b:80', '[::1]', '[::1]:80', '::1', '10.0.0.1:1'])('allow the host %s', (host) => {
+  it.each(['a', 'a.b:80', '[::1]', '[::1]:80', '::1', '10.0.0.1:1'])('allow the host %s', (host) => {
     expect(serveOptions({ ...given, 'allowed-host': [host] }, {}).allowedHosts).toEqual([host]);
   });
 });

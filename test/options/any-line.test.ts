@@ -11,17 +11,17 @@ import {
   string,
   tuple,
 } from 'fast-check';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EXIT_STATUS, RolesAnywhereError } from '../../src/platform/errors.ts';
 import type { ErrorCode } from '../../src/platform/errors.ts';
 import { COMMANDS, FLAGS, flagRow, flagsOf, isCommand, isFlag } from '../../src/options/flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP, FLAG_HELP } from '../../src/options/help.ts';
 import { parseOrdinary } from '../../src/options/pflag.ts';
-import { parseFully } from '../../src/options/yargs.ts';
-import type { Outcome } from '../../src/options/yargs.ts';
+import { parseAny } from '../../src/options/any-line.ts';
+import type { Outcome } from '../../src/options/any-line.ts';
 
 const parse = (tokens: readonly string[], compat = false): Promise<Outcome> =>
-  parseFully(tokens, { program: 'roles-anywhere', compat, columns: 100 });
+  parseAny(tokens, { program: 'roles-anywhere', compat, columns: 100 });
 
 const LINE = ['--certificate', 'c', '--role-arn', 'r', '--profile-arn', 'p', '--trust-anchor-arn', 't'];
 
@@ -44,12 +44,12 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-describe('what yargs would do by itself and must not', () => {
-  test('--no-verify-ssl is a flag, not the negation of an unknown one', async () => {
+describe('the grammar on any line', () => {
+  it('--no-verify-ssl is a flag, not the negation of an unknown one', async () => {
     expect(await flagsFor('--no-verify-ssl')).toMatchObject({ 'no-verify-ssl': true });
   });
 
-  test('--no-tpm-key-password does not set --tpm-key-password', async () => {
+  it('--no-tpm-key-password does not set --tpm-key-password', async () => {
     expect(await errorFor(['credential-process', ...LINE, '--no-tpm-key-password'])).toMatchObject({
       code: 'ERR_UNSUPPORTED',
       message: expect.stringContaining('--no-tpm-key-password') as string,
@@ -57,11 +57,11 @@ describe('what yargs would do by itself and must not', () => {
     expect(await flagsFor('--no-tpm-key-password=false')).not.toHaveProperty('tpm-key-password');
   });
 
-  test('--certificate - has the value -', async () => {
+  it('--certificate - has the value -', async () => {
     expect(await flagsFor('--certificate', '-')).toMatchObject({ certificate: '-' });
   });
 
-  test.each(['-abc', '--', '--debug', '-h', '--help', '-5', '--x=y'])(
+  it.each(['-abc', '--', '--debug', '-h', '--help', '-5', '--x=y'])(
     '%s is a value after --private-key',
     async (value) => {
       const flags = await flagsFor('--private-key', value);
@@ -70,7 +70,7 @@ describe('what yargs would do by itself and must not', () => {
     },
   );
 
-  test.each([`'x'`, `"x"`, 'true', 'false', '007', '1e3', '0x10', '', 'a b', 'a\nb', 'a=b', 'a.b', 'é𝕏'])(
+  it.each([`'x'`, `"x"`, 'true', 'false', '007', '1e3', '0x10', 'a b', 'a\nb', 'a=b', 'a.b', 'é𝕏'])(
     'the value %j stays as it is',
     async (value) => {
       for (const form of [['--private-key', value], [`--private-key=${value}`]]) {
@@ -79,14 +79,14 @@ describe('what yargs would do by itself and must not', () => {
     },
   );
 
-  test.each(['LANG', 'LC_ALL'])('help and messages do not follow %s', async (name) => {
+  it.each(['LANG', 'LC_ALL'])('help and messages do not follow %s', async (name) => {
     vi.stubEnv(name, 'de_DE.UTF-8');
     const help = await parse(['--help']);
     expect(help).toMatchObject({ text: expect.stringContaining('\nCommands:\n') as string });
     expect((await errorFor(['credential-process', '--certificate'])).message).toContain('needs a value');
   });
 
-  test.each(['__proto__', 'constructor', 'toString', '_', '$0', '__proto__.x'])('--%s is unknown', async (name) => {
+  it.each(['__proto__', 'constructor', 'toString', '_', '$0', '__proto__.x'])('--%s is unknown', async (name) => {
     for (const form of [[`--${name}`, 'x'], [`--${name}=x`]]) {
       expect(await errorFor(['credential-process', ...LINE, ...form])).toMatchObject({
         code: 'ERR_UNKNOWN_FLAG',
@@ -96,31 +96,44 @@ describe('what yargs would do by itself and must not', () => {
     expect(Object.hasOwn(Object.prototype, 'x')).toBe(false);
   });
 
-  test('the last of several values wins', async () => {
+  it('the last of several values wins', async () => {
     expect(await flagsFor('--region', 'a', '--region=b')).toMatchObject({ region: 'b' });
     expect(await flagsFor('--debug', '--debug=false')).toMatchObject({ debug: false });
   });
 
-  test('each repeat of a list adds a value, also just one', async () => {
+  it('each repeat of a list adds a value, also just one', async () => {
     for (const values of [['a'], ['a', '-b', ''], ['1', 'true', 'a']]) {
       const tokens = ['emulator', ...values.flatMap((value) => ['--trust-anchor', value])];
-      expect(await parse(tokens)).toMatchObject({ parsed: { flags: { 'trust-anchor': values, port: 9912 } } });
-      expect(parseOrdinary(tokens, false)?.flags['trust-anchor']).toEqual(values);
+      const given = values.filter((value) => value !== '');
+      expect(await parse(tokens)).toMatchObject({ parsed: { flags: { 'trust-anchor': given, port: 9912 } } });
+      expect(parseOrdinary(tokens, false)?.flags['trust-anchor']).toEqual(given);
     }
   });
 
-  test.each(['1', 't', 'T', 'TRUE', 'True'])('--debug=%s is true', async (word) => {
+  it('a flag with an empty value counts as not given', async () => {
+    const flags = await flagsFor('--private-key', '', '--tag=', '--tag', '');
+    expect(flags).not.toHaveProperty('private-key');
+    expect(flags).not.toHaveProperty('tag');
+    // Two flags exclude each other all the same, as in pflag.
+    const selected = await parse(['sign-string', '--private-key', 'k', '--format', 'text', '--cert-selector=']).catch(
+      String,
+    );
+    expect(selected).toContain('--private-key and --cert-selector exclude each other');
+    expect(await errorFor(['emulator', '--trust-anchor='])).toMatchObject({ code: 'ERR_FLAG_REQUIRED' });
+  });
+
+  it.each(['1', 't', 'T', 'TRUE', 'True'])('--debug=%s is true', async (word) => {
     expect(await flagsFor(`--debug=${word}`)).toMatchObject({ debug: true });
   });
 
-  test('--debug takes no separate value', async () => {
+  it('--debug takes no separate value', async () => {
     expect(await errorFor(['credential-process', ...LINE, '--debug', 'false'])).toMatchObject({
       code: 'ERR_USAGE',
       hint: expect.stringContaining('--debug=false') as string,
     });
   });
 
-  test.each(['-certificate', '--privateKey', '--private_key', '--certificate.x', '--cert'])(
+  it.each(['-certificate', '--privateKey', '--private_key', '--certificate.x', '--cert'])(
     '%s is no spelling of a flag',
     async (token) => {
       expect(await errorFor(['credential-process', ...LINE, token, 'x'])).toMatchObject({ code: 'ERR_UNKNOWN_FLAG' });
@@ -208,20 +221,20 @@ describe('errors', () => {
     ],
   ];
 
-  test.each(cases)('%s: %j', async (_what, tokens, code, message, hint) => {
+  it.each(cases)('%s: %j', async (_what, tokens, code, message, hint) => {
     const error = await errorFor(tokens);
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
     expect(error.hint).toMatch(hint);
   });
 
-  test('an unquoted password is not repeated', async () => {
+  it('an unquoted password is not repeated', async () => {
     const { message, hint } = await errorFor(['credential-process', ...LINE, '--pkcs8-password', 'open', 'sesame']);
     expect(`${message} ${hint}`).not.toMatch(/open|sesame/);
   });
 
   // The pairs of aws_signing_helper 1.8.
-  test.each([
+  it.each([
     ['certificate', 'cert-selector'],
     ['certificate', 'system-store-name'],
     ['private-key', 'cert-selector'],
@@ -258,7 +271,7 @@ async function textOf(tokens: readonly string[]): Promise<string> {
 }
 
 describe('help', () => {
-  test.each(Object.keys(COMMANDS).filter(isCommand))(
+  it.each(Object.keys(COMMANDS).filter(isCommand))(
     'of %s has every flag, an example and the exit statuses',
     async (name) => {
       const text = await textOf([name, '--help']);
@@ -269,17 +282,17 @@ describe('help', () => {
     },
   );
 
-  test('names the choices that a command has of a flag', async () => {
+  it('names the choices that a command has of a flag', async () => {
     expect(await textOf(['read-certificate-data', '--help'])).toContain('(json, text; default json)');
     expect(await textOf(['sign-string', '--help'])).toContain('(json, text, bin; default json)');
   });
 
-  test('of the program has every command', async () => {
+  it('of the program has every command', async () => {
     const text = await textOf(['--help']);
     for (const name of Object.keys(COMMANDS)) expect(text).toContain(`  roles-anywhere ${name} `);
   });
 
-  test('comes for help, -h, and beside anything that is otherwise wrong', async () => {
+  it('comes for help, -h, and beside anything that is otherwise wrong', async () => {
     const text = await textOf(['link', '--help']);
     for (const tokens of [
       ['help', 'link'],
@@ -292,27 +305,27 @@ describe('help', () => {
     expect(await textOf(['help'])).toBe(await textOf(['-h']));
   });
 
-  test('does not come for --help=false', async () => {
+  it('does not come for --help=false', async () => {
     expect(await parse(['version', '--help=false'])).toMatchObject({ kind: 'run' });
   });
 
-  test('comes as usage when there is nothing on the line', async () => {
+  it('comes as usage when there is nothing on the line', async () => {
     expect(await parse([])).toEqual({ kind: 'usage', text: await textOf(['--help']) });
   });
 
-  test('has words for every flag, and a value for all but booleans', () => {
+  it('has words for every flag, and a value for all but booleans', () => {
     const names = Object.keys(FLAGS).filter(isFlag);
     expect(Object.keys(FLAG_HELP).toSorted()).toEqual(names.toSorted());
     const without = names.filter((name) => FLAG_HELP[name].value === undefined);
     expect(without).toEqual(names.filter((name) => flagRow(name).kind === 'boolean'));
   });
 
-  test('has every exit status', () => {
+  it('has every exit status', () => {
     expect(EXIT_STATUS_HELP.map(([status]) => status)).toEqual([0, ...Object.values(EXIT_STATUS)]);
   });
 });
 
-describe('the small parser and yargs', () => {
+describe('ordinary lines and any lines', () => {
   const flagName = oneof(
     { weight: 12, arbitrary: constantFrom(...Object.keys(FLAGS)) },
     { weight: 1, arbitrary: constantFrom('__proto__', 'constructor', 'no-debug', 'verify-ssl', 'Region', 'h', '') },
@@ -377,7 +390,7 @@ describe('the small parser and yargs', () => {
     return mixed.flat();
   });
 
-  test.each([
+  it.each([
     ['read-certificate-data', 'json', true],
     ['read-certificate-data', 'text', true],
     ['read-certificate-data', 'bin', false],
@@ -390,7 +403,7 @@ describe('the small parser and yargs', () => {
     expect(parseOrdinary(tokens, false)?.flags['format']).toBe(taken ? format : undefined);
   });
 
-  test('take the same lines, with the same values', async () => {
+  it('take the same lines, with the same values', async () => {
     let taken = 0;
     await assert(
       asyncProperty(line, boolean(), async (tokens, compat) => {
