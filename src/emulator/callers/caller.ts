@@ -118,7 +118,7 @@ export function sessionDecision(
   const { policies = [], policyArns = [] } = session ?? {};
   if (policies.length + policyArns.length === 0) return undefined;
   const all: Policy[] = [
-    ...policies.map((text) => parsePolicy(text, 'permissions')),
+    ...policies.map((text) => parsePolicy(text, 'session')),
     ...policyArns.flatMap((arn) => managedPolicy(arn, state) ?? []),
   ];
   return evaluate(all, request);

@@ -6,8 +6,11 @@
 // Tests: test/emulator/policy/evaluate.test.ts
 import { conditionProblem } from './conditions.ts';
 
-/** `trust`: of a role, with principals. `permissions`: what a role, a user or a session may do, with resources. */
-export type PolicyKind = 'trust' | 'permissions';
+/**
+ * `trust`: of a role, with principals. `permissions`: what a role or a user may do, with resources. `session`: the same
+ * for a session, in which ARNs must be complete.
+ */
+export type PolicyKind = 'trust' | 'permissions' | 'session';
 
 export type Conditions = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 
@@ -162,9 +165,12 @@ function checkNames({ actions, resources = [] }: Statement, kind: PolicyKind): v
     if (kind === 'trust' && action !== '*' && !/^sts:/i.test(action))
       throw new PolicyError('AssumeRole policy may only specify STS AssumeRole actions.');
   }
-  for (const resource of resources)
-    if (resource !== '*' && resource.split(':').length < 6)
+  for (const resource of resources) {
+    // IAM User Guide, "IAM ARNs": an identity-based policy may end early, and one that is passed to STS may not.
+    const least = kind === 'session' ? 6 : 2;
+    if (resource !== '*' && (!/^(?:arn:|\*|\${)/.test(resource) || resource.split(':').length < least))
       throw new PolicyError(`Resource ${resource} must be in ARN format or "*".`);
+  }
 }
 
 function readPrincipals(value: unknown): Principals {

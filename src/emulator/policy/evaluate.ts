@@ -5,7 +5,7 @@
 import { holds } from './conditions.ts';
 import type { Policy, Statement } from './document.ts';
 import type { ContextKeys } from './keys.ts';
-import { matches, matchesAction, matchesArn } from './patterns.ts';
+import { type Variables, matchesAction, matchesResource } from './patterns.ts';
 import { type PrincipalMatch, type RequestPrincipal, matchPrincipals } from './principals.ts';
 
 export interface PolicyRequest {
@@ -66,7 +66,7 @@ function apply(
     match = notPrincipals ? 'principal' : named;
   }
   if (resources !== undefined) {
-    const isNamed = resources.some((text) => matchesResource(text, resource ?? '*', scope));
+    const isNamed = resources.some((text) => isAbout(text, resource ?? '*', scope));
     if (isNamed === notResources) return { miss: `it names other resources than ${resource ?? '*'}` };
   }
   for (const [operator, wanted] of Object.entries(conditions))
@@ -75,8 +75,9 @@ function apply(
   return { match };
 }
 
-function matchesResource(text: string, resource: string, scope: Parameters<typeof matches>[2]): boolean {
-  return text === '*' || (resource === '*' ? false : matchesArn(text, resource, scope));
+/** Whether a text of Resource names what the request is about: `*` of an action that has no resource. */
+function isAbout(text: string, resource: string, scope: Variables): boolean {
+  return text === '*' || (resource !== '*' && matchesResource(text, resource, scope));
 }
 
 function failure(operator: string, key: string, wanted: readonly string[], keys: ContextKeys): string {

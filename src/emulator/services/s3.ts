@@ -32,7 +32,7 @@ export function s3(request: ReceivedRequest, context: RequestContext): Granted {
       `of S3 ListBuckets alone is emulated, not ${method} ${path}`,
     );
   const keys = callerKeys(caller, now).with(commonKeys(now, context.region));
-  const problem = permissionProblem(caller, context.state, { action: ACTION, resource: '*', keys });
+  const problem = permissionProblem(caller, context.state, { action: ACTION, resource: 'arn:aws:s3:::*', keys });
   if (problem !== undefined) throw notAuthorized(caller, ACTION, '*', problem);
   const buckets = context.state.list('buckets').filter(({ account }) => account === caller.account);
   const items = buckets.map(

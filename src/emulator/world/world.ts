@@ -150,7 +150,7 @@ function createProfile(options: ProfileOptions, region: string, at: string): Pro
   if (roleArns.length > MAX_ROLES) throw unusable(`the profile ${arn} has more than ${MAX_ROLES} roles`);
   const fields = attributeMappings.map(({ certificateField }) => certificateField);
   if (new Set(fields).size !== fields.length) throw unusable(`the profile ${arn} maps a field twice`);
-  const policy = sessionPolicy && policyText(sessionPolicy, 'permissions', `the session policy of ${arn}`);
+  const policy = sessionPolicy && policyText(sessionPolicy, 'session', `the session policy of ${arn}`);
   return {
     arn,
     name: options.name ?? arn.replace(/^.*\//, ''),

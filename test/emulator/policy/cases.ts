@@ -628,6 +628,11 @@ export const POLICY_CASES: readonly PolicyCase[] = [
       ROLE,
       'allow',
     ],
+    ['may end early', can('s3:GetObject', 'arn:aws:s3'), 's3:GetObject', OBJECT, 'allow'],
+    ['may end early, and be of another service', can('s3:GetObject', 'arn:aws:sqs'), 's3:GetObject', OBJECT, 'none'],
+    ['goes beyond a colon by a wildcard', can('sts:AssumeRole', 'arn:aws:iam:*'), 'sts:AssumeRole', ROLE, 'allow'],
+    ['goes beyond all of them', can('sts:AssumeRole', 'arn:*'), 'sts:AssumeRole', ROLE, 'allow'],
+    ['goes beyond a colon to another end', can('sts:AssumeRole', 'arn:aws:iam:*:x'), 'sts:AssumeRole', ROLE, 'none'],
     ['names one of several', can('s3:GetObject', [BUCKET, `${BUCKET}/*`]), 's3:GetObject', OBJECT, 'allow'],
     [
       'needs "*" for an action without resources',
@@ -947,6 +952,9 @@ export const POLICY_CASES: readonly PolicyCase[] = [
   ...malformed('reference_policies_elements_resource', 'permissions', [
     ['has no resource', document({ Effect: 'Allow', Action: 's3:*' })],
     ['has a resource that is no ARN', document(can('s3:*', 'logs'))],
+  ]),
+  ...malformed('reference-arns', 'session', [
+    ['has a resource that ends early, and is passed to STS', document(can('s3:*', 'arn:aws:s3'))],
   ]),
   ...malformed('reference_policies_elements_principal', 'permissions', [
     ['has a principal where the principal is known', document(can('s3:*', '*', { Principal: '*' }))],

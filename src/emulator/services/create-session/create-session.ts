@@ -189,7 +189,7 @@ function assume(
       );
   }
   try {
-    if (profile.sessionPolicy !== undefined) parsePolicy(profile.sessionPolicy, 'permissions');
+    if (profile.sessionPolicy !== undefined) parsePolicy(profile.sessionPolicy, 'session');
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     throw denied(

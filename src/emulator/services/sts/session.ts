@@ -30,7 +30,7 @@ export function checkDuration(seconds: number, role: RoleRecord, isChained: bool
 export function checkPolicies({ policies }: SessionPolicies): void {
   for (const text of policies)
     try {
-      parsePolicy(text, 'permissions');
+      parsePolicy(text, 'session');
     } catch (error) {
       if (!(error instanceof PolicyError)) throw error;
       throw refused('MalformedPolicyDocument', error.message, `the session policy is malformed: ${error.message}`);
