@@ -1,9 +1,9 @@
 /** From the flags of assuming a role to hops that can be made. Loaded when there are any. */
-import { readFileSync } from 'node:fs';
 import { createChain } from '../credentials/chain.ts';
 import type { FirstStage, Hop } from '../credentials/chain.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { readNamedFile } from '../platform/files.ts';
 import { hopSettings } from '../options/hops.ts';
 import type { HopSettings } from '../options/hops.ts';
 import { checkEndpoint } from '../options/network.ts';
@@ -149,15 +149,8 @@ function inputOf(hop: HopSettings): AssumeRoleInput {
 export function readPolicy(policy: string | undefined): string | undefined {
   if (policy?.startsWith('file://') !== true) return policy;
   const path = policy.slice('file://'.length);
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
-    throw new RolesAnywhereError('ERR_FILE_UNREADABLE', `--policy file://${path} cannot be read (${code})`, {
-      hint: 'check the path; a relative one starts at the working directory',
-      cause,
-    });
-  }
+  const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy' });
+  return Buffer.from(bytes).toString('utf8').trim();
 }
 
 function readTags(tags: readonly string[]): Readonly<Record<string, string>> {

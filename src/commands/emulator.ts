@@ -1,9 +1,10 @@
 /** `emulator`: a local Roles Anywhere and STS, until it is told to stop. */
-import { writeFileSync } from 'node:fs';
+import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { type EmulatorOptions, type Verdict, startEmulator } from '../emulator/emulator.ts';
 import { explain } from '../emulator/wire/explain.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { type MaterialFlag, readMaterialFile } from '../identity/file.ts';
+import { type MaterialFlag, readMaterialFile } from '../identity/material.ts';
+import { openForAppending } from '../platform/file-system.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import type { Log } from '../platform/log.ts';
 import type { RunCommand } from './command.ts';
@@ -22,7 +23,9 @@ export const run: RunCommand<'emulator'> = async (flags, { log, stdout, stop }) 
   });
   try {
     const { url, tlsUrl, tlsCa, region, trustAnchorArns, profileArns, roleArns } = emulator;
-    if (tlsCa !== undefined) writeOutput('--tls-dev', flags['tls-dev'] ?? '', tlsCa);
+    const caFile = flags['tls-dev'];
+    if (tlsCa !== undefined && caFile !== undefined)
+      writeOutput('--tls-dev', caFile, () => writeFileSync(caFile, tlsCa, { mode: 0o600 }));
     log.info(`listening on ${tlsUrl === undefined ? url : `${url} and ${tlsUrl}`}`);
     const ready = {
       url,
@@ -78,10 +81,11 @@ function readText(flag: MaterialFlag, path: string): string {
 /** Appends each verdict to a file as a line of JSON, which is there before the answer is. */
 function openRecord(path: string | undefined, log: Log): ((verdict: Verdict) => void) | undefined {
   if (path === undefined) return undefined;
-  writeOutput('--log', path, '', { flag: 'a' });
+  const append = (text: string): void => writeOutput('--log', path, () => appendTo(path, text));
+  append('');
   return (verdict) => {
     try {
-      writeOutput('--log', path, `${JSON.stringify(verdict)}\n`, { flag: 'a' });
+      append(`${JSON.stringify(verdict)}\n`);
     } catch (error) {
       // The emulator goes on: a full disk is not its clients' fault.
       log.error(error instanceof Error ? error.message : String(error));
@@ -89,12 +93,23 @@ function openRecord(path: string | undefined, log: Log): ((verdict: Verdict) => 
   };
 }
 
-function writeOutput(flag: string, path: string, text: string, options: { flag?: 'a' } = {}): void {
+/** Opens the file for each line, so that it may be moved away. */
+function appendTo(path: string, text: string): void {
+  const descriptor = openForAppending(path);
   try {
-    writeFileSync(path, text, { mode: 0o600, ...options });
+    writeSync(descriptor, text);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function writeOutput(flag: string, path: string, write: () => void): void {
+  try {
+    write();
   } catch (cause) {
     throw new RolesAnywhereError('ERR_OUTPUT', `${flag}: ${path} cannot be written`, {
       hint: 'give a file in a directory that this user may write to',
+      flag,
       cause,
     });
   }

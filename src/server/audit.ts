@@ -1,9 +1,10 @@
 /** The audit log: one JSON object a line for every set of credentials that was given out. */
 
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { openForAppending } from '../platform/file-system.ts';
 import type { Log } from '../platform/log.ts';
 import { peerUid } from './peer-uid.ts';
 
@@ -90,7 +91,7 @@ export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUi
 
 function openFile(path: string): number {
   try {
-    return openSync(path, 'a', 0o600);
+    return openForAppending(path);
   } catch (cause) {
     throw auditError(path, cause);
   }

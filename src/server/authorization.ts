@@ -7,7 +7,8 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { lstat, mkdir, readFile, rename, rm, stat, writeFile } from '../platform/file-system.ts';
+import { lstat, makeFolder, readFile, rename, rm, writeFile } from '../platform/file-system.ts';
+import { readNamedFile, systemCode } from '../platform/files.ts';
 
 /** Shortest token that is taken from a file: below it, guessing is a way in. */
 const MIN_LENGTH = 16;
@@ -49,12 +50,13 @@ export function createAuthorization(token: string): Authorization {
  * @throws RolesAnywhereError `ERR_TOKEN_FILE`
  */
 export async function readToken(path: string): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw fileError(`cannot read the token file ${path}`, cause);
-  }
+  const { bytes } = readNamedFile({
+    path,
+    name: `the token file ${path}`,
+    code: 'ERR_TOKEN_FILE',
+    streams: 'open',
+  });
+  const text = Buffer.from(bytes).toString('utf8');
   const token = text.replace(/\r?\n$/, '');
   if (!isToken(token)) {
     throw new RolesAnywhereError(
@@ -124,29 +126,13 @@ function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
 }
 
-/** By hand: where the system makes no folders, as under /proc, Node's own `recursive` never ends. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await stat(folder);
-    return;
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-  }
-  await makeFolder(dirname(folder));
-  try {
-    await mkdir(folder, { mode: 0o700 });
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  }
-}
-
 /** A slip of the keyboard must not cost anyone a key file: only what this program wrote may be replaced. */
 async function assertReplaceable(path: string, { sourced = false }: WriteOptions): Promise<void> {
   let stats: Stats;
   try {
     stats = await lstat(path);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return;
+    if (systemCode(error) === 'ENOENT') return;
     throw error;
   }
   // Looked at before it is opened: a pipe would not let go, and a large file is none of ours.
@@ -179,13 +165,9 @@ function writeError(path: string, cause: unknown): RolesAnywhereError {
 }
 
 function fileError(message: string, cause: unknown): RolesAnywhereError {
-  const reason = codeOf(cause) ?? 'unknown error';
+  const reason = systemCode(cause) ?? 'unknown error';
   return new RolesAnywhereError('ERR_TOKEN_FILE', `${message}: ${reason}`, {
     cause,
     hint: 'check the path and the permissions of its folder',
   });
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

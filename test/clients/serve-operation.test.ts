@@ -305,9 +305,9 @@ test('several roles: each at its path, one of them with a token of its own and n
   const admin = readFileSync(join(dir, 'admin'), 'utf8');
   const get = async (path: string, authorization: string): Promise<number> =>
     (await ask({ port }, 'GET', path, { Authorization: authorization })).status;
-  expect(await Promise.all([get('/credentials', token), get('/role/Workload', token), get('/role/ci', token)])).toEqual([
-    200, 200, 200,
-  ]);
+  expect(await Promise.all([get('/credentials', token), get('/role/Workload', token), get('/role/ci', token)])).toEqual(
+    [200, 200, 200],
+  );
   expect([await get('/role/admin', token), await get('/role/admin', admin), await get('/role/ci', admin)]).toEqual([
     401, 200, 401,
   ]);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -27,6 +28,7 @@ beforeAll(async () => {
   }))
     writeFileSync(join(dir, name), text);
   anchor = join(dir, 'root.pem');
+  execFileSync('mkfifo', [join(dir, 'pipe')]);
 });
 afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -142,6 +144,11 @@ describe('the command emulator', () => {
 
   it.each([
     ['a log that cannot be written', () => ({ 'trust-anchor': [anchor], log: '/nonexistent/log' }), 'ERR_OUTPUT'],
+    [
+      'a log that is a pipe without a reader',
+      () => ({ 'trust-anchor': [anchor], log: join(dir, 'pipe') }),
+      'ERR_OUTPUT',
+    ],
     ['neither a trust anchor nor a world', () => ({}), 'ERR_USAGE'],
     ['both a trust anchor and a world', () => ({ 'trust-anchor': [anchor], world: 'world.yaml' }), 'ERR_USAGE'],
     ['a missing file', () => ({ 'trust-anchor': ['/nonexistent'] }), 'ERR_FILE_NOT_FOUND'],

@@ -364,9 +364,9 @@ describe('refused, with nothing changed', () => {
   );
 
   test('what is no file, and a directory that cannot be written to', async () => {
-    expect((await refusal(write({ file: work }))).message).toContain('is not a file');
+    expect((await refusal(write({ file: work }))).message).toContain('is a directory');
     expect((await refusal(write({ file: '/dev/null/x' }))).message).toMatch(/ENOTDIR|EEXIST/);
     execFileSync('mkfifo', [file]);
-    expect((await refusal(write())).message).toContain('is not a file');
+    expect((await refusal(write())).message).toContain('is a pipe and not a file');
   });
 });

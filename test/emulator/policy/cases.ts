@@ -5,6 +5,7 @@
  * that begin with `rolesanywhere/` are of the IAM Roles Anywhere User Guide,
  * https://docs.aws.amazon.com/rolesanywhere/latest/userguide/PAGE.html.
  */
+import type { PolicyKind } from '../../../src/emulator/policy/document.ts';
 import type { RequestPrincipal } from '../../../src/emulator/policy/principals.ts';
 
 type Keys = Record<string, string | string[]>;
@@ -15,7 +16,7 @@ export type Expected = 'allow' | 'deny' | 'none' | 'malformed';
 export interface PolicyCase {
   page: string;
   name: string;
-  kind: 'trust' | 'permissions';
+  kind: PolicyKind;
   policy: unknown;
   action: string;
   resource: string;
