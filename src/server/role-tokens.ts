@@ -94,7 +94,7 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
       }
     },
     async remove() {
-      await Promise.all([...ownFiles, sharedFile].map((file) => file?.remove()));
+      for (const file of [...ownFiles, sharedFile]) await file?.remove();
       if (temporary !== undefined) await rmdir(temporary).catch(() => undefined);
     },
   };
