@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createProvider } from '../../src/credentials/provider.ts';
+import { createProvider } from '../../src/credentials/refresher.ts';
 import type { CredentialsProvider, ProviderEvent, ProviderOptions } from '../../src/credentials/provider.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { HOUR, MINUTE, ScriptedService, session } from './support/scripted-service.ts';

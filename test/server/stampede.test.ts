@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { createProvider } from '../../src/credentials/provider.ts';
+import { createProvider } from '../../src/credentials/refresher.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { ask, credentials, HeldService, imdsToken, servedRole, startServer, TOKEN } from './support/server.ts';
 import type { RawAnswer, TestServer } from './support/server.ts';

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import type { SessionCredentials } from '../../../src/credentials/credentials.ts';
-import { createProvider } from '../../../src/credentials/provider.ts';
+import { createProvider } from '../../../src/credentials/refresher.ts';
 import { createLog } from '../../../src/platform/log.ts';
 import { createAuthorization } from '../../../src/server/authorization.ts';
 import { createMetrics } from '../../../src/server/metrics.ts';
