@@ -94,7 +94,7 @@ const WIRE: readonly [keyof AssumeRoleRequest, Extra, Record<string, string>][] 
 
 /** Each limit of the API reference: what is still taken, and what is one past it. */
 const LIMITS: readonly [string, string, Extra, Extra][] = [
-  ['a role ARN of 2048', 'ERR_ARN', role(2048), role(2049)],
+  ['a role ARN of 1011', 'ERR_ARN', role(1011), role(1012)],
   ['a session name of 2', 'ERR_SESSION_NAME', { roleSessionName: 'ab' }, { roleSessionName: 'a' }],
   ['a session name of 64', 'ERR_SESSION_NAME', { roleSessionName: repeat(64) }, { roleSessionName: repeat(65) }],
   ['a session name of its letters', 'ERR_SESSION_NAME', { roleSessionName: '_+=,.@-' }, { roleSessionName: 'a b' }],
@@ -226,17 +226,17 @@ describe('assumeRole', () => {
   });
 
   it('refuses plain http to another machine before anything is sent', async () => {
-    let sent = 0;
+    let requests = 0;
     const transport: Connection['transport'] = (request) => {
-      sent += 1;
+      requests += 1;
       return directTransport({ ...request, url: new URL(sts.url) });
     };
     const endpoints = { sts: new URL('http://sts.test') };
     const error = await refusal(() => assumeRole(...options({ transport, endpoints })));
     expect(error).toMatchObject({ code: 'ERR_ENDPOINT', message: 'the endpoint is plain http to sts.test' });
-    expect(sent).toBe(0);
+    expect(requests).toBe(0);
     await assumeRole(...options({ transport, endpoints: { ...endpoints, allowHttp: true } }));
-    expect(sent).toBe(1);
+    expect(requests).toBe(1);
   });
 
   it('refuses more than an hour for a role session before anything is sent', async () => {

@@ -165,8 +165,7 @@ describe('createSession', () => {
   });
 
   it('refuses plain http to another machine before anything is signed', async () => {
-    const sign = (): Promise<Uint8Array> => expect.fail('signed');
-    const closed = { ...identity, signer: { ...identity.signer, sign } };
+    const closed = { ...identity, signer: { ...identity.signer, sign: () => expect.fail('signed') } };
     const error = await failure(
       createSession(...options({ identity: closed, endpoint: new URL('http://rolesanywhere.test') })),
     );

@@ -69,7 +69,7 @@ describe('withRetries', () => {
 
   it('waits a random part of a limit that doubles up to twenty seconds', async () => {
     const time = fakeTime(0.5);
-    const settings = { ...time, attempts: 9, timeoutMs: 1e9 };
+    const settings = { ...time, retry: { attempts: 9, timeoutMs: 1e9 } };
     await expect(withRetries(() => Promise.reject(failing('ERR_CONNECT')), settings)).rejects.toThrow('failed');
     expect(time.slept).toEqual([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
   });

@@ -90,9 +90,11 @@ describe('assumeRoleWithWebIdentity', () => {
 
   it('refuses plain http to another machine before the token is asked for', async () => {
     let asked = 0;
-    const token = (): Promise<string> => Promise.resolve(`token-${++asked}`);
+    const giveToken = (): Promise<string> => Promise.resolve(`token-${++asked}`);
     const endpoints = { sts: new URL('http://sts.test') };
-    expect(await refusalCode(() => assumeRoleWithWebIdentity(...options({ endpoints, token })))).toBe('ERR_ENDPOINT');
+    expect(await refusalCode(() => assumeRoleWithWebIdentity(...options({ endpoints, token: giveToken })))).toBe(
+      'ERR_ENDPOINT',
+    );
     expect(asked).toBe(0);
   });
 

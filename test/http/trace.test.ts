@@ -64,5 +64,5 @@ it('tells the phases of an exchange that fails too', async () => {
   const said: string[] = [];
   const request = traced(() => Promise.reject(new Error('no')), logTo(said));
   await failure(request({ method: 'GET', url: new URL('https://h'), headers: {}, timeoutMs: 1, maxResponseBytes: 1 }));
-  expect(said.at(-1)).toMatch(/^timings: a failure/);
+  expect(said.at(-1)).toMatch(/^debug: timings: a failure/);
 });

@@ -137,12 +137,13 @@ describe('trust', () => {
   });
 });
 
-describe('proxy, times and attempts', () => {
-  const settingsOf = (flags: ConnectionFlags): unknown => {
-    const { proxy, connectTimeoutMs, retry } = connectionSettings(flags, {}, ['rolesanywhere']);
-    return { proxy, connectTimeoutMs, retry };
-  };
+/** What is said of connections besides endpoints and trust. */
+const settingsOf = (flags: ConnectionFlags): unknown => {
+  const { proxy, connectTimeoutMs, retry } = connectionSettings(flags, {}, ['rolesanywhere']);
+  return { proxy, connectTimeoutMs, retry };
+};
 
+describe('proxy, times and attempts', () => {
   it.each<[ConnectionFlags, unknown]>([
     [{}, { retry: {} }],
     [
