@@ -1,7 +1,7 @@
 /**
  * Sources of the passwords of encrypted keys and containers.
- * Tests: test/identity/containers/password.test.ts
  */
+// Tests: test/identity/containers/password.test.ts
 /** What a password opens: an encrypted private key, PKCS#8 or older, or a PKCS#12 container. */
 export type PasswordKind = 'pkcs8' | 'pkcs12';
 

@@ -6,11 +6,11 @@
  * The flags of assuming a role are for the last hop; session name, duration
  * and source identity are for every one. A key, spelt as its flag, gives one hop its own.
  */
-import { readFileSync } from 'node:fs';
 import { checkAssumeRole, checkChainedDuration } from '../aws/sts-input.ts';
 import type { NameOf } from '../aws/session-limits.ts';
 import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { readNamedFile } from '../platform/files.ts';
 import type { FlagValues } from './flag-values.ts';
 import { CHAIN } from './flags.ts';
 import { refuseUnknownKeys } from './unknown-key.ts';
@@ -145,21 +145,13 @@ function seconds(value: string | undefined): number {
 /**
  * A session policy: JSON as it is, or what is in the file after `file://`.
  *
- * @throws RolesAnywhereError `ERR_FILE_UNREADABLE`
+ * @throws RolesAnywhereError with a code that begins with `ERR_FILE`
  */
 export function readPolicy(policy: string | undefined): string | undefined {
   if (policy?.startsWith('file://') !== true) return policy;
   const path = policy.slice('file://'.length);
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
-    throw new RolesAnywhereError('ERR_FILE_UNREADABLE', `--policy file://${path} cannot be read (${code})`, {
-      hint: 'check the path; a relative one starts at the working directory',
-      flag: '--policy',
-      cause,
-    });
-  }
+  const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy' });
+  return Buffer.from(bytes).toString('utf8').trim();
 }
 
 function readTags(tags: readonly string[]): Readonly<Record<string, string>> {

@@ -1,7 +1,7 @@
 /**
  * The flags of passwords, and the variables that stand in for them.
- * Tests: test/identity/containers/password.test.ts
  */
+// Tests: test/identity/containers/password.test.ts
 import { PASSWORD_VARIABLES } from '../identity/passwords.ts';
 import type { PasswordKind, PasswordSource, PasswordSources } from '../identity/passwords.ts';
 import type { FlagValues } from './flag-values.ts';

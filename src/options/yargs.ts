@@ -1,10 +1,12 @@
-/** The text of the help, which yargs lays out. Loaded when somebody asks for it. Tests: test/options/any-line.test.ts */
+/** The text of the help, which yargs lays out. Loaded when somebody asks for it. */
+// Tests: test/options/any-line.test.ts
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
 import { describeFlag, groupOf, label } from './describe.ts';
 import { COMMANDS, COMMON, flagsOf, isCommand, isFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
-import { COMMAND_HELP, EXIT_STATUS_HELP, FLAG_HELP, GROUPS } from './help.ts';
+import { COMMAND_HELP, EXIT_STATUS_HELP } from './command-help.ts';
+import { FLAG_HELP, GROUPS } from './help.ts';
 
 export interface HelpOptions {
   /** The name that the program was called by. */

@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import * as fs from '../platform/file-system.ts';
+import { MAX_FILE_BYTES, readNamedFile, systemCode } from '../platform/files.ts';
 import { takeLock } from '../platform/file-lock.ts';
 import type { Lock, LockTimes } from '../platform/file-lock.ts';
 import { editProfile } from './profile-edit.ts';
@@ -33,7 +34,7 @@ export interface CredentialsFileOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-const MAX_BYTES = 1 << 20;
+const HINT = 'nothing was changed; check the file, its folder and who may write there';
 const MAX_LINKS = 40;
 const NO_OTHERS = 0o600;
 /** Most attempts: writers that keep no lock may come in between, but not time after time. */
@@ -65,7 +66,7 @@ export async function writeCredentialsFile(options: CredentialsFileOptions): Pro
   const named = pathOf(options.file ?? env['AWS_SHARED_CREDENTIALS_FILE'], env);
   options.signal?.throwIfAborted();
   try {
-    await fs.mkdir(dirname(named), { recursive: true, mode: 0o700 });
+    await fs.makeFolder(dirname(named));
     const path = await followLinks(named);
     const lock = await takeLock(`${path}.lock`, options.lock, options.signal);
     try {
@@ -79,7 +80,7 @@ export async function writeCredentialsFile(options: CredentialsFileOptions): Pro
   } catch (cause) {
     if (cause instanceof RolesAnywhereError || (options.signal?.aborted === true && cause === options.signal.reason))
       throw cause;
-    throw failure(`cannot write the credentials file ${named} (${codeOf(cause) ?? 'unknown reason'})`, cause);
+    throw failure(`cannot write the credentials file ${named} (${systemCode(cause) ?? 'unknown reason'})`, cause);
   }
 }
 
@@ -138,9 +139,9 @@ async function rewrite(
   await removeLeftovers(path);
   for (let turn = 0; turn < MAX_TURNS; turn++) {
     signal?.throwIfAborted();
-    const before = await readCurrent(path);
+    const before = readCurrent(path);
     const text = edit(before?.text ?? '');
-    if (Buffer.byteLength(text) > MAX_BYTES) throw failure(`${path} would become larger than 1 MiB`);
+    if (Buffer.byteLength(text) > MAX_FILE_BYTES) throw failure(`${path} would become larger than 1 MiB`);
     const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
     try {
       const mode = await writeTemporary(temporary, text, before?.stats);
@@ -158,16 +159,13 @@ async function rewrite(
   throw failure(`${path} is being changed all the time by another program`);
 }
 
-async function readCurrent(path: string): Promise<{ text: string; stats: Stats } | undefined> {
-  const stats = await statsOf(path);
-  if (stats === undefined) return undefined;
-  if (!stats.isFile()) throw failure(`${path} is not a file`);
-  if (stats.size > MAX_BYTES) throw failure(`${path} is larger than 1 MiB`);
-  const bytes = await fs.readFile(path);
+function readCurrent(path: string): { text: string; stats: Stats } | undefined {
   try {
+    const { bytes, stats } = readNamedFile({ path, name: path, code: 'ERR_CREDENTIALS_FILE', hint: HINT });
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), stats };
   } catch (cause) {
-    throw failure(`${path} is not UTF-8`, cause);
+    if (systemCode(cause) === 'ENOENT') return undefined;
+    throw cause instanceof RolesAnywhereError ? cause : failure(`${path} is not UTF-8`, cause);
   }
 }
 
@@ -211,7 +209,7 @@ async function removeLeftovers(path: string): Promise<void> {
 
 async function statsOf(path: string): Promise<Stats | undefined> {
   return await fs.stat(path).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   });
 }
@@ -228,13 +226,6 @@ function warn(onWarning: CredentialsFileOptions['onWarning'], message: string): 
   }
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
-
 function failure(message: string, cause?: unknown): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_CREDENTIALS_FILE', message, {
-    hint: 'nothing was changed; check the file, its folder and who may write there',
-    cause,
-  });
+  return new RolesAnywhereError('ERR_CREDENTIALS_FILE', message, { hint: HINT, cause });
 }

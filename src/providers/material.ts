@@ -2,7 +2,7 @@
 import { KeyObject, createPublicKey, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkIdentity } from '../identity/checks.ts';
-import type { Material, MaterialFlag } from '../identity/file.ts';
+import type { Material, MaterialFlag } from '../identity/material.ts';
 import type { Identity, KeyType } from '../identity/identity.ts';
 import { loadCertificates, loadIdentity } from '../identity/load.ts';
 import type { IdentitySpec, LoadDeps } from '../identity/load.ts';

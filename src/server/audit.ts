@@ -1,8 +1,9 @@
 /** The audit log: one JSON object a line for every set of credentials that was given out. */
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { openForAppending } from '../platform/file-system.ts';
 import type { Log } from '../platform/log.ts';
 import { peerUid } from './peer-uid.ts';
 
@@ -90,11 +91,8 @@ export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUi
 }
 
 function openFile(path: string): number {
-  const { O_APPEND, O_CREAT, O_WRONLY } = constants;
-  // Windows has no such flag.
-  const nonblock = process.platform === 'win32' ? 0 : constants.O_NONBLOCK;
   try {
-    return openSync(path, O_WRONLY | O_APPEND | O_CREAT | nonblock, 0o600);
+    return openForAppending(path);
   } catch (cause) {
     throw auditError(path, cause);
   }

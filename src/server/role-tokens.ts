@@ -1,6 +1,6 @@
 /** The tokens of the container endpoint: which role asks for which, and the files that clients read them from. */
 import { join } from 'node:path';
-import { mkdtemp, readFile, rmdir } from '../platform/file-system.ts';
+import { mkdtemp, rmdir } from '../platform/file-system.ts';
 import type { Log } from '../platform/log.ts';
 import { createAuthorization, generateToken } from './authorization.ts';
 import type { Authorization } from './authorization.ts';
@@ -39,7 +39,8 @@ export interface Tokens {
 
 /** @throws RolesAnywhereError `ERR_TOKEN_FILE` */
 export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }: TokensOptions): Promise<Tokens> {
-  let shared = tokenSource === undefined ? createAuthorization(generateToken()) : await readAuthorization(tokenSource);
+  const given = tokenSource === undefined ? undefined : readToken(tokenSource);
+  let shared = createAuthorization(given?.token ?? generateToken());
   const own = new Map<string, { path: string; authorization: Authorization }>();
   for (const { name, tokenFile: path } of roles)
     if (path !== undefined) own.set(name, { path, authorization: createAuthorization(generateToken()) });
@@ -63,7 +64,11 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
         ownFiles.push(await writeTokenFile(path, authorization.token));
       if (!isShared) return;
       if (tokenFile === undefined && tokenSource !== undefined) {
-        await warnOfLineEnd(tokenSource, log);
+        // botocore and Go refuse a token with a line end, and read the file as it is.
+        if (given?.endsLine === true)
+          log.warn('the token source ends with a line end, which SDKs that read it would refuse: add --token-file', {
+            path: tokenSource,
+          });
         return;
       }
       if (sharedPath === undefined) {
@@ -79,7 +84,7 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
     async reload() {
       if (tokenSource === undefined) return;
       try {
-        const fresh = await readAuthorization(tokenSource);
+        const fresh = createAuthorization(readToken(tokenSource).token);
         if (fresh.token === shared.token) return;
         if (sharedFile !== undefined) sharedFile = await writeTokenFile(sharedFile.path, fresh.token, { sourced });
         shared = fresh;
@@ -95,10 +100,6 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
   };
 }
 
-async function readAuthorization(path: string): Promise<Authorization> {
-  return createAuthorization(await readToken(path));
-}
-
 /**
  * The token's usual place: the service's runtime directory (systemd's
  * `RuntimeDirectory=`), or the user's, where the port keeps servers apart.
@@ -110,12 +111,4 @@ export function defaultTokenFile(env: Readonly<Record<string, string | undefined
   if (service !== undefined && service !== '') return join(service, 'token');
   const user = env['XDG_RUNTIME_DIR'];
   return user === undefined || user === '' ? undefined : join(user, 'roles-anywhere', `serve-${port}.token`);
-}
-
-/** botocore and Go refuse a token with a line end, and read the file as it is. */
-async function warnOfLineEnd(path: string, log: Log): Promise<void> {
-  if (!/[\r\n]/.test(await readFile(path, 'utf8'))) return;
-  log.warn('the token source ends with a line end, which SDKs that read it would refuse: add --token-file', {
-    path,
-  });
 }

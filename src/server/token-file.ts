@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { lstat, mkdir, readFile, rename, rm, stat, writeFile } from '../platform/file-system.ts';
+import { lstat, makeFolder, readFile, rename, rm, writeFile } from '../platform/file-system.ts';
+import { readNamedFile, systemCode } from '../platform/files.ts';
 
 /** Shortest token that is taken from a file: below it, guessing is a way in. */
 const MIN_LENGTH = 16;
@@ -14,26 +15,27 @@ const GENERATED = /^[\w-]{43}$/;
 
 /**
  * Reads a token that something else made, such as a mounted secret. One
- * trailing line end is dropped, since clients could not send it.
+ * trailing line end is dropped, since clients could not send it. No pipe is
+ * waited for.
  *
  * @throws RolesAnywhereError `ERR_TOKEN_FILE`
  */
-export async function readToken(path: string): Promise<string> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw fileError(`cannot read the token file ${path}`, cause);
-  }
+export function readToken(path: string): { readonly token: string; readonly endsLine: boolean } {
+  const { bytes } = readNamedFile({
+    path,
+    name: `the token file ${path}`,
+    flag: '--token-source',
+    code: 'ERR_TOKEN_FILE',
+    streams: 'open',
+  });
+  const text = Buffer.from(bytes).toString('utf8');
   const token = text.replace(/\r?\n$/, '');
-  if (!isToken(token)) {
-    throw new RolesAnywhereError(
-      'ERR_TOKEN_FILE',
-      `the token in ${path} is not ${MIN_LENGTH} to ${MAX_LENGTH} visible ASCII characters`,
-      { hint: 'make one with: head -c 32 /dev/urandom | base64 -w0' },
-    );
-  }
-  return token;
+  if (isToken(token)) return { token, endsLine: token !== text };
+  throw new RolesAnywhereError(
+    'ERR_TOKEN_FILE',
+    `the token in ${path} is not ${MIN_LENGTH} to ${MAX_LENGTH} visible ASCII characters`,
+    { flag: '--token-source', hint: 'make one with: head -c 32 /dev/urandom | base64 -w0' },
+  );
 }
 
 /** A token file that this process wrote. */
@@ -94,29 +96,13 @@ function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}`);
 }
 
-/** By hand: where the system makes no folders, as under /proc, Node's own `recursive` never ends. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await stat(folder);
-    return;
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-  }
-  await makeFolder(dirname(folder));
-  try {
-    await mkdir(folder, { mode: 0o700 });
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error;
-  }
-}
-
-/** A slip of the keyboard must not cost anyone a key file: only what this program wrote may be replaced. */
+/** Refuses to replace anything but what this program wrote: a slip of the keyboard must not cost anyone a key file. */
 async function assertReplaceable(path: string, { sourced = false }: WriteOptions): Promise<void> {
   let stats: Stats;
   try {
     stats = await lstat(path);
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return;
+    if (systemCode(error) === 'ENOENT') return;
     throw error;
   }
   // Looked at before it is opened: a pipe would not let go, and a large file is none of ours.
@@ -134,7 +120,7 @@ function isToken(text: string): boolean {
   return text.length >= MIN_LENGTH && text.length <= MAX_LENGTH && /^[\x21-\x7e]+$/.test(text);
 }
 
-/** A later process may have written its own: the inode tells, and where inodes are reused, the token does. */
+/** Removes a file unless a later process has written its own: the inode tells, and where inodes are reused, the token. */
 async function removeIfOurs(path: string, token: string, inode: number): Promise<void> {
   try {
     const { ino } = await lstat(path);
@@ -149,13 +135,9 @@ function writeError(path: string, cause: unknown): RolesAnywhereError {
 }
 
 function fileError(message: string, cause: unknown): RolesAnywhereError {
-  const reason = codeOf(cause) ?? 'unknown error';
+  const reason = systemCode(cause) ?? 'unknown error';
   return new RolesAnywhereError('ERR_TOKEN_FILE', `${message}: ${reason}`, {
     cause,
     hint: 'check the path and the permissions of its folder',
   });
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

@@ -85,7 +85,7 @@ describe('as a file', () => {
     mkdirSync(dir, { recursive: true });
     await expect(loadSelector(`file://${join(dir, name)}`)).rejects.toMatchObject({
       code: 'ERR_SELECTOR',
-      message: expect.stringContaining('cannot read') as string,
+      message: expect.stringContaining('--cert-selector file://') as string,
     });
   });
 });

@@ -1,18 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { serveOptions } from '../../src/options/serve.ts';
 import { PROFILE_ARN, ROLE_ARN, TRUST_ANCHOR_ARN } from '../support/arns.ts';
+import { flagsFor } from '../support/flags.ts';
 import { outcome } from '../support/refusal.ts';
 
 describe('the flags of serve', () => {
-  const given = {
+  const given = flagsFor('serve', {
     certificate: 'c.pem',
     'trust-anchor-arn': TRUST_ANCHOR_ARN,
     'profile-arn': PROFILE_ARN,
     'role-arn': ROLE_ARN,
-    port: 9911,
-    'hop-limit': 64,
-    'system-store-name': 'MY',
-  } as const;
+  });
 
   it('have these defaults', () => {
     expect(serveOptions(given, {})).toMatchObject({

@@ -15,11 +15,8 @@ function namedIn(file: string): string[] {
     .split('\n')
     .slice(0, 10)
     .join('\n');
-  const [, names = ''] = /\bTests: ((?:test\/[\w./-]+(?:, )?(?:\n \* )?)+)/.exec(head) ?? [];
-  return names
-    .split(/[\s,*]+/)
-    .map((name) => name.replace(/\.$/, ''))
-    .filter((name) => name.startsWith('test/'));
+  const [, names = ''] = /\bTests: (test\/[\w./-]+(?:, test\/[\w./-]+)*)/.exec(head) ?? [];
+  return names === '' ? [] : names.split(', ').map((name) => name.replace(/\.$/, ''));
 }
 
 /** Whether there are statements in a file: one that holds types alone is checked by the compiler. */

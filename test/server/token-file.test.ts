@@ -18,6 +18,7 @@ import { generateToken } from '../../src/server/authorization.ts';
 import { checkTokenFile, readToken, writeTokenFile } from '../../src/server/token-file.ts';
 import { pkiText } from '../support/pki.ts';
 import { refusal, refusalCode } from '../support/refusal.ts';
+import { requireTool } from '../support/tools.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -124,9 +125,10 @@ describe('a token file', () => {
 describe('a token that is read', () => {
   it.each(['a-good-token-0123456789', 'a-good-token-0123456789\n', 'a-good-token-0123456789\r\n'])(
     'may have one line end: %j',
-    async (text) => {
+    (text) => {
       writeFileSync(at('source'), text);
-      expect(await readToken(at('source'))).toBe('a-good-token-0123456789');
+      const endsLine = text.endsWith('\n');
+      expect(readToken(at('source'))).toEqual({ token: 'a-good-token-0123456789', endsLine });
     },
   );
 
@@ -139,6 +141,11 @@ describe('a token that is read', () => {
       expect(message).not.toContain(text === '' ? 'token: ' : text);
     },
   );
+
+  it.runIf(requireTool('mkfifo'))('is not waited for where it is to come from a pipe', async () => {
+    execFileSync('mkfifo', [at('source')]);
+    expect(await refusalCode(() => readToken(at('source')))).toBe('ERR_TOKEN_FILE');
+  });
 
   it('is refused when it is not there', async () => {
     expect((await refusal(() => readToken(at('none')))).message).toContain('ENOENT');

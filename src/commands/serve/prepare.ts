@@ -75,7 +75,10 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     options,
     sockets.filter((socket) => !isForStatus(socket)),
   );
-  warnOfOptions(options, sockets.length > 0, log);
+  if (options.hopLimit !== COMMANDS.serve.defaults['hop-limit'] && sockets.length === 0)
+    log.warn('--hop-limit has no effect: Node cannot set it; use IPTTL= of a systemd socket unit', {
+      hopLimit: options.hopLimit,
+    });
   const tokens = await prepareTokens({ ...options, env, log });
   cleanup.add(() => tokens.remove());
   await tokens.check(options.port);
@@ -96,7 +99,7 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
   };
 }
 
-/** Opens the way to the services, the identity, and a provider for each role, none of which has asked for anything yet. */
+/** Opens the connection and the identity, and makes a provider for each role, none of which has asked for anything yet. */
 async function prepareRoles(
   flags: FlagsOf<'serve'>,
   options: ServeOptions,
@@ -107,20 +110,18 @@ async function prepareRoles(
   const metrics = createMetrics();
   let roles: readonly RunningRole[] = [];
   let certificate: CertificateWatch | undefined;
-  const [{ vending: first }] = options.roles;
-  const vending = await openVending(first, flags, io, false);
-  const identity = await followIdentity(first, vending, log, () => {
+  // What these have of the first role is the same for all.
+  const [{ vending: shared }] = options.roles;
+  const vending = await openVending(shared, flags, io, false);
+  const identity = await followIdentity(shared, vending, log, () => {
     certificate?.check();
     for (const { provider } of roles) provider.refresh('rotated');
   });
   cleanup.add(() => identity.close());
   const certificateNotAfter = (): number =>
     readCertificate(identity.current().certificate, 'the certificate').notAfter.getTime();
-  certificate = watchCertificate({
-    notAfter: certificateNotAfter,
-    log,
-    clock: { ...systemClock, now: vending.connection().clock.now },
-  });
+  const clock = { ...systemClock, now: vending.connection().clock.now };
+  certificate = watchCertificate({ notAfter: certificateNotAfter, log, clock });
   cleanup.add(() => certificate?.stop());
 
   const refresh = options.refreshBeforeMs === undefined ? undefined : renewalAt(options.refreshBeforeMs);
@@ -148,9 +149,4 @@ async function tlsReader({ tls: files }: ServeOptions): Promise<() => TlsMateria
   if (files === undefined) return () => undefined;
   const { readTls } = await import('./tls.ts');
   return () => readTls(files);
-}
-
-function warnOfOptions({ hopLimit }: ServeOptions, inherited: boolean, log: Log): void {
-  if (hopLimit !== COMMANDS.serve.defaults['hop-limit'] && !inherited)
-    log.warn('--hop-limit has no effect: Node cannot set it; use IPTTL= of a systemd socket unit', { hopLimit });
 }

@@ -3,7 +3,7 @@ import { X509Certificate, createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import { readMaterialFile } from '../../identity/file.ts';
+import { readMaterialFile } from '../../identity/material.ts';
 
 export interface TlsFiles {
   readonly cert: string;

@@ -2,6 +2,7 @@
  * Roles with a profile each: `rolesanywhere_role_profiles = a b` serves one role for the profile a and one for b, and
  * `rolesanywhere_assume_role_profiles` does the same for the hops of a chain. Each becomes an item of the flag.
  */
+// Tests: test/options/config/configured.test.ts
 import { flagRow } from '../flags.ts';
 import type { FlagName } from '../flags.ts';
 import { HOP_KEYS } from '../hops.ts';
@@ -24,7 +25,7 @@ export interface ProfileText {
   readonly line: number;
 }
 
-/** What begins an item, whether the profile's name goes in front, and the keys that may follow. */
+/** The form of an item: the key that begins it, whether the profile's name goes in front, and the keys that may follow. */
 const FORMS: Readonly<
   Record<string, { readonly head: string; readonly named: boolean; readonly keys: readonly string[] }>
 > = {
