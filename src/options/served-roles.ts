@@ -94,7 +94,7 @@ function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): Role
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
     const { code, message, hint = HINT } = error;
-    throw new RolesAnywhereError(code, `--role ${name}: ${message}`, { ...error, hint });
+    throw new RolesAnywhereError(code, `--role ${name}: ${message}`, { flag: error.flag, hint });
   }
 }
 
