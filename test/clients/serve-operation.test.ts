@@ -377,7 +377,7 @@ const HAS_SYSTEMD =
   requireTool('systemd-notify') && requireTool('systemd-socket-activate') && requireTool('/usr/bin/python3');
 
 describe.runIf(HAS_SYSTEMD)('under systemd', () => {
-  it('it says when it is ready, how it is, that it lives and that it stops', async () => {
+  it('says when it is ready, how it is, that it lives and that it stops', async () => {
     const socket = join(dir, 'notify');
     const manager = spawn('/usr/bin/python3', [MANAGER, socket], {
       env: cleanEnv(),
@@ -406,7 +406,7 @@ describe.runIf(HAS_SYSTEMD)('under systemd', () => {
     }
   });
 
-  it('it takes the sockets that systemd opened', async () => {
+  it('takes the sockets that systemd opened', async () => {
     const ports = [await freePort(), await freePort()];
     const serve = spawnServe(identityFlags(emulator), {
       command: [

@@ -35,7 +35,6 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
   const { env, log } = io;
   const options = serveOptions(flags, env);
   const sockets = inheritedSockets(env, process.pid);
-  const isForStatus = ({ name }: InheritedSocket): boolean => name === 'metrics';
   const targets = listenTargets(
     options,
     sockets.filter((socket) => !isForStatus(socket)),
@@ -62,6 +61,11 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     server: undefined,
     ...(await prepareRoles(flags, options, io, cleanup)),
   };
+}
+
+/** Whether systemd opened the socket for health and metrics. */
+function isForStatus({ name }: InheritedSocket): boolean {
+  return name === 'metrics';
 }
 
 /** Opens the connection and the identity, and makes a provider for each role, none of which has asked for anything yet. */
