@@ -78,8 +78,6 @@ function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): Role
   const roleArn = first.slice(equals + 1);
   const name = equals < 0 ? lastSegment(roleArn) : first.slice(0, equals);
   const [arn = ''] = roleArn.split(',', 1);
-  if (roleArn === '')
-    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', `--role ${text}: no role is given`, { hint: HINT });
   refuseUnknownKeys(`--role ${equals < 0 ? lastSegment(arn) : name}`, [first, ...rest], KEYS, HINT);
   const settings: Partial<Record<Key, string>> = {};
   for (const setting of rest) {

@@ -135,8 +135,8 @@ const LIMITS: readonly [string, string, Extra, Extra][] = [
 ];
 
 function role(length: number): Extra {
-  const start = 'arn:aws:iam::111122223333:role/';
-  return { roleArn: start + repeat(length - start.length) };
+  const [before, after] = ['arn:aws:iam::111122223333:role/', '/Target'];
+  return { roleArn: `${before}${repeat(length - before.length - after.length)}${after}` };
 }
 function mfa(serialNumber: string): Extra {
   return { serialNumber, tokenCode: () => Promise.resolve('123456') };

@@ -98,7 +98,7 @@ function vend(trusted: Trusted, context: EmulatorContext): Granted {
   const sessionName = input.roleSessionName ?? hexSerial(leaf);
   assume(trusted, role, { tags, unmapped, sessionName, identity }, context);
   const policies = profile.sessionPolicy === undefined ? [] : [profile.sessionPolicy];
-  const packed = packedPolicySize(policies, profile.managedPolicyArns, tags);
+  const packed = packedPolicySize({ policies, policyArns: profile.managedPolicyArns, tags });
   if (packed > 100)
     throw denied(
       `Unable to assume role for ${role.arn}`,

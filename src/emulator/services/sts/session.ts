@@ -48,7 +48,7 @@ export function issue(
   { tokens }: RequestContext,
 ): { credentials: Credentials; elements: Elements; arn: string } {
   const { sessionName, sourceIdentity, policies = [], policyArns = [], tags = {} } = claims;
-  const packed = packedPolicySize(policies, policyArns, tags);
+  const packed = packedPolicySize({ policies, policyArns, tags });
   if (packed > 100)
     throw refused(
       'PackedPolicyTooLarge',
