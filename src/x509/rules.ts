@@ -90,6 +90,9 @@ export function pssDigest({ objectIdentifier, parameters }: SignatureAlgorithm):
   }
 }
 
+/** The service's minimum is not documented. Below it a CA of today does not issue. */
+export const LEAST_RSA_BITS = 2048;
+
 /** The size of an RSA key in bits; undefined for other keys, and for one that cannot be read. */
 export function rsaBits({
   publicKey,

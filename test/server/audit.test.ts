@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
@@ -24,6 +25,12 @@ const lines = (name = 'audit.log'): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe('the audit log', () => {
+  test('is no pipe that nobody reads, which would be waited for', async () => {
+    execFileSync('mkfifo', [join(dir, 'pipe')]);
+    const error = await refusal(() => openAuditLog(join(dir, 'pipe'), { log: silentLog }));
+    expect([error.code, error.message]).toEqual(['ERR_AUDIT_LOG', expect.stringContaining('ENXIO')]);
+  });
+
   test('has a line for each vend, and for nothing else', async () => {
     const audit = openAuditLog(join(dir, 'audit.log'), { log: silentLog, now: () => Date.UTC(2026, 0, 1) });
     const server = await startServer({ audit });

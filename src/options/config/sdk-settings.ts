@@ -64,7 +64,7 @@ export function sdkProfile(
   for (const { flag, key, service } of ROWS) {
     if (!takes(flag) || (service !== undefined && ignore?.toLowerCase() === 'true')) continue;
     const special =
-      service === undefined || services === undefined ? undefined : file.services(services)?.get(service, key);
+      service === undefined || services === undefined ? undefined : file.find('services', services)?.get(service, key);
     const found = special ?? section.get(key);
     if (found === undefined) continue;
     const name = special === undefined ? key : `${key} of ${service} in services ${services}`;
