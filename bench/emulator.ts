@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createAuthority } from '../src/emulator/authority.ts';
+import { createAuthority } from '../src/emulator/certificates/authority.ts';
 import { startEmulator } from '../src/emulator/emulator.ts';
 import { type Identity, createPooledTransport, createSession, loadIdentity } from '../src/index.ts';
 

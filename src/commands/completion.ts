@@ -1,4 +1,5 @@
 /** `completion`: the script for a shell, and what the script asks when a person presses Tab. */
+// Tests: test/options/completion/shells.test.ts
 import { basename } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { candidates } from '../options/completion/candidates.ts';

@@ -1,4 +1,5 @@
 /** `--print-config`: each value that a command would run with, where it is from, and what gave way to it. */
+// Tests: test/options/config/configured.test.ts
 import { REDACTED, shownUrl } from '../platform/redact.ts';
 import type { Configured } from '../options/config/configured.ts';
 import { describeOrigin } from '../options/config/sources.ts';

@@ -91,6 +91,7 @@ function select(entries: readonly [string, string][]): CertificateSelector {
 
 function malformed(what: string, cause?: unknown): RolesAnywhereError {
   return new RolesAnywhereError('ERR_SELECTOR', `--cert-selector: ${what}`, {
+    flag: '--cert-selector',
     hint: `its keys are ${KEYS.join(', ')}, as in "Key=x509Subject,Value=CN=Subject Key=x509Serial,Value=0A1B", or file://selector.json`,
     cause,
   });

@@ -2,6 +2,7 @@
  * The one error class of this project, the closed set of its codes, and the
  * exit status that each class of code gives a command.
  */
+// Tests: test/docs/troubleshooting.test.ts, test/cli/refusals.test.ts
 
 /** What kind of trouble a code stands for; a command's exit status follows from it. */
 export type ErrorClass = 'internal' | 'usage' | 'identity' | 'refused' | 'unavailable' | 'interrupted';

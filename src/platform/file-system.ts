@@ -54,15 +54,11 @@ function unlessFolder(path: string): (error: unknown) => Promise<void> {
 
 /**
  * Opens a file for appending; it gets mode 0600 when it is new. A pipe that nobody reads is refused with ENXIO, where
- * `open` alone would wait for a reader.
+ * `open` alone would wait for a reader, and a write to one that is full fails with EAGAIN.
  *
  * @returns a descriptor
  */
 export function openForAppending(path: string): number {
   const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = fs.constants;
-  const descriptor = fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | (O_NONBLOCK ?? 0), 0o600);
-  if (fs.fstatSync(descriptor).isFile()) return descriptor;
-  // Once more without the flag: a write must wait for a slow reader, not fail.
-  fs.closeSync(descriptor);
-  return fs.openSync(path, 'a', 0o600);
+  return fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | (O_NONBLOCK ?? 0), 0o600);
 }

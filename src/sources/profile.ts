@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { ConfigFile, configPath, credentialsPath, readConfigText } from '../options/config/file.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemCode } from '../platform/files.ts';
-import type { SourceCredentials } from './source.ts';
-import type { Source, SourceSurroundings } from './index.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
+import type { Source, SourceSurroundings } from './source.ts';
 import { readJsonCredentials } from './json-credentials.ts';
 
 const PROCESS_TIMEOUT_MS = 60_000;
@@ -54,7 +54,7 @@ function readFile(path: string): ConfigFile | undefined {
 }
 
 /** Through the shell, as the SDKs for Go, Java and JavaScript do. */
-function fromProcess(command: string, env: SourceSurroundings['env']): Promise<SourceCredentials> {
+function fromProcess(command: string, env: SourceSurroundings['env']): Promise<AwsCredentials> {
   const options = { shell: true, env, timeout: PROCESS_TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, windowsHide: true };
   return new Promise((resolve, reject) => {
     execFile(command, [], options, (error, stdout) => {

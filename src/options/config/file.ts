@@ -1,4 +1,5 @@
 /** The AWS config file: where it is, which profiles it has, and what can be relied on of what they say. */
+// Tests: test/options/config/parsers.test.ts, test/options/config/configured.test.ts
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RolesAnywhereError } from '../../platform/errors.ts';

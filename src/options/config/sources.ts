@@ -3,6 +3,7 @@
  * environment and a profile of the AWS config file. Names and forms follow
  * from the table of flags.
  */
+// Tests: test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagName, FlagValue } from '../flags.ts';
@@ -11,7 +12,8 @@ import { badValue } from '../problems.ts';
 import { nearest } from '../suggest.ts';
 import type { ConfigFile, ConfigSection } from './file.ts';
 import { keyError } from './ini.ts';
-import { rolesInSections, SECTION_KEYS } from './role-sections.ts';
+import { SECTION_KEYS, rolesInSections } from './role-sections.ts';
+import type { ProfileText } from './role-sections.ts';
 import { splitWords } from './words.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -113,14 +115,6 @@ export function profileSource(file: ConfigFile, profile: string, command: Comman
 
 function list(value: FlagValue): readonly string[] {
   return typeof value === 'object' ? value : [];
-}
-
-/** One key of a profile that stands for a flag. */
-export interface ProfileText {
-  readonly flag: FlagName;
-  readonly text: string;
-  readonly name: string;
-  readonly line: number;
 }
 
 /** All `rolesanywhere_` keys of a profile, checked to be keys of flags. */
