@@ -1,4 +1,5 @@
 /** Signs with a private key that this process holds. */
+// Tests: test/identity/load.test.ts
 import { type KeyObject, sign } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { KeyType } from '../x509/algorithms.ts';

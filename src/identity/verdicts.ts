@@ -1,4 +1,5 @@
 /** The words for what checks.ts finds. Loaded when there is something to say. */
+// Tests: test/identity/checks.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { DerError } from '../x509/der.ts';

@@ -1,4 +1,5 @@
 /** What is odd about an identity and yet no reason to refuse it, as values. */
+// Tests: test/identity/checks.test.ts
 import type { Certificate } from '../x509/certificate.ts';
 import type { CertificateRule } from '../x509/rules.ts';
 

@@ -1,4 +1,5 @@
 /** A profile of the AWS CLI's files: an access key, or a process that gives credentials. */
+// Tests: test/sources/sources.test.ts
 import { execFile } from 'node:child_process';
 import { ConfigFile, configPath, credentialsPath, readConfigText } from '../options/config/file.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';

@@ -1,4 +1,5 @@
 /** Names of the key algorithms that certificates and PKCS#8 keys are found with. */
+// Tests: test/x509/certificate.test.ts
 
 /** The kind of a certificate's key; it decides the signing algorithm. */
 export type KeyType = 'RSA' | 'EC' | MlDsaType;

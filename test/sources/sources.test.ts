@@ -113,16 +113,18 @@ describe('a profile that the AWS CLI and the AWS SDK for JavaScript do not read 
     ['has a comment behind a value', `[b]\n${key} # mine\n`, 'ERR_CONFIG_KEY', /line 3: aws_secret_access_key holds #/],
     ['has a key in capitals', `[b]\n${key.toUpperCase()}\n`, 'ERR_CONFIG_KEY', /not in lower case/],
     ['is there twice', `[b]\n${key}\n[x]\n[b]\naws_session_token = t\n`, 'ERR_CONFIG_FILE', /line 5: \[b\] is there a/],
-    ['has a comment behind its header', `[b] # mine\n${key}\n`, undefined, undefined],
     ['has spaces in its header', `[ b ]\n${key}\n`, 'ERR_SOURCE_CREDENTIALS', /"b" is in no file/],
   ])('%s', async (_, credentials, code, message) => {
     write('credentials', credentials);
-    if (code === undefined)
-      return expect(await find('profile', {}, silence, 'b')).toMatchObject({ accessKeyId: 'AKIA' });
     const error = await refusal(() => find('profile', {}, silence, 'b'));
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
-    return expect(`${error.message} ${error.hint}`).not.toContain('AKIA');
+    expect(`${error.message} ${error.hint}`).not.toContain('AKIA');
+  });
+
+  it('is read where there is a comment behind its header', async () => {
+    write('credentials', `[b] # mine\n${key}\n`);
+    expect(await find('profile', {}, silence, 'b')).toMatchObject({ accessKeyId: 'AKIA' });
   });
 
   it('is refused in the config file as well', async () => {

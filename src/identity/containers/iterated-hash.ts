@@ -4,6 +4,7 @@
  * FIPS 180-4, twice as fast as a call to node:crypto's `hash` for each at 600,000 turns, which GnuTLS writes. At 2,048
  * it is half as fast, of some milliseconds.
  */
+// Tests: test/identity/containers/primitives.test.ts
 import { createHash } from 'node:crypto';
 
 /** Hashes `digest` `times` over. */

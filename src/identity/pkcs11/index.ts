@@ -1,4 +1,5 @@
 /** Identities whose key is in a PKCS#11 token; the certificate is there too, or in a file. */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
@@ -200,7 +201,7 @@ interface Loaded {
   publicKey: KeyObject;
   chain: Certificate[];
   /** Absent when the key is in a file. */
-  ready?: ReadyKey;
+  ready?: ReadyKey | undefined;
 }
 
 function usable(leaf: Certificate): { keyType: KeyType; publicKey: KeyObject } {

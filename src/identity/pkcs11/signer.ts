@@ -2,6 +2,7 @@
  * Signs with a key in a token: one signature at a time, with everything looked
  * up again on a fresh port when the module, its helper or the token was lost.
  */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import { verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';

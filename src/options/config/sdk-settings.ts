@@ -15,7 +15,7 @@ const ROWS: readonly {
   readonly flag: FlagName;
   readonly variables: readonly string[];
   readonly key: string;
-  readonly service?: string;
+  readonly service?: string | undefined;
 }[] = [
   {
     flag: 'endpoint',
