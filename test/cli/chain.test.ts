@@ -103,7 +103,7 @@ describe('a chain of roles', () => {
       'a policy file is not there',
       () => ['--assume-role-arn', FIRST, '--policy', 'file:///no/file'],
       3,
-      'ERR_FILE_UNREADABLE',
+      'ERR_FILE_NOT_FOUND',
     ],
   ])('says so when %s', async (_, args, status, code) => {
     const before = emulator.verdicts.length;
