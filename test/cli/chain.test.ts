@@ -104,7 +104,7 @@ describe('a chain of roles', () => {
       'a policy file is not there',
       () => ['--assume-role-arn', FIRST, '--policy', 'file:///no/file'],
       3,
-      'ERR_FILE_UNREADABLE',
+      'ERR_FILE_NOT_FOUND',
     ],
     [
       'a policy file is a pipe that nobody writes to',
