@@ -34,7 +34,8 @@ export type ChainFrom = (first: FirstStage) => (signal: AbortSignal) => Promise<
  */
 export function chainOf(flags: HopFlags, surroundings: ChainSurroundings): ChainFrom {
   const [one, ...others] = hopsOf(flags, surroundings.fromRole).map((hop) => stageOf(hop, surroundings));
-  if (one === undefined) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --assume-role-arn');
+  if (one === undefined)
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --assume-role-arn', { flag: '--assume-role-arn' });
   const now = (): number => surroundings.connection().clock?.now() ?? Date.now();
   return (first) => createChain(first, [one, ...others], now);
 }

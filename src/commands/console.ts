@@ -55,7 +55,9 @@ async function fromCertificate(flags: ConsoleFlags, io: Io): Promise<Start> {
 function withCertificate(flags: ConsoleFlags): ConsoleFlags & FlagsOf<'credential-process'> {
   const { certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role } = flags;
   if (certificate === undefined || anchor === undefined || profile === undefined || role === undefined)
-    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --certificate or --source');
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --certificate or --source', {
+      flag: ['--certificate', '--source'],
+    });
   return { ...flags, certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role };
 }
 

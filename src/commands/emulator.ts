@@ -70,6 +70,7 @@ function readTls({ 'tls-cert': cert, 'tls-key': key }: Flags): EmulatorOptions['
 function readPort(value: number): number {
   if (value >= 0 && value <= 65_535) return value;
   throw new RolesAnywhereError('ERR_FLAG_VALUE', '--port is not a port number', {
+    flag: '--port',
     hint: 'give a number up to 65535, or 0 for any free port',
   });
 }

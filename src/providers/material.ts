@@ -147,6 +147,7 @@ function memoryMaterial(flag: MaterialFlag, value: MaterialOptions['privateKey']
 function exported(key: KeyObject, flag: MaterialFlag): Uint8Array {
   if (key.type !== 'private')
     throw new RolesAnywhereError('ERR_KEY_MISSING', `${flag} is a ${key.type} key object, not a private one`, {
+      flag,
       hint: 'make one with createPrivateKey of node:crypto',
     });
   return new Uint8Array(key.export({ type: 'pkcs8', format: 'der' }));

@@ -22,6 +22,7 @@ export function readJsonCredentials(text: string, tokenName: 'Token' | 'SessionT
   ].map((name) => member(json, name));
   if (!isCredentialText(accessKeyId) || !isCredentialText(secretAccessKey))
     throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `${from} gave no credentials`, {
+      flag: from,
       hint: 'its answer is JSON with AccessKeyId and SecretAccessKey',
     });
   return {
