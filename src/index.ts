@@ -2,6 +2,7 @@
  * The library: credentials from IAM Roles Anywhere and STS for Node programs,
  * and the parts that they are made of, each usable alone.
  */
+// Tests: test/package/api-report.test.ts
 
 // providers for AWS SDK v3 clients
 export { fromAssumeRole } from './providers/assume-role.ts';
