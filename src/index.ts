@@ -61,7 +61,8 @@ export { systemClock } from './platform/clock.ts';
 export type { Clock, Timer } from './platform/clock.ts';
 
 // identities
-export type { Digest, Identity, KeyType, Signer } from './identity/identity.ts';
+export type { Digest, Identity, Signer } from './identity/identity.ts';
+export type { KeyType } from './x509/algorithms.ts';
 export { loadIdentityFrom as loadIdentity } from './providers/material.ts';
 
 // signing, stage by stage

@@ -235,11 +235,11 @@ export interface CommandRow {
   readonly required?: readonly (FlagName | readonly FlagName[])[];
   /** Those of them that each `--role` may give for itself, so that they can only be missed there. */
   readonly perRole?: readonly FlagName[];
-  readonly defaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
+  readonly defaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** Narrower choices than those of the flag. */
   readonly choices?: Readonly<Partial<Record<FlagName, readonly string[]>>>;
   /** Further defaults, when the program stands in for `aws_signing_helper`. */
-  readonly compatDefaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
+  readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
 }
