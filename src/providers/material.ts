@@ -2,6 +2,7 @@
 // Tests: test/providers/roles-anywhere.test.ts
 import { KeyObject, createPublicKey, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { tell } from '../platform/listeners.ts';
 import { checkIdentity } from '../identity/checks.ts';
 import type { Material, MaterialFlag } from '../identity/material.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -43,7 +44,7 @@ export interface MaterialOptions {
   readonly password?: string | undefined;
   /** For keys in PKCS#11 tokens. */
   readonly pkcs11?: Pkcs11Options | undefined;
-  /** Told of what is odd and no reason to refuse: a certificate that expires soon, say. Default: nobody. */
+  /** Told of what is odd and no reason to refuse: a certificate that expires soon, say. What becomes of that is ignored. Default: nobody. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -90,7 +91,7 @@ export async function loadIdentityFrom(options: MaterialOptions): Promise<Identi
  */
 export function identityLoader(options: MaterialOptions): () => Promise<Identity> {
   requireOptions(options);
-  const { certificate, privateKey, intermediates, signer, password, onWarning } = options;
+  const { certificate, privateKey, intermediates, signer, password } = options;
   requireGiven('certificate', certificate, isBytes);
   if (privateKey !== undefined)
     requireGiven('privateKey', privateKey, (value) => isBytes(value) || value instanceof KeyObject);
@@ -108,11 +109,12 @@ export function identityLoader(options: MaterialOptions): () => Promise<Identity
     intermediates: intermediates === undefined ? undefined : nameOf(intermediates),
   };
   if (signer === undefined) return async () => await loadIdentity(spec, deps);
-  return async () => await signedElsewhere(spec, signer, deps, onWarning);
+  return async () => await signedElsewhere(spec, signer, deps);
 }
 
 function loadDeps(options: MaterialOptions): LoadDeps {
-  const { password, pkcs11, onWarning } = options;
+  const { password, pkcs11 } = options;
+  const warn = (message: string): void => tell(options.onWarning, message);
   const inMemory: Partial<Record<MaterialFlag, MaterialOptions['privateKey']>> = {
     '--certificate': options.certificate,
     '--private-key': options.privateKey,
@@ -123,8 +125,8 @@ function loadDeps(options: MaterialOptions): LoadDeps {
     read: (flag, value) => (value === IN_MEMORY ? memoryMaterial(flag, inMemory[flag]) : undefined),
     passwords: { pkcs8: source, pkcs12: source },
     ask: nobody,
-    warn: onWarning && (({ message }) => onWarning(message)),
-    token: { ...pkcs11, askPin: nobody, warn: onWarning },
+    warn: ({ message }) => warn(message),
+    token: { ...pkcs11, askPin: nobody, warn },
   };
 }
 
@@ -154,12 +156,7 @@ function exported(key: KeyObject, flag: MaterialFlag): Uint8Array {
   return new Uint8Array(key.export({ type: 'pkcs8', format: 'der' }));
 }
 
-async function signedElsewhere(
-  spec: IdentitySpec,
-  remote: RemoteSigner,
-  deps: LoadDeps,
-  onWarning: MaterialOptions['onWarning'],
-): Promise<Identity> {
+async function signedElsewhere(spec: IdentitySpec, remote: RemoteSigner, deps: LoadDeps): Promise<Identity> {
   const [leaf, ...others] = await loadCertificates(spec.certificate, deps);
   const { intermediates } = spec;
   const more = intermediates === undefined ? [] : await loadCertificates(intermediates, deps, '--intermediates');
@@ -178,7 +175,7 @@ async function signedElsewhere(
       source: `--certificate ${spec.certificate}`,
       now: Date.now(),
       skipChecks: false,
-      warn: ({ message }) => onWarning?.(message),
+      warn: (warning) => deps.warn?.(warning),
     },
   );
   return identity;
