@@ -80,7 +80,7 @@ export function cached(
 ): CredentialsFunction {
   const { clock = systemClock, random = Math.random, expiryWindow = DEFAULT_WINDOW_MS } = options;
   const provider = createProvider({
-    vend: async (signal) => temporary(await source({ signal })),
+    vend: async (signal) => temporary(await ask(source, signal)),
     clock,
     random,
     background: false,
@@ -136,7 +136,22 @@ function isTemporary(credentials: AwsCredentials | undefined): credentials is Se
   return credentials?.expiration instanceof Date && credentials.sessionToken !== undefined;
 }
 
+/** What a function that is not ours throws is its affair, and no defect of this package. */
+async function ask(source: Parameters<typeof cached>[0], signal: AbortSignal): Promise<AwsCredentials> {
+  try {
+    return await source({ signal });
+  } catch (cause) {
+    if (cause instanceof RolesAnywhereError) throw cause;
+    // Not repeated here: it may say more than it should.
+    throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', 'the source gave no credentials', {
+      hint: 'see the cause of this error',
+      cause,
+    });
+  }
+}
+
 /** No answer, or a stranger's error; not a refusal, a mistake of ours, or the end. */
 function isOutage(error: unknown): boolean {
-  return error instanceof RolesAnywhereError && (error.class === 'unavailable' || error.class === 'internal');
+  if (!(error instanceof RolesAnywhereError)) return false;
+  return error.class === 'unavailable' || error.class === 'internal' || error.code === 'ERR_SOURCE_CREDENTIALS';
 }

@@ -15,6 +15,7 @@ import {
   assertUsable,
   closedError,
   deferred,
+  isOfFiles,
   throwIfAborted,
   timeoutError,
 } from './outcome.ts';
@@ -292,7 +293,7 @@ class Refresher implements CredentialsProvider {
     this.#hold = {
       since: now,
       // Files may have been mended since, and looking at them costs nobody anything: only what asks by itself waits.
-      ms: !this.#background && error.class === 'identity' ? 0 : backoff(failure, this.#random(), this.#settings),
+      ms: !this.#background && isOfFiles(error) ? 0 : backoff(failure, this.#random(), this.#settings),
       byService: failure.throttled || retryAfterMs !== undefined,
     };
     if (this.#held === undefined && error.class !== 'unavailable') {

@@ -181,6 +181,12 @@ describe('what is told', () => {
   });
 });
 
+it('calls what a source throws the error of that source', async () => {
+  const cause = new TypeError('not mine');
+  const source = cached(async () => await Promise.reject(cause));
+  await expect(source()).rejects.toMatchObject({ code: 'ERR_SOURCE_CREDENTIALS', class: 'identity', cause });
+});
+
 it('refuses credentials that have no end, in words', async () => {
   const user = cached(async () => ({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret' }));
   await expect(user()).rejects.toMatchObject({ code: 'ERR_RESPONSE_INVALID', message: /not temporary/ });
