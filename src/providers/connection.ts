@@ -35,6 +35,25 @@ export interface KeepingOptions extends CacheOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The names of these options. */
+export const SHARED_OPTIONS: Readonly<Record<keyof ConnectionOptions | keyof KeepingOptions, true>> = {
+  endpoint: true,
+  tls: true,
+  retry: true,
+  proxy: true,
+  transport: true,
+  userAgent: true,
+  signal: true,
+  expiryWindow: true,
+  jitter: true,
+  onRefresh: true,
+  onError: true,
+  staticStability: true,
+  timeout: true,
+  clock: true,
+  random: true,
+};
+
 /**
  * Checks the options.
  *

@@ -11,7 +11,7 @@ import { loadCertificates, loadIdentity } from '../identity/load.ts';
 import type { IdentitySpec, LoadDeps } from '../identity/load.ts';
 import { orderChain } from '../x509/chain.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { isBytes, requireGiven, requireMethod, requireOptions } from './given.ts';
+import { isBytes, refuseUnknown, requireGiven, requireMethod, requireOptions } from './given.ts';
 
 /**
  * Something that signs with a private key that is not here: a KMS, an HSM
@@ -68,6 +68,26 @@ export interface Pkcs11Options {
   readonly helperPath?: string | undefined;
 }
 
+/** The names of these options. */
+export const MATERIAL_OPTIONS: Readonly<Record<keyof MaterialOptions, true>> = {
+  certificate: true,
+  privateKey: true,
+  intermediates: true,
+  signer: true,
+  password: true,
+  pkcs11: true,
+  onWarning: true,
+};
+
+const PKCS11_OPTIONS: Readonly<Record<keyof Pkcs11Options, true>> = {
+  library: true,
+  pinFile: true,
+  reusePin: true,
+  allowPinCommand: true,
+  allowLowPinCount: true,
+  helperPath: true,
+};
+
 /** A library does not talk to the terminal unasked. */
 const nobody = async (): Promise<undefined> => undefined;
 
@@ -97,6 +117,10 @@ export function identityLoader(options: MaterialOptions): () => Promise<Identity
     requireGiven('privateKey', privateKey, (value) => isBytes(value) || value instanceof KeyObject);
   if (intermediates !== undefined) requireGiven('intermediates', intermediates, isBytes);
   if (signer !== undefined) requireMethod('signer', signer, 'sign');
+  if (options.pkcs11 !== undefined) {
+    requireOptions(options.pkcs11, 'pkcs11');
+    refuseUnknown(options.pkcs11, PKCS11_OPTIONS, 'pkcs11');
+  }
   if (password !== undefined && typeof password !== 'string') requireGiven('password', password);
   if (signer !== undefined && privateKey !== undefined)
     throw new RolesAnywhereError('ERR_USAGE', 'privateKey and signer exclude each other', {

@@ -166,7 +166,7 @@ describe('what is told', () => {
     const note = (reason: unknown): void => void unhandled.push(reason);
     process.on('unhandledRejection', note);
     const { credentials, service, clock } = bench({
-      onRefresh: async () => await Promise.reject(new Error('rejected')),
+      onRefresh: (() => Promise.reject(new Error('rejected'))) as () => void,
       onError: () => {
         throw new Error('thrown');
       },

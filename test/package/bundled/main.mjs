@@ -1,3 +1,3 @@
 import { tryAll } from './app.mjs';
 
-tryAll(JSON.parse(process.env.APP)).then((outcome) => console.log(JSON.stringify(outcome)));
+void tryAll(JSON.parse(process.env.APP)).then((outcome) => console.log(JSON.stringify(outcome)));
