@@ -9,7 +9,7 @@ import {
   checkSignedHeaders,
   canonicalParts,
   formatCanonical,
-  parseAuthorization,
+  readAuthorization,
   readRequestDate,
   stringToSign,
 } from '../../wire/signature-v4.ts';
@@ -57,9 +57,9 @@ function readOne(text: string, where: string): Certificate {
  * @throws Refusal
  */
 export function verifyRequest(request: ReceivedRequest, leaf: Certificate, region: string, now: Date): void {
-  const header = singleHeader(request, 'authorization', invalidSignature);
-  if (header === undefined) throw invalidSignature('the request is not signed: header authorization was not sent');
-  const authorization = parseAuthorization(header, invalidSignature);
+  const authorization = readAuthorization(request, invalidSignature);
+  if (authorization === undefined || authorization.isPresigned)
+    throw invalidSignature('the request is not signed: header authorization was not sent');
   const { algorithm, signature, signedHeaders } = authorization;
   const problem = algorithmProblem(algorithm, leaf) ?? scopeProblem(authorization, leaf, region);
   if (problem !== undefined) throw invalidSignature(problem);
@@ -74,7 +74,7 @@ export function verifyRequest(request: ReceivedRequest, leaf: Certificate, regio
   const parts = canonicalParts(request, authorization, invalidSignature);
   const expected = formatCanonical(parts);
   const fits = (bytes: Buffer): boolean => verifySignature(algorithm, leaf, bytes, signature);
-  if (fits(stringToSign(request, authorization, expected))) return;
+  if (fits(stringToSign(authorization, expected))) return;
   const mistake = findMistake(request, authorization, parts, fits);
   const what = "the signature is not that of the certificate's key over this request";
   throw mistake === undefined
