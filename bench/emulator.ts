@@ -100,7 +100,10 @@ async function measure(seconds: number, keep: boolean): Promise<void> {
   const { url, ...arns } = await answerOf<Ready>(child);
   const transport = createPooledTransport();
   const vend = () =>
-    createSession({ identity, ...arns, region: 'us-east-1', endpoint: new URL(url), transport: transport.request });
+    createSession(
+      { identity, ...arns, region: 'us-east-1' },
+      { endpoints: { rolesanywhere: new URL(url) }, transport: transport.request },
+    );
 
   await load(vend, 3); // warm, and the log of verdicts full
   const heaps: number[] = [];

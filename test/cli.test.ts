@@ -50,6 +50,33 @@ describe('standard output and standard error', () => {
   });
 });
 
+describe('the level of what is said', () => {
+  const warned = { ROLES_ANYWHERE_REGOIN: 'x' };
+
+  it('lets warnings through, as plain text', async () => {
+    expect((await runCli(['version'], { env: warned })).stderr).toMatch(/^warning: ROLES_ANYWHERE_REGOIN is /);
+  });
+
+  it.each([
+    ['a flag', ['--log-level', 'error'], {}],
+    ['its variable', [], { ROLES_ANYWHERE_LOG_LEVEL: 'error' }],
+  ])('set to error by %s makes a run that succeeds silent', async (_what, flags, env) => {
+    const { status, stderr } = await runCli(['version', ...flags], { env: { ...warned, ...env } });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('set to error leaves a failure its words', async () => {
+    const { status, stderr } = await runCli(['sign-string', '--private-key', '/nonexistent', '--log-level=error']);
+    expect(status).toBe(EXIT_STATUS.identity);
+    expect(stderr).toContain('[ERR_FILE_NOT_FOUND]');
+  });
+
+  it.each([[['--log-level=debug']], [['--debug', '--log-level=error']]])('is debug with %j', async (flags) => {
+    const { stderr } = await runCli(['sign-string', '--private-key', '/nonexistent', ...flags]);
+    expect(stderr).toMatch(/^cause: Error: ENOENT/m);
+  });
+});
+
 describe('output that cannot be written', () => {
   it('for a full device is an error', async () => {
     const { status, stderr } = await shell('"$0" "$1" version >/dev/full');

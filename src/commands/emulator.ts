@@ -11,7 +11,8 @@ import type { RunCommand } from './command.ts';
 
 type Flags = FlagsOf<'emulator'>;
 
-export const run: RunCommand<'emulator'> = async (flags, { log, stdout, stop }) => {
+export const run: RunCommand<'emulator'> = async (flags, io) => {
+  const { log } = io;
   const record = openRecord(flags.log, log);
   const emulator = await startEmulator({
     ...readOptions(flags),
@@ -42,8 +43,8 @@ export const run: RunCommand<'emulator'> = async (flags, { log, stdout, stop }) 
       log.warn(
         '--host: other machines may reach this emulator, and its built-in keys are known to all: use it in a closed network',
       );
-    stdout(`${JSON.stringify(ready)}\n`);
-    await stop();
+    io.stdout(`${JSON.stringify(ready)}\n`);
+    await io.stop();
   } finally {
     await emulator.close();
   }
@@ -81,6 +82,7 @@ function readTls({ 'tls-cert': cert, 'tls-key': key }: Flags): EmulatorOptions['
 function readPort(value: number): number {
   if (value >= 0 && value <= 65_535) return value;
   throw new RolesAnywhereError('ERR_FLAG_VALUE', '--port is not a port number', {
+    flag: '--port',
     hint: 'give a number up to 65535, or 0 for any free port',
   });
 }

@@ -43,6 +43,7 @@ async function listTokens(uri: string, flags: FlagsOf<'read-certificate-data'>, 
       'ERR_OBJECT_NOT_FOUND',
       'no certificate in the tokens matches the URI of --certificate',
       {
+        flag: '--certificate',
         hint: 'pkcs11: by itself lists all that can be seen without a login; name a token to have it logged in to',
       },
     );

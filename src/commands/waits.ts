@@ -1,4 +1,5 @@
 /** Tells a person at a terminal what is waited for. */
+// Tests: test/network/debug.test.ts
 import type { Io } from './command.ts';
 
 /** Waits up to this one are not worth a line. */

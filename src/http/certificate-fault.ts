@@ -3,6 +3,7 @@
  * reason alone, so the server is asked once more, without believing it. Loaded
  * at a TLS fault.
  */
+// Tests: test/http/tls.test.ts
 import type { LookupFunction, Socket } from 'node:net';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -56,7 +57,7 @@ export async function explainCertificate(
   return new RolesAnywhereError(
     fault.code,
     `${fault.message}: ${which} (${facts.join(', ')})${clock === undefined ? '' : `; ${clock}`}`,
-    { cause: fault.cause, ...(hint === undefined ? {} : { hint }) },
+    { cause: fault.cause, hint },
   );
 }
 
@@ -102,7 +103,7 @@ async function look(request: HttpRequest, way: Way, wantsDate: boolean): Promise
   const options = { ...tlsOptions({ ...request.tls, verify: false }), servername: serverName(url) };
   const socket = connect(
     way.proxy === undefined
-      ? { ...options, host: hostname, port, ...(way.lookup === undefined ? {} : { lookup: way.lookup }) }
+      ? { ...options, host: hostname, port, lookup: way.lookup }
       : { ...options, socket: await tunnel(way.proxy, { hostname: url.hostname, port }, request, way, signal) },
   );
   try {

@@ -2,6 +2,7 @@
  * One exchange on a connection of its own, with node:http or node:https: the
  * cheapest to start, and so what a one-shot command uses.
  */
+// Tests: test/http/answers.test.ts, test/http/faults.test.ts
 import type { IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -31,7 +32,7 @@ export async function directTransport(request: HttpRequest, lookup?: LookupFunct
     },
     agent: false,
     maxHeaderSize: MAX_HEADER_BYTES,
-    ...(lookup === undefined ? {} : { lookup }),
+    lookup,
     ...(secure ? { ...tlsOptions(request.tls), servername: serverName(url) } : {}),
   });
 
@@ -67,7 +68,7 @@ export async function directTransport(request: HttpRequest, lookup?: LookupFunct
     };
   } catch (error) {
     if (ended !== undefined) throw ended;
-    const { toFault } = await import('./faults.ts');
+    const { toFault } = await import('./to-fault.ts');
     throw await toFault(error, request, { answered: incoming !== undefined, lookup });
   } finally {
     stopWatching();

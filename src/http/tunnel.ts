@@ -3,6 +3,7 @@
  * ProxyAgent does the same; it keeps the status of a refusal for itself and
  * does not bound the wait for it.
  */
+// Tests: test/http/proxy.test.ts
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -45,7 +46,7 @@ export async function openTunnel(options: TunnelOptions): Promise<Socket> {
     headers: { host: authority, ...proxyAuthorization(proxy) },
     agent: false,
     maxHeaderSize: MAX_HEADER_BYTES,
-    ...(lookup === undefined ? {} : { lookup }),
+    lookup,
     ...(secure ? { ...tlsOptions(options.tls), servername: serverName(proxy) } : {}),
   };
   const http = secure ? await import('node:https') : await import('node:http');

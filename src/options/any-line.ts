@@ -8,21 +8,18 @@ import type { CommandName } from './flags.ts';
 import { complete, findProblem, readValues, scan } from './pflag.ts';
 import type { Parsed } from './pflag.ts';
 import { problemError, unknownCommand } from './problems.ts';
+import type { HelpOptions } from './yargs.ts';
 
-/** What a line comes to: a command to run, or text to show. */
+/** The outcome of a line: a command to run, or text to show. */
 export type Outcome =
   | { readonly kind: 'run'; readonly parsed: Parsed }
   /** Help that was asked for, or `usage`: help because there was nothing to do. */
   | { readonly kind: 'help' | 'usage'; readonly text: string }
   | { readonly kind: 'version' };
 
-export interface LineOptions {
-  /** The name that the program was called by. */
-  readonly program: string;
-  /** Whether that is `aws_signing_helper`. */
+export interface LineOptions extends HelpOptions {
+  /** Whether the program was called as `aws_signing_helper`. */
   readonly compat: boolean;
-  /** Width of the terminal. Help is 80 to 100 columns wide; default 80. */
-  readonly columns?: number | undefined;
 }
 
 /**

@@ -1,12 +1,18 @@
 /**
- * The one table of flags and commands. The parser, the types of its values, the
- * help and the documentation follow from these rows. It is on the path of every
- * run, so it holds what a parser needs and nothing more: words for people are
- * in help.ts, under the same names.
+ * The one table of flags and commands, from which follow the parser, the types of values, the help and the documentation.
+ * It is on the path of every run, so it holds what a parser needs and nothing more: help.ts has the words for people.
  */
+// Tests: test/options/pflag.test.ts, test/options/flag-values.test.ts
 
 /** A flag's value. Lists are flags that may be repeated; flag-values.ts has the type of each flag's own. */
-export type FlagValue = string | number | boolean | readonly string[];
+export type FlagValue = string | number | boolean | readonly (string | FlagItem)[];
+
+/** A value of a flag that has settings of its own, taken apart: `[NAME=]HEAD[,KEY=VALUE ...]`. A profile gives it so. */
+export interface FlagItem {
+  readonly name?: string | undefined;
+  readonly head: string;
+  readonly settings: readonly (readonly [key: string, value: string])[];
+}
 
 /** How a flag's value is read. `list`: text, and each repeat adds one. */
 export type FlagKind = 'text' | 'boolean' | 'integer' | 'list';
@@ -15,10 +21,12 @@ export interface FlagRow {
   readonly kind: FlagKind;
   /** The only values that a text flag takes; a command may narrow them. */
   readonly choices?: readonly string[];
-  /** Comes with a later version: read and checked like any other, and refused when it would have an effect. */
+  /** Whether it comes with a later version: it is read and checked like any other, and refused where it would have an effect. */
   readonly later?: true;
   /** Its value is never shown. */
   readonly secret?: true;
+  /** Each of its values may have settings of its own. */
+  readonly items?: true;
   /** Its value when none is attached by `=`: it never takes the next token. */
   readonly bare?: string;
 }
@@ -28,7 +36,6 @@ const boolean = { kind: 'boolean' } as const;
 const integer = { kind: 'integer' } as const;
 const secret = { kind: 'text', secret: true } as const;
 const textLater = { kind: 'text', later: true } as const;
-const secretLater = { ...textLater, secret: true } as const;
 const booleanLater = { kind: 'boolean', later: true } as const;
 
 /** Every flag of every command, by its name without the dashes. A name means the same, and has one kind, everywhere. */
@@ -49,7 +56,7 @@ export const FLAGS = {
   'pkcs11-allow-pin-command': boolean,
   'pkcs11-allow-low-pin-count': boolean,
   'reuse-pin': boolean,
-  'tpm-key-password': secretLater,
+  'tpm-key-password': { ...textLater, secret: true },
   'no-tpm-key-password': booleanLater,
 
   'trust-anchor-arn': text,
@@ -58,7 +65,7 @@ export const FLAGS = {
   'session-duration': integer,
   'role-session-name': text,
 
-  'assume-role-arn': { kind: 'list' },
+  'assume-role-arn': { kind: 'list', items: true },
   'assume-role-session-name': text,
   'assume-role-duration': integer,
   'external-id': text,
@@ -113,7 +120,7 @@ export const FLAGS = {
   'tls-cert': text,
   'tls-key': text,
 
-  role: { kind: 'list' },
+  role: { kind: 'list', items: true },
   listen: { kind: 'list' },
   'allowed-host': { kind: 'list' },
   'hop-limit': integer,
@@ -173,7 +180,7 @@ const KEY = [
   'pkcs12-password-file',
 ] as const satisfies readonly FlagName[];
 
-/** What it takes to go on to other roles. */
+/** Flags of the roles that follow the first. */
 export const CHAIN = [
   'assume-role-arn',
   'assume-role-session-name',
@@ -190,7 +197,7 @@ export const CHAIN = [
   'sts-endpoint',
 ] as const satisfies readonly FlagName[];
 
-/** How any service is reached. */
+/** Flags of how any service is reached. */
 const NETWORK = [
   'ca-bundle',
   'no-verify-ssl',
@@ -204,7 +211,7 @@ const NETWORK = [
   'timeout',
 ] as const satisfies readonly FlagName[];
 
-/** What every command takes that obtains credentials. */
+/** Flags of every command that obtains credentials with a certificate. */
 const VENDING = [
   ...KEY,
   'intermediates',
@@ -224,15 +231,15 @@ const VENDING = [
 
 export interface CommandRow {
   readonly flags: readonly FlagName[];
-  /** What must be given; of a list of names, at least one. */
+  /** Flags that must be given; of a list of names, at least one. */
   readonly required?: readonly (FlagName | readonly FlagName[])[];
-  /** Of these, what each `--role` may give for itself, so that they can only be missed there. */
+  /** Those of them that each `--role` may give for itself, so that they can only be missed there. */
   readonly perRole?: readonly FlagName[];
-  readonly defaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
-  /** Where the command takes fewer values of a flag than there are. */
+  readonly defaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
+  /** Narrower choices than those of the flag. */
   readonly choices?: Readonly<Partial<Record<FlagName, readonly string[]>>>;
   /** Further defaults, when the program stands in for `aws_signing_helper`. */
-  readonly compatDefaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
+  readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
 }
@@ -382,7 +389,7 @@ export function choicesOf(name: FlagName, command: CommandName | undefined): rea
 }
 
 /** Whether a line goes on to other roles, or says that it means to. */
-export function isChained(flags: Readonly<Partial<Record<FlagName, FlagValue>>>): boolean {
+export function isChained(flags: { readonly [F in FlagName]?: FlagValue | undefined }): boolean {
   return CHAIN.some((name) => name !== 'sts-endpoint' && flags[name] !== undefined);
 }
 

@@ -1,17 +1,25 @@
-/** The text of the help, which yargs lays out. Loaded when somebody asks for it. Tests: test/options/any-line.test.ts */
+/** The text of the help, which yargs lays out. Loaded when somebody asks for it. */
+// Tests: test/options/any-line.test.ts
 import yargs from 'yargs';
 import type { Argv } from 'yargs';
-import type { LineOptions } from './any-line.ts';
 import { describeFlag, groupOf, label } from './describe.ts';
 import { COMMANDS, COMMON, flagsOf, isCommand, isFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
-import { COMMAND_HELP, EXIT_STATUS_HELP, FLAG_HELP, GROUPS } from './help.ts';
+import { COMMAND_HELP, EXIT_STATUS_HELP } from './command-help.ts';
+import { FLAG_HELP, GROUPS } from './help.ts';
+
+export interface HelpOptions {
+  /** The name that the program was called by. */
+  readonly program: string;
+  /** Width of the terminal. Help is 80 to 100 columns wide; default 80. */
+  readonly columns?: number | undefined;
+}
 
 const MIN_COLUMNS = 80;
 const MAX_COLUMNS = 100;
 
 /** Help about a command, or about the program. */
-export async function helpText(name: CommandName | undefined, { program, columns = 0 }: LineOptions): Promise<string> {
+export async function helpText(name: CommandName | undefined, { program, columns = 0 }: HelpOptions): Promise<string> {
   const parser = yargs([])
     .scriptName(program)
     .locale('en')

@@ -1,4 +1,4 @@
-/** Credentials into the file that AWS tools share, in which others write too. */
+/** Writes credentials into the file that AWS tools share, in which others write too. */
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { homedir } from 'node:os';
@@ -11,9 +11,9 @@ import type { Lock, LockTimes } from '../platform/file-lock.ts';
 import { editProfile } from './profile-edit.ts';
 import type { Settings } from './profile-edit.ts';
 
-/** What {@link writeCredentialsFile} writes, and where. */
+/** The options of {@link writeCredentialsFile}. */
 export interface CredentialsFileOptions {
-  /** Those of `createSession` or `assumeRole`, or what a provider gives. */
+  /** The set to write: of `createSession` or `assumeRole`, or of a provider. */
   readonly credentials: {
     readonly accessKeyId: string;
     readonly secretAccessKey: string;
@@ -21,23 +21,23 @@ export interface CredentialsFileOptions {
     readonly accountId?: string | undefined;
   };
   /** Default `default`. */
-  readonly profile?: string;
+  readonly profile?: string | undefined;
   /** Default: `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`. A leading `~/` is the home directory. */
-  readonly file?: string;
+  readonly file?: string | undefined;
   /** Default `process.env`. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-  /** How long to wait for other writers. */
-  readonly lock?: LockTimes;
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** The times to wait for other writers. */
+  readonly lock?: LockTimes | undefined;
   /** Gives up waiting, and leaves the file as it is. */
-  readonly signal?: AbortSignal;
-  /** Told when others than the owner may read the file, whose mode is kept. */
-  readonly onWarning?: (message: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Called when others than the owner may read the file, whose mode is kept. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 const HINT = 'nothing was changed; check the file, its folder and who may write there';
 const MAX_LINKS = 40;
 const NO_OTHERS = 0o600;
-/** Writers that keep no lock may come in between; not time after time. */
+/** Most attempts: writers that keep no lock may come in between, but not time after time. */
 const MAX_TURNS = 10;
 const TEMPORARY = /^[0-9a-f]{16}\.tmp$/;
 
@@ -84,7 +84,7 @@ export async function writeCredentialsFile(options: CredentialsFileOptions): Pro
   }
 }
 
-/** @throws RolesAnywhereError `ERR_CREDENTIALS_FILE` for what would not be read as it is; says which, and not what it is */
+/** @throws RolesAnywhereError `ERR_CREDENTIALS_FILE` for a value that would not be read as it is; names the key, never the value */
 function settingsOf(credentials: CredentialsFileOptions['credentials']): Record<'wanted' | 'followers', Settings> {
   const { accessKeyId, secretAccessKey, sessionToken, accountId } = credentials;
   const settings = new Map<string, string | undefined>([
@@ -101,7 +101,7 @@ function settingsOf(credentials: CredentialsFileOptions['credentials']): Record<
   return { wanted: settings, followers: new Map([['aws_account_id', accountId]]) };
 }
 
-/** A name that all tools find: `[DEFAULT]` gives values to every section, and the others are read differently. */
+/** Refuses names that not all tools find: `[DEFAULT]` gives values to every section, and the others are read differently. */
 function checkProfile(profile: string): void {
   const isPlain = /^[^\s\p{C}[\]"'\\#;](?:[^\t-\r\p{C}[\]"'\\]*[^\s\p{C}[\]"'\\])?$/u.test(profile);
   if (isPlain && !/^(?:DEFAULT|__proto__|(?:profile|services|sso-session)\s.*)$/.test(profile)) return;
@@ -120,7 +120,7 @@ function pathOf(file: string | undefined, env: NonNullable<CredentialsFileOption
   return file.startsWith('~/') ? join(home, file.slice(2)) : resolve(file);
 }
 
-/** Also those that lead to a file which is yet to be made. */
+/** Follows symbolic links, also one to a file that is yet to be made. */
 async function followLinks(path: string, links = 0): Promise<string> {
   const place = join(await fs.realpath(dirname(path)), basename(path));
   const target = await fs.readlink(place).catch(() => undefined);
@@ -191,7 +191,7 @@ async function writeTemporary(path: string, text: string, before: Stats | undefi
   }
 }
 
-/** So that the new name survives a power cut as well. Windows and some file systems have no such thing. */
+/** Syncs the directory, so that the new name survives a power cut as well. Windows and some file systems cannot. */
 async function syncDirectory(path: string): Promise<void> {
   const descriptor = await fs.open(path, 'r').catch(() => undefined);
   if (descriptor === undefined) return;
@@ -199,7 +199,7 @@ async function syncDirectory(path: string): Promise<void> {
   await fs.close(descriptor);
 }
 
-/** A process that was killed before it renamed its file has left credentials there. No other writes while we hold the lock. */
+/** Removes the files, with credentials, of processes that were killed before they renamed them. The lock is held: none is in use. */
 async function removeLeftovers(path: string): Promise<void> {
   const prefix = `${basename(path)}.`;
   for (const name of await fs.readdir(dirname(path)))
@@ -227,8 +227,5 @@ function warn(onWarning: CredentialsFileOptions['onWarning'], message: string): 
 }
 
 function failure(message: string, cause?: unknown): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_CREDENTIALS_FILE', message, {
-    hint: HINT,
-    cause,
-  });
+  return new RolesAnywhereError('ERR_CREDENTIALS_FILE', message, { hint: HINT, cause });
 }

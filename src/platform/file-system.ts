@@ -39,30 +39,35 @@ export async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT' && dirname(path) !== path) {
       await makeFolder(dirname(path));
-      await mkdir(path, { mode: 0o700 }).catch(unlessFolder(path));
-    } else await unlessFolder(path)(error);
+      await makeOne(path);
+    } else if (!(await isFolder(path))) throw error;
   }
 }
 
-/** Takes an error when the folder is there; another process may have made it. */
-function unlessFolder(path: string): (error: unknown) => Promise<void> {
-  return async (error) => {
-    const there = await stat(path).catch(() => undefined);
-    if (there?.isDirectory() !== true) throw error;
-  };
+/** Makes a folder in one that is there. Another process may have made it meanwhile. */
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (!(await isFolder(path))) throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /**
  * Opens a file for appending; it gets mode 0600 when it is new. A pipe that nobody reads is refused with ENXIO, where
- * `open` alone would wait for a reader.
+ * `open` alone would wait for a reader, and a write to one that is full fails with EAGAIN.
  *
  * @returns a descriptor
  */
 export function openForAppending(path: string): number {
   const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = fs.constants;
-  const descriptor = fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | (O_NONBLOCK ?? 0), 0o600);
-  if (fs.fstatSync(descriptor).isFile()) return descriptor;
-  // Once more without the flag: a write must wait for a slow reader, not fail.
-  fs.closeSync(descriptor);
-  return fs.openSync(path, 'a', 0o600);
+  return fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | (O_NONBLOCK ?? 0), 0o600);
 }

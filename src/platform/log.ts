@@ -12,11 +12,14 @@ export type LogFields = Readonly<Record<string, string | number | boolean | read
 export interface Log {
   /** The least severe level that is written. */
   readonly level: LogLevel;
-  debug(message: string, fields?: LogFields): void;
-  info(message: string, fields?: LogFields): void;
-  warn(message: string, fields?: LogFields): void;
-  error(message: string, fields?: LogFields): void;
+  readonly debug: LogFunction;
+  readonly info: LogFunction;
+  readonly warn: LogFunction;
+  readonly error: LogFunction;
 }
+
+/** Takes a message and the facts that accompany it. It needs no `this`. */
+export type LogFunction = (message: string, fields?: LogFields) => void;
 
 export type LogFormat = 'plain' | 'text' | 'json';
 
@@ -42,8 +45,8 @@ const PLAIN: Readonly<Record<LogLevel, string>> = { debug: 'debug: ', info: '', 
 export function createLog({ write, format = 'text', level = 'info', now = Date.now }: LogOptions): Log {
   const least = LEVELS.indexOf(level);
   const at =
-    (own: LogLevel) =>
-    (message: string, fields: LogFields = {}): void => {
+    (own: LogLevel): LogFunction =>
+    (message, fields = {}) => {
       if (LEVELS.indexOf(own) < least) return;
       if (format === 'plain') return write(lines(`${PLAIN[own]}${message}`, fields));
       const time = new Date(now()).toISOString();

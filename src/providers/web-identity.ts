@@ -1,13 +1,12 @@
 /** From an identity provider's token to credentials: what stscreds.WebIdentityRoleProvider is in the AWS SDK for Go. */
-import { systemClock } from '../platform/clock.ts';
 import type { CredentialsFunction } from '../credentials/cached.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { readNamedFile } from '../platform/files.ts';
 import { checkWebIdentity } from '../aws/sts-input.ts';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
 import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
 import type { WebIdentityRole } from '../aws/web-identity.ts';
-import { regionOf } from './assume-role.ts';
+import { regionOf } from '../sources/region.ts';
+import { readTokenFile } from '../sources/token-file.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
 import { checkLists, requireOptions } from './given.ts';
@@ -27,8 +26,8 @@ export interface WebIdentityProviderOptions
   readonly tokenRetriever?: TokenRetriever | undefined;
   /** A file that holds the token; read again for each request. Default: AWS_WEB_IDENTITY_TOKEN_FILE. */
   readonly tokenFile?: string | undefined;
-  /** Of STS. Default: AWS_REGION, AWS_DEFAULT_REGION. */
-  readonly region?: string;
+  /** The region in which STS is asked. Default: AWS_REGION, AWS_DEFAULT_REGION. */
+  readonly region?: string | undefined;
 }
 
 /**
@@ -50,18 +49,10 @@ export function fromWebIdentity(options: WebIdentityProviderOptions = {}): Crede
   const input: WebIdentityInput = { roleArn, roleSessionName, durationSeconds, policy, policyArns, providerId };
   checkWebIdentity(input);
   const token = retrieverOf(options, AWS_WEB_IDENTITY_TOKEN_FILE);
-  const region = regionOf(options.region);
-  const connection = connectionOf(options);
-  const { clock = systemClock } = options;
+  const region = regionOf(options.region, process.env);
+  const connection = connectionOf(options, 'sts');
   const vend = async ({ signal }: { signal: AbortSignal }): Promise<WebIdentityRole> =>
-    await assumeRoleWithWebIdentity({
-      ...input,
-      ...connection,
-      region,
-      signal,
-      now: () => clock.now(),
-      token: () => retrieve(token, signal),
-    });
+    await assumeRoleWithWebIdentity({ ...input, region, token: () => retrieve(token, signal) }, connection(signal));
   return keep(vend, options);
 }
 
@@ -96,27 +87,4 @@ async function retrieve(retriever: TokenRetriever, signal: AbortSignal): Promise
       cause,
     });
   }
-}
-
-/** Longer than any token that STS takes. */
-const MAX_FILE_BYTES = 64 * 1024;
-
-/**
- * Reads a token, which a process such as a kubelet renews.
- *
- * @throws RolesAnywhereError `ERR_WEB_IDENTITY_TOKEN`
- */
-export async function readTokenFile(path: string): Promise<string> {
-  const { bytes } = readNamedFile({
-    path,
-    name: `the token file ${path}`,
-    code: 'ERR_WEB_IDENTITY_TOKEN',
-    maxBytes: MAX_FILE_BYTES,
-    hint: 'check the path, and that this process may read it',
-  });
-  const text = Buffer.from(bytes).toString('latin1').trim();
-  if (text !== '') return text;
-  throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', `the token file ${path} is empty`, {
-    hint: 'whatever writes it has not done so yet',
-  });
 }

@@ -5,7 +5,8 @@
  *
  * Source: IAM Roles Anywhere User Guide, "Authentication" and "Signing process".
  */
-import type { Identity, KeyType } from '../identity/identity.ts';
+import type { KeyType } from '../x509/algorithms.ts';
+import type { Identity } from '../identity/identity.ts';
 import {
   canonicalHeaders,
   canonicalPath,
@@ -33,7 +34,7 @@ export interface SigningContext {
   readonly service: string;
   readonly date: Date;
   /** Told each stage, for debugging. A canonical request may hold a session token. */
-  readonly onStage?: (stage: 'canonical request' | 'string to sign', text: string) => void;
+  readonly onStage?: ((stage: 'canonical request' | 'string to sign', text: string) => void) | undefined;
 }
 
 /** The signing algorithm's name for each kind of key. */

@@ -1,7 +1,8 @@
 /** The container credentials endpoint, as ECS, EKS and our own `serve` have it. */
+// Tests: test/sources/sources.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { readNamedFile } from '../platform/files.ts';
-import type { Source, SourceSurroundings } from './index.ts';
+import type { Source, SourceSurroundings } from './source.ts';
 import { readJsonCredentials } from './json-credentials.ts';
 
 const ECS = 'http://169.254.170.2';
@@ -18,10 +19,10 @@ export const fromContainer: Source = async ({ env, transport, signal }) => {
   const { status, body } = await transport({
     method: 'GET',
     url,
-    headers: { accept: 'application/json', ...(authorization === undefined ? {} : { authorization }) },
+    headers: { accept: 'application/json', ...(authorization !== undefined && { authorization }) },
     timeoutMs: TIMEOUT_MS,
     maxResponseBytes: MAX_BYTES,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   if (status === 200) return readJsonCredentials(body, 'Token', 'the container credentials endpoint');
   throw new RolesAnywhereError(

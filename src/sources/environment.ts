@@ -1,4 +1,6 @@
-import type { Source } from './index.ts';
+/** The environment's access key. */
+// Tests: test/sources/sources.test.ts
+import type { Source } from './source.ts';
 
 /** The variables of the AWS SDKs. */
 export const fromEnvironment: Source = async ({ env }) => {

@@ -48,3 +48,24 @@ it.each([
   log.error('d');
   expect(written).toHaveLength(count);
 });
+
+it('plain text is the message behind its level, without a time', () => {
+  const { log, written } = lines({ format: 'plain', level: 'debug' });
+  log.debug('trying', { count: 2 });
+  log.info('it is there already');
+  log.warn('one\ntwo');
+  expect(written).toEqual(['debug: trying count=2\n', 'it is there already\n', 'warning: one\ntwo\n']);
+});
+
+it('a list is lines below the message, and stays a list in JSON', () => {
+  const text = lines();
+  text.log.info('refused', { code: 'X', explained: ['first', 'second \u001b[2J'] });
+  expect(text.written).toEqual(['2026-01-01T00:00:00Z info  refused code=X\n  first\n  second  [2J\n']);
+  const json = lines({ format: 'json' });
+  json.log.info('refused', { explained: ['first'] });
+  expect(JSON.parse(json.written[0] ?? '')).toMatchObject({ explained: ['first'] });
+});
+
+it('a log says which level it writes', () => {
+  expect([lines().log.level, lines({ level: 'debug' }).log.level]).toEqual(['info', 'debug']);
+});

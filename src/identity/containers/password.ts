@@ -1,12 +1,7 @@
 /** Gets passwords: from where the user said, or from a person at the terminal. */
 import { type ErrorCode, RolesAnywhereError } from '../../platform/errors.ts';
 import { type NamedFile, accessError, readSome, withOpened } from '../../platform/files.ts';
-import {
-  PASSWORD_VARIABLES,
-  type PasswordKind,
-  type PasswordSource,
-  type PasswordSources,
-} from '../../options/passwords.ts';
+import { PASSWORD_VARIABLES, type PasswordKind, type PasswordSource, type PasswordSources } from '../passwords.ts';
 import { WrongPasswordError } from './secret.ts';
 
 /** Passwords that were typed or piped in, by what they opened: whoever loads again hands them back, so that nobody is asked again. */

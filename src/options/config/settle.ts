@@ -1,4 +1,5 @@
 /** Which of several sources counts: flags before the environment before the profile, and what excludes each other. */
+// Tests: test/options/config/configured.test.ts
 import { CONFLICTS } from '../flags.ts';
 import type { FlagName, FlagValue } from '../flags.ts';
 import type { Setting, Source } from './sources.ts';

@@ -1,22 +1,23 @@
 /**
- * Where flags have their values from, besides the command line: the
- * environment and a profile of the AWS config file. Names and forms follow
+ * The sources of values besides the command line: the environment and a profile of the AWS config file. Names and forms follow
  * from the table of flags.
  */
+// Tests: test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
-import type { CommandName, FlagName, FlagValue } from '../flags.ts';
+import type { CommandName, FlagItem, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
 import { badValue } from '../problems.ts';
 import { nearest } from '../suggest.ts';
 import type { ConfigFile, ConfigSection } from './file.ts';
 import { keyError } from './ini.ts';
-import { rolesInSections, SECTION_KEYS } from './role-sections.ts';
+import { SECTION_KEYS, rolesInSections } from './role-sections.ts';
+import type { ProfileText } from './role-sections.ts';
 import { splitWords } from './words.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What gave a value: the name of a variable, or a key of a profile. */
+/** The origin of a value: the command line, a variable, a key of a profile, or the table. */
 export interface Origin {
   readonly kind: 'command line' | 'environment' | 'profile' | 'default';
   readonly name?: string | undefined;
@@ -53,7 +54,7 @@ export function keyOf(flag: FlagName): string | undefined {
   return NOT_OUTSIDE.has(flag) || flag === 'config-profile' ? undefined : `${KEY_PREFIX}${flag.replaceAll('-', '_')}`;
 }
 
-/** What the environment says about the flags of a command. An empty variable counts as not set. */
+/** The values that the environment gives to the flags of a command. An empty variable counts as not set. */
 export function environmentSource(env: Environment, command: CommandName): Source {
   const source = new Map<FlagName, Setting>();
   for (const flag of Object.keys(FLAGS).filter(isFlag)) {
@@ -79,7 +80,7 @@ export function strayVariables(env: Environment): string[] {
   });
 }
 
-/** What a profile says about the flags of a command in keys of its own, and whether a secret is among all its keys. */
+/** The values that a profile gives to the flags of a command, and the first of all its keys that holds a secret. */
 export interface ProfileSource {
   readonly settings: Source;
   readonly secretKey: string | undefined;
@@ -111,16 +112,8 @@ export function profileSource(file: ConfigFile, profile: string, command: Comman
   return { settings, secretKey };
 }
 
-function list(value: FlagValue): readonly string[] {
+function list(value: FlagValue): readonly (string | FlagItem)[] {
   return typeof value === 'object' ? value : [];
-}
-
-/** One key of a profile that stands for a flag. */
-export interface ProfileText {
-  readonly flag: FlagName;
-  readonly text: string;
-  readonly name: string;
-  readonly line: number;
 }
 
 /** All `rolesanywhere_` keys of a profile, checked to be keys of flags. */
