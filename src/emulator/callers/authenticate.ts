@@ -30,7 +30,7 @@ interface Knowledge {
 }
 
 /** The difference that a request's time may have from the service's, as STS's own refusals say. */
-const DATE_WINDOW_MS = 15 * 60_000;
+export const DATE_WINDOW_MS = 15 * 60_000;
 
 const MISMATCH =
   'The request signature we calculated does not match the signature you provided. ' +

@@ -136,8 +136,8 @@ export function checkTags(tags: readonly Tag[] = []): void {
 }
 
 /** The size of a page when a request does not give one. */
-const PAGE_SIZE = 50;
-const MAX_PAGE_SIZE = 1000;
+export const PAGE_SIZE = 50;
+export const MAX_PAGE_SIZE = 1000;
 
 /**
  * One page of a kind, oldest first. A token says after which thing the next

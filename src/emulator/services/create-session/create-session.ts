@@ -17,6 +17,7 @@ import type { ReceivedRequest } from '../../wire/received.ts';
 import { Refusal } from '../../wire/refusal.ts';
 import type { RequestContext } from '../context.ts';
 import { type CreateSessionInput, readInput } from './input.ts';
+import { MESSAGES } from './messages.ts';
 import { type Trusted, createRoleSession, denied } from './role-session.ts';
 import { readCertificates, verifyRequest } from './signature.ts';
 import { sighting } from './subjects.ts';
@@ -52,22 +53,24 @@ export async function createSession(request: ReceivedRequest, context: RequestCo
 function throttle({ trustAnchorArn }: CreateSessionInput, leaf: Certificate, context: RequestContext): void {
   const account = trustAnchorArn.split(':')[4] ?? '';
   const reason = context.throttle.take(account, leaf.der.toString('base64'));
-  if (reason !== undefined) throw new Refusal(429, 'ThrottlingException', 'Rate exceeded', reason);
+  if (reason !== undefined) throw new Refusal(429, 'ThrottlingException', MESSAGES.rate.text, reason);
 }
 
 function found<T>(item: T | undefined, arn: string, what: string): T {
   if (item !== undefined) return item;
-  throw new Refusal(404, 'ResourceNotFoundException', `Resource not found: ${arn}`, `there is no ${what} ${arn}`);
+  throw new Refusal(
+    404,
+    'ResourceNotFoundException',
+    MESSAGES.notFound.text.replace('ARN', arn),
+    `there is no ${what} ${arn}`,
+  );
 }
 
 /** An anchor vouches for the profiles of its own account. */
 function checkAccounts(anchorArn: string, profileArn: string): void {
   const [own, other] = [anchorArn.split(':')[4], profileArn.split(':')[4]];
   if (own !== other)
-    throw denied(
-      'Trust anchor and profile must be in the same account',
-      `the trust anchor is of account ${own}, the profile of ${other}`,
-    );
+    throw denied(MESSAGES.accounts.text, `the trust anchor is of account ${own}, the profile of ${other}`);
 }
 
 async function trust(
@@ -77,21 +80,18 @@ async function trust(
   context: RequestContext,
 ): Promise<void> {
   const now = context.now();
-  if (!anchor.enabled) throw denied('Trust anchor is disabled', `trust anchor ${anchor.name} is disabled`);
+  if (!anchor.enabled) throw denied(MESSAGES.anchorDisabled.text, `trust anchor ${anchor.name} is disabled`);
   const problem = endEntityProblem(leaf, now);
   if (problem !== undefined)
-    throw denied('Untrusted certificate. Insufficient certificate', `certificate "${leaf.subject}": ${problem}`);
+    throw denied(MESSAGES.insufficientCertificate.text, `certificate "${leaf.subject}": ${problem}`);
   const result = findPath(leaf, chain, anchorCertificates(anchor), now);
   if ('reason' in result)
-    throw denied('Untrusted signing certificate', `no path to trust anchor ${anchor.name}: ${result.reason}`);
+    throw denied(MESSAGES.untrustedIssuer.text, `no path to trust anchor ${anchor.name}: ${result.reason}`);
   const crls = context.state.list('crls').filter(({ trustAnchorArn }) => trustAnchorArn === anchor.arn);
   const revocation = revocationProblem(result.path, crls);
-  if (revocation !== undefined) throw denied('Certificate revoked', revocation);
+  if (revocation !== undefined) throw denied(MESSAGES.revoked.text, revocation);
   if (anchor.crlDpRevocationEnabled !== true) return;
   const distributed = await distributedProblem(result.path, now);
   if (distributed === undefined) return;
-  throw denied(
-    distributed.isRevoked ? 'Certificate revoked' : 'Unable to determine the revocation status of the certificate',
-    distributed.reason,
-  );
+  throw denied((distributed.isRevoked ? MESSAGES.revoked : MESSAGES.revocationUnknown).text, distributed.reason);
 }

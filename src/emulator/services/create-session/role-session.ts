@@ -19,6 +19,7 @@ import type { Answer, Granted } from '../../wire/answer.ts';
 import { Refusal } from '../../wire/refusal.ts';
 import type { RequestContext } from '../context.ts';
 import type { CreateSessionInput } from './input.ts';
+import { MESSAGES } from './messages.ts';
 import { subjectArn } from './subjects.ts';
 
 const PRINCIPAL = { type: 'Service', name: 'rolesanywhere.amazonaws.com' } as const;
@@ -83,15 +84,15 @@ export function createRoleSession(trusted: Trusted, context: RequestContext): Gr
 
 function roleOf({ input, profile }: Trusted, { state }: RequestContext): RoleRecord {
   const { roleArn, roleSessionName } = input;
-  const cannot = `Unable to assume role for ${roleArn}`;
-  if (!profile.enabled) throw denied('Profile is disabled', `profile ${profile.name} is disabled`);
+  const cannot = cannotAssumeText(roleArn);
+  if (!profile.enabled) throw denied(MESSAGES.profileDisabled.text, `profile ${profile.name} is disabled`);
   if (!profile.roleArns.includes(roleArn)) throw denied(cannot, `role ${roleArn} is not in the profile`);
   const role = state.get('roles', roleArn);
   if (role === undefined) throw denied(cannot, `there is no role ${roleArn}`);
   const account = profile.arn.split(':')[4];
   if (role.account !== account) throw denied(cannot, `role ${roleArn} is not of the profile's account ${account}`);
   if (roleSessionName !== undefined && !profile.acceptRoleSessionName)
-    throw denied('Not authorized to set roleSessionName.', 'the profile does not accept session names');
+    throw denied(MESSAGES.sessionName.text, 'the profile does not accept session names');
   return role;
 }
 
@@ -99,7 +100,7 @@ function durationOf({ durationSeconds }: CreateSessionInput, profile: ProfileRec
   const duration = Math.min(durationSeconds ?? profile.durationSeconds, profile.durationSeconds);
   if (duration > role.maxSessionDuration)
     throw denied(
-      `Unable to assume role for ${role.arn}. The requested DurationSeconds exceeds the MaxSessionDuration set for this role.`,
+      `${cannotAssumeText(role.arn)}${MESSAGES.duration.text}`,
       `${duration} seconds are more than the role's maximum of ${role.maxSessionDuration}`,
     );
   return duration;
@@ -159,7 +160,7 @@ function checkPolicies(wanted: Wanted): number {
   const packed = packedPolicySize(wanted);
   if (packed > 100)
     throw denied(
-      `Unable to assume role for ${role.arn}. ${tooLarge(packed, wanted)}`,
+      `${cannotAssumeText(role.arn)}. ${tooLarge(packed, wanted)}`,
       `the profile's policies and the session's tags take ${packed} % of the packed size limit`,
     );
   return packed;
@@ -169,9 +170,13 @@ function checkPolicies(wanted: Wanted): number {
 function cannotAssume({ role, unmapped }: Wanted, reason: string): Refusal {
   const parts = Object.entries(unmapped).map(([field, specifiers]) => `${field}: [${specifiers.join(', ')}]`);
   const dropped = Object.values(unmapped).some((specifiers) => specifiers.length > 0)
-    ? `. Some attributes failed to be mapped into session tags. ${parts.join('; ')}`
+    ? `${MESSAGES.unmapped.text}${parts.join('; ')}`
     : '';
-  return denied(`Unable to assume role for ${role.arn}${dropped}`, reason);
+  return denied(`${cannotAssumeText(role.arn)}${dropped}`, reason);
+}
+
+function cannotAssumeText(roleArn: string): string {
+  return MESSAGES.cannotAssume.text.replace('ARN', roleArn);
 }
 
 function answerOf(

@@ -13,16 +13,17 @@ import {
   readRequestDate,
   stringToSign,
 } from '../../wire/signature-v4.ts';
+import { MESSAGES } from './messages.ts';
 import { algorithmProblem, verifySignature } from './algorithms.ts';
 
 /** The difference that a request's time may have from the service's. It is not documented; IAM says 5 minutes of SigV4 at large. */
-const DATE_WINDOW_MS = 5 * 60_000;
+export const DATE_WINDOW_MS = 5 * 60_000;
 
 const invalidSignature: Refuse = (reason, compared) =>
-  new Refusal(403, 'AccessDeniedException', 'Invalid signature', reason, compared);
+  new Refusal(403, 'AccessDeniedException', MESSAGES.invalidSignature.text, reason, compared);
 
 const untrusted: Refuse = (reason) =>
-  new Refusal(403, 'AccessDeniedException', 'Untrusted certificate. Insufficient certificate', reason);
+  new Refusal(403, 'AccessDeniedException', MESSAGES.insufficientCertificate.text, reason);
 
 /**
  * Reads X-Amz-X509 and X-Amz-X509-Chain.
