@@ -67,6 +67,9 @@ describe('the trust policy of the role', () => {
     ['the account', { StringEquals: { 'aws:SourceAccount': '123456789012' } }],
     ['the source identity', { StringEquals: { 'sts:SourceIdentity': 'CN=Alice' } }],
     ['the session name', { StringEquals: { 'sts:RoleSessionName': 'f0e1d2c3b4a596' } }],
+    ['a connection without TLS', { Bool: { 'aws:SecureTransport': 'false' } }],
+    ['no user agent', { Null: { 'aws:UserAgent': 'true' } }],
+    ['the address', { IpAddress: { 'aws:SourceIp': '127.0.0.0/8' } }],
     ['the time', { DateLessThan: { 'aws:CurrentTime': '2030-06-15T12:00:01Z' } }],
   ])('may ask for %s', async (_, condition) => {
     await start(withTrust(condition));
@@ -165,6 +168,33 @@ describe('the profile and the anchor', () => {
   it('take a request without instance properties, which the profile cannot require', async () => {
     await start({ profile: { requireInstanceProperties: true } });
     expect(await ask()).toMatchObject({ status: 201 });
+  });
+
+  it('are of one account, and so is the role', async () => {
+    const abroad = 'arn:aws:rolesanywhere:us-east-1:999999999999:profile/44444444-4444-4444-4444-444444444444';
+    await start({}, { profiles: [{ arn: abroad, roleArns: [] }] });
+    const change = (request: Draft): void => {
+      request.query = request.query.replace(/profileArn=[^&]+/, `profileArn=${encodeURIComponent(abroad)}`);
+    };
+    expect(await ask(alice, { change })).toMatchObject({
+      status: 403,
+      code: 'AccessDeniedException',
+      reason: 'the trust anchor is of account 123456789012, the profile of 999999999999',
+    });
+    const [profile] = emulator.state.list('profiles');
+    const [role] = emulator.state.list('roles');
+    if (profile === undefined || role === undefined) throw new Error('there is no profile or role');
+    const foreign = { ...role, arn: 'arn:aws:iam::999999999999:role/Abroad', account: '999999999999' };
+    const own = { ...profile, arn: ARNS.profileArn, roleArns: [foreign.arn] };
+    emulator.state.apply({ op: 'put', kind: 'roles', record: foreign });
+    emulator.state.apply({ op: 'put', kind: 'profiles', record: own });
+    const toForeign = (request: Draft): void => {
+      request.query = request.query.replace(/roleArn=[^&]+/, `roleArn=${encodeURIComponent(foreign.arn)}`);
+    };
+    expect(await ask(alice, { change: toForeign })).toMatchObject({
+      status: 403,
+      reason: expect.stringContaining("is not of the profile's account 123456789012"),
+    });
   });
 
   it('keep instance properties', async () => {
