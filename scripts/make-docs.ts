@@ -106,8 +106,9 @@ export function knowledgePage(current: string): string {
   return `${current.slice(0, current.indexOf(MARK) + MARK.length)}\n${knowledgeTable()}`;
 }
 
+const file = (name: string): URL => new URL(`docs/${name}`, `file://${process.cwd()}/`);
+
 if (process.argv[1]?.endsWith('make-docs.ts') === true) {
-  const file = (name: string): URL => new URL(`docs/${name}`, `file://${process.cwd()}/`);
   writeFileSync(file('commands.md'), commandsPage());
   writeFileSync(file('emulator.md'), knowledgePage(readFileSync(file('emulator.md'), 'utf8')));
 }

@@ -49,7 +49,7 @@ export async function distributedProblem(
 }
 
 /** The URLs of the distribution points; undefined when there is no such extension. */
-export function distributionPoints({ extensions }: Pick<Certificate, 'extensions'>): string[] | undefined {
+function distributionPoints({ extensions }: Pick<Certificate, 'extensions'>): string[] | undefined {
   const der = extensions.get(DISTRIBUTION_POINTS);
   if (der === undefined) return undefined;
   // Each point is a sequence whose element [0] has as its element [0] the full names.

@@ -104,9 +104,11 @@ const TESTS: ReadonlyMap<number, (name: Named, base: GeneralName) => boolean> = 
 /** The relative names of the base must be the first of the name; case and repeated spaces do not count. */
 function inDirectory({ attributes }: Named, { directory }: GeneralName): boolean {
   const base = attributesOf(directory);
-  const same = (a: NameAttribute | undefined, b: NameAttribute): boolean =>
-    a !== undefined && a.type === b.type && prepared(a.value) === prepared(b.value);
-  return base.every((attribute, index) => same(attributes[index], attribute));
+  return base.every((attribute, index) => isSame(attributes[index], attribute));
+}
+
+function isSame(a: NameAttribute | undefined, b: NameAttribute): boolean {
+  return a !== undefined && a.type === b.type && prepared(a.value) === prepared(b.value);
 }
 
 function prepared(value: string): string {

@@ -18,6 +18,8 @@ export interface PolicyProblem {
   readonly constraint: string | undefined;
 }
 
+const atMost = (most: number): string => `Member must have length less than or equal to ${most}`;
+
 /**
  * The first rule that session policies break, or undefined.
  *
@@ -27,7 +29,6 @@ export function sessionPolicyProblem(
   { policies, policyArns }: SessionPolicies,
   account: string,
 ): PolicyProblem | undefined {
-  const atMost = (most: number): string => `Member must have length less than or equal to ${most}`;
   if (policyArns.length > MAX_POLICY_ARNS)
     return { member: 'policyArns', value: undefined, constraint: atMost(MAX_POLICY_ARNS) };
   for (const value of policyArns) {

@@ -32,16 +32,17 @@ const otherName = (): asn1.AsnType =>
     value: [new asn1.ObjectIdentifier({ value: '1.2.3' })],
   });
 
+const subtrees = (tag: number, bases: asn1.AsnType[]): asn1.AsnType[] =>
+  bases.length === 0
+    ? []
+    : [
+        new asn1.Constructed({
+          idBlock: { tagClass: 3, tagNumber: tag },
+          value: bases.map((base) => new asn1.Sequence({ value: [base] })),
+        }),
+      ];
+
 function constraints(permitted: asn1.AsnType[], excluded: asn1.AsnType[] = []): x509.Extension {
-  const subtrees = (tag: number, bases: asn1.AsnType[]): asn1.AsnType[] =>
-    bases.length === 0
-      ? []
-      : [
-          new asn1.Constructed({
-            idBlock: { tagClass: 3, tagNumber: tag },
-            value: bases.map((base) => new asn1.Sequence({ value: [base] })),
-          }),
-        ];
   const value = new asn1.Sequence({ value: [...subtrees(0, permitted), ...subtrees(1, excluded)] });
   return new x509.Extension('2.5.29.30', true, value.toBER());
 }
@@ -207,8 +208,8 @@ describe('name constraints', () => {
   it.each(CASES)('are kept to for %s', async (_, extension, subject, names, isGood) => {
     const { leaf, intermediate } = await chain(extension(), subject, names);
     const result = verdict(leaf, [intermediate]);
-    if (isGood) expect(result).toHaveProperty('path');
-    else expect(result).toMatchObject({ reason: expect.stringMatching(/name constraints (?:exclude|do not permit)/) });
+    const reason = expect.stringMatching(/name constraints (?:exclude|do not permit)/) as string;
+    expect('path' in result ? { path: [] } : result).toMatchObject(isGood ? { path: [] } : { reason });
   });
 
   it.runIf(requireTool('openssl')).each(CASES)(

@@ -120,9 +120,9 @@ describe('a presigned request to STS', () => {
   });
 });
 
-describe('a presigned request to S3', () => {
-  const list = (options: Presigned = {}) => presign({ service: 's3', query: { 'x-id': 'ListBuckets' }, ...options });
+const list = (options: Presigned = {}) => presign({ service: 's3', query: { 'x-id': 'ListBuckets' }, ...options });
 
+describe('a presigned request to S3', () => {
   it('lists the buckets', async () => {
     const { status, body } = await ask(await list({ credentials: session }));
     expect([status, body.includes('<Name>roles-anywhere-demo</Name>')]).toEqual([200, true]);

@@ -26,7 +26,11 @@ const MAX_INSTANCE_PROPERTIES = 50;
 /** The members that the service has; `cert` comes in a header, and `sessionName` is the deprecated name of a session. */
 const MEMBERS = new Set([
   ...Object.keys(ARN_PATTERNS),
-  ...['durationSeconds', 'roleSessionName', 'instanceProperties', 'sessionName', 'cert'],
+  'durationSeconds',
+  'roleSessionName',
+  'instanceProperties',
+  'sessionName',
+  'cert',
 ]);
 
 /**

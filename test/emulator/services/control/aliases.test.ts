@@ -11,11 +11,12 @@ const ROLE = 'arn:aws:iam::123456789012:role/Workload';
 const READER = { accessKeyId: 'AKIAREADER0000000000', secretAccessKey: 'secret of the reader' };
 const STRANGER = { accessKeyId: 'AKIASTRANGER00000000', secretAccessKey: 'secret of the stranger' };
 
+const allow = (statement: Json) => ({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', ...statement }] });
+
 let authority: Authority;
 let emulator: Emulator;
 beforeAll(async () => {
   authority = await createAuthority();
-  const allow = (statement: Json) => ({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', ...statement }] });
   emulator = await startEmulator({
     trustAnchors: [{ certificates: authority.certificate, aliasName: 'corp/root' }],
     users: [
@@ -180,8 +181,9 @@ describe('an alias', () => {
     ['AWS/a', false],
   ])('%s can be one: %s', async (name, isGood) => {
     expect(aliasProblem(name) === undefined).toBe(isGood);
-    if (!isGood)
-      expect(await createProfile({ aliasName: name })).toMatchObject({ status: 400, type: 'ValidationException' });
+    expect(await createProfile({ aliasName: name })).toMatchObject(
+      isGood ? { status: 201 } : { status: 400, type: 'ValidationException' },
+    );
   });
 });
 
