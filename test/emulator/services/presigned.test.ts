@@ -1,8 +1,12 @@
 /** Requests whose signature is in the query, made with the SDK's signer and by hand. */
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { Sha256 } from '@aws-crypto/sha256-js';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Emulator } from '../../../src/emulator/emulator.ts';
+import { type Emulator, startEmulator } from '../../../src/emulator/emulator.ts';
+import { PKI, cleanEnv } from '../../support/cli.ts';
+import { requireModule } from '../../support/tools.ts';
 import { ADMIN, type Credentials, vend } from '../support/callers.ts';
 import { send } from '../support/signed-request.ts';
 import { NOW, makeAuthority, makeClient, startWith } from '../support/world.ts';
@@ -121,6 +125,64 @@ describe('a presigned request to STS', () => {
 });
 
 const list = (options: Presigned = {}) => presign({ service: 's3', query: { 'x-id': 'ListBuckets' }, ...options });
+
+/** A program in Debian's Python, and what it printed. The emulator is in this process, which must not wait for it. */
+async function python(program: string, env: Record<string, string> = {}): Promise<string> {
+  const child = spawn('/usr/bin/python3', ['-c', program], { env: cleanEnv({ ...KEYS, ...env }) });
+  let [out, errors] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
+  const status = await new Promise((resolve) => {
+    child.on('close', resolve);
+  });
+  if (status !== 0) throw new Error(errors);
+  return out.trim();
+}
+
+const KEYS = { AWS_ACCESS_KEY_ID: ADMIN.accessKeyId, AWS_SECRET_ACCESS_KEY: ADMIN.secretAccessKey };
+
+describe.runIf(requireModule('botocore'))('botocore', () => {
+  let current: Emulator;
+  beforeAll(async () => {
+    current = await startEmulator({ trustAnchors: [{ certificates: readFileSync(`${PKI}root.pem`, 'utf8') }] });
+  });
+  afterAll(() => current.close());
+
+  const presigned = (service: string, operation: string, method: string) =>
+    python(
+      `import botocore.session
+from botocore.config import Config
+config = Config(signature_version='${service}v4' if '${service}' == 's3' else 'v4')
+client = botocore.session.get_session().create_client('${service}', 'us-east-1', endpoint_url='${current.url}', config=config)
+print(client.generate_presigned_url('${operation}', ExpiresIn=60, HttpMethod='${method}'))`,
+    );
+
+  it.each(['GET', 'POST'])('presigns GetCallerIdentity with %s', async (method) => {
+    const answer = await fetch(await presigned('sts', 'get_caller_identity', method), { method });
+    expect([answer.status, (await answer.text()).includes(':user/admin</Arn>')]).toEqual([200, true]);
+  });
+
+  it('presigns ListBuckets', async () => {
+    const answer = await fetch(await presigned('s3', 'list_buckets', 'GET'));
+    expect([answer.status, (await answer.text()).includes('<Name>roles-anywhere-demo</Name>')]).toEqual([200, true]);
+  });
+
+  it('makes the token that `aws eks get-token` makes, whose URL names the cluster in a header', async () => {
+    const url = await python(
+      `import botocore.session
+from botocore.signers import RequestSigner
+session = botocore.session.get_session()
+client = session.create_client('sts', 'us-east-1', endpoint_url='${current.url}')
+signer = RequestSigner(client.meta.service_model.service_id, 'us-east-1', 'sts', 'v4', session.get_credentials(), session.get_component('event_emitter'))
+request = {'method': 'GET', 'url': '${current.url}/?Action=GetCallerIdentity&Version=2011-06-15', 'body': {}, 'headers': {'x-k8s-aws-id': 'cluster'}, 'context': {}}
+print(signer.generate_presigned_url(request, region_name='us-east-1', expires_in=60, operation_name=''))`,
+    );
+    const statuses = ['cluster', 'other'].map(
+      async (id) => (await fetch(url, { headers: { 'x-k8s-aws-id': id } })).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([200, 403]);
+  });
+});
 
 describe('a presigned request to S3', () => {
   it('lists the buckets', async () => {
