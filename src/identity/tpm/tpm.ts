@@ -99,9 +99,16 @@ export class Tpm {
   async execute(command: Command): Promise<Answer> {
     if (this.#stop()) throw new RolesAnywhereError('ERR_INTERRUPTED', 'the work at the TPM was interrupted');
     if (command.loads === true && this.#notes && this.#before === undefined) await this.#noteHandles();
-    const answer = await this.#execute(command, this.#deadline);
-    if (command.loads === true) this.#loaded.add(answer.handle);
-    return answer;
+    if (command.loads !== true) return await this.#execute(command, this.#deadline);
+    try {
+      const answer = await this.#execute(command, this.#deadline);
+      this.#loaded.add(answer.handle);
+      return answer;
+    } catch (error) {
+      // Whatever was loaded, nobody knows by what handle.
+      if (!(error instanceof TpmError)) this.#unknown = true;
+      throw error;
+    }
   }
 
   /** Takes note that something is gone: a session that ended with its command. */
@@ -136,32 +143,31 @@ export class Tpm {
     this.#before = new Set([...(await this.handles('objects')), ...(await this.handles('sessions'))]);
   }
 
-  /** Handles of what is loaded, whoever did it. TPM2_GetCapability (part 3, section 30.2). */
+  /** Handles of what is loaded, whoever did it. */
   async handles(kind: 'objects' | 'sessions'): Promise<readonly number[]> {
     const type = kind === 'objects' ? HANDLE_TYPE.transient : HANDLE_TYPE.hmacSession;
-    const list = await this.#capability(TPM_CAP.handles, type * 2 ** 24, MAX_HANDLES);
-    const handles = Array.from({ length: list.count(MAX_HANDLES) }, () => list.u32());
-    list.end();
-    return handles;
+    return await this.#capability(TPM_CAP.handles, type * 2 ** 24, MAX_HANDLES, (list) => list.u32());
   }
 
   /** Properties of the TPM, from a first one on; what it does not have is not in the result. */
   async properties(first: number, count: number): Promise<ReadonlyMap<number, number>> {
-    const list = await this.#capability(TPM_CAP.tpmProperties, first, count);
-    const properties = new Map(Array.from({ length: list.count(count) }, () => [list.u32(), list.u32()] as const));
-    list.end();
-    return properties;
+    return new Map(
+      await this.#capability(TPM_CAP.tpmProperties, first, count, (list) => [list.u32(), list.u32()] as const),
+    );
   }
 
-  async #capability(capability: number, property: number, count: number): Promise<Reader> {
+  /** TPM2_GetCapability (part 3, section 30.2). */
+  async #capability<T>(capability: number, property: number, count: number, item: (list: Reader) => T): Promise<T[]> {
     const { parameters } = await this.execute({
       code: TPM_CC.getCapability,
       parameters: concat(u32(capability), u32(property), u32(count)),
     });
     return this.strictly(() => {
-      parameters.bytes(1); // whether there is more
+      parameters.u8(); // whether there is more
       if (parameters.u32() !== capability) throw new TpmFormatError('TPMS_CAPABILITY_DATA is of another kind');
-      return new Reader(parameters.rest(), 'TPMS_CAPABILITY_DATA');
+      const items = Array.from({ length: parameters.count(count) }, () => item(parameters));
+      parameters.end();
+      return items;
     });
   }
 
@@ -208,7 +214,7 @@ export class Tpm {
     const giveUp = Math.min(deadline, processAge() + AGAIN_MS);
     for (let pauseMs = 2; ; pauseMs = Math.min(pauseMs * 2, 250)) {
       try {
-        return this.#check(command.code, await this.#transmit(command, message, deadline));
+        return this.#check(command.code, await this.#transmit(message, deadline));
       } catch (error) {
         if (!isAnswer(error, ...AGAIN) || processAge() + pauseMs > giveUp) throw error;
       }
@@ -216,14 +222,11 @@ export class Tpm {
     }
   }
 
-  async #transmit(command: Command, message: Uint8Array, deadline: number): Promise<Uint8Array> {
+  async #transmit(message: Uint8Array, deadline: number): Promise<Uint8Array> {
     try {
       return await this.#transport.transmit(message, deadline);
     } catch (error) {
-      if (isConnectionLoss(error)) {
-        this.#lost = true;
-        if (command.loads === true) this.#unknown = true;
-      }
+      if (isConnectionLoss(error)) this.#lost = true;
       throw error;
     }
   }

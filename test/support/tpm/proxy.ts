@@ -125,7 +125,8 @@ export class Proxy {
       const name = COMMANDS[command.readUInt32BE(6)] ?? `0x${command.readUInt32BE(6).toString(16)}`;
       const fault = this.#take(name);
       if (fault?.delayMs !== undefined) await sleep(fault.delayMs);
-      if (fault?.hang === true) return;
+      if (fault?.hang === true) await new Promise((resolve) => client.once('close', resolve));
+      if (client.destroyed) return;
       const answer = fault?.code === undefined ? await ask(tpm, answers, command) : refusal(fault.code);
       if (answer === undefined) return end();
       this.exchanges.push({ connection, name, command, answer });
