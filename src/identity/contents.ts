@@ -1,11 +1,12 @@
 /** What a piece of material holds: certificates and private keys, or a refusal that says what it is instead. */
+// Tests: test/identity/load.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { DerError, TAG, readChildren, readDer, readInteger } from '../x509/der.ts';
 import { isEncryptedKey, isPrivateKeyLabel, mlDsaTypeOf, readPrivateKey } from '../x509/keys.ts';
 import { type PemBlock, readPem } from '../x509/pem.ts';
 import type { PasswordDeps } from './containers/password.ts';
-import type { Material } from './file.ts';
+import type { Material } from './material.ts';
 import { type PrivateKey, nativeKey } from './private-key.ts';
 
 /** Material taken apart. Call {@link wipe} when done with it. */
@@ -135,9 +136,7 @@ function privateKeyBlocks({ material, blocks }: Contents): NonEmpty<PemBlock> {
   throw new RolesAnywhereError(
     'ERR_KEY_MISSING',
     `${material.source} holds no private key, and no --private-key is given`,
-    {
-      hint: 'name the file with the private key with --private-key',
-    },
+    { flag: '--private-key', hint: 'name the file with the private key with --private-key' },
   );
 }
 

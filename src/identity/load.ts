@@ -5,7 +5,7 @@ import { MAX_CHAIN_LENGTH, orderChain, unrelatedTo } from '../x509/chain.ts';
 import { type CertificatePath, checkIdentity } from './checks.ts';
 import type { PasswordDeps } from './containers/password.ts';
 import { type Contents, certificatesIn, openContainers, readContents, signingKeysIn, wipe } from './contents.ts';
-import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './file.ts';
+import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './material.ts';
 import type { Identity, Signer } from './identity.ts';
 import type { Pkcs11Deps, TokenSettings } from './pkcs11/index.ts';
 import type { PrivateKey } from './private-key.ts';
@@ -51,9 +51,9 @@ export interface LoadDeps extends PasswordDeps, SourceDeps {
    */
   correctClock?: (() => Promise<boolean>) | undefined;
   /** For keys in PKCS#11 tokens. */
-  token?: TokenSettings & Pkcs11Deps;
+  token?: (TokenSettings & Pkcs11Deps) | undefined;
   /** Waits until a rotation that was met half-way is likely to be over. Default 100 ms. */
-  pause?: () => Promise<unknown>;
+  pause?: (() => Promise<unknown>) | undefined;
 }
 
 const ROTATION_PAUSE_MS = 100;
@@ -222,6 +222,7 @@ function refuseUnsupported(flag: MaterialFlag, value: string | undefined): void 
   const kind = isPkcs11(value) ? 'a PKCS#11 URI' : value?.startsWith('handle:') ? 'a TPM handle' : undefined;
   if (kind === undefined) return;
   throw new RolesAnywhereError('ERR_UNSUPPORTED', `${flag} is ${kind}, which this version cannot use`, {
+    flag,
     hint: `give a PEM file with ${flag}`,
   });
 }

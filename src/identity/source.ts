@@ -2,18 +2,16 @@
  * Where material comes from: a path, `-` for standard input, or `env:NAME` for a
  * variable of the environment. Loaded when a value is not plainly a path.
  */
-import { readSync } from 'node:fs';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { MAX_FILE_BYTES, accessError, readBounded } from '../platform/files.ts';
 import {
-  MAX_FILE_BYTES,
   type Material,
   type MaterialFlag,
   type ReadMaterial,
-  accessError,
   isOrdinaryPath,
-  readBounded,
+  materialFile,
   readMaterialFile,
-} from './file.ts';
+} from './material.ts';
 
 export interface SourceDeps {
   /** Default `process.env`. */
@@ -53,32 +51,18 @@ export function refuseStdinTwice(values: Readonly<Record<string, string | undefi
 
 /** Reads until it ends. */
 function readStdin(flag: MaterialFlag, descriptor: number): Material {
-  const source = `${flag} - (standard input)`;
+  const file = materialFile(flag, '-', `${flag} - (standard input)`);
   let bytes: Uint8Array;
   try {
-    bytes = readBounded(descriptor, source, readPatiently);
+    bytes = readBounded(descriptor, file);
   } catch (error) {
-    throw error instanceof RolesAnywhereError ? error : accessError(flag, source, error);
+    throw error instanceof RolesAnywhereError ? error : accessError(file, error);
   }
-  if (bytes.length > 0) return { flag, source, bytes, rereadable: false };
-  throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} is empty`, {
+  if (bytes.length > 0) return { flag, source: file.name, bytes, rereadable: false };
+  throw new RolesAnywhereError('ERR_PEM_EMPTY', `${file.name} is empty`, {
     hint: 'whatever should write into it wrote nothing; it can be read once only',
+    flag,
   });
-}
-
-/** Blocks until there are bytes, or gives 0 at the end. */
-function readPatiently(descriptor: number, chunk: Uint8Array): number {
-  for (;;) {
-    try {
-      return readSync(descriptor, chunk);
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'EOF') return 0; // how Windows says that a pipe ends
-      if (code !== 'EAGAIN') throw error;
-      // Standard input that does not block, and has nothing yet: wait as one that does would, a few milliseconds at a time.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    }
-  }
 }
 
 /** Longest name of a variable that is taken, and shown: anything longer may be the material itself. */
@@ -88,6 +72,7 @@ const MAX_NAME = 128;
 function readVariable(flag: MaterialFlag, name: string, env: Readonly<Record<string, string | undefined>>): Material {
   if (name.length > MAX_NAME || !/^[A-Za-z_]\w*$/.test(name))
     throw new RolesAnywhereError('ERR_FLAG_VALUE', `${flag}: what follows env: is not the name of a variable`, {
+      flag,
       hint: `write ${flag} env:NAME, without a dollar sign: the variable itself must hold the PEM text`,
     });
   const source = `${flag} env:${name}`;
@@ -132,6 +117,7 @@ function decodeBase64(text: string): Uint8Array | undefined {
 function refuseMaterialItself(flag: MaterialFlag, value: string): void {
   if (isOrdinaryPath(value) || !/-----BEGIN|^(?:LS0tLS1|M)[A-Za-z0-9+/=\s]+$/.test(value)) return;
   throw new RolesAnywhereError('ERR_FLAG_VALUE', `${flag} is the material itself, not the name of a file`, {
+    flag,
     hint: `keep it off the command line, which other users can see: use ${flag} env:NAME for a variable, or - for standard input`,
   });
 }

@@ -1,8 +1,9 @@
 /** What to look at for noticing that files were replaced, however that is done. */
+// Tests: test/identity/reload.test.ts
 import { createHash } from 'node:crypto';
 import { join, parse, resolve, sep } from 'node:path';
 import { lstat, readFile, readlink, stat } from '../platform/file-system.ts';
-import { MAX_FILE_BYTES } from './file.ts';
+import { MAX_FILE_BYTES } from '../platform/files.ts';
 
 /** As Linux does (path_resolution(7)). */
 const MAX_LINKS = 40;

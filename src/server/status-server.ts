@@ -1,5 +1,4 @@
 /** `/healthz`, `/readyz` and `/metrics`, on a port of their own: they hold no secret and ask for none. */
-
 import { createServer } from 'node:http';
 import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -18,7 +17,7 @@ export interface StatusServerOptions {
   /** Open connections of the credentials server. */
   readonly connections: () => number;
   /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 export interface StatusServer {
@@ -26,7 +25,7 @@ export interface StatusServer {
   close(): Promise<void>;
 }
 
-/** Of those who only hold theirs, the one idle for longest makes room: a probe must always get through. */
+/** The connection that has been idle for longest makes room: a probe must always get through. */
 const LIMITS = { maxConnections: 64, idleTimeoutMs: 60_000 };
 
 /**
@@ -39,6 +38,7 @@ export function parseStatusListen(value: string): ListenTarget {
   const address = bracketed ?? plain ?? '127.0.0.1';
   if (port === undefined || Number(port) > 65_535 || isIP(address) === 0) {
     throw new RolesAnywhereError('ERR_LISTEN', `--metrics-listen ${value} is not a port, nor an address and a port`, {
+      flag: '--metrics-listen',
       hint: 'for example 9913, 127.0.0.1:9913 or [::]:9913',
     });
   }
@@ -58,7 +58,10 @@ export async function startStatusServer(options: StatusServerOptions): Promise<S
   );
   server.on('connection', (socket) => connections.add(socket));
   const address = await bind(server, options.listen);
-  if (address === undefined) throw new RolesAnywhereError('ERR_LISTEN', 'the address of --metrics-listen is not there');
+  if (address === undefined)
+    throw new RolesAnywhereError('ERR_LISTEN', 'the address of --metrics-listen is not there', {
+      flag: '--metrics-listen',
+    });
   return {
     address,
     close: () =>

@@ -2,8 +2,9 @@
  * BER as containers are written in (browsers use indefinite lengths), read by
  * asn1js within limits, and the few shapes that occur there.
  */
+// Tests: test/identity/containers/malformed.test.ts
 import * as asn1js from 'asn1js';
-import { MAX_FILE_BYTES } from '../file.ts';
+import { MAX_FILE_BYTES } from '../../platform/files.ts';
 
 /** Says what is wrong with some structure. It does not leave this folder: callers make it an error that names the file. */
 export class StructureError extends Error {}

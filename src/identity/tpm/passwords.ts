@@ -216,7 +216,7 @@ export class Passwords {
       origin === 'empty'
         ? 'has a password, although --no-tpm-key-password says that it has none'
         : `refused the password ${origin === 'typed' ? 'that was typed' : `from ${given?.from}`}`;
-    const tries = entity.countsTries ? await triesLeft(tpm) : undefined;
+    const tries = entity.countsTries ? await triesAfter(tpm) : undefined;
     const hint = 'correct it: a wrong one is not sent again';
     return new RolesAnywhereError(wrong, `${entity.label} ${which} (${describeReturnCode(error.returnCode)})`, {
       hint: tries === undefined ? hint : `${hint}; ${describeTries(tries)}`,
@@ -274,16 +274,17 @@ interface Tries {
 }
 
 async function triesLeft(tpm: Tpm): Promise<Tries | undefined> {
-  try {
-    const properties = await tpm.properties(TPM_PT.lockoutCounter, 3);
-    const [counter, most, interval] = [TPM_PT.lockoutCounter, TPM_PT.maxAuthFail, TPM_PT.lockoutInterval].map((id) =>
-      properties.get(id),
-    );
-    if (counter === undefined || most === undefined || interval === undefined) return undefined;
-    return { left: Math.max(0, most - counter), most, interval };
-  } catch {
-    return undefined; // the error that led here says more
-  }
+  const properties = await tpm.properties(TPM_PT.lockoutCounter, 3);
+  const [counter, most, interval] = [TPM_PT.lockoutCounter, TPM_PT.maxAuthFail, TPM_PT.lockoutInterval].map((id) =>
+    properties.get(id),
+  );
+  if (counter === undefined || most === undefined || interval === undefined) return undefined;
+  return { left: Math.max(0, most - counter), most, interval };
+}
+
+/** The same behind an error, which says more than one that comes now. */
+async function triesAfter(tpm: Tpm): Promise<Tries | undefined> {
+  return await triesLeft(tpm).catch(() => undefined);
 }
 
 function describeTries({ left, most, interval }: Tries): string {
@@ -311,7 +312,7 @@ async function refuseLastTry(tpm: Tpm, entity: Protected): Promise<void> {
 }
 
 async function lockedOut(tpm: Tpm, entity: Protected, error: unknown): Promise<RolesAnywhereError> {
-  return lockout(entity, await triesLeft(tpm), error);
+  return lockout(entity, await triesAfter(tpm), error);
 }
 
 function lockout({ label }: Protected, tries: Tries | undefined, cause?: unknown): RolesAnywhereError {
