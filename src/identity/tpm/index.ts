@@ -1,10 +1,10 @@
 /** Identities whose key is in the machine's TPM 2.0, and certificates that are there. Loaded for them only. */
 import { X509Certificate } from 'node:crypto';
-import type { PasswordSource } from '../../options/passwords.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { sameBytes } from '../../x509/certificate.ts';
 import { keyTypeOf } from '../../x509/keys.ts';
 import { type AskPassword, type TypedPasswords, readPassword } from '../containers/password.ts';
+import type { PasswordSource, PasswordSources } from '../passwords.ts';
 import { PinGuard, guardDirectory } from '../pkcs11/pin-guard.ts';
 import type { PrivateKey } from '../private-key.ts';
 import { withTpm } from './access.ts';
@@ -31,17 +31,11 @@ export interface TpmSettings {
   policyPcr?: string | undefined;
   /** --tpm-password-in-clear: passwords are sent without a session. Default false. */
   passwordInClear?: boolean | undefined;
-  /** Passwords of the key, of its parent and of the hierarchy that the parent is made from. Default: a person is asked. */
-  passwords?:
-    | {
-        readonly key?: PasswordSource | undefined;
-        readonly parent?: PasswordSource | undefined;
-        readonly hierarchy?: PasswordSource | undefined;
-      }
-    | undefined;
 }
 
 export interface TpmDeps {
+  /** Passwords of the key, of its parent and of the hierarchy that the parent is made from. Default: a person is asked. */
+  passwords?: PasswordSources | undefined;
   /** Default `process.env`. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Asks a person for a password. Default: at the terminal. */
@@ -175,8 +169,8 @@ function locator({ device }: TpmSettings, { env }: TpmDeps): () => TpmLocation {
   return () => chooseLocation(settings);
 }
 
-function passwordsOf({ passwords = {}, noKeyPassword }: TpmSettings, deps: TpmDeps): Passwords {
-  const { env = process.env, ask, typed } = deps;
+function passwordsOf({ noKeyPassword }: TpmSettings, deps: TpmDeps): Passwords {
+  const { env = process.env, ask, typed, passwords = {} } = deps;
   const given = (source: PasswordSource | undefined): GivenPassword | undefined =>
     source && {
       from: source.from,
@@ -184,7 +178,11 @@ function passwordsOf({ passwords = {}, noKeyPassword }: TpmSettings, deps: TpmDe
       read: () => readPassword(source, typed),
     };
   return new Passwords({
-    given: { key: given(passwords.key), parent: given(passwords.parent), hierarchy: given(passwords.hierarchy) },
+    given: {
+      key: given(passwords['tpm-key']),
+      parent: given(passwords['tpm-parent']),
+      hierarchy: given(passwords['tpm-hierarchy']),
+    },
     noKeyPassword: noKeyPassword === true,
     guard: new PinGuard({ directory: guardDirectory(env), secret: 'password' }),
     ask: ask ?? (async (question) => (await import('../../platform/prompt.ts')).promptSecret(question)),

@@ -247,7 +247,10 @@ describe.skipIf(!hasSimulator())('a TPM that fails', () => {
       await sign('o-parentpw-p256-pw');
       const step = process.env['ROLES_ANYWHERE_LONG'] === '1' ? 1 : 7;
       for (let length = 10; length < whole; length += step) {
-        proxy.fault = { command, change: (answer) => withLength(answer.subarray(0, length), Math.min(length, answer.length)) };
+        proxy.fault = {
+          command,
+          change: (answer) => withLength(answer.subarray(0, length), Math.min(length, answer.length)),
+        };
         expect([command, length, await refusalCode(() => sign('o-parentpw-p256-pw', 5000))]).toEqual([
           command,
           length,

@@ -304,11 +304,10 @@ describe.skipIf(!hasSimulator())('keys in a TPM', () => {
           publicPart: readFileSync(join(bound.directory, 'k.pub')),
           privatePart: readFileSync(join(bound.directory, 'k.priv')),
         });
-        const settings = {
-          device: bound.tcti,
-          passwords: { key: password === undefined ? undefined : { password, from: 'x' } },
-        };
-        const key = openKeyFile(der, 'k.key', settings, { env: bound.env, ask: async () => undefined });
+        const settings = { device: bound.tcti };
+        const given = password === undefined ? undefined : { password, from: 'x' };
+        const deps = { env: bound.env, ask: async () => undefined, passwords: { 'tpm-key': given } };
+        const key = openKeyFile(der, 'k.key', settings, deps);
         const publicKey = createPublicKey(await run('tpm2_print', '-t', 'TPM2B_PUBLIC', '-f', 'pem', 'k.pub'));
         expect(verify('SHA256', Buffer.from('m'), publicKey, await key.signer.sign(Buffer.from('m')))).toBe(true);
         if (password !== undefined) {
@@ -318,14 +317,12 @@ describe.skipIf(!hasSimulator())('keys in a TPM', () => {
             publicPart: readFileSync(join(bound.directory, 'k.pub')),
             privatePart: readFileSync(join(bound.directory, 'k.priv')),
           });
-          const flagged = openKeyFile(bare, 'k.key', { ...settings, policyPcr: 'sha256:0,7' }, { env: bound.env });
+          const flagged = openKeyFile(bare, 'k.key', { ...settings, policyPcr: 'sha256:0,7' }, deps);
           expect(verify('SHA256', Buffer.from('m'), publicKey, await flagged.signer.sign(Buffer.from('m')))).toBe(true);
-          const wrong = openKeyFile(
-            der,
-            'k.key',
-            { ...settings, passwords: { key: { password: 'wrong', from: 'x' } } },
-            { env: bound.env },
-          );
+          const wrong = openKeyFile(der, 'k.key', settings, {
+            ...deps,
+            passwords: { 'tpm-key': { password: 'wrong', from: 'x' } },
+          });
           expect(await refusalCode(() => wrong.signer.sign(Buffer.from('m')))).toBe('ERR_TPM_KEY_PASSWORD');
         }
       }

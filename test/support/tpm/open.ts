@@ -25,10 +25,10 @@ export async function openMade(
   const all: TpmSettings = {
     device: tpm.tcti,
     noKeyPassword: silent === true && !bare,
-    passwords: { key: given(password), parent: given(parentPassword) },
     ...settings,
   };
-  const withEnv = { env: tpm.env, ask: async () => undefined, ...deps };
+  const passwords = { 'tpm-key': given(password), 'tpm-parent': given(parentPassword) };
+  const withEnv = { env: tpm.env, ask: async () => undefined, passwords, ...deps };
   if (key.startsWith('handle:')) return await openHandle(key, '--private-key', all, withEnv);
   return openKeyFile(derOf(readFileSync(join(directory, key), 'utf8')), `--private-key ${key}`, all, withEnv);
 }
