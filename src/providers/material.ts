@@ -1,4 +1,5 @@
 /** An identity from what a program has in its hands: paths, text, bytes, key objects, or a signer of its own. */
+// Tests: test/providers/roles-anywhere.test.ts
 import { KeyObject, createPublicKey, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkIdentity } from '../identity/checks.ts';
