@@ -1,7 +1,8 @@
 /** Signs with a key in a TPM, and shows whose key it is. Between two signatures nothing of it is in the TPM. */
 import { type KeyObject, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import type { Digest, KeyType, Signer } from '../identity.ts';
+import type { KeyType } from '../../x509/algorithms.ts';
+import type { Digest, Signer } from '../identity.ts';
 import { ecdsaToDer } from '../pkcs11/mechanism.ts';
 import { type AccessOptions, withTpm } from './access.ts';
 import type { Signature } from './commands.ts';
