@@ -101,7 +101,8 @@ const OPEN_ERRORS: Readonly<Record<string, readonly [code: ErrorCode, what: stri
   ],
 };
 
-function openError(error: unknown, where: string): RolesAnywhereError {
+/** What the system said when a TPM was opened, in words. */
+export function openError(error: unknown, where: string): RolesAnywhereError {
   if (error instanceof RolesAnywhereError) return error;
   const system = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
   const [code, what, hint] = OPEN_ERRORS[system] ?? [
