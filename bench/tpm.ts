@@ -68,8 +68,12 @@ function variants(url: string): Variant[] {
       name: 'PEM file, EC P-256',
       args: oneShot(
         0,
-        ...['--certificate', 'certs-dev/out/ec-p256.crt.pem', '--private-key', 'certs-dev/out/ec-p256.key.pem'],
-        ...['--intermediates', 'certs-dev/out/intermediate.pem'],
+        '--certificate',
+        'certs-dev/out/ec-p256.crt.pem',
+        '--private-key',
+        'certs-dev/out/ec-p256.key.pem',
+        '--intermediates',
+        'certs-dev/out/intermediate.pem',
       ),
     },
     ...NAMES.map(([name, what]): Variant => {
@@ -80,8 +84,12 @@ function variants(url: string): Variant[] {
         name: `TPM, ${what}`,
         args: oneShot(
           1,
-          ...['--certificate', join(directory, `${name}.pem`), '--tpm-device', tpm.socket],
-          ...['--private-key', key.startsWith('handle:') ? key : join(directory, key)],
+          '--certificate',
+          join(directory, `${name}.pem`),
+          '--tpm-device',
+          tpm.socket,
+          '--private-key',
+          key.startsWith('handle:') ? key : join(directory, key),
           ...(password === undefined ? [] : ['--tpm-key-password-file', file]),
         ),
       };
@@ -93,14 +101,15 @@ function variants(url: string): Variant[] {
 async function signatures(): Promise<void> {
   const own = createKeySigner(createPrivateKey(readFileSync('certs-dev/out/ec-p256.key.pem')), 'EC');
   console.log(`a signature, median of ${SIGNATURES}`);
-  console.log(`PEM file, EC P-256: ${(await medianMs(own.sign)).toFixed(2)} ms`);
+  console.log(`PEM file, EC P-256: ${(await median((message) => own.sign(message))).toFixed(2)} ms`);
   for (const [name, what] of NAMES) {
     const { signer } = await openMade(tpm, directory, keyNamed(keys, name), { device: tpm.socket });
-    console.log(`TPM, ${what}: ${(await medianMs((message) => signer.sign(message))).toFixed(2)} ms`);
+    console.log(`TPM, ${what}: ${(await median((message) => signer.sign(message))).toFixed(2)} ms`);
   }
 }
 
-async function medianMs(sign: (message: Uint8Array) => Promise<Uint8Array>): Promise<number> {
+/** Milliseconds. */
+async function median(sign: (message: Uint8Array) => Promise<Uint8Array>): Promise<number> {
   const times: number[] = [];
   for (let round = 0; round < SIGNATURES; round++) {
     const message = randomBytes(150);

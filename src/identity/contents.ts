@@ -8,19 +8,13 @@ import { type PemBlock, readPem } from '../x509/pem.ts';
 import type { PasswordDeps } from './containers/password.ts';
 import type { Material } from './material.ts';
 import { type PrivateKey, nativeKey } from './private-key.ts';
-import type { TpmDeps, TpmSettings } from './tpm/index.ts';
+import type { KeyDeps } from './key-deps.ts';
 
 /** Material taken apart. Call {@link wipe} when done with it. */
 export interface Contents {
   readonly material: Material;
   /** In the file's order. */
   readonly blocks: readonly PemBlock[];
-}
-
-/** What opening a private key may need. */
-export interface KeyDeps extends PasswordDeps {
-  /** For keys in a TPM; what it leaves out is taken from the rest. */
-  tpm?: (TpmSettings & TpmDeps) | undefined;
 }
 
 /** The label of a key that only a TPM can load. */

@@ -4,7 +4,7 @@
  */
 // Tests: test/identity/load.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { KeyDeps } from './contents.ts';
+import type { KeyDeps } from './key-deps.ts';
 import type { Material, MaterialFlag } from './material.ts';
 import type { PrivateKey } from './private-key.ts';
 

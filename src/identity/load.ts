@@ -5,7 +5,6 @@ import { MAX_CHAIN_LENGTH, orderChain, unrelatedTo } from '../x509/chain.ts';
 import { type CertificatePath, checkIdentity } from './checks.ts';
 import {
   type Contents,
-  type KeyDeps,
   TPM_KEY_LABEL,
   certificatesIn,
   openContainers,
@@ -14,6 +13,7 @@ import {
   wipe,
 } from './contents.ts';
 import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './material.ts';
+import type { KeyDeps } from './key-deps.ts';
 import type { Identity, Signer } from './identity.ts';
 import type { Pkcs11Deps, TokenSettings } from './pkcs11/index.ts';
 import type { PrivateKey } from './private-key.ts';

@@ -2,13 +2,15 @@
  * Uses a TPM: one job at a time in this process, on one connection from the first command to the last flush, so that
  * programs that share a TPM without a resource manager take turns. What is over in milliseconds holds nobody up.
  */
+// Tests: test/identity/tpm/failures.test.ts
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processAge } from '../../platform/clock.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { type TpmLocation, describeLocation, isManaged } from './location.ts';
 import { RC, isAnswer } from './return-codes.ts';
 import { type Leftovers, Tpm } from './tpm.ts';
-import { isConnectionLoss, openTransport } from './transport.ts';
+import { openTransport } from './connect.ts';
+import { isConnectionLoss } from './transport.ts';
 
 /** How long one job may take, with the wait for its turn at the TPM. */
 const JOB_MS = 20_000;

@@ -2,6 +2,7 @@
  * How a command shows that it may use something: by a password as it is, or by an HMAC in a session, which shows it to
  * nobody and also proves that the answer is the TPM's (TPM 2.0 Library, part 1, section 19).
  */
+// Tests: test/identity/tpm/sessions.test.ts
 import { createECDH, createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { CONTINUE_SESSION, HASHES, TPM_ALG, TPM_RH } from './constants.ts';
 import { type Reader, TpmFormatError, concat, sized, u32, u8 } from './wire.ts';
@@ -60,11 +61,6 @@ export interface SessionStart {
 const NONCE_BYTES = 32;
 const SALT_CURVE = 'prime256v1';
 const COORDINATE_BYTES = 32;
-
-/** A start without a salt: for sessions that show no secret. */
-export function unsalted(): SessionStart {
-  return { nonceCaller: randomBytes(NONCE_BYTES), encryptedSalt: new Uint8Array(), salt: new Uint8Array() };
-}
 
 /**
  * A start with a salt that is agreed on with a P-256 key of the TPM by ECDH (part 1, section 19.6.13 and annex C.6.1).

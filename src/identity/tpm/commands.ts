@@ -1,4 +1,5 @@
 /** The commands that are used, one function each, with the section of TPM 2.0 Library, part 3 that describes it. */
+// Tests: test/identity/tpm/keys.test.ts
 import { type Authorization, MAX_DIGEST_BYTES, Session, type SessionStart, inClear } from './authorization.ts';
 import { TPM_ALG, TPM_CC, TPM_RH, TPM_SE, TPM_ST } from './constants.ts';
 import { type PublicArea, type Scheme, nameOf, readPublicArea } from './public-area.ts';

@@ -2,6 +2,7 @@
  * Numbers of the TPM 2.0 Library Specification, part 2: command codes (section 6.5.2), algorithms (6.3), curves (6.4),
  * permanent handles (7.4), properties (6.13) and attributes (8.3, 13.4). Only those that are used here.
  */
+// Tests: test/identity/tpm/key-file.test.ts
 
 /** TPM_ST: whether a command or answer carries authorisations. */
 export const TPM_ST = { noSessions: 0x8001, sessions: 0x8002, hashCheck: 0x8024 } as const;

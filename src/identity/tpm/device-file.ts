@@ -2,6 +2,7 @@
  * A TPM behind a device file: a command is one write, its answer one read, and neither has a position in the file
  * (Linux, drivers/char/tpm/tpm-dev-common.c).
  */
+// Tests: test/identity/tpm/transport.test.ts
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';

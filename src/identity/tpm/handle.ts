@@ -1,4 +1,5 @@
 /** `handle:0x81000001`, an object in the TPM, and `nv:0x1c00002`, an index of its memory, as values of flags. */
+// Tests: test/identity/tpm/keys.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { HANDLE_TYPE } from './constants.ts';
 

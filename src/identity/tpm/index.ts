@@ -1,4 +1,5 @@
 /** Identities whose key is in the machine's TPM 2.0, and certificates that are there. Loaded for them only. */
+// Tests: test/identity/tpm/keys.test.ts
 import { X509Certificate } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { sameBytes } from '../../x509/certificate.ts';

@@ -1,4 +1,5 @@
 /** A key in or for a TPM: found or loaded, made to sign, and gone from the TPM again, all on one connection. */
+// Tests: test/identity/tpm/keys.test.ts
 import type { Authorization } from './authorization.ts';
 import {
   type LoadedObject,

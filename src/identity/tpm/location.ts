@@ -1,4 +1,5 @@
 /** Where the TPM is: a device file, a socket of a simulator, or a resource manager. Values of users become one of these. */
+// Tests: test/identity/tpm/transport.test.ts
 import { statSync } from 'node:fs';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 

@@ -6,9 +6,9 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { ErrorCode } from '../../platform/errors.ts';
 import type { Outcome, PinGuard } from '../pkcs11/pin-guard.ts';
-import { TPM_PT } from './constants.ts';
 import { RC, TpmError, describeReturnCode, isAnswer } from './return-codes.ts';
 import type { Tpm } from './tpm.ts';
+import { type Tries, describeTries, triesAfter, triesLeft } from './tries.ts';
 
 /** What a password is of. That of an NV index can only be typed. */
 export type PasswordRole = 'key' | 'parent' | 'hierarchy' | 'index';
@@ -178,7 +178,7 @@ export class Passwords {
   ): Promise<T> {
     // A person knows what was typed before; an empty one is free where tries are not counted.
     if (isKnown || origin === 'typed' || (origin === 'empty' && !entity.countsTries)) return await use(value);
-    const results: T[] = [];
+    let outcome: { readonly result: T } | undefined;
     const keeper = {
       manufacturer: 'TPM 2.0',
       model: '',
@@ -186,7 +186,9 @@ export class Passwords {
       label: entity.label,
     };
     const source = given === undefined ? EMPTY_SOURCE : { key: given.place, description: given.from };
-    const present = async (): Promise<void> => void results.push(await use(value));
+    const present = async (): Promise<void> => {
+      outcome = { result: await use(value) };
+    };
     try {
       await this.#deps.guard.present(keeper, entity.role, source, { bytes: value }, present, outcomeOf);
     } catch (error) {
@@ -194,8 +196,8 @@ export class Passwords {
       if (origin !== 'empty' || !hasCode(error, 'ERR_PIN_STATE')) throw error;
       return await use(value);
     }
-    const [result] = results;
-    return result as T;
+    if (outcome === undefined) throw new TypeError('a password was accepted that was never presented');
+    return outcome.result;
   }
 
   async #afterRefusal(tpm: Tpm, entity: Protected, { origin, given }: Candidate, error: unknown): Promise<unknown> {
@@ -263,38 +265,6 @@ function refuseLong({ label, maxBytes }: Protected, { value, origin, given }: Ca
       hint: 'it was not sent: check that it belongs to this key, and for a line feed or space too many',
     },
   );
-}
-
-/** How the TPM counts wrong passwords. */
-interface Tries {
-  readonly left: number;
-  readonly most: number;
-  /** After how many seconds one is forgotten; 0 when none is, or none is counted. */
-  readonly interval: number;
-}
-
-async function triesLeft(tpm: Tpm): Promise<Tries | undefined> {
-  const properties = await tpm.properties(TPM_PT.lockoutCounter, 3);
-  const [counter, most, interval] = [TPM_PT.lockoutCounter, TPM_PT.maxAuthFail, TPM_PT.lockoutInterval].map((id) =>
-    properties.get(id),
-  );
-  if (counter === undefined || most === undefined || interval === undefined) return undefined;
-  return { left: Math.max(0, most - counter), most, interval };
-}
-
-/** The same behind an error, which says more than one that comes now. */
-async function triesAfter(tpm: Tpm): Promise<Tries | undefined> {
-  return await triesLeft(tpm).catch(() => undefined);
-}
-
-function describeTries({ left, most, interval }: Tries): string {
-  const recovery = interval === 0 ? '' : `, and one comes back every ${describeSeconds(interval)}`;
-  return `${left} of ${most} tries are left${recovery}`;
-}
-
-function describeSeconds(seconds: number): string {
-  if (seconds >= 7200) return `${Math.round(seconds / 3600)} hours`;
-  return seconds >= 120 ? `${Math.round(seconds / 60)} minutes` : `${seconds} seconds`;
 }
 
 /** The last try is a person's, at the TPM's own tools. */

@@ -1,4 +1,5 @@
 /** Keys that are used by a policy: the TPM itself compares what is with what the key was made for (part 1, section 19.7). */
+// Tests: test/identity/tpm/key-file.test.ts, test/identity/tpm/keys.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { TPM_ALG, TPM_CC, commandName } from './constants.ts';
 import type { Session } from './authorization.ts';
@@ -52,7 +53,7 @@ const PLAIN: ReadonlyMap<number, PolicyCommand> = new Map([
  * Policy commands after which the session also shows the password. Their effect on the policy's digest is the same, and
  * the one that shows it by an HMAC is always taken (part 3, sections 23.17 and 23.18).
  */
-const WITH_PASSWORD: readonly number[] = [TPM_CC.policyAuthValue, TPM_CC.policyPassword];
+const WITH_PASSWORD: ReadonlySet<number> = new Set([TPM_CC.policyAuthValue, TPM_CC.policyPassword]);
 
 /**
  * Fulfils the policy of a key, as its file tells it or as the PCRs say that were named.
@@ -88,7 +89,7 @@ export async function fulfilPolicy(
   const steps = file?.policy ?? [];
   for (const step of steps) await takeStep(tpm, session, step, source);
   if (!(await isFulfilled())) throw failed(source);
-  return { wantsPassword: steps.some(({ command }) => WITH_PASSWORD.includes(command)) };
+  return { wantsPassword: steps.some(({ command }) => WITH_PASSWORD.has(command)) };
 }
 
 async function takeStep(
@@ -98,7 +99,7 @@ async function takeStep(
   source: string,
 ): Promise<void> {
   try {
-    if (WITH_PASSWORD.includes(command)) return await extendPolicy(tpm, session, TPM_CC.policyAuthValue);
+    if (WITH_PASSWORD.has(command)) return await extendPolicy(tpm, session, TPM_CC.policyAuthValue);
     if (command === TPM_CC.policyPcr)
       return await extendPolicy(tpm, session, command, pcrParameters(parameters, source));
     const plain = PLAIN.get(command);

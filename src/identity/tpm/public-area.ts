@@ -1,4 +1,5 @@
 /** TPMT_PUBLIC, the public half of an object in or for a TPM (TPM 2.0 Library, part 2, section 12.2.4). */
+// Tests: test/identity/tpm/key-file.test.ts
 import { type KeyObject, createHash, createPublicKey } from 'node:crypto';
 import { CURVES, HASHES, TPMA_OBJECT, TPM_ALG } from './constants.ts';
 import { Reader, TpmFormatError, concat, u16 } from './wire.ts';

@@ -1,4 +1,5 @@
 /** What a TPM answers when it does not do what it was asked: TPM_RC, TPM 2.0 Library, part 2, section 6.6. */
+// Tests: test/identity/tpm/key-file.test.ts
 import { commandName } from './constants.ts';
 
 /** Format 0: errors (TPM_RC_VER1, without its bit) by their number. */

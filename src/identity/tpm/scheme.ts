@@ -1,4 +1,5 @@
 /** Which scheme a key signs by, and what it is given so that the signature is one over the message's own digest. */
+// Tests: test/identity/tpm/key-file.test.ts
 import { createHash } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Digest } from '../identity.ts';

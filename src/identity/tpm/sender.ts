@@ -3,6 +3,7 @@
  * passing a file descriptor, which Node cannot take. tpm2_send of tpm2-tools can: it passes commands on from its standard
  * input, one after the other.
  */
+// Tests: test/cli/tpm/commands.test.ts
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { processAge } from '../../platform/clock.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';

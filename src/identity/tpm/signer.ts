@@ -1,4 +1,5 @@
 /** Signs with a key in a TPM, and shows whose key it is. Between two signatures nothing of it is in the TPM. */
+// Tests: test/identity/tpm/keys.test.ts
 import { type KeyObject, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { KeyType } from '../../x509/algorithms.ts';

@@ -1,4 +1,5 @@
 /** TPMs behind sockets: swtpm, which takes commands as they are, and Microsoft's simulator, which wants them framed. */
+// Tests: test/identity/tpm/transport.test.ts
 import { type Socket, createConnection } from 'node:net';
 import { processAge } from '../../platform/clock.ts';
 import { type TpmLocation, describeLocation } from './location.ts';

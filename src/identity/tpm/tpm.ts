@@ -2,6 +2,7 @@
  * One connection to a TPM: builds commands, reads answers strictly, sends again what the TPM asks to be sent again, and
  * knows what it has loaded there, so that all of it can be flushed (TPM 2.0 Library, part 1, section 18; part 3, section 5).
  */
+// Tests: test/identity/tpm/failures.test.ts
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processAge } from '../../platform/clock.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
@@ -127,7 +128,8 @@ export class Tpm {
 
   /** Flushes what is loaded, as far as that goes, and closes the connection. */
   async close(): Promise<Leftovers> {
-    for (const handle of [...this.#loaded]) {
+    // A set may lose items while it is walked.
+    for (const handle of this.#loaded) {
       if (this.#lost) break;
       // One that the TPM does not know any more is flushed.
       await this.flush(handle).catch((error: unknown) => {

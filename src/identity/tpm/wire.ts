@@ -2,6 +2,7 @@
  * Octets as a TPM takes and gives them: integers are big-endian, and what has a length of its own comes with a 16-bit size
  * in front, a TPM2B (TPM 2.0 Library, part 2, sections 4 and 10.4).
  */
+// Tests: test/identity/tpm/key-file.test.ts
 
 /** Something from a TPM or a key file that is not what the specification says. Callers say whose it is. */
 export class TpmFormatError extends Error {

@@ -41,8 +41,12 @@ describe.skipIf(!hasSimulator())('a TPM without a resource manager', () => {
     CLI,
     'credential-process',
     ...worldFlags(emulator),
-    ...['--certificate', join(directory, `${name}.pem`), '--tpm-device', device],
-    ...['--private-key', key.startsWith('handle:') ? key : join(directory, key)],
+    '--certificate',
+    join(directory, `${name}.pem`),
+    '--tpm-device',
+    device,
+    '--private-key',
+    key.startsWith('handle:') ? key : join(directory, key),
   ];
   const envOf = ({ password, parentPassword }: MadeKey): Record<string, string> => ({
     ...tpm.env,

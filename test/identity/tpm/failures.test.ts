@@ -280,7 +280,7 @@ describe.skipIf(!hasSimulator())('a TPM that fails', () => {
       const message = randomBytes(40);
       const outcome = await key.signer.sign(message).then(
         (signature) => verifies(directory, made, message, signature),
-        (error: { code?: string }) => error.code ?? String(error),
+        (error: Error & { code?: string }) => error.code ?? error.message,
       );
       expect(outcome === true ? 'ERR_TPM_ANSWER' : outcome).toMatch(/^ERR_(?:TPM_|SIGN$|PASSWORD_REQUIRED$)/);
       forgive();
@@ -309,10 +309,10 @@ describe.skipIf(!hasSimulator())('a TPM that fails', () => {
   }, 60_000);
 });
 
-describe('a TPM that is not there', () => {
-  const open = (device: string) =>
-    openHandle('handle:0x81000001', '--private-key', { device }, { env: {}, timeoutMs: 1500 });
+const open = (device: string) =>
+  openHandle('handle:0x81000001', '--private-key', { device }, { env: {}, timeoutMs: 1500 });
 
+describe('a TPM that is not there', () => {
   it('is an error by what the system says', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tpm-gone-'));
     const path = join(folder, 'tpm.sock');

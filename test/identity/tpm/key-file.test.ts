@@ -58,7 +58,10 @@ describe('a TSS2 PRIVATE KEY', () => {
       expect(outcome(() => readKeyFile(cut, 'k'))).toEqual({ code: 'ERR_KEY_MALFORMED' });
     for (const changed of replacements(der, [0x00, 0x01, 0x7f, 0x80, 0xff])) {
       const found = outcome(() => readKeyFile(changed, 'k'));
-      if ('code' in found) expect(found.code).toMatch(/^ERR_(?:KEY_MALFORMED|KEY_UNSUPPORTED|TPM_PARENT|TPM_KEY_\w+)$/);
+      // Some changes give another key file.
+      expect('code' in found ? found.code : 'ERR_KEY_MALFORMED').toMatch(
+        /^ERR_(?:KEY_MALFORMED|KEY_UNSUPPORTED|TPM_PARENT|TPM_KEY_\w+)$/,
+      );
     }
     expect(outcome(() => readKeyFile(Buffer.concat([der, Buffer.alloc(1)]), 'k'))).toEqual({
       code: 'ERR_KEY_MALFORMED',
@@ -76,26 +79,27 @@ describe('a TSS2 PRIVATE KEY', () => {
   });
 });
 
-describe('what is signed', () => {
-  const ec = (curve: number, hash?: number): AsymmetricKey => ({
-    type: 'EC',
-    curve,
-    x: new Uint8Array(),
-    y: new Uint8Array(),
-    scheme: hash === undefined ? { algorithm: 0x10 } : { algorithm: 0x18, hash },
-  });
-  const rsa = (algorithm: number, hash?: number): AsymmetricKey => ({
-    type: 'RSA',
-    bits: 2048,
-    modulus: new Uint8Array(),
-    exponent: 65_537,
-    scheme: { algorithm, hash },
-  });
+const ec = (curve: number, hash?: number): AsymmetricKey => ({
+  type: 'EC',
+  curve,
+  x: new Uint8Array(),
+  y: new Uint8Array(),
+  scheme: hash === undefined ? { algorithm: 0x10 } : { algorithm: 0x18, hash },
+});
+const rsa = (algorithm: number, hash?: number): AsymmetricKey => ({
+  type: 'RSA',
+  bits: 2048,
+  modulus: new Uint8Array(),
+  exponent: 65_537,
+  scheme: { algorithm, hash },
+});
 
+const zeros = (count: number): string => '00'.repeat(count);
+
+describe('what is signed', () => {
   it('is the digest, with zeros where a fixed hash is longer, so that the number is the same', () => {
     const digest = digestFor(ec(3), { algorithm: 0x18, hash: 0x0b }, Buffer.from('m'), 'SHA256');
     expect(digest.length).toBe(32);
-    const zeros = (count: number): string => '00'.repeat(count);
     const hex = Buffer.from(digest).toString('hex');
     for (const [curve, hash, expected] of [
       [3, 0x0c, hex + zeros(16)],
@@ -121,7 +125,7 @@ describe('what is signed', () => {
     ['RSASSA with another hash', rsa(0x14, 0x0c)],
     ['RSA encryption', rsa(0x17, 0x0b)],
     ['ECDSA with SHA-1', ec(3, 0x04)],
-    ['ECDAA', { ...ec(3), scheme: { algorithm: 0x1a, hash: 0x0b } } as AsymmetricKey],
+    ['ECDAA', { ...ec(3), scheme: { algorithm: 0x1a, hash: 0x0b } }],
   ])('%s has none that the service takes', (_name, key) => {
     expect(outcome(() => schemeFor(key, 'SHA256', 'k'))).toEqual({ code: 'ERR_TPM_SCHEME' });
   });
@@ -169,9 +173,10 @@ describe('return codes', () => {
   });
 });
 
+const reader = (): Reader => new Reader(Uint8Array.of(0, 3, 1, 2), 'it');
+
 describe('octets', () => {
   it('that are short, or too many, are errors', () => {
-    const reader = (): Reader => new Reader(Uint8Array.of(0, 3, 1, 2), 'it');
     expect(() => reader().u32()).not.toThrow();
     expect(() => reader().sized(8)).toThrow(TpmFormatError);
     expect(() => reader().sized(2)).toThrow(TpmFormatError);

@@ -1,10 +1,10 @@
 // Of src/identity/tpm/index.ts, key.ts, commands.ts and signer.ts.
-import { randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PrivateKey } from '../../../src/identity/private-key.ts';
-import { openHandle, openKeyFile } from '../../../src/identity/tpm/index.ts';
+import { type TpmDeps, openHandle, openKeyFile } from '../../../src/identity/tpm/index.ts';
 import { readCertificate } from '../../../src/x509/certificate.ts';
 import { refusal, refusalCode } from '../../support/refusal.ts';
 import { type MadeKey, derOf, keyFileDer, madeKeys } from '../../support/tpm/keys.ts';
@@ -18,6 +18,9 @@ const REFUSED: Readonly<Record<string, string>> = {
   'h-rsa-sha384': 'ERR_TPM_SCHEME',
   'h-ecc-policy': 'ERR_TPM_POLICY_REQUIRED',
 };
+
+const certificate = (directory: string, name: string) =>
+  readCertificate(derOf(readFileSync(join(directory, `${name}.pem`), 'utf8')), name);
 
 describe.skipIf(!hasSimulator())('keys in a TPM', () => {
   let directory: string;
@@ -58,15 +61,13 @@ describe.skipIf(!hasSimulator())('keys in a TPM', () => {
   );
 
   it('know their certificate, whatever form it is in, before the TPM signs anything', async () => {
-    const certificate = (name: string) =>
-      readCertificate(derOf(readFileSync(join(directory, `${name}.pem`), 'utf8')), name);
     for (const name of ['h-rsa2048', 'h-ecc521', 'o-owner-p384']) {
       const key = await open(name);
-      expect([name, key.belongsTo(certificate(name)), key.belongsTo(certificate('h-ecc256'))]).toEqual([
+      expect([
         name,
-        true,
-        false,
-      ]);
+        key.belongsTo(certificate(directory, name)),
+        key.belongsTo(certificate(directory, 'h-ecc256')),
+      ]).toEqual([name, true, false]);
     }
   });
 
@@ -266,6 +267,7 @@ describe.skipIf(!hasSimulator())('keys in a TPM', () => {
       const asCommand = Buffer.concat([Buffer.from([0, 32]), digest, selection]);
       const asDigested = Buffer.concat([selection, digest]);
       const attributes = 'sign|fixedtpm|fixedparent|sensitivedataorigin';
+      let last: { publicKey: KeyObject; deps: TpmDeps } | undefined;
       for (const [policyFile, password, steps] of [
         ['pcr.policy', undefined, [{ command: 0x17f, parameters: asCommand }]],
         ['pcr.policy', undefined, [{ command: 0x17f, parameters: asDigested }]],
@@ -310,22 +312,22 @@ describe.skipIf(!hasSimulator())('keys in a TPM', () => {
         const key = openKeyFile(der, 'k.key', settings, deps);
         const publicKey = createPublicKey(await run('tpm2_print', '-t', 'TPM2B_PUBLIC', '-f', 'pem', 'k.pub'));
         expect(verify('SHA256', Buffer.from('m'), publicKey, await key.signer.sign(Buffer.from('m')))).toBe(true);
-        if (password !== undefined) {
-          // The flag finds out for itself that the password is wanted too.
-          const bare = keyFileDer({
-            parent: 0x81000001,
-            publicPart: readFileSync(join(bound.directory, 'k.pub')),
-            privatePart: readFileSync(join(bound.directory, 'k.priv')),
-          });
-          const flagged = openKeyFile(bare, 'k.key', { ...settings, policyPcr: 'sha256:0,7' }, deps);
-          expect(verify('SHA256', Buffer.from('m'), publicKey, await flagged.signer.sign(Buffer.from('m')))).toBe(true);
-          const wrong = openKeyFile(der, 'k.key', settings, {
-            ...deps,
-            passwords: { 'tpm-key': { password: 'wrong', from: 'x' } },
-          });
-          expect(await refusalCode(() => wrong.signer.sign(Buffer.from('m')))).toBe('ERR_TPM_KEY_PASSWORD');
-        }
+        if (password !== undefined) last = { publicKey, deps };
       }
+      // Of the last of them: the flag finds out for itself that the password is wanted too.
+      const made = {
+        parent: 0x81000001,
+        publicPart: readFileSync(join(bound.directory, 'k.pub')),
+        privatePart: readFileSync(join(bound.directory, 'k.priv')),
+      };
+      if (last === undefined) throw new Error('no key with a password');
+      const { publicKey, deps } = last;
+      const settings = { device: bound.tcti, policyPcr: 'sha256:0,7' };
+      const flagged = openKeyFile(keyFileDer(made), 'k.key', settings, deps);
+      expect(verify('SHA256', Buffer.from('m'), publicKey, await flagged.signer.sign(Buffer.from('m')))).toBe(true);
+      const passwords = { 'tpm-key': { password: 'wrong', from: 'x' } };
+      const wrong = openKeyFile(keyFileDer(made), 'k.key', settings, { ...deps, passwords });
+      expect(await refusalCode(() => wrong.signer.sign(Buffer.from('m')))).toBe('ERR_TPM_KEY_PASSWORD');
       const unsupported = keyFileDer({
         policy: [{ command: 0x160, parameters: Buffer.alloc(0) }],
         parent: 0x81000001,

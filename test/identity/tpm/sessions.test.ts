@@ -86,8 +86,7 @@ describe.skipIf(!hasSimulator())('authorisation at a TPM', () => {
         },
       };
       const { code, message } = await refusal(() => key.signer.sign(randomBytes(4)));
-      expect([fromEnd, code]).toEqual([fromEnd, 'ERR_TPM_ANSWER']);
-      if (fromEnd === 1) expect(message).toContain('HMAC');
+      expect([fromEnd, code, message.includes('HMAC')]).toEqual([fromEnd, 'ERR_TPM_ANSWER', fromEnd <= 34]);
     }
     proxy.fault = undefined;
     expect(await tpm.leftovers()).toEqual([]);

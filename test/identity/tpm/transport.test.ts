@@ -1,4 +1,4 @@
-// Of src/identity/tpm/device-file.ts, socket.ts, location.ts and transport.ts.
+// Of src/identity/tpm/device-file.ts, socket.ts, location.ts, connect.ts and transport.ts.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type Socket, connect, createServer } from 'node:net';
@@ -13,7 +13,7 @@ import {
   describeLocation,
   isManaged,
 } from '../../../src/identity/tpm/location.ts';
-import { openError } from '../../../src/identity/tpm/transport.ts';
+import { openError } from '../../../src/identity/tpm/connect.ts';
 import { CLI, cleanEnv } from '../../support/cli.ts';
 import { outcome, refusal, refusalCode } from '../../support/refusal.ts';
 import { requireTool } from '../../support/tools.ts';
@@ -48,6 +48,9 @@ class Device {
   }
 }
 
+const open = (device: string) => () =>
+  openHandle('handle:81010002', '--private-key', { device }, { env: {}, timeoutMs: 300 });
+
 describe.skipIf(!hasSimulator() || !requireTool('python3'))('a TPM behind a device file', () => {
   let directory: string;
   let keys: readonly MadeKey[];
@@ -81,8 +84,7 @@ describe.skipIf(!hasSimulator() || !requireTool('python3'))('a TPM behind a devi
 
   it('that hangs ends the wait, and the process too', async () => {
     await through('hang', async (path) => {
-      const open = () => openHandle('handle:81010002', '--private-key', { device: path }, { env: {}, timeoutMs: 300 });
-      expect(await refusalCode(open)).toBe('ERR_TPM_TIMEOUT');
+      expect(await refusalCode(open(path))).toBe('ERR_TPM_TIMEOUT');
     });
     await through('hang', async (path) => {
       const args = ['sign-string', '--private-key', 'handle:81010002', '--tpm-device', path];
@@ -102,8 +104,6 @@ describe.skipIf(!hasSimulator() || !requireTool('python3'))('a TPM behind a devi
     const folder = mkdtempSync(join(tmpdir(), 'tpm-device-'));
     const file = join(folder, 'file');
     writeFileSync(file, 'not a device, but a file of some length');
-    const open = (device: string) => () =>
-      openHandle('handle:81010002', '--private-key', { device }, { env: {}, timeoutMs: 300 });
     expect(await refusalCode(open(file))).toMatch(/^ERR_TPM_(?:ANSWER|TIMEOUT|CLOSED|FAILED)$/);
     expect(await refusalCode(open('/dev/zero'))).toBe('ERR_TPM_ANSWER');
     expect(await refusalCode(open('/dev/null'))).toBe('ERR_TPM_TIMEOUT');
@@ -151,10 +151,12 @@ describe('what the system says of a device', () => {
   });
 });
 
-describe('where the TPM is', () => {
-  const at = (settings: LocationSettings) =>
-    outcome(() => chooseLocation({ env: {}, platform: 'linux', look: () => undefined, ...settings }));
+/** On a Linux machine without a TPM, unless the settings say otherwise. */
+function chosen(settings: LocationSettings): ReturnType<typeof outcome> {
+  return outcome(() => chooseLocation({ env: {}, platform: 'linux', look: () => undefined, ...settings }));
+}
 
+describe('where the TPM is', () => {
   it.each([
     ['/dev/tpmrm0', { kind: 'device', path: '/dev/tpmrm0' }],
     ['device:/dev/tpm0', { kind: 'device', path: '/dev/tpm0' }],
@@ -168,7 +170,7 @@ describe('where the TPM is', () => {
     ['mssim:host=::1', { kind: 'mssim', host: '::1', port: 2321 }],
     ['tabrmd:', { kind: 'tabrmd', configuration: '' }],
     ['tabrmd:bus_type=session', { kind: 'tabrmd', configuration: 'bus_type=session' }],
-  ] as const)('%s is understood', (device, value) => expect(at({ device })).toEqual({ value }));
+  ] as const)('%s is understood', (device, value) => expect(chosen({ device })).toEqual({ value }));
 
   it.each([
     'cmd:sh',
@@ -181,27 +183,27 @@ describe('where the TPM is', () => {
     'swtpm:path=',
     'mssim:path=/x',
     'swtpm:path=/x,port=1',
-  ])('%s is not', (device) => expect(at({ device })).toEqual({ code: 'ERR_TPM_DEVICE' }));
+  ])('%s is not', (device) => expect(chosen({ device })).toEqual({ code: 'ERR_TPM_DEVICE' }));
 
   it('follows the flag, TPM_DEVICE, TPM2TOOLS_TCTI, and then what there is', () => {
     const env = { TPM_DEVICE: '/dev/a', TPM2TOOLS_TCTI: 'swtpm:port=7' };
-    expect(at({ device: '/dev/b', env })).toEqual({ value: { kind: 'device', path: '/dev/b' } });
-    expect(at({ env })).toEqual({ value: { kind: 'device', path: '/dev/a' } });
-    expect(at({ env: { ...env, TPM_DEVICE: '' } })).toEqual({ value: { kind: 'tcp', host: '127.0.0.1', port: 7 } });
-    expect(at({ look: () => 'other' })).toEqual({ value: { kind: 'device', path: '/dev/tpmrm0' } });
-    expect(at({ look: (path) => (path === '/dev/tpm0' ? 'other' : undefined) })).toEqual({
+    expect(chosen({ device: '/dev/b', env })).toEqual({ value: { kind: 'device', path: '/dev/b' } });
+    expect(chosen({ env })).toEqual({ value: { kind: 'device', path: '/dev/a' } });
+    expect(chosen({ env: { ...env, TPM_DEVICE: '' } })).toEqual({ value: { kind: 'tcp', host: '127.0.0.1', port: 7 } });
+    expect(chosen({ look: () => 'other' })).toEqual({ value: { kind: 'device', path: '/dev/tpmrm0' } });
+    expect(chosen({ look: (path) => (path === '/dev/tpm0' ? 'other' : undefined) })).toEqual({
       value: { kind: 'device', path: '/dev/tpm0' },
     });
-    expect(at({ env: { TPM_DEVICE: '/run/x' }, look: () => 'socket' })).toEqual({
+    expect(chosen({ env: { TPM_DEVICE: '/run/x' }, look: () => 'socket' })).toEqual({
       value: { kind: 'unix', path: '/run/x' },
     });
-    expect(at({})).toEqual({ code: 'ERR_TPM_NOT_FOUND' });
+    expect(chosen({})).toEqual({ code: 'ERR_TPM_NOT_FOUND' });
   });
 
   it('on Windows is said not to be reached, but for simulators', () => {
-    expect(at({ platform: 'win32' })).toEqual({ code: 'ERR_TPM_PLATFORM' });
-    expect(at({ platform: 'win32', device: 'C:\\tpm' })).toEqual({ code: 'ERR_TPM_PLATFORM' });
-    expect(at({ platform: 'win32', device: 'swtpm:port=7' })).toEqual({
+    expect(chosen({ platform: 'win32' })).toEqual({ code: 'ERR_TPM_PLATFORM' });
+    expect(chosen({ platform: 'win32', device: 'C:\\tpm' })).toEqual({ code: 'ERR_TPM_PLATFORM' });
+    expect(chosen({ platform: 'win32', device: 'swtpm:port=7' })).toEqual({
       value: { kind: 'tcp', host: '127.0.0.1', port: 7 },
     });
   });

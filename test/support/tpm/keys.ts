@@ -372,11 +372,13 @@ export interface KeyFileParts {
   privatePart: Uint8Array;
 }
 
+function boolean(value: boolean | number): Buffer {
+  return tlv(0x01, [typeof value === 'number' ? value : value ? 0xff : 0]);
+}
+
 /** DER of a key file, right or wrong. */
 export function keyFileDer(parts: KeyFileParts): Buffer {
   const { type = '2.23.133.10.1.3', emptyAuth, policy, secret, description, rsaParent } = parts;
-  const boolean = (value: boolean | number): Buffer =>
-    tlv(0x01, [typeof value === 'number' ? value : value ? 0xff : 0]);
   return sequence(
     oid(type),
     ...(emptyAuth === undefined ? [] : [tlv(0xa0, boolean(emptyAuth))]),
@@ -401,7 +403,7 @@ export function keyFileDer(parts: KeyFileParts): Buffer {
   );
 }
 
-export function pemOf(label: string, der: Uint8Array): string {
+function pemOf(label: string, der: Uint8Array): string {
   const lines =
     Buffer.from(der)
       .toString('base64')

@@ -177,7 +177,7 @@ async function* messages(socket: Socket): AsyncGenerator<Buffer, undefined> {
 }
 
 /** An answer that is an error. */
-export function refusal(code: number): Buffer {
+function refusal(code: number): Buffer {
   const answer = Buffer.from('80010000000a00000000', 'hex');
   answer.writeUInt32BE(code, 6);
   return answer;
