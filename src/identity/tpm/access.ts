@@ -115,6 +115,9 @@ async function cleanUp(location: TpmLocation, { loaded, unknown, before }: Lefto
 /** Signals by which a program is asked to end. */
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
+/** How many jobs listen for signals at this moment: one for each TPM at most. */
+let listening = 0;
+
 /**
  * Puts off the end of the process until the job has flushed what it loaded. Where the program has a handler of its own,
  * that decides, and the job goes on.
@@ -122,13 +125,15 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 async function withSignals<T>(job: (stop: () => boolean) => Promise<T>): Promise<T> {
   let received: NodeJS.Signals | undefined;
   const take = (signal: NodeJS.Signals): void => {
-    if (process.listenerCount(signal) <= 1) received ??= signal;
+    if (process.listenerCount(signal) <= listening) received ??= signal;
   };
   for (const signal of SIGNALS) process.on(signal, take);
+  listening += 1;
   try {
     return await job(() => received !== undefined);
   } finally {
     for (const signal of SIGNALS) process.off(signal, take);
+    listening -= 1;
     if (received !== undefined) {
       process.kill(process.pid, received);
       // The signal comes with the next turn of the event loop; until then nothing more happens.

@@ -148,7 +148,6 @@ class Stream {
     } finally {
       clearTimeout(timer);
     }
-    socket.removeAllListeners();
     socket.setNoDelay(true);
     return new Stream(socket, where);
   }
