@@ -14,7 +14,7 @@ export type { TokenRetriever, WebIdentityProviderOptions } from './providers/web
 export { cached } from './credentials/cached.ts';
 export type { CacheOptions, CredentialsFunction } from './credentials/cached.ts';
 export type { ConnectionOptions, KeepingOptions } from './providers/connection.ts';
-export type { MaterialOptions, Pkcs11Options, RemoteSigner } from './providers/material.ts';
+export type { MaterialOptions, Pkcs11Options, RemoteSigner, TpmOptions } from './providers/material.ts';
 export type { CredentialsSource } from './sources/source.ts';
 
 // a container credentials endpoint
