@@ -97,7 +97,9 @@ export function serviceError(
   const isRefusal = status >= 400 && status <= 499 && code !== 'ERR_THROTTLED';
   const hint =
     isRefusal && skippedRule !== undefined
-      ? [`--skip-checks let pass that ${skippedRule}: begin there`, ...(usual === undefined ? [] : [usual])].join('; or ')
+      ? [`--skip-checks let pass that ${skippedRule}: begin there`, ...(usual === undefined ? [] : [usual])].join(
+          '; or ',
+        )
       : usual;
   const refusal = { operation, service: 'the service', code, status, serviceCode, words, requestId };
   return refusalError(refusal, hint, retryAfter(response, now));

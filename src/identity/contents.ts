@@ -148,7 +148,8 @@ export async function signingKeysIn(contents: Contents, deps: PasswordDeps): Pro
     }
   }
   const [first, ...others] = keys;
-  if (first !== undefined && (problem === undefined || isAboutKey(problem))) return { keys: [first, ...others], problem };
+  if (first !== undefined && (problem === undefined || isAboutKey(problem)))
+    return { keys: [first, ...others], problem };
   for (const key of keys) key.forget();
   throw isAboutKey(problem) ? (await import('./unusual.ts')).notKey(contents.blocks, problem) : problem;
 }

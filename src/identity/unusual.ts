@@ -97,8 +97,8 @@ export function readUnusual({ bytes, source, flag }: Material, problem: unknown)
 
 /** PEM whose line ends became something else on the way through a variable, JSON or a shell. */
 function brokenLines(text: Buffer): Kind | undefined {
-  // Latin 1, so that every octet is a character, and no more of it than the boundaries need.
   const latin = text.toString('latin1');
+  if (/^\s*[{[]/.test(latin)) return undefined; // JSON has a line of its own, and jq does it all
   if (/-----END [^\r\n-]+----------BEGIN /.test(latin))
     return {
       what: 'PEM with two blocks on one line',
@@ -109,7 +109,7 @@ function brokenLines(text: Buffer): Kind | undefined {
   return {
     what: 'PEM without its line ends',
     hint: isEscaped
-      ? String.raw`write \n as line ends: \`printf '%b\n' "$VARIABLE" >NEW\`, or from JSON with \`jq -r\``
+      ? 'write \\n as line ends: `printf \'%b\\n\' "$(cat FILE)" >NEW`, under `umask 077` for a key'
       : 'the text lost its line ends on its way: copy the file itself, and in a shell quote the variable, as in `printf \'%s\\n\' "$VARIABLE" >NEW`',
   };
 }
@@ -117,7 +117,11 @@ function brokenLines(text: Buffer): Kind | undefined {
 const HAS_BEGIN = '-----BEGIN ';
 
 function textKind(text: Buffer, flag: string): Kind | undefined {
-  const head = text.subarray(0, 512).toString('latin1').replace(/^\u00ef\u00bb\u00bf/, '').trimStart();
+  const head = text
+    .subarray(0, 512)
+    .toString('latin1')
+    .replace(/^\u00ef\u00bb\u00bf/, '')
+    .trimStart();
   const wide = wideText(text);
   if (wide !== undefined) return wide;
   if (/^PuTTY-User-Key-File-\d/.test(head)) return PUTTY;
@@ -126,7 +130,10 @@ function textKind(text: Buffer, flag: string): Kind | undefined {
   if (/^(?:---- BEGIN SSH2 PUBLIC KEY|(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) AAAA)/.test(head))
     return { ...PUBLIC_KEY, what: 'a public key of SSH' };
   if (/^<(?:!doctype|html|\?xml)/i.test(head))
-    return { what: 'a page of the web or XML', hint: 'the download gave an error page or a form: open it and see what it says' };
+    return {
+      what: 'a page of the web or XML',
+      hint: 'the download gave an error page or a form: open it and see what it says',
+    };
   if (head.startsWith('{') || head.startsWith('[')) return jsonKind(text, flag);
   return undefined;
 }
@@ -159,11 +166,15 @@ function jsonKind(text: Buffer, flag: string): Kind {
       what: 'a key as JWK (JSON)',
       hint: `write it as PKCS#8: \`(umask 077; node -p 'crypto.createPrivateKey({format: "jwk", key: JSON.parse(fs.readFileSync("FILE"))${jwkPath(json)}}).export({type: "pkcs8", format: "pem"})' >NEW)\``,
     };
-  const wanted = flag === '--private-key' ? /-----BEGIN [A-Z ]*PRIVATE KEY-----/ : /-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/;
+  const wanted =
+    flag === '--private-key' ? /-----BEGIN [A-Z ]*PRIVATE KEY-----/ : /-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/;
   const path = pathTo(json, wanted, MAX_LEVELS) ?? pathTo(json, /-----BEGIN /, MAX_LEVELS);
   return path === undefined
     ? { what: 'JSON', hint: 'give a certificate or a key in PEM' }
-    : { what: 'JSON that holds PEM', hint: `take it out with \`jq -r '${path}' FILE >NEW\`, under \`umask 077\` for a key` };
+    : {
+        what: 'JSON that holds PEM',
+        hint: `take it out with \`jq -r '${path}' FILE >NEW\`, under \`umask 077\` for a key`,
+      };
 }
 
 /** Where a JWK (RFC 7517) is in some JSON, as JavaScript: the whole, or the first of a set. */
@@ -244,7 +255,13 @@ function matches(tags: readonly number[], expected: readonly number[]): boolean 
 /** Whether the third field of a request's inside is a SubjectPublicKeyInfo. */
 function isKeyInfo(inside: ReturnType<typeof readDer>): boolean {
   const [, , info] = readChildren(inside);
-  return info !== undefined && matches(readChildren(info).map(({ tag }) => tag), [TAG.sequence, TAG.bitString]);
+  return (
+    info !== undefined &&
+    matches(
+      readChildren(info).map(({ tag }) => tag),
+      [TAG.sequence, TAG.bitString],
+    )
+  );
 }
 
 /** What base64 without labels stands for (RFC 4648, section 4), if a file is nothing else. */
@@ -273,7 +290,10 @@ export function notCertificate(blocks: readonly PemBlock[], error: unknown, { so
     const kind =
       label === 'CERTIFICATE' || label === undefined
         ? derKind(der)
-        : { what: label === 'PKCS12' ? 'PKCS#12' : 'a private key', hint: 'correct the label, or name the file with the flag that it is for' };
+        : {
+            what: label === 'PKCS12' ? 'PKCS#12' : 'a private key',
+            hint: 'correct the label, or name the file with the flag that it is for',
+          };
     if (kind !== undefined)
       return new RolesAnywhereError('ERR_FORMAT_UNKNOWN', `${source} holds ${kind.what} where a certificate belongs`, {
         hint: kind.hint,
@@ -293,14 +313,19 @@ export function notKey(blocks: readonly PemBlock[], error: unknown): unknown {
 
 /** The error for well-formed contents that are not of the kind that was asked for. */
 export function wrongKind({ source, flag }: Material, blocks: readonly PemBlock[], wanted: string): RolesAnywhereError {
-  const labels = [...new Set(blocks.map(({ label }) => label))];
+  const kind = blocks.map(({ label, der }) => LABELS[label] ?? derKind(der)).find((known) => known !== undefined);
+  const labels = [
+    ...new Set(blocks.map(({ label, der }) => (LABELS[label] === undefined && derKind(der)?.what) || label)),
+  ];
   if (labels.length === 0)
-    return new RolesAnywhereError('ERR_PEM_LABEL', `${source} holds no ${wanted}: it is a container with nothing in it`, {
-      hint: 'export it again, with the certificate and its private key',
-    });
-  const hint =
-    labels.map((label) => LABELS[label]?.hint).find((text) => text !== undefined) ??
-    `name a file that holds a ${wanted} with ${flag}`;
+    return new RolesAnywhereError(
+      'ERR_PEM_LABEL',
+      `${source} holds no ${wanted}: it is a container with nothing in it`,
+      {
+        hint: 'export it again, with the certificate and its private key',
+      },
+    );
+  const hint = kind?.hint ?? `name a file that holds a ${wanted} with ${flag}`;
   return new RolesAnywhereError('ERR_PEM_LABEL', `${source} holds no ${wanted}, but ${labels.slice(0, 3).join(', ')}`, {
     hint,
   });

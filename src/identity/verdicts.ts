@@ -91,7 +91,8 @@ const WORDS: Readonly<Record<Finding['code'], (certificate: Certificate, now: nu
     `the certificate's signatureAlgorithm is ${signatureName(certificate)}, and the service asks for SHA-256 or better`,
   ERR_CERTIFICATE_SUBJECT_EMPTY: () => 'the subject of the certificate is empty',
   ERR_CERTIFICATE_SERIAL_NUMBER: ({ serialNumber }) => `the certificate's serial number is negative (${serialNumber})`,
-  ERR_KEY_UNSUPPORTED: (certificate) => `the certificate's key is ${keyText(certificate)}, which the service does not take`,
+  ERR_KEY_UNSUPPORTED: (certificate) =>
+    `the certificate's key is ${keyText(certificate)}, which the service does not take`,
   WARN_CERTIFICATE_EXPIRES_SOON: ({ notAfter }, now) =>
     `the certificate expires in ${daysText(notAfter.getTime() - now)} (${isoSeconds(notAfter)})`,
   WARN_KEY_SHORT: (certificate) =>

@@ -17,9 +17,6 @@ const KINDS: Readonly<Record<string, string>> = {
 };
 const SIGNED_DATA = '1.2.840.113549.1.7.2';
 
-/** As many as PEM may hold. */
-const MAX_CERTIFICATES = 256;
-
 /**
  * Takes the certificates out, each with its exact bytes. Signatures and revocation lists are passed over: what leads to
  * a leaf is for the chain to say.
@@ -41,7 +38,10 @@ export function readPkcs7(der: Uint8Array, source: string): PemBlock[] {
     throw new RolesAnywhereError(
       'ERR_PKCS7_MALFORMED',
       `${source} is a PKCS#7 file that cannot be read: ${error.message}`,
-      { hint: 'see what it holds with `openssl pkcs7 -print_certs -in FILE` (for DER, with -inform DER)', cause: error },
+      {
+        hint: 'see what it holds with `openssl pkcs7 -print_certs -in FILE` (for DER, with -inform DER)',
+        cause: error,
+      },
     );
   }
   throw new RolesAnywhereError('ERR_PEM_LABEL', `${source} is PKCS#7 that holds no certificate`, {
@@ -57,9 +57,7 @@ function certificates(value: Asn1Value): Asn1Value[] {
   const { content } = outer;
   if (content === undefined) throw new StructureError('its content is missing');
   const set = matched(content, SignedData.schema(), 'its content')['SignedData.certificates'];
-  const list = set instanceof Constructed ? (set.valueBlock.value as Asn1Value[]) : [];
-  if (list.length > MAX_CERTIFICATES) throw new StructureError(`it holds more than ${MAX_CERTIFICATES} certificates`);
-  return list.filter(isSequence);
+  return set instanceof Constructed ? (set.valueBlock.value as Asn1Value[]).filter(isSequence) : [];
 }
 
 /** The parts of `value` by their names in a schema. */
