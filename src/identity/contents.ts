@@ -2,10 +2,10 @@
 // Tests: test/identity/load.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
+import { TAG } from '../x509/der.ts';
 import { isEncryptedKey, isPrivateKeyLabel, isVersion2, mlDsaTypeOf, readPrivateKey } from '../x509/keys.ts';
 import { type PemBlock, readPem } from '../x509/pem.ts';
 import type { PasswordDeps } from './containers/password.ts';
-import { PKCS12_LABEL, beginsWithIdentifier, binaryLabel } from './der-forms.ts';
 import type { Material } from './material.ts';
 import { type PrivateKey, nativeKey } from './private-key.ts';
 
@@ -21,8 +21,8 @@ type NonEmpty<T> = readonly [T, ...T[]];
 /** RFC 7468, section 5.1, and what old tools wrote. */
 const CERTIFICATE_LABELS: ReadonlySet<string> = new Set(['CERTIFICATE', 'X509 CERTIFICATE']);
 
-/** RFC 7468, sections 8 and 9, and what some CAs write: PKCS#7, and CMS, its successor. */
-const PKCS7_LABELS: ReadonlySet<string> = new Set(['PKCS7', 'CMS', 'PKCS #7 SIGNED DATA']);
+/** PKCS#12 as certtool writes it; PKCS#7 and CMS, by RFC 7468, sections 8 and 9, and as some CAs do. */
+const CONTAINER_LABELS: ReadonlySet<string> = new Set(['PKCS12', 'PKCS7', 'CMS', 'PKCS #7 SIGNED DATA']);
 
 /**
  * Takes PEM, or a single certificate, key or container in DER, apart.
@@ -32,7 +32,8 @@ const PKCS7_LABELS: ReadonlySet<string> = new Set(['PKCS7', 'CMS', 'PKCS #7 SIGN
  */
 export async function readContents(material: Material): Promise<Contents> {
   const { bytes, source } = material;
-  const label = binaryLabel(bytes);
+  // "0", which no PEM file begins with.
+  const label = bytes[0] === TAG.sequence ? (await import('./der-forms.ts')).binaryLabel(bytes) : undefined;
   if (label !== undefined) return { material, blocks: [{ label, headers: new Map(), der: bytes.slice() }] };
   let problem: unknown;
   try {
@@ -45,11 +46,15 @@ export async function readContents(material: Material): Promise<Contents> {
   return { material, blocks: readUnusual(material, problem) };
 }
 
-/** What is in a block, though its label may say otherwise. */
-function containerKind({ label, der }: PemBlock): 'pkcs12' | 'pkcs7' | undefined {
-  if (label === PKCS12_LABEL) return 'pkcs12';
-  const isPkcs7 = PKCS7_LABELS.has(label) || (CERTIFICATE_LABELS.has(label) && beginsWithIdentifier(der));
-  return isPkcs7 ? 'pkcs7' : undefined;
+/** Whether the first field of a SEQUENCE is an OBJECT IDENTIFIER, as in PKCS#7 and in no certificate. */
+function beginsWithIdentifier(bytes: Uint8Array): boolean {
+  const length = bytes[1] ?? 0;
+  return bytes[length < 0x80 ? 2 : 2 + (length & 0x7f)] === TAG.objectIdentifier;
+}
+
+/** Whether a block holds what only a chunk can take apart, though its label may say otherwise. */
+function isContainer({ label, der }: PemBlock): boolean {
+  return CONTAINER_LABELS.has(label) || (CERTIFICATE_LABELS.has(label) && beginsWithIdentifier(der));
 }
 
 /**
@@ -58,22 +63,13 @@ function containerKind({ label, der }: PemBlock): 'pkcs12' | 'pkcs7' | undefined
  * @throws RolesAnywhereError see openContainer of containers/unlock.ts and readPkcs7 of containers/pkcs7.ts
  */
 export async function openContainers(contents: Contents, deps: PasswordDeps): Promise<Contents> {
-  const { material } = contents;
-  if (contents.blocks.every((block) => containerKind(block) === undefined)) return contents;
-  const blocks: PemBlock[] = [];
-  for (const block of contents.blocks) {
-    const kind = containerKind(block);
-    if (kind === undefined) blocks.push(block);
-    else if (kind === 'pkcs7') {
-      const { readPkcs7 } = await import('./containers/pkcs7.ts');
-      blocks.push(...readPkcs7(block.der, material.source));
-    } else {
-      const { openContainer } = await import('./containers/unlock.ts');
-      blocks.push(...(await openContainer(block.der, material.source, deps)));
-      block.der.fill(0); // without encryption, it holds the key as it is
-    }
-  }
-  return { material, blocks };
+  const { material, blocks } = contents;
+  if (!blocks.some(isContainer)) return contents;
+  const { openBlock } = await import('./containers/open.ts');
+  const opened: PemBlock[] = [];
+  for (const block of blocks)
+    opened.push(...(isContainer(block) ? await openBlock(block, material.source, deps) : [block]));
+  return { material, blocks: opened };
 }
 
 /**
@@ -84,7 +80,7 @@ export async function openContainers(contents: Contents, deps: PasswordDeps): Pr
 export async function certificatesIn(contents: Contents): Promise<NonEmpty<Certificate>> {
   const { material, blocks } = contents;
   const [first, ...others] = blocks.filter(({ label }) => CERTIFICATE_LABELS.has(label));
-  if (first === undefined) throw await wrongKind(contents, 'certificate');
+  if (first === undefined) throw (await import('./unusual.ts')).wrongKind(material, blocks, 'certificate');
   const read = ({ der }: PemBlock): Certificate => readCertificate(der, material.source);
   try {
     return [read(first), ...others.map(read)];
@@ -93,20 +89,11 @@ export async function certificatesIn(contents: Contents): Promise<NonEmpty<Certi
   }
 }
 
-async function wrongKind(contents: Contents, wanted: string): Promise<RolesAnywhereError> {
-  return (await import('./unusual.ts')).wrongKind(contents.material, contents.blocks, wanted);
-}
-
 async function privateKeyBlocks(contents: Contents): Promise<PemBlock[]> {
   const { material, blocks } = contents;
   const found = blocks.filter(({ label }) => isPrivateKeyLabel(label));
   if (found.length > 0) return found;
-  if (material.flag !== '--certificate') throw await wrongKind(contents, 'private key');
-  throw new RolesAnywhereError(
-    'ERR_KEY_MISSING',
-    `${material.source} holds no private key, and no --private-key is given`,
-    { flag: '--private-key', hint: 'name the file with the private key with --private-key' },
-  );
+  throw (await import('./unusual.ts')).noKey(material, blocks);
 }
 
 /** What {@link signingKeysIn} found. */

@@ -1,9 +1,6 @@
-/** What kind of DER some bytes are, by their first fields. */
+/** What kind of DER some bytes are, by their first fields. Loaded for DER only. */
 // Tests: test/identity/load.test.ts
 import { DerError, TAG, readChildren, readDer, readInteger } from '../x509/der.ts';
-
-/** Not a label of RFC 7468; certtool writes it. */
-export const PKCS12_LABEL = 'PKCS12';
 
 const OCTET_STRING = 0x04;
 
@@ -14,7 +11,7 @@ const OCTET_STRING = 0x04;
  */
 const BINARY_FORMS: readonly (readonly [label: string, tags: readonly number[], versions: readonly bigint[]])[] = [
   ['CERTIFICATE', [TAG.sequence, TAG.sequence, TAG.bitString], []],
-  [PKCS12_LABEL, [TAG.integer, TAG.sequence], [3n]],
+  ['PKCS12', [TAG.integer, TAG.sequence], [3n]],
   ['PKCS7', [TAG.objectIdentifier, TAG.context0], []],
   ['PRIVATE KEY', [TAG.integer, TAG.sequence, OCTET_STRING], [0n, 1n]],
   ['ENCRYPTED PRIVATE KEY', [TAG.sequence, OCTET_STRING], []],
@@ -26,7 +23,7 @@ const BINARY_FORMS: readonly (readonly [label: string, tags: readonly number[], 
 export function binaryLabel(bytes: Uint8Array): string | undefined {
   if (bytes[0] !== TAG.sequence) return undefined; // "0", which no PEM file begins with
   // Browsers write PKCS#12 in BER, with an indefinite length; Java programs, PKCS#7.
-  if (bytes[1] === 0x80) return beginsWithIdentifier(bytes) ? 'PKCS7' : PKCS12_LABEL;
+  if (bytes[1] === 0x80) return bytes[2] === TAG.objectIdentifier ? 'PKCS7' : 'PKCS12';
   try {
     const fields = readChildren(readDer(bytes));
     const [first] = fields;
@@ -41,10 +38,4 @@ export function binaryLabel(bytes: Uint8Array): string | undefined {
     if (error instanceof DerError) return undefined;
     throw error;
   }
-}
-
-/** Whether the first field of a SEQUENCE is an OBJECT IDENTIFIER, as in PKCS#7 and in no certificate. */
-export function beginsWithIdentifier(bytes: Uint8Array): boolean {
-  const length = bytes[1] ?? 0;
-  return bytes[length < 0x80 ? 2 : 2 + (length & 0x7f)] === TAG.objectIdentifier;
 }

@@ -3,7 +3,7 @@
 import { type KeyObject, sign, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { KeyType } from '../x509/algorithms.ts';
-import type { Digest, Signer } from './identity.ts';
+import type { Signer } from './identity.ts';
 
 /**
  * A signer over a plain RSA or EC key.
@@ -16,14 +16,12 @@ import type { Digest, Signer } from './identity.ts';
 export function createKeySigner(key: KeyObject, keyType: KeyType, publicKey: KeyObject, source: string): Signer {
   return {
     keyType,
-    sign: async (message: Uint8Array, digest: Digest = 'SHA256') =>
-      await new Promise<Uint8Array>((resolve, reject) => {
+    async sign(message, digest = 'SHA256') {
+      const signature = await new Promise<Uint8Array>((resolve, reject) => {
         // node:crypto's defaults are what is wanted: PKCS #1 v1.5 for RSA, a DER sequence for EC.
-        sign(digest, message, key, (error, signature) => {
-          if (error === null) {
-            if (verify(digest, message, publicKey, signature)) resolve(signature);
-            else reject(notOwn(source));
-          } else
+        sign(digest, message, key, (error, made) => {
+          if (error === null) resolve(made);
+          else
             reject(
               new RolesAnywhereError('ERR_SIGN', `the private key cannot sign with ${digest}`, {
                 hint: 'an RSA key must be longer than the digest: use one of 2048 bits or more',
@@ -31,14 +29,9 @@ export function createKeySigner(key: KeyObject, keyType: KeyType, publicKey: Key
               }),
             );
         });
-      }),
+      });
+      if (verify(digest, message, publicKey, signature)) return signature;
+      throw (await import('./unusual.ts')).notOwn(source);
+    },
   };
-}
-
-function notOwn(source: string): RolesAnywhereError {
-  return new RolesAnywhereError(
-    'ERR_KEY_MISMATCH',
-    `the public key in ${source} is not that of its private key: a signature by the one does not fit the other`,
-    { hint: 'the file was put together of two keys: give the key as it was made' },
-  );
 }

@@ -243,7 +243,7 @@ async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps):
   const bundle = spec.intermediates === undefined ? undefined : await open('--intermediates', spec.intermediates);
   const certificates = await certificatesIn(certificateFile);
   const intermediates = bundle === undefined ? [] : await certificatesIn(bundle);
-  const found = matchKey(certificates, await signingKeysIn(keyFile, deps), certificateFile, keyFile);
+  const found = await matchKey(certificates, await signingKeysIn(keyFile, deps), certificateFile, keyFile);
   const { leaf, key } = found.length === 1 ? found[0] : await choosePair(found, certificateFile, deps);
   try {
     const passedOver = new Set(found.map((pair) => pair.leaf));
@@ -282,12 +282,12 @@ async function warnOf({ leaf, unrelated, keyMaterial }: Oddities, warn?: Warn): 
 }
 
 /** Every certificate that a key belongs to, wherever it stands in its file; at least one. Keys of none are forgotten. */
-function matchKey(
+async function matchKey(
   certificates: readonly Certificate[],
   { keys, problem }: SigningKeys,
   certificateFile: Contents,
   keyFile: Contents,
-): readonly [Pair, ...Pair[]] {
+): Promise<readonly [Pair, ...Pair[]]> {
   const pairs: Pair[] = [];
   for (const leaf of certificates) {
     if (pairs.some((pair) => sameBytes(pair.leaf.der, leaf.der))) continue;
@@ -306,11 +306,7 @@ function matchKey(
   if (first !== undefined) return [first, ...others];
   if (problem !== undefined) throw problem;
   const owner = keyFile === certificateFile ? 'the same file' : keyFile.material.source;
-  throw new RolesAnywhereError(
-    'ERR_KEY_MISMATCH',
-    `the private key in ${owner} is not that of the certificate in ${certificateFile.material.source}`,
-    { hint: 'give the key that the certificate was requested with; after a renewal, both files must be the new ones' },
-  );
+  throw (await import('./unusual.ts')).mismatch(owner, certificateFile.material);
 }
 
 async function choosePair(pairs: readonly Pair[], { material }: Contents, deps: LoadDeps): Promise<Pair> {

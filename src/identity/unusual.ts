@@ -330,3 +330,35 @@ export function wrongKind({ source, flag }: Material, blocks: readonly PemBlock[
     hint,
   });
 }
+
+/** The error for contents without a private key. */
+export function noKey(material: Material, blocks: readonly PemBlock[]): RolesAnywhereError {
+  if (material.flag !== '--certificate') return wrongKind(material, blocks, 'private key');
+  return new RolesAnywhereError(
+    'ERR_KEY_MISSING',
+    `${material.source} holds no private key, and no --private-key is given`,
+    { flag: '--private-key', hint: 'name the file with the private key with --private-key' },
+  );
+}
+
+/**
+ * The error for a key and a certificate that do not belong together.
+ *
+ * @param owner how it names what holds the key
+ */
+export function mismatch(owner: string, { source }: Material): RolesAnywhereError {
+  return new RolesAnywhereError(
+    'ERR_KEY_MISMATCH',
+    `the private key in ${owner} is not that of the certificate in ${source}`,
+    { hint: 'give the key that the certificate was requested with; after a renewal, both files must be the new ones' },
+  );
+}
+
+/** The error for a key whose signature its own public part does not verify. */
+export function notOwn(source: string): RolesAnywhereError {
+  return new RolesAnywhereError(
+    'ERR_KEY_MISMATCH',
+    `the public key in ${source} is not that of its private key: a signature by the one does not fit the other`,
+    { hint: 'the file was put together of two keys: give the key as it was made' },
+  );
+}

@@ -12,7 +12,7 @@ import { requireTool } from '../support/tools.ts';
 
 const hasOpenssl = requireTool('openssl');
 
-async function readCertificateData(flags: { certificate: string; format?: string }, compat = false): Promise<string> {
+async function readCertificateData(flags: { certificate: string; format?: 'text' }, compat = false): Promise<string> {
   const io = { ...memoryIo(), compat };
   await run(flagsFor('read-certificate-data', flags), io);
   expect(io.err()).toBe('');

@@ -83,7 +83,7 @@ describe('certificates in PKCS#7', () => {
   });
 
   it('keep beside them what is no certificate of X.509 out', async () => {
-    const attributes = tlv(0xa2, sequence(integer(1)));
+    const attributes = tlv(0xa3, oid('1.2.3.4'), integer(1));
     expect(await certificates(content(tlv(0xa0, LEAF, attributes)))).toEqual([LEAF]);
   });
 });
