@@ -60,7 +60,7 @@ export function readName(der: Uint8Array): Name {
 /** The text of a string type; undefined for other types and for what is not well-formed. */
 function readText({ tag, content }: DerValue): string | undefined {
   if (tag === UNIVERSAL_STRING) return readUniversal(content);
-  const encoding = ENCODINGS[tag];
+  const encoding = tag === TELETEX_STRING && isUtf8(content) ? 'utf-8' : ENCODINGS[tag];
   try {
     return encoding === undefined ? undefined : new TextDecoder(encoding, { fatal: true }).decode(content);
   } catch {
@@ -68,12 +68,14 @@ function readText({ tag, content }: DerValue): string | undefined {
   }
 }
 
-/** By tag. TeletexString has an encoding of its own, which nobody uses: it holds Latin 1. */
+const TELETEX_STRING = 0x14;
+
+/** By tag. TeletexString has an encoding of its own, which nobody uses: it holds Latin 1, or UTF-8. */
 const ENCODINGS: Readonly<Record<number, string>> = {
   0x0c: 'utf-8',
   0x12: 'utf-8', // NumericString, PrintableString and IA5String are ASCII
   0x13: 'utf-8',
-  0x14: 'latin1',
+  [TELETEX_STRING]: 'latin1',
   0x16: 'utf-8',
   0x1e: 'utf-16be',
 };
