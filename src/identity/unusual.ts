@@ -185,7 +185,9 @@ function jwkPath(json: unknown): string | undefined {
 }
 
 function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined;
 }
 
 /** The jq filter of the first text that matches; names are shown if they are plain words. */

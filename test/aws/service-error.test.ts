@@ -97,15 +97,15 @@ describe('serviceError', () => {
   });
 });
 
-describe('a rule that was skipped', () => {
-  const told = (status: number, name: string, skipped?: string) =>
-    serviceError(
-      'CreateSession',
-      { status, headers: named(name), body: '{"message":"Untrusted certificate"}' },
-      0,
-      skipped,
-    );
+const told = (status: number, name: string, skipped?: string) =>
+  serviceError(
+    'CreateSession',
+    { status, headers: named(name), body: '{"message":"Untrusted certificate"}' },
+    0,
+    skipped,
+  );
 
+describe('a rule that was skipped', () => {
   it('is what the hint of a refusal begins with', () => {
     const { hint } = told(403, 'AccessDeniedException', 'the subject of the certificate is empty');
     expect(hint).toMatch(/^--skip-checks let pass that the subject of the certificate is empty: begin there; or /);

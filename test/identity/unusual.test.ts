@@ -28,8 +28,8 @@ async function refused(bytes: Uint8Array | string, flag: '--certificate' | '--pr
 const name = sequence(tlv(0x31, sequence(oid('2.5.4.3'), tlv(0x0c, Buffer.from('x')))));
 const algorithm = sequence(oid('1.2.840.10045.4.3.2'));
 const signature = tlv(0x03, Buffer.alloc(9));
-const publicKey = createPublicKey(KEY).export({ type: 'spki', format: 'der' });
-const request = sequence(sequence(integer(0), name, publicKey, tlv(0xa0)), algorithm, signature);
+const spki = createPublicKey(KEY).export({ type: 'spki', format: 'der' });
+const request = sequence(sequence(integer(0), name, spki, tlv(0xa0)), algorithm, signature);
 const time = tlv(0x17, Buffer.from('260101000000Z'));
 const crl = sequence(sequence(integer(1), algorithm, name, time, time), algorithm, signature);
 const oldCrl = sequence(sequence(algorithm, name, time), algorithm, signature);
@@ -47,9 +47,9 @@ const CASES: [string, Uint8Array | string, string, RegExp][] = [
     'a certificate revocation list',
     /ImportCrl/,
   ],
-  ['a public key in DER', publicKey, 'a public key', /find the two/],
+  ['a public key in DER', spki, 'a public key', /find the two/],
   ['an RSA public key in DER', rsaPublic, 'a public key', /find the two/],
-  ['a public key under the label of a certificate', labelled('CERTIFICATE', publicKey), 'a public key', /find the two/],
+  ['a public key under the label of a certificate', labelled('CERTIFICATE', spki), 'a public key', /find the two/],
   [
     'PGP, armoured',
     '-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ==\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n',

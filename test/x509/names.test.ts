@@ -175,17 +175,17 @@ describe.skipIf(!hasOpenssl)('sessionAttributes', () => {
   });
 });
 
-describe('text in names, as it is met', () => {
-  const attribute = (value: Uint8Array): Buffer => sequence(tlv(0x31, sequence(oid('2.5.4.3'), value)));
+const attribute = (string: Uint8Array): Buffer => sequence(tlv(0x31, sequence(oid('2.5.4.3'), string)));
 
+describe('text in names, as it is met', () => {
   it.each([
     ['a UniversalString', tlv(0x1c, Buffer.from('0000004700000072000000fc0001f511', 'hex')), 'CN=Gr\u00fc\u{1f511}'],
     ['a UniversalString that is cut', tlv(0x1c, Buffer.from('000000', 'hex')), 'CN=#1c03000000'],
     ['a UniversalString with half a pair', tlv(0x1c, Buffer.from('0000d800', 'hex')), 'CN=#1c040000d800'],
     ['a TeletexString in UTF-8', tlv(0x14, Buffer.from('Gr\u00fc')), 'CN=Gr\u00fc'],
     ['a TeletexString in Latin 1', tlv(0x14, Buffer.from('Gr\u00fc', 'latin1')), 'CN=Gr\u00fc'],
-  ])('%s is shown as text, where it is text', (_name, value, expected) => {
-    expect(nameText(readName(attribute(value)))).toBe(expected);
+  ])('%s is shown as text, where it is text', (_name, string, expected) => {
+    expect(nameText(readName(attribute(string)))).toBe(expected);
   });
 
   it('an empty relative distinguished name leaves nothing behind', () => {
