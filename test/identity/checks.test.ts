@@ -367,12 +367,14 @@ describe('the chain', () => {
   });
 });
 
+/** A certificate of a key of its own, and the key. */
+const made = (...options: string[]) => {
+  const args = ['req', '-x509', '-nodes', '-keyout', '-', '-subj', '/CN=x', ...options];
+  const extensions = ['-addext', 'basicConstraints=critical,CA:FALSE', '-addext', 'keyUsage=digitalSignature'];
+  return openssl([...args, ...extensions]).toString();
+};
+
 describe.skipIf(!hasOpenssl)('what no service takes', () => {
-  const made = (...options: string[]) => {
-    const args = ['req', '-x509', '-nodes', '-keyout', '-', '-subj', '/CN=x', ...options];
-    const extensions = ['-addext', 'basicConstraints=critical,CA:FALSE', '-addext', 'keyUsage=digitalSignature'];
-    return openssl([...args, ...extensions]).toString();
-  };
   const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
 
   it('a negative serial number is refused, and named after a refusal where checks are skipped', async () => {
