@@ -99,7 +99,9 @@ function variants(url: string): Variant[] {
 
 /** In a process that has signed before. */
 async function signatures(): Promise<void> {
-  const own = createKeySigner(createPrivateKey(readFileSync('certs-dev/out/ec-p256.key.pem')), 'EC');
+  const file = 'certs-dev/out/ec-p256.key.pem';
+  const key = createPrivateKey(readFileSync(file));
+  const own = createKeySigner(key, 'EC', createPublicKey(key), file);
   console.log(`a signature, median of ${SIGNATURES}`);
   console.log(`PEM file, EC P-256: ${(await median((message) => own.sign(message))).toFixed(2)} ms`);
   for (const [name, what] of NAMES) {

@@ -6,6 +6,7 @@ import { passwordSources } from '../options/passwords.ts';
 import { tokenOptions } from '../options/token.ts';
 import { tpmOptions } from '../options/tpm.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
+import { brokenRules } from '../x509/rules.ts';
 import type { Io, RunCommand } from './command.ts';
 
 export const run: RunCommand<'read-certificate-data'> = async (flags, io) => {
@@ -16,7 +17,7 @@ export const run: RunCommand<'read-certificate-data'> = async (flags, io) => {
     env: io.env,
     tpm: tpmOptions(flags),
   });
-  io.stdout(format === 'text' ? await textOf(certificates) : JSON.stringify(dataOf(certificates[0])));
+  io.stdout(format === 'text' ? await textOf(certificates) : JSON.stringify(await dataOf(certificates[0], io.compat)));
 };
 
 async function textOf(certificates: readonly [Certificate, ...Certificate[]]): Promise<string> {
@@ -24,14 +25,31 @@ async function textOf(certificates: readonly [Certificate, ...Certificate[]]): P
   return certificateText(certificates, Date.now());
 }
 
-function dataOf(certificate: Certificate): object {
+/**
+ * What upstream prints. Under this program's own name, what is wrong with a certificate is in it as well, and a key that
+ * cannot be used has its name and no algorithms.
+ */
+async function dataOf(certificate: Certificate, compat: boolean): Promise<object> {
+  const { name, keyType } = certificate.keyAlgorithm;
   // Upstream leaves the type of a key that it does not know empty, and names the digests all the same.
-  const keyType = certificate.keyAlgorithm.keyType ?? '';
-  return {
-    keyType,
+  const upstreamType = keyType ?? (name === 'EC' ? name : '');
+  const data = {
+    keyType: upstreamType,
     certificateData: Buffer.from(certificate.der).toString('base64'),
     serialNumber: certificate.serialNumber,
-    supportedAlgorithms: ['SHA256', 'SHA384', 'SHA512'].map((digest) => `${keyType}${digest}`),
+    // ML-DSA signs the message itself.
+    supportedAlgorithms: upstreamType.startsWith('ML-DSA')
+      ? [upstreamType]
+      : ['SHA256', 'SHA384', 'SHA512'].map((digest) => `${upstreamType}${digest}`),
+  };
+  const now = Date.now();
+  const problems = compat ? [] : brokenRules(certificate, now);
+  if (problems.length === 0) return data;
+  const { findingText, keyText } = await import('../identity/verdicts.ts');
+  return {
+    ...data,
+    ...(keyType === undefined && { keyType: keyText(certificate), supportedAlgorithms: [] }),
+    problems: problems.map((code) => ({ code, message: findingText({ code, certificate }, now) })),
   };
 }
 
@@ -56,6 +74,6 @@ async function listTokens(uri: string, flags: FlagsOf<'read-certificate-data'>, 
   for (const { uri: own, certificate } of listed) {
     const read = readCertificate(certificate, own);
     if (flags.format === 'text') io.stdout(`${own}\n${await textOf([read])}\n`);
-    else io.stdout(`${JSON.stringify({ uri: own, ...dataOf(read) })}\n`);
+    else io.stdout(`${JSON.stringify({ uri: own, ...(await dataOf(read, io.compat)) })}\n`);
   }
 }

@@ -37,6 +37,8 @@ export interface Identity {
   /** Exact DER of the intermediates, issuer of the leaf first, without the leaf and without a self-signed root; at most 5. */
   readonly chain: readonly Uint8Array[];
   readonly signer: Signer;
+  /** The most telling rule that the certificate breaks, in words, where checks were skipped: what a refusal is likely about. */
+  readonly skippedRule?: string | undefined;
   /** Lets go of what the key's home needs (sessions, handles). Safe to call twice. */
   close(): Promise<void>;
 }

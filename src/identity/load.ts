@@ -1,11 +1,12 @@
 /** From what a person gave to an identity: the only file that knows all the kinds there are. */
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { type Certificate, readCertificate } from '../x509/certificate.ts';
+import { type Certificate, readCertificate, sameBytes } from '../x509/certificate.ts';
+import { TPM_KEY_LABEL } from '../x509/keys.ts';
 import { MAX_CHAIN_LENGTH, orderChain, unrelatedTo } from '../x509/chain.ts';
 import { type CertificatePath, checkIdentity } from './checks.ts';
 import {
   type Contents,
-  TPM_KEY_LABEL,
+  type SigningKeys,
   certificatesIn,
   openContainers,
   readContents,
@@ -16,6 +17,7 @@ import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, re
 import type { KeyDeps } from './key-deps.ts';
 import type { Identity, Signer } from './identity.ts';
 import type { Pkcs11Deps, TokenSettings } from './pkcs11/index.ts';
+import type { Pair } from './pairs.ts';
 import type { PrivateKey } from './private-key.ts';
 import type { SourceDeps } from './source.ts';
 import type { Warn } from './warnings.ts';
@@ -89,7 +91,7 @@ export async function loadIdentity(spec: IdentitySpec, deps: LoadDeps = {}): Pro
     refuseStdinTwice({ '--certificate': certificate, '--private-key': privateKey, '--intermediates': intermediates });
   }
   const { identity, ...path } = await openIdentity(spec, deps);
-  const check = (): Promise<void> =>
+  const check = (): Promise<string | undefined> =>
     checkIdentity(path, {
       // A PKCS#11 URI may hold a PIN.
       source: isPkcs11(spec.certificate) ? '--certificate' : `--certificate ${spec.certificate}`,
@@ -98,11 +100,11 @@ export async function loadIdentity(spec: IdentitySpec, deps: LoadDeps = {}): Pro
       warn: deps.warn ?? (() => {}),
     });
   try {
-    await check().catch(async (error: unknown) => {
+    const skippedRule = await check().catch(async (error: unknown) => {
       if (!isAboutTime(error) || (await deps.correctClock?.()) !== true) throw error;
-      await check();
+      return await check();
     });
-    return identity;
+    return skippedRule === undefined ? identity : { ...identity, skippedRule };
   } catch (error) {
     await identity.close();
     throw error;
@@ -181,7 +183,9 @@ export async function loadSigningKey(privateKey: string, deps: LoadDeps = {}): P
     return asSigningKey(await (await import('./hardware.ts')).openTpmKey(privateKey, deps));
   const contents = await openMaterial('--private-key', privateKey, deps);
   try {
-    const [key, ...others] = await signingKeysIn(contents, deps);
+    const {
+      keys: [key, ...others],
+    } = await signingKeysIn(contents, deps);
     for (const other of others) other.forget();
     return asSigningKey(key);
   } finally {
@@ -211,7 +215,7 @@ export async function loadCertificates(
   }
   const contents = await openMaterial(flag, value, deps);
   try {
-    return certificatesIn(contents);
+    return await certificatesIn(contents);
   } finally {
     wipe(contents);
   }
@@ -235,7 +239,7 @@ type OpenMaterial = (flag: MaterialFlag, value: string) => Promise<Contents>;
 async function openMaterial(flag: MaterialFlag, value: string, deps: LoadDeps): Promise<Contents> {
   const material = await readFrom(flag, value, deps);
   try {
-    return await openContainers(readContents(material), deps);
+    return await openContainers(await readContents(material), deps);
   } catch (error) {
     material.bytes.fill(0);
     throw error;
@@ -256,11 +260,14 @@ async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps):
   const certificateFile = await open('--certificate', spec.certificate);
   const keys = await keysOf(spec.privateKey, certificateFile, open, deps);
   const bundle = spec.intermediates === undefined ? undefined : await open('--intermediates', spec.intermediates);
-  const certificates = certificatesIn(certificateFile);
-  const intermediates = bundle === undefined ? [] : certificatesIn(bundle);
-  const { leaf, key } = await matchKey(certificates, await keys.read(), certificateFile, keys.owner);
+  const certificates = await certificatesIn(certificateFile);
+  const intermediates = bundle === undefined ? [] : await certificatesIn(bundle);
+  const found = await matchKey(certificates, await keys.read(), certificateFile, keys.owner);
+  const { leaf, key } = found.length === 1 ? found[0] : await choosePair(found, certificateFile, deps);
   try {
-    const candidates = [...certificates, ...intermediates];
+    const passedOver = new Set(found.map((pair) => pair.leaf));
+    passedOver.delete(leaf);
+    const candidates = [...certificates, ...intermediates].filter((one) => !passedOver.has(one));
     const chain = orderChain(leaf, candidates, spec.skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
     await warnOf({ leaf, unrelated: unrelatedTo(leaf, chain, candidates), keyMaterial: keys.secret }, deps.warn);
     const identity = {
@@ -283,7 +290,7 @@ interface KeySource {
   readonly owner: string;
   /** What others must not read; absent for a key that only a TPM can use. */
   readonly secret?: Material | undefined;
-  read(): Promise<readonly PrivateKey[]>;
+  read(): Promise<SigningKeys>;
 }
 
 async function keysOf(
@@ -294,7 +301,10 @@ async function keysOf(
 ): Promise<KeySource> {
   if (privateKey?.startsWith(HANDLE) === true) {
     const { openTpmKey } = await import('./hardware.ts');
-    return { owner: `--private-key ${privateKey}`, read: async () => [await openTpmKey(privateKey, deps)] };
+    return {
+      owner: `--private-key ${privateKey}`,
+      read: async () => ({ keys: [await openTpmKey(privateKey, deps)], problem: undefined }),
+    };
   }
   const file = privateKey === undefined ? certificateFile : await open('--private-key', privateKey);
   return {
@@ -320,22 +330,39 @@ async function warnOf({ leaf, unrelated, keyMaterial }: Oddities, warn?: Warn): 
   if (unrelated.length > 0) warn(unrelatedWarning(leaf, unrelated));
 }
 
-/** The leaf is the certificate that a key belongs to, wherever it stands in its file. Other keys are forgotten. */
+/** Every certificate that a key belongs to, wherever it stands in its file; at least one. Keys of none are forgotten. */
 async function matchKey(
   certificates: readonly Certificate[],
-  keys: readonly PrivateKey[],
+  { keys, problem }: SigningKeys,
   certificateFile: Contents,
   owner: string,
-): Promise<{ leaf: Certificate; key: PrivateKey }> {
+): Promise<readonly [Pair, ...Pair[]]> {
+  const pairs: Pair[] = [];
   for (const leaf of certificates) {
-    const key = keys.find((candidate) => candidate.belongsTo(leaf));
-    if (key === undefined) continue;
-    for (const other of keys) if (other !== key) other.forget();
-    return { leaf, key };
+    if (pairs.some((pair) => sameBytes(pair.leaf.der, leaf.der))) continue;
+    const [known] = pairs;
+    // Of one key that has met its certificate, others have the same bytes in them, which costs nothing to see.
+    const key =
+      known === undefined || keys.length > 1
+        ? keys.find((candidate) => candidate.belongsTo(leaf))
+        : sameBytes(known.leaf.publicKey, leaf.publicKey)
+          ? known.key
+          : undefined;
+    if (key !== undefined) pairs.push({ leaf, key });
   }
-  for (const key of keys) key.forget();
-  const { keyMismatch } = await import('./verdicts.ts');
-  throw keyMismatch(owner, certificateFile.material.source);
+  for (const key of keys) if (!pairs.some((pair) => pair.key === key)) key.forget();
+  const [first, ...others] = pairs;
+  if (first !== undefined) return [first, ...others];
+  if (problem !== undefined) throw problem;
+  throw (await import('./unusual.ts')).mismatch(owner, certificateFile.material);
+}
+
+async function choosePair(pairs: readonly Pair[], { material }: Contents, deps: LoadDeps): Promise<Pair> {
+  const { bestPair } = await import('./pairs.ts');
+  const { pair, warning } = bestPair(pairs, material.source, (deps.now ?? Date.now)());
+  for (const { key } of pairs) if (key !== pair.key) key.forget();
+  deps.warn?.(warning);
+  return pair;
 }
 
 async function pause(): Promise<void> {

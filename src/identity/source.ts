@@ -89,10 +89,6 @@ function readVariable(flag: MaterialFlag, name: string, env: Readonly<Record<str
     throw new RolesAnywhereError('ERR_FILE_TOO_LARGE', `${source} is larger than ${MAX_FILE_BYTES} bytes`, {
       hint: 'that is no certificate or key',
     });
-  if (/-----BEGIN[^\r\n]*-----END/.test(value))
-    throw new RolesAnywhereError('ERR_PEM_MALFORMED', `${source} is PEM without its line ends`, {
-      hint: `what sets the variable cannot hold several lines: put base64 of the file into it, as \`base64 -w0 FILE\` prints`,
-    });
   const bytes = value.includes('-----BEGIN') ? new Uint8Array(Buffer.from(value)) : decodeBase64(value);
   if (bytes === undefined)
     throw new RolesAnywhereError('ERR_FORMAT_UNKNOWN', `${source} is neither PEM nor base64 of it`, {

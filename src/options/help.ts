@@ -31,14 +31,14 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   certificate: {
     group: 'Identity',
     value: 'FILE',
-    text: 'certificate in PEM or DER, or a PKCS#12 file; a PEM file may hold the chain and the key too',
+    text: 'certificate in PEM, DER or PKCS#7, or a PKCS#12 file; a PEM file may hold the chain and the key too',
   },
   'private-key': {
     group: 'Identity',
     value: 'FILE',
     text: "private key in PEM or DER, encrypted or not; not needed when the certificate's file holds it",
   },
-  intermediates: { group: 'Identity', value: 'FILE', text: 'intermediate certificates in PEM, in any order' },
+  intermediates: { group: 'Identity', value: 'FILE', text: 'intermediate certificates in PEM or PKCS#7, in any order' },
   'skip-checks': {
     group: 'Identity',
     text: 'warn instead of refusing when the certificate breaks a rule of the service (version, validity, CA, key usage, signature algorithm, subject) or the chain is too long; the key must still be that of the certificate',

@@ -80,11 +80,13 @@ export const ERROR_CLASSES = {
   ERR_CERTIFICATE_KEY_USAGE: 'identity', // without digitalSignature
   ERR_CERTIFICATE_SIGNATURE_ALGORITHM: 'identity', // below SHA-256
   ERR_CERTIFICATE_SUBJECT_EMPTY: 'identity',
+  ERR_CERTIFICATE_SERIAL_NUMBER: 'identity', // negative
   ERR_KEY_MISSING: 'identity',
   ERR_KEY_MALFORMED: 'identity',
   ERR_KEY_UNSUPPORTED: 'identity',
   ERR_KEY_ENCRYPTED: 'identity', // where only plain keys are read
   ERR_KEY_MISMATCH: 'identity',
+  ERR_PKCS7_MALFORMED: 'identity',
   ERR_PKCS12_MALFORMED: 'identity',
   ERR_ENCRYPTION_UNSUPPORTED: 'identity', // a scheme that keys and containers are not read under here
   ERR_KDF_TOO_COSTLY: 'identity', // well-formed, and more work than any real file asks for

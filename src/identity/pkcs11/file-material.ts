@@ -82,7 +82,7 @@ export class FileMaterial {
   async keyOf(leaf: Certificate): Promise<PrivateKey> {
     const contents = await this.#open('--private-key', this.#spec.privateKey ?? '');
     try {
-      const keys = await signingKeysIn(contents, this.#passwords);
+      const { keys } = await signingKeysIn(contents, this.#passwords);
       const own = keys.find((key) => key.belongsTo(leaf));
       for (const key of keys) if (key !== own) key.forget();
       if (own !== undefined) return own;
@@ -101,7 +101,7 @@ export class FileMaterial {
     if (known !== undefined) return known;
     const contents = await this.#open(flag, value);
     try {
-      const certificates = certificatesIn(contents);
+      const certificates = await certificatesIn(contents);
       this.#certificates.set(flag, certificates);
       return certificates;
     } finally {
@@ -111,7 +111,7 @@ export class FileMaterial {
 }
 
 async function openPlainFile(flag: MaterialFlag, value: string): Promise<Contents> {
-  return readContents(readMaterialFile(flag, value));
+  return await readContents(readMaterialFile(flag, value));
 }
 
 /** A certificate that is broken, and is not the one that was asked for, is no one's issuer. */
