@@ -32,11 +32,15 @@ export async function createSession(request: ReceivedRequest, context: RequestCo
   throttle(input, leaf, context);
   const { trustAnchorArn, profileArn } = input;
   const anchor = found(
-    findByArn(state.list('trustAnchors'), 'trust-anchor', trustAnchorArn),
+    state.get('trustAnchors', trustAnchorArn) ?? findByArn(state.list('trustAnchors'), 'trust-anchor', trustAnchorArn),
     trustAnchorArn,
     'trust anchor',
   );
-  const profile = found(findByArn(state.list('profiles'), 'profile', profileArn), profileArn, 'profile');
+  const profile = found(
+    state.get('profiles', profileArn) ?? findByArn(state.list('profiles'), 'profile', profileArn),
+    profileArn,
+    'profile',
+  );
   checkAccounts(anchor.arn, profile.arn);
   await trust(leaf, chain, anchor, context);
   const trusted: Trusted = { input, leaf, anchor, profile, now };

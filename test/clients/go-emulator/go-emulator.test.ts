@@ -5,13 +5,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { totp } from '../../src/emulator/callers/mfa.ts';
-import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
-import { OPERATIONS } from '../../src/emulator/services/control/model.ts';
-import { draft, send, signed } from '../emulator/support/signed-request.ts';
-import { certificatePem, makeAuthority, makeClient } from '../emulator/support/world.ts';
-import { PKI } from '../support/cli.ts';
-import { requireTool } from '../support/tools.ts';
+import { totp } from '../../../src/emulator/callers/mfa.ts';
+import { type Emulator, startEmulator } from '../../../src/emulator/emulator.ts';
+import { OPERATIONS } from '../../../src/emulator/services/control/model.ts';
+import { draft, send, signed } from '../../emulator/support/signed-request.ts';
+import { certificatePem, makeAuthority, makeClient } from '../../emulator/support/world.ts';
+import { PKI } from '../../support/cli.ts';
+import { requireTool } from '../../support/tools.ts';
 
 const ACCOUNT = 'arn:aws:iam::123456789012';
 const ISSUER = 'https://idp.example.com/tenant';
@@ -57,7 +57,7 @@ describe.runIf(requireTool('go'))('the AWS SDK for Go', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'roles-anywhere-go-'));
     const program = join(folder, 'go-emulator');
-    const directory = join(import.meta.dirname, 'go-emulator');
+    const directory = import.meta.dirname;
     const env = { ...process.env, GOFLAGS: '-mod=readonly -buildvcs=false' };
     execFileSync('go', ['build', '-o', program, '.'], { cwd: directory, env, stdio: 'pipe' });
     const root = await makeAuthority('root', ANY_TIME);
