@@ -292,7 +292,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'FILE',
     text: 'listen with TLS too, with a certificate made at the start, and write the CA to trust to this file',
   },
-  host: { group: 'Emulator', value: 'ADDRESS', text: 'address to listen on; by default 127.0.0.1' },
+  host: {
+    group: 'Emulator',
+    value: 'ADDRESS',
+    text: 'address to listen on; by default 127.0.0.1. One that is not of the loopback lets other machines in',
+  },
   port: { group: 'Server', value: 'PORT', text: 'port to listen on; 0 takes any free one' },
   'tls-cert': {
     group: 'Server',
