@@ -86,7 +86,11 @@ describe.skipIf(!hasSimulator())('authorisation at a TPM', () => {
         },
       };
       const { code, message } = await refusal(() => key.signer.sign(randomBytes(4)));
-      expect([fromEnd, code, message.includes('HMAC')]).toEqual([fromEnd, 'ERR_TPM_ANSWER', fromEnd <= 34]);
+      expect([fromEnd, code, message.includes('HMAC')]).toEqual([
+        fromEnd,
+        'ERR_TPM_ANSWER',
+        fromEnd !== 34, // the size of the HMAC
+      ]);
     }
     proxy.fault = undefined;
     expect(await tpm.leftovers()).toEqual([]);
