@@ -60,6 +60,7 @@ async function main(tokens: readonly string[]): Promise<number> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the parser checked the line against the command's row
   await execute(command, flags as FlagsOf<typeof command>, {
     stdout: print,
+    moduleOutput: printError,
     log,
     env: process.env,
     args: args.slice(0, most),
@@ -129,7 +130,7 @@ function print(data: string | Uint8Array): void {
   }
 }
 
-function printError(text: string): void {
+function printError(text: string | Uint8Array): void {
   try {
     write(STDERR, text);
   } catch {

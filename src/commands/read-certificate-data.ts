@@ -6,6 +6,7 @@ import { passwordSources } from '../options/passwords.ts';
 import { tokenOptions } from '../options/token.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import type { Io, RunCommand } from './command.ts';
+import { oneShotToken } from './one-shot-token.ts';
 
 export const run: RunCommand<'read-certificate-data'> = async (flags, io) => {
   const { certificate: path, format } = flags;
@@ -33,11 +34,7 @@ function dataOf(certificate: Certificate): object {
 /** One line, or one text, for each certificate that the URI means, with the URI that finds it and nothing else. */
 async function listTokens(uri: string, flags: FlagsOf<'read-certificate-data'>, io: Io): Promise<void> {
   const { listPkcs11Certificates } = await import('../identity/pkcs11/index.ts');
-  const listed = await listPkcs11Certificates(uri, tokenOptions(flags), {
-    mode: 'in-process',
-    env: io.env,
-    warn: io.log.warn,
-  });
+  const listed = await listPkcs11Certificates(uri, tokenOptions(flags), oneShotToken(flags, io));
   if (listed.length === 0) {
     throw new RolesAnywhereError(
       'ERR_OBJECT_NOT_FOUND',

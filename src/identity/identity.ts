@@ -39,6 +39,11 @@ export interface Identity {
   /** Exact DER of the intermediates, issuer of the leaf first, without the leaf and without a self-signed root; at most 5. */
   readonly chain: readonly Uint8Array[];
   readonly signer: Signer;
+  /**
+   * Whether certificate and chain are still what their home outside the file system holds, such as a token. Asks nobody
+   * for a PIN. Absent where there is no such home.
+   */
+  isCurrent?: (() => Promise<boolean>) | undefined;
   /** Lets go of what the key's home needs (sessions, handles). Safe to call twice. */
   close(): Promise<void>;
 }

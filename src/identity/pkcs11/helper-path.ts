@@ -2,12 +2,15 @@
 // Tests: test/identity/pkcs11/bridge.test.ts
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 
 export interface HelperPathOptions {
   /** A copy of this package's `dist/pkcs11-helper.cjs`, for programs that are bundled into one file. */
   helperPath?: string | undefined;
   resolve?: ((specifier: string) => string) | undefined;
+  /** Where this code is. */
+  from?: string | undefined;
 }
 
 /**
@@ -18,6 +21,7 @@ export interface HelperPathOptions {
 export function findHelper({
   helperPath,
   resolve = createRequire(import.meta.url).resolve,
+  from = import.meta.url,
 }: HelperPathOptions = {}): string {
   if (helperPath !== undefined) {
     if (existsSync(helperPath)) return helperPath;
@@ -29,6 +33,10 @@ export function findHelper({
     // The package finds itself by its own name, and so does a bundle next to a node_modules that has it.
     return resolve('roles-anywhere/pkcs11-helper');
   } catch (cause) {
+    // A copy of the folder dist has no name: there, this code is in dist or in dist/chunks.
+    const beside = ['pkcs11-helper.cjs', '../pkcs11-helper.cjs'].map((file) => fileURLToPath(new URL(file, from)));
+    const found = beside.find((file) => existsSync(file));
+    if (found !== undefined) return found;
     throw new RolesAnywhereError('ERR_PKCS11_HELPER', 'the PKCS#11 helper program cannot be found', {
       hint: 'in a bundled program, ship a copy of dist/pkcs11-helper.cjs and give its place as helperPath',
       cause,
