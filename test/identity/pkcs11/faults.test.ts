@@ -110,7 +110,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     it('over repeated one-shots', async () => {
       const codes: string[] = [];
       for (let run = 0; run < 5; run += 1)
-        codes.push(await refusalCode(() => load({ certificate: WRONG }, { mode: 'in-process' })));
+        codes.push(await refusalCode(() => load({ certificate: WRONG })));
       expect(codes).toEqual([
         'ERR_PIN_INCORRECT',
         ...Array.from({ length: 4 }, () => expect.stringMatching(/^ERR_PIN_(WITHHELD|COUNT_LOW)$/)),
@@ -121,7 +121,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     it('over repeated one-shots on a token that does not tell of its tries', async () => {
       const spec = { certificate: WRONG, allowLowPinCount: true };
       const codes: string[] = [];
-      for (let run = 0; run < 5; run += 1) codes.push(await refusalCode(() => load(spec, { mode: 'in-process' })));
+      for (let run = 0; run < 5; run += 1) codes.push(await refusalCode(() => load(spec)));
       expect(codes).toEqual(['ERR_PIN_INCORRECT', ...Array.from({ length: 4 }, () => 'ERR_PIN_WITHHELD')]);
       expect(module.count('C_Login')).toBe(1);
     });
