@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
-import { EXIT_STATUS, RolesAnywhereError } from './platform/errors.ts';
+import { EXIT_STATUS, RolesAnywhereError, withoutPin } from './platform/errors.ts';
 import { createLog } from './platform/log.ts';
 import type { LogFormat, LogLevel } from './platform/log.ts';
 import type { Configured } from './options/config/configured.ts';
@@ -106,7 +106,7 @@ async function parseAnything(tokens: readonly string[]): Promise<Parsed | number
     print(outcome.text);
     return 0;
   }
-  printError(outcome.text);
+  printError(withoutPin(outcome.text));
   return EXIT_STATUS.usage;
 }
 

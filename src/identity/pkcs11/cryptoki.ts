@@ -72,6 +72,9 @@ const FIND_BATCH = 64;
 /** A token with more matches than this is not searched by hand. */
 const MAX_OBJECTS = 4096;
 
+/** Says where NSS's softoken has its database. Releases that do not read it by themselves want it as pReserved. */
+const NSS_PARAMETERS = 'NSS_LIB_PARAMS';
+
 /** What modules answer that do not take CK_C_INITIALIZE_ARGS. */
 const WITHOUT_ARGUMENTS: ReadonlySet<number> = new Set([CKR_ARGUMENTS_BAD, CKR_CANT_LOCK]);
 
@@ -129,6 +132,9 @@ export class Cryptoki {
    */
   initialize(): void {
     let returnValue = this.#initializeWithLocks();
+    const parameters = process.env[NSS_PARAMETERS];
+    if (returnValue === CKR_ARGUMENTS_BAD && parameters !== undefined)
+      returnValue = this.#initializeWithLocks(parameters);
     if (WITHOUT_ARGUMENTS.has(returnValue)) returnValue = this.#try('C_Initialize', null);
     if (returnValue !== CKR_OK && returnValue !== CKR_CRYPTOKI_ALREADY_INITIALIZED) {
       throw new CryptokiError('C_Initialize', returnValue);
@@ -136,10 +142,13 @@ export class Cryptoki {
     this.#finalize = returnValue === CKR_OK;
   }
 
-  #initializeWithLocks(): number {
+  #initializeWithLocks(reserved?: string): number {
     return this.#run((memory) => {
       const args = memory.take(this.#initializeArgs.size);
-      memory.setUlong(args, this.#initializeArgs.offsets.flags, CKF_OS_LOCKING_OK);
+      const { flags, reserved: place } = this.#initializeArgs.offsets;
+      memory.setUlong(args, flags, CKF_OS_LOCKING_OK);
+      if (reserved !== undefined)
+        memory.setPointer(args, place, memory.put(new TextEncoder().encode(`${reserved}\0`)).address);
       return this.#try('C_Initialize', args.address);
     });
   }

@@ -66,7 +66,7 @@ const MAX_REFUSED = 8;
 const MAX_DOUBTS = 2;
 
 /** The pause after those, where the source's PIN was accepted before; it doubles with each one that follows. */
-const DOUBT_PAUSE_MS = 60_000;
+const DOUBT_PAUSE_MS = 10_000;
 
 export interface GuardOptions {
   directory: string;

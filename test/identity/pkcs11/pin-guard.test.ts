@@ -121,14 +121,14 @@ describe('the guard', () => {
     it('presents a PIN that was accepted before again, with growing pauses', async () => {
       await login(pin('1234'), 'accepted');
       const made: number[] = [];
-      for (let after = 0; after < 600; after += 10) {
+      for (let after = 0; after < 200; after += 2) {
         const count = logins.length;
         await refusal(() => login(pin('1234'), 'unknown', { after })).catch(() => undefined);
         if (logins.length > count) made.push(after);
       }
-      expect(made).toEqual([0, 10, 70, 190, 430]);
-      const { message } = await refusal(() => login(pin('1234'), 'accepted', { after: 600 }));
-      expect(message).toContain('is not presented for 310 seconds');
+      expect(made).toEqual([0, 2, 12, 32, 72, 152]);
+      const { message } = await refusal(() => login(pin('1234'), 'accepted', { after: 200 }));
+      expect(message).toContain('is not presented for 112 seconds');
     });
 
     it('knows by the stamp that the PIN of a file is not the one that was accepted', async () => {

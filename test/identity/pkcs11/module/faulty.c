@@ -9,7 +9,7 @@
  * (C_SignInit of a mechanism that hashes too) and sign:
  *   segv, abort, exit (_exit(7)), leave (exit(0)), quit (_exit(0)), hang, slow
  *   (a second), print (to standard output), child (leaves a child behind that
- *   holds what it inherited), removed, device-error, vendor, mechanism
+ *   holds what it inherited), environment (writes MODULE.environment), removed, device-error, vendor, mechanism
  *
  * initialize=needs-locks, no-arguments, no-locks: what it wants of C_Initialize.
  * flags=low, final, locked, silent, no-login; version=1; list=null; sign=wrong;
@@ -111,6 +111,18 @@ static void leave_child(void) {
   for (;;) pause();
 }
 
+extern char **environ;
+
+/* MODULE.environment: each variable, ended with a zero byte. */
+static void write_environment(void) {
+  char path[4096];
+  beside(path, sizeof path, ".environment");
+  FILE *file = fopen(path, "w");
+  if (file == NULL) return;
+  for (char **entry = environ; *entry != NULL; entry++) fwrite(*entry, 1, strlen(*entry) + 1, file);
+  fclose(file);
+}
+
 static void maybe_fail(const char *prefix, ulong_t *result) {
   char word[64];
 #define ASKED(fault) (snprintf(word, sizeof word, "%s=" fault, prefix), asked(word))
@@ -122,6 +134,7 @@ static void maybe_fail(const char *prefix, ulong_t *result) {
     fflush(stdout);
   }
   if (ASKED("child")) leave_child();
+  if (ASKED("environment")) write_environment();
   if (ASKED("segv")) {
     signal(SIGSEGV, SIG_DFL);
     raise(SIGSEGV);
