@@ -113,10 +113,9 @@ export const ERROR_CLASSES = {
   ERR_PIN_EMPTY: 'identity',
   ERR_PIN_INCORRECT: 'identity',
   ERR_PIN_EXPIRED: 'identity',
-  ERR_PIN_COUNT_LOW: 'identity',
   ERR_PIN_FINAL_TRY: 'identity',
   ERR_PIN_LOCKED: 'identity',
-  ERR_PIN_WITHHELD: 'identity', // refused before, or with an unknown outcome: not presented again by itself
+  ERR_PIN_WITHHELD: 'identity', // refused before, or after logins of unknown end: not presented now
   ERR_PIN_STATE: 'identity', // the record of refused PINs cannot be kept
 
   // the service's verdict

@@ -5,6 +5,7 @@
  */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { systemClock } from '../../platform/clock.ts';
 import type { Clock } from '../../platform/clock.ts';
@@ -13,6 +14,7 @@ import { VERSION } from '../../platform/version.ts';
 import { fromFailure } from './failures.ts';
 import { findHelper } from './helper-path.ts';
 import type { HelperPathOptions } from './helper-path.ts';
+import { PIN_DESCRIPTOR } from './messages.ts';
 import type { AskMessage, ReplyMessage } from './messages.ts';
 import type { Connect, Operation, Operations, Port } from './port.ts';
 
@@ -128,6 +130,7 @@ interface Pending {
 
 class HelperPort implements Port {
   readonly #child: ChildProcess;
+  readonly #pins: Socket;
   readonly #watch: Watch;
   readonly #callTimeoutMs: number;
   readonly #pending = new Map<number, Pending>();
@@ -150,8 +153,11 @@ class HelperPort implements Port {
       serialization: 'advanced',
       // Nothing inherited: a module that prints would write into the result, and what it starts would keep whoever reads
       // from this program waiting for the end.
-      stdio: ['ignore', output, output, 'ipc'],
+      stdio: ['ignore', output, output, 'ipc', 'pipe'],
     });
+    const pins = this.#child.stdio[PIN_DESCRIPTOR];
+    if (!(pins instanceof Socket)) throw new TypeError('a helper without a pipe for PINs');
+    this.#pins = pins.on('error', () => undefined); // a helper that is gone says so by its end
     if (moduleOutput !== undefined) for (const stream of this.#streams()) stream.on('data', moduleOutput);
     this.#child.on('message', (message: ReplyMessage) => this.#receive(message));
     this.ended = new Promise((resolve) => {
@@ -178,7 +184,13 @@ class HelperPort implements Port {
     if (this.#gone !== undefined) throw this.#gone;
     const id = (this.#lastId += 1);
     const answer = this.#expect(id, operation, this.#callTimeoutMs);
-    const message: AskMessage<O> = { id, operation, ask };
+    const pin = 'pin' in ask && ask.pin !== null ? ask.pin : undefined;
+    const message: AskMessage<O> = { id, operation, ask, pinBytes: pin?.length };
+    if (pin !== undefined) {
+      message.ask = { ...ask, pin: null };
+      // Written from where it lies; whoever asks wipes it once there is an answer.
+      this.#pins.write(pin);
+    }
     this.#child.send(message, (error) => {
       if (error !== null) this.#lose('ERR_PKCS11_MODULE_CRASHED', 'closed its channel');
     });
@@ -206,6 +218,7 @@ class HelperPort implements Port {
 
   /** Reads what the helper has left in its pipes. What a module has started may keep them open: it is not waited for. */
   async #drain(): Promise<void> {
+    this.#pins.destroy();
     for (const stream of this.#streams()) {
       if (!stream.readableEnded) await new Promise((resolve) => setImmediate(resolve));
       stream.destroy();
@@ -256,6 +269,7 @@ class HelperPort implements Port {
     if (this.#pending.size > 0) return;
     this.#child.unref();
     this.#child.channel?.unref();
+    this.#pins.unref();
     for (const stream of this.#streams()) if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
   }
 

@@ -2,6 +2,7 @@
 // Tests: test/identity/pkcs11/softhsm.test.ts
 import { timingSafeEqual } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { secretBytes } from '../../platform/files.ts';
 import { CKR_PIN_LOCKED, TOKEN_FLAGS } from './constants.ts';
 import { CryptokiError } from './cryptoki.ts';
 import type { TokenInfo } from './cryptoki.ts';
@@ -125,7 +126,7 @@ export class Login {
   /** Presents a kept PIN. It is kept for as long as the token accepts it for what it was typed for, and no longer. */
   async #again(token: TokenInfo, kept: Purpose, purpose: Purpose, present: Present): Promise<void> {
     this.#heedFlags(token, false);
-    const pin = Uint8Array.from(this.#kept.get(kept) ?? []);
+    const pin = secretBytes(this.#kept.get(kept) ?? 0);
     try {
       await present(pin);
     } catch (error) {
@@ -163,7 +164,7 @@ export class Login {
         } catch (error) {
           token = await this.#afterRefusal(port, slot, token, error, attempt);
           refused?.fill(0);
-          refused = Uint8Array.from(pin);
+          refused = secretBytes(pin);
         } finally {
           pin.fill(0);
         }
@@ -212,7 +213,7 @@ export class Login {
   #keep(purpose: Purpose, pin: Uint8Array): void {
     if (this.#settings.reusePin !== true) return;
     this.#forget(purpose);
-    this.#kept.set(purpose, Uint8Array.from(pin));
+    this.#kept.set(purpose, secretBytes(pin));
   }
 
   #heedFlags({ flags, label }: TokenInfo, person: boolean): void {

@@ -4,7 +4,11 @@ import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { listPkcs11Certificates, loadPkcs11Identity } from '../../../src/identity/pkcs11/index.ts';
+import {
+  listPkcs11Certificates,
+  loadPkcs11Identity,
+  loadPkcs11SigningKey,
+} from '../../../src/identity/pkcs11/index.ts';
 import type { Pkcs11Deps, Pkcs11Spec } from '../../../src/identity/pkcs11/index.ts';
 import { FaultyModule } from '../../support/faulty-module.ts';
 import { pkiPath } from '../../support/pki.ts';
@@ -27,6 +31,12 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     module = new FaultyModule(hsm.directory);
     await hsm.token('main');
     await hsm.token('sick');
+    await hsm.token('copies');
+    await hsm.key('copies', { pki: 'rsa-2048', id: '11', label: 'copy', alwaysAuthenticate: true });
+    await hsm.pair('copies', { pki: 'rsa-2048', id: '12', label: 'copy' });
+    await hsm.key('copies', { pki: 'rsa-2048', id: '13', label: 'copy' });
+    await hsm.key('copies', { pki: 'ec-p384', id: '14', label: 'pair' });
+    await hsm.key('copies', { pki: 'ec-p256', id: '15', label: 'pair' });
     await hsm.pair('main', { pki: 'ec-p256', id: '01', label: 'p256' });
     await hsm.pair('main', { pki: 'rsa-2048', id: '02', label: 'rsa' });
     await hsm.key('main', { pki: 'serial-1', id: '03', label: 'always', alwaysAuthenticate: true });
@@ -159,6 +169,34 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     it('a token that was taken out is not taken for one that says nothing', async () => {
       module.behave('always=removed');
       expect(await refusalCode(() => load())).toBe('ERR_TOKEN_REMOVED');
+    });
+  });
+
+  describe('copies of one key', () => {
+    const copies = `pkcs11:token=copies;object=copy?pin-value=${PIN}`;
+
+    it('are one key, and one that asks for no PIN of its own signs', async () => {
+      for (const spec of [
+        { certificate: copies },
+        { certificate: pkiPath('rsa-2048.crt.pem'), privateKey: copies },
+        { certificate: pkiPath('rsa-2048.crt.pem'), privateKey: `pkcs11:token=copies?pin-value=${PIN}` },
+      ]) {
+        const identity = await load(spec);
+        expect(verify('SHA256', message, keyOf('rsa-2048'), await identity.signer.sign(message))).toBe(true);
+        await identity.close();
+      }
+      const deps = { env: hsm.env, helperPath: HELPER, askPin: async () => undefined };
+      const alone = await loadPkcs11SigningKey(copies, { library: module.path }, deps);
+      expect(verify('SHA256', message, keyOf('rsa-2048'), await alone.signer.sign(message))).toBe(true);
+      await alone.close();
+      expect(module.count('C_Login', C_CONTEXT)).toBe(0);
+    });
+
+    it('are not what two keys of one label are', async () => {
+      const deps = { env: hsm.env, helperPath: HELPER, askPin: async () => undefined };
+      const pair = `pkcs11:token=copies;object=pair?pin-value=${PIN}`;
+      const code = await refusalCode(() => loadPkcs11SigningKey(pair, { library: module.path }, deps));
+      expect(code).toBe('ERR_OBJECT_AMBIGUOUS');
     });
   });
 
