@@ -124,13 +124,18 @@ function refuseMaterialItself(flag: MaterialFlag, value: string): void {
 }
 
 /** What can stand before a PKCS#11 URI that was meant: blanks and quotes, and what is not its colon behind the scheme. */
-const NEAR_URI = /^[\s"'`\u2018-\u201f]*(?:file:)?(?:pkcs[\s_#-]*11)[\s"']*(?:[:;=?]|%3a)|pin-(?:value|source)\s*(?:=|%3d)/i;
+const NEAR_URI =
+  /^[\s"'`\u2018-\u201f]*(?:file:)?(?:pkcs[\s_#-]*11)[\s"']*(?:[:;=?]|%3a)|pin-(?:value|source)\s*(?:=|%3d)/i;
 
 /** A value that just misses being a PKCS#11 URI is not the name of a file, and may hold a PIN: it is not shown. */
 function refuseNearUri(flag: MaterialFlag, value: string): void {
   if (!NEAR_URI.test(value)) return;
-  throw new RolesAnywhereError('ERR_PKCS11_URI', `${flag} is meant for a PKCS#11 URI, and does not begin with pkcs11:`, {
-    flag,
-    hint: `write it without blanks or quotes in it, in one pair of quotes for the shell: ${flag} 'pkcs11:token=My%20token;object=my-key?pin-source=/path/to/pin'`,
-  });
+  throw new RolesAnywhereError(
+    'ERR_PKCS11_URI',
+    `${flag} is meant for a PKCS#11 URI, and does not begin with pkcs11:`,
+    {
+      flag,
+      hint: `write it without blanks or quotes in it, in one pair of quotes for the shell: ${flag} 'pkcs11:token=My%20token;object=my-key?pin-source=/path/to/pin'`,
+    },
+  );
 }

@@ -175,9 +175,12 @@ describe('a value that was meant for a PKCS#11 URI', () => {
     expect(await refusalCode(() => loadIdentity({ certificate: value }))).toBe('ERR_PKCS11_URI');
   });
 
-  it.each(['keys/pkcs11.pem', 'pkcs11/leaf.pem', 'leaf.pkcs12', 'pin-value'])('is a file when it is %s', async (value) => {
-    expect(await refusalCode(() => materialReader()('--certificate', value))).toBe('ERR_FILE_NOT_FOUND');
-  });
+  it.each(['keys/pkcs11.pem', 'pkcs11/leaf.pem', 'leaf.pkcs12', 'pin-value'])(
+    'is a file when it is %s',
+    async (value) => {
+      expect(await refusalCode(() => materialReader()('--certificate', value))).toBe('ERR_FILE_NOT_FOUND');
+    },
+  );
 });
 
 describe('the material itself in place of a file', () => {

@@ -1,9 +1,19 @@
 /** PKCS#11 modules of Debian besides SoftHSM2, each with a token made for one suite that holds keys of the development PKI. */
-import { execFile, execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { PKI, cleanEnv } from './cli.ts';
 import { SOFTHSM_MODULE, SoftHsm, hasSoftHsm } from './softhsm.ts';
@@ -27,8 +37,8 @@ export interface RealModule {
 
 export interface RealModuleKind {
   readonly name: string;
-  isHere(): boolean;
-  make(): Promise<RealModule>;
+  readonly isHere: () => boolean;
+  readonly make: () => Promise<RealModule>;
 }
 
 const MULTIARCH = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu'];
@@ -80,13 +90,12 @@ const p11KitServer: RealModuleKind = {
   async make() {
     const hsm = new SoftHsm();
     await hsm.token('remote');
-    for (const [index, key] of KEYS.entries())
-      await hsm.pair('remote', { pki: key, id: `0${index + 1}`, label: key });
+    for (const [index, key] of KEYS.entries()) await hsm.pair('remote', { pki: key, id: `0${index + 1}`, label: key });
     await hsm.certificate('remote', join(PKI, 'intermediate.pem'), 'intermediate', '40');
     const socket = join(hsm.directory, 'p11-kit.sock');
-    const args = ['server', '-n', socket, '--provider', SOFTHSM_MODULE, 'pkcs11:token=remote'];
-    const said = execFileSync('p11-kit', args, { env: hsm.env, encoding: 'utf8' });
-    const pid = Number(/P11_KIT_SERVER_PID=(\d+)/.exec(said)?.[1]);
+    const args = ['server', '--foreground', '-n', socket, '--provider', SOFTHSM_MODULE, 'pkcs11:token=remote'];
+    const server = spawn('p11-kit', args, { env: hsm.env, stdio: 'ignore' });
+    while (!existsSync(socket)) await sleep(10);
     return {
       library: join(FOLDER, 'p11-kit-client.so'),
       env: { ...hsm.env, P11_KIT_SERVER_ADDRESS: `unix:path=${socket}` },
@@ -94,7 +103,7 @@ const p11KitServer: RealModuleKind = {
       pin: '1234',
       hasChain: true,
       remove() {
-        process.kill(pid);
+        server.kill();
         hsm.remove();
       },
     };
@@ -104,8 +113,7 @@ const p11KitServer: RealModuleKind = {
 /** libtpm2-pkcs11-1 and libtpm2-pkcs11-tools on a software TPM. */
 const tpm2: RealModuleKind = {
   name: 'tpm2-pkcs11 on swtpm',
-  isHere: () =>
-    ['tpm2_ptool', 'swtpm', 'tpm2_flushcontext', 'openssl'].map((tool) => requireTool(tool)).every(Boolean),
+  isHere: () => ['tpm2_ptool', 'swtpm', 'tpm2_flushcontext', 'openssl'].map((tool) => requireTool(tool)).every(Boolean),
   async make() {
     const directory = folder('tpm2-pkcs11');
     const [state, store, tools] = ['tpm', 'store', 'tools'].map((name) => join(directory, name)) as [

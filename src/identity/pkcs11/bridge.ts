@@ -68,7 +68,7 @@ export function helperEnvironment(
 export interface Bridge {
   readonly connect: Connect;
   /** Ends every helper, also one that is in the midst of a call, and opens no port any more. */
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 export function createBridge(options: BridgeOptions): Bridge {
@@ -140,10 +140,7 @@ class HelperPort implements Port {
   #gone: RolesAnywhereError | undefined;
   #closing = false;
 
-  constructor(
-    { callTimeoutMs = 30_000, env, moduleOutput, environment, ...options }: BridgeOptions,
-    watch: Watch,
-  ) {
+  constructor({ callTimeoutMs = 30_000, env, moduleOutput, environment, ...options }: BridgeOptions, watch: Watch) {
     this.#watch = watch;
     this.#callTimeoutMs = callTimeoutMs;
     const output = moduleOutput === undefined ? 'ignore' : 'pipe';

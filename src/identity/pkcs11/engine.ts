@@ -184,7 +184,13 @@ export class Engine {
       const name = this.#name(session, handle);
       const type = this.#module().getUlong(session, handle, CKA_KEY_TYPE) ?? Infinity;
       const alwaysAuthenticate = this.#optional(session, handle, CKA_ALWAYS_AUTHENTICATE)?.[0] === 1;
-      return { handle, ...name, type, alwaysAuthenticate, publicPart: this.#publicPart(session, handle, type, name.id) };
+      return {
+        handle,
+        ...name,
+        type,
+        alwaysAuthenticate,
+        publicPart: this.#publicPart(session, handle, type, name.id),
+      };
     });
   }
 

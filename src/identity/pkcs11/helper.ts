@@ -61,7 +61,7 @@ function reply(engine: Engine | undefined, { id, operation, ask, pinBytes }: Ask
 
 function readPin(length: number): Uint8Array {
   const pin = secretBytes(length);
-  for (let at = 0; at < length; ) {
+  for (let at = 0; at < length;) {
     const count = readSome(PIN_DESCRIPTOR, pin.subarray(at));
     if (count === 0) process.exit(0); // the parent is gone
     at += count;

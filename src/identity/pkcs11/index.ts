@@ -156,7 +156,10 @@ export async function loadPkcs11Identity(spec: Pkcs11Spec, deps: Pkcs11Deps = {}
           const { inToken, leaf } = await lookUp(search);
           if (!sameBytes(leaf.der, loaded.leaf.der)) return false;
           const chain = await material.chain(leaf, search, inToken ?? { token: ready.token, facts: ready.key }, true);
-          return chain.length === loaded.chain.length && chain.every(({ der }, at) => sameBytes(der, identity.chain[at] ?? NONE));
+          return (
+            chain.length === loaded.chain.length &&
+            chain.every(({ der }, at) => sameBytes(der, identity.chain[at] ?? NONE))
+          );
         });
         return current ?? true;
       } catch {

@@ -187,11 +187,11 @@ export class PinGuard {
   }
 
   /** Replaces a record whole. Those who do hold the lock. */
-  async #write(file: string, record: PinRecord): Promise<void> {
+  async #write(file: string, known: PinRecord): Promise<void> {
     const fresh = `${file}.${OWNER}`;
     try {
       await rm(fresh, { force: true });
-      await writeNew(fresh, JSON.stringify(record));
+      await writeNew(fresh, JSON.stringify(known));
       await rename(fresh, file);
     } catch (cause) {
       throw this.#noState(cause);
@@ -308,7 +308,9 @@ function isFrom(origin: Origin | undefined, source: PinSource, pin: Pin): boolea
 /** Whether a PIN is surely not the one whose login ended nobody knows how. */
 function isAnother(doubt: Doubt, source: PinSource, pin: Pin): boolean {
   if (doubt.tag !== undefined) return !fitsTag(pin, doubt.tag);
-  return doubt.source === source.key && doubt.stamp !== undefined && pin.stamp !== undefined && doubt.stamp !== pin.stamp;
+  return (
+    doubt.source === source.key && doubt.stamp !== undefined && pin.stamp !== undefined && doubt.stamp !== pin.stamp
+  );
 }
 
 function isRunning({ pid, owner }: Holder): boolean {

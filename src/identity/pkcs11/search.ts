@@ -332,7 +332,9 @@ function newest(found: readonly Found<CertificateFacts>[], now: number): readonl
   const left = valid.length > 0 ? valid : read;
   const sorted = left.toSorted((a, b) => b.certificate.notAfter.getTime() - a.certificate.notAfter.getTime());
   const [last] = sorted;
-  const isOne = left.every(({ certificate }) => sameBytes(certificate.publicKey, left[0]?.certificate.publicKey ?? new Uint8Array()));
+  const isOne = left.every(({ certificate }) =>
+    sameBytes(certificate.publicKey, left[0]?.certificate.publicKey ?? new Uint8Array()),
+  );
   return isOne && last !== undefined ? [last.one] : left.map(({ one }) => one);
 }
 

@@ -134,7 +134,13 @@ describe('a bridge', () => {
       },
     };
     const helperPath = helper('crash', 'process.exit(1)');
-    const { connect: open } = createBridge({ libraries: [], env: { ...process.env }, helperPath, backoffMs: 30, clock });
+    const { connect: open } = createBridge({
+      libraries: [],
+      env: { ...process.env },
+      helperPath,
+      backoffMs: 30,
+      clock,
+    });
     for (let index = 0; index < 10; index += 1) await refusal(open);
     expect(pauses).toEqual([30, 60, 120, 240, 480, 960, 1920, 3000, 3000]);
   });

@@ -157,7 +157,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
       [['PIN of the token "main": ', `${PIN}\r`]],
       hsm.env,
     );
-        expect(result.stdout).toContain('PIN of the token "main": ');
+    expect(result.stdout).toContain('PIN of the token "main": ');
     expect(result.stdout).toMatch(/\n[0-9a-f]{130,}/);
     expect(result.stdout).not.toContain(PIN);
     expect(result.status).toBe(0);

@@ -10,6 +10,7 @@ import {
   loadPkcs11SigningKey,
 } from '../../../src/identity/pkcs11/index.ts';
 import type { Pkcs11Deps, Pkcs11Spec } from '../../../src/identity/pkcs11/index.ts';
+import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { FaultyModule } from '../../support/faulty-module.ts';
 import { pkiPath } from '../../support/pki.ts';
 import { refusal, refusalCode } from '../../support/refusal.ts';
@@ -125,7 +126,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     ])('of a module that %s', async (_name, behaviour, flags) => {
       module.behave(behaviour);
       await (await load()).close();
-      expect([2, 0].flatMap((flag) => (module.count('C_Initialize', flag) > 0 ? [flag] : []))).toEqual(flags);
+      expect(module.details('C_Initialize')).toEqual(flags);
     });
   });
 
@@ -134,7 +135,9 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
 
     it('a token that opens no session does not hide the others', async () => {
       module.behave('session=device-error session-of=sick');
-      await (await load({ certificate: ANY })).close();
+      const identity = await load({ certificate: ANY });
+      await identity.close();
+      expect(identity.signer.keyType).toBe('EC');
     });
 
     it('a token that opens no session is named where nothing else is found', async () => {
@@ -143,14 +146,17 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       expect(code).toBe('ERR_OBJECT_NOT_FOUND');
       expect(hint).toMatch(/token=sick could not be searched \(C_OpenSession: CKR_DEVICE_ERROR/);
       const own = await refusal(() => load({ certificate: 'pkcs11:token=sick' }));
-      expect(own).toMatchObject({ code: 'ERR_PKCS11_FAILED', message: expect.stringContaining('C_OpenSession') as string });
+      expect(own).toMatchObject({
+        code: 'ERR_PKCS11_FAILED',
+        message: expect.stringContaining('C_OpenSession') as string,
+      });
     });
 
     it('a certificate that cannot be read does not hide the others', async () => {
       module.behave('value=device-error value-of=rsa');
       const all = `pkcs11:token=main?pin-value=${PIN}`;
       const listed = await listPkcs11Certificates(all, { library: module.path }, { env: hsm.env, helperPath: HELPER });
-      expect(listed.map(({ uri }) => /object=(\w+)/.exec(uri)?.[1]).toSorted()).toEqual(['always', 'p256']);
+      expect(new Set(listed.map(({ uri }) => /object=(\w+)/.exec(uri)?.[1]))).toEqual(new Set(['always', 'p256']));
       const { code, message: words } = await refusal(() => load({ certificate: `pkcs11:token=main;object=rsa` }));
       expect([code, words]).toEqual(['ERR_PKCS11_FAILED', expect.stringContaining('C_GetAttributeValue')]);
     });
@@ -282,7 +288,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       module.behave('sign=removed');
       await refusal(() => identity.signer.sign(message));
       module.behave();
-      await identity.signer.sign(message);
+      expect(verify('SHA256', message, keyOf('ec-p256'), await identity.signer.sign(message))).toBe(true);
       await identity.close();
     });
   });
@@ -368,7 +374,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
 
     it('a wrong PIN, by whomever, is logged in to with another one', async () => {
       const wrong = ['--token-label', 'main', '--login', '--pin', '00000', '--list-mechanisms'];
-      await expect(hsm.tool(wrong)).rejects.toThrow();
+      await expect(hsm.tool(wrong)).rejects.toThrow('CKR_PIN_INCORRECT');
       await (await load()).close();
       expect(module.count('C_Login')).toBe(1);
     });
@@ -380,10 +386,10 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       env.ROLES_ANYWHERE_PKCS11_PIN = PIN;
       const code = await load(spec, { env }).then(
         (identity) => identity.close(),
-        (error: unknown) => error,
+        (error: unknown) => (error instanceof RolesAnywhereError ? error.code : 'unexpected'),
       );
       // One corrected PIN in 256 waits for the operator.
-      expect(code === undefined || /is not presented again/.test(String(code))).toBe(true);
+      expect(code ?? 'ERR_PIN_WITHHELD').toBe('ERR_PIN_WITHHELD');
     });
 
     it('a wrong PIN, or the last try, says so to the person that it asks', async () => {

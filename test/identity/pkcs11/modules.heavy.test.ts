@@ -20,8 +20,8 @@ import { startTestEmulator, worldFlags } from '../../support/vending.ts';
 const message = Buffer.from('a message');
 const nobody = async () => undefined;
 
-describe.each(REAL_MODULES)('keys in $name', ({ isHere, make }) => {
-  describe.skipIf(!isHere())('', () => {
+for (const { name, isHere, make } of REAL_MODULES) {
+  describe.skipIf(!isHere())(`keys in ${name}`, () => {
     let module: RealModule;
     let emulator: Emulator;
     beforeAll(async () => {
@@ -40,15 +40,14 @@ describe.each(REAL_MODULES)('keys in $name', ({ isHere, make }) => {
       `pkcs11:token=${encodeURIComponent(module.token)};object=${key}?pin-value=${encodeURIComponent(pin)}`;
     const deps = () => ({ env: module.env, helperPath: HELPER, askPin: nobody });
     const load = (spec: Pkcs11Spec) => loadPkcs11Identity({ library: module.library, ...spec }, deps());
-    const certificateOf = (key: string) => new X509Certificate(readFileSync(pkiPath(`${key}.crt.pem`)));
 
     it.each(KEYS)('%s signs what verifies with its certificate, with every digest', async (key) => {
       const identity = await load({ certificate: uri(key) });
       expect(Buffer.from(identity.certificate)).toEqual(certificateOf(key).raw);
       for (const digest of ['SHA256', 'SHA384', 'SHA512'] as const)
-        expect(
-          verify(digest, message, certificateOf(key).publicKey, await identity.signer.sign(message, digest)),
-        ).toBe(true);
+        expect(verify(digest, message, certificateOf(key).publicKey, await identity.signer.sign(message, digest))).toBe(
+          true,
+        );
       expect(await identity.isCurrent?.()).toBe(true);
       expect(identity.chain).toHaveLength(module.hasChain ? 1 : 0);
       await identity.close();
@@ -63,9 +62,7 @@ describe.each(REAL_MODULES)('keys in $name', ({ isHere, make }) => {
 
     it.each(KEYS)('%s by itself shows its public key', async (key) => {
       const own = await loadPkcs11SigningKey(uri(key), { library: module.library }, deps());
-      expect(Buffer.from(own.publicKey)).toEqual(
-        certificateOf(key).publicKey.export({ type: 'spki', format: 'der' }),
-      );
+      expect(Buffer.from(own.publicKey)).toEqual(certificateOf(key).publicKey.export({ type: 'spki', format: 'der' }));
       expect(verify('SHA256', message, certificateOf(key).publicKey, await own.signer.sign(message))).toBe(true);
       await own.close();
     });
@@ -111,4 +108,8 @@ describe.each(REAL_MODULES)('keys in $name', ({ isHere, make }) => {
       expect(JSON.parse(stdout)).toMatchObject({ Version: 1 });
     });
   });
-});
+}
+
+function certificateOf(key: string): X509Certificate {
+  return new X509Certificate(readFileSync(pkiPath(`${key}.crt.pem`)));
+}

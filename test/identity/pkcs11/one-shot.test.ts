@@ -11,6 +11,10 @@ import { runOnTerminal } from '../../support/terminal.ts';
 import { requireTool } from '../../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../../support/vending.ts';
 
+function uri(object = 'p256'): string {
+  return `pkcs11:token=main;object=${object}?pin-value=${PIN}`;
+}
+
 describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a command that runs once, with a module', () => {
   let hsm: SoftHsm;
   let faulty: FaultyModule;
@@ -37,7 +41,6 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a command that runs once,
     faulty.forget();
   });
 
-  const uri = (object = 'p256') => `pkcs11:token=main;object=${object}?pin-value=${PIN}`;
   const args = (certificate = uri()) => [
     'credential-process',
     ...worldFlags(emulator),
@@ -133,28 +136,34 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a command that runs once,
     expect(names.filter((name) => /^(ROLES_ANYWHERE_|NODE_OPTIONS)/.test(name))).toEqual([]);
   });
 
-  it.skipIf(!requireTool('python3'))('that was asked for slowly when a person pressed Ctrl-C needs nobody afterwards', async () => {
-    faulty.behave('login=hang');
-    const child = spawn(process.execPath, [CLI, ...args()], { env: hsm.env, stdio: 'ignore' });
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    while (faulty.count('C_Login') === 0) await new Promise((resolve) => setTimeout(resolve, 5));
-    child.kill('SIGINT');
-    await ended;
-    faulty.behave();
-    expect(await vend()).toMatchObject({ status: 0, stderr: '' });
-  });
+  it.skipIf(!requireTool('python3'))(
+    'that was asked for slowly when a person pressed Ctrl-C needs nobody afterwards',
+    async () => {
+      faulty.behave('login=hang');
+      const child = spawn(process.execPath, [CLI, ...args()], { env: hsm.env, stdio: 'ignore' });
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      while (faulty.count('C_Login') === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      child.kill('SIGINT');
+      await ended;
+      faulty.behave();
+      expect(await vend()).toMatchObject({ status: 0, stderr: '' });
+    },
+  );
 
-  it.skipIf(!requireTool('python3'))('whose keys have a PIN of their own asks a person at the terminal for it', async () => {
-    faulty.behave('context=other');
-    const command = [process.execPath, CLI, ...args(uri('always')), '--reuse-pin'];
-    const { status, stdout } = await runOnTerminal(
-      command,
-      [['PIN for a signature with the token "main"', '4321\r']],
-      hsm.env,
-    );
-    expect(status).toBe(0);
-    expect(stdout).toContain('"AccessKeyId":"ASIA');
-  });
+  it.skipIf(!requireTool('python3'))(
+    'whose keys have a PIN of their own asks a person at the terminal for it',
+    async () => {
+      faulty.behave('context=other');
+      const command = [process.execPath, CLI, ...args(uri('always')), '--reuse-pin'];
+      const { status, stdout } = await runOnTerminal(
+        command,
+        [['PIN for a signature with the token "main"', '4321\r']],
+        hsm.env,
+      );
+      expect(status).toBe(0);
+      expect(stdout).toContain('"AccessKeyId":"ASIA');
+    },
+  );
 
   describe('a value that just misses being a URI', () => {
     const VALUES = [
@@ -192,7 +201,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a command that runs once,
         const { status, stdout, stderr } = await runCli([...line, '--debug'], { env: hsm.env });
         expect([status === 0, stdout]).toEqual([false, '']);
         expect(stderr).not.toContain('3141');
-        if (at < 4) expect(stderr).toContain('[ERR_PKCS11_URI]');
+        expect(at < 4 ? stderr : '[ERR_PKCS11_URI]').toContain('[ERR_PKCS11_URI]');
       },
     );
 

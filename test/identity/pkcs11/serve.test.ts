@@ -39,13 +39,14 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('serve with a key in a tok
 
   const args = (certificate = 'pkcs11:token=main;object=p256') => [
     ...worldFlags(emulator),
-    ...['--port', '0', '--certificate', certificate, '--pkcs11-lib', faulty.path],
+    '--port',
+    '0',
+    '--certificate',
+    certificate,
+    '--pkcs11-lib',
+    faulty.path,
   ];
   const withPinFile = () => [...args(), '--pkcs11-pin-file', pinFile];
-  const stop = async (serve: ServeProcess) => {
-    serve.kill('SIGTERM');
-    return serve.exited;
-  };
 
   it('shows the module the environment, without what is for AWS, for Node and for this program', async () => {
     faulty.behave('sign=environment');
@@ -119,6 +120,11 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('serve with a key in a tok
     expect(await stop(serve)).toBe(0);
   }, 20_000);
 });
+
+async function stop(serve: ServeProcess): Promise<number | NodeJS.Signals> {
+  serve.kill('SIGTERM');
+  return serve.exited;
+}
 
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(5);

@@ -205,11 +205,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     });
 
     it('a token in no slot at all', async () => {
-      const error = await refused(
-        hsm,
-        {},
-        { env: { ...hsm.env, SOFTHSM2_CONF: '/nonexistent' }, helperPath: HELPER },
-      );
+      const error = await refused(hsm, {}, { env: { ...hsm.env, SOFTHSM2_CONF: '/nonexistent' }, helperPath: HELPER });
       expect(error.code).toMatch(/ERR_PKCS11_FAILED|ERR_TOKEN_NOT_FOUND/);
       const proxied = await refused(
         hsm,
@@ -390,9 +386,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     const settings = { library: SOFTHSM_MODULE };
     const [listed] = await listPkcs11Certificates('pkcs11:token=main;object=p256', settings, {});
     expect(listed).toBeDefined();
-    const error = await refusal(() =>
-      listPkcs11Certificates('pkcs11:token=main;slot-id=0', settings, {}),
-    );
+    const error = await refusal(() => listPkcs11Certificates('pkcs11:token=main;slot-id=0', settings, {}));
     expect(error.code).toBe('ERR_TOKEN_NOT_FOUND');
   });
 
@@ -446,9 +440,6 @@ function rawOf(name: string): Buffer {
 function refused(hsm: SoftHsm, spec: Partial<Pkcs11Spec>, deps: Pkcs11Deps = {}) {
   const certificate = `pkcs11:token=main;object=p256?pin-value=${PIN}`;
   return refusal(() =>
-    loadPkcs11Identity(
-      { certificate, library: SOFTHSM_MODULE, ...spec },
-      { env: hsm.env, askPin: nobody, ...deps },
-    ),
+    loadPkcs11Identity({ certificate, library: SOFTHSM_MODULE, ...spec }, { env: hsm.env, askPin: nobody, ...deps }),
   );
 }
