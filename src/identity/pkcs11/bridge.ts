@@ -3,7 +3,6 @@
  * or does not answer, with a growing pause between the attempts; the event loop
  * of this process never waits for a module.
  */
-import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -144,7 +143,8 @@ class HelperPort implements Port {
     this.#watch = watch;
     this.#callTimeoutMs = callTimeoutMs;
     const output = moduleOutput === undefined ? 'ignore' : 'pipe';
-    this.#child = fork(findHelper(options), [], {
+    // By name at run time: a bundler would take the helper's path for a module to follow.
+    this.#child = process.getBuiltinModule('node:child_process').fork(findHelper(options), [], {
       execArgv: [],
       env: helperEnvironment(env, environment),
       serialization: 'advanced',
