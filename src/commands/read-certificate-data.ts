@@ -8,6 +8,7 @@ import { tpmOptions } from '../options/tpm.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { brokenRules } from '../x509/rules.ts';
 import type { Io, RunCommand } from './command.ts';
+import { oneShotToken } from './one-shot-token.ts';
 
 export const run: RunCommand<'read-certificate-data'> = async (flags, io) => {
   const { certificate: path, format } = flags;
@@ -56,11 +57,7 @@ async function dataOf(certificate: Certificate, compat: boolean): Promise<object
 /** One line, or one text, for each certificate that the URI means, with the URI that finds it and nothing else. */
 async function listTokens(uri: string, flags: FlagsOf<'read-certificate-data'>, io: Io): Promise<void> {
   const { listPkcs11Certificates } = await import('../identity/pkcs11/index.ts');
-  const listed = await listPkcs11Certificates(uri, tokenOptions(flags), {
-    mode: 'in-process',
-    env: io.env,
-    warn: io.log.warn,
-  });
+  const listed = await listPkcs11Certificates(uri, tokenOptions(flags), oneShotToken(flags, io));
   if (listed.length === 0) {
     throw new RolesAnywhereError(
       'ERR_OBJECT_NOT_FOUND',

@@ -9,6 +9,7 @@ import type { FlagsOf } from '../options/flag-values.ts';
 import { isChained } from '../options/flags.ts';
 import { tokenOptions } from '../options/token.ts';
 import { tpmOptions } from '../options/tpm.ts';
+import { oneShotToken } from './one-shot-token.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import type { ChainFrom } from './chain.ts';
 import type { Io } from './command.ts';
@@ -67,7 +68,7 @@ export async function openVending(
         return await correctByService(opened, endpointOf(opened, 'rolesanywhere', partition, region));
       },
       warn: ({ message }) => warn(message),
-      token: { ...tokenOptions(flags), mode: once ? 'in-process' : undefined, env, warn },
+      token: once ? oneShotToken(flags, io) : { ...tokenOptions(flags), env, warn },
       tpm: tpmOptions(flags),
     },
   };

@@ -39,6 +39,11 @@ export interface Identity {
   readonly signer: Signer;
   /** The most telling rule that the certificate breaks, in words, where checks were skipped: what a refusal is likely about. */
   readonly skippedRule?: string | undefined;
+  /**
+   * Whether certificate and chain are still what their home outside the file system holds, such as a token. Asks nobody
+   * for a PIN. Absent where there is no such home.
+   */
+  isCurrent?: (() => Promise<boolean>) | undefined;
   /** Lets go of what the key's home needs (sessions, handles). Safe to call twice. */
   close(): Promise<void>;
 }

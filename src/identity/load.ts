@@ -137,6 +137,8 @@ async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Opened>
         open: (flag, value) => openMaterial(flag, value, deps),
         passwords: deps,
         warnOfFiles: deps.warn,
+        now: deps.now,
+        secretVariables: variablesIn([spec.certificate, spec.privateKey, spec.intermediates]),
         ...deps.token,
       },
     );
@@ -249,6 +251,11 @@ async function openMaterial(flag: MaterialFlag, value: string, deps: LoadDeps): 
 /** Whether a value is a PKCS#11 URI: their code is loaded for them only. */
 export function isPkcs11(value: string | undefined): boolean {
   return value?.slice(0, 7).toLowerCase() === 'pkcs11:';
+}
+
+/** The variables that values like `env:NAME` name. */
+function variablesIn(values: readonly (string | undefined)[]): string[] {
+  return values.flatMap((value) => (value?.startsWith('env:') === true ? [value.slice('env:'.length)] : []));
 }
 
 /** Whether a value is in a token, or a handle or an index of the TPM, and not in a file that can be watched. */

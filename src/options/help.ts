@@ -86,7 +86,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'pkcs11-allow-pin-command': { group: 'Identity', text: 'run the command of a pin-source=|COMMAND in a PKCS#11 URI' },
   'pkcs11-allow-low-pin-count': {
     group: 'Identity',
-    text: 'log in unattended even if the token has few PIN tries left',
+    text: 'log in unattended even if the next wrong PIN locks the token',
   },
   'reuse-pin': { group: 'Identity', text: "use the user's PIN for keys that ask for one at each signature" },
   'tpm-device': {

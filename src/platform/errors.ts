@@ -115,10 +115,9 @@ export const ERROR_CLASSES = {
   ERR_PIN_EMPTY: 'identity',
   ERR_PIN_INCORRECT: 'identity',
   ERR_PIN_EXPIRED: 'identity',
-  ERR_PIN_COUNT_LOW: 'identity',
   ERR_PIN_FINAL_TRY: 'identity',
   ERR_PIN_LOCKED: 'identity',
-  ERR_PIN_WITHHELD: 'identity', // refused before, or with an unknown outcome: not presented again by itself
+  ERR_PIN_WITHHELD: 'identity', // refused before, or after logins of unknown end: not presented now
   ERR_PIN_STATE: 'identity', // the record of refused PINs cannot be kept
 
   // keys in a TPM
@@ -218,6 +217,14 @@ export interface ErrorDetails {
 }
 
 /**
+ * Text that quotes a PKCS#11 URI, or what should be one, without its PIN. Where that ends nobody can say: a value that
+ * is malformed may hold anything.
+ */
+export function withoutPin(text: string): string {
+  return text.replace(/(pin-value(?:=|%3d))\S.*/gi, '$1<redacted>');
+}
+
+/**
  * Every failure that this project reports. `message` says what is wrong and in
  * which flag or file, in lower case and without a full stop; it never holds a
  * secret.
@@ -234,9 +241,9 @@ export class RolesAnywhereError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(withoutPin(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.hint = details.hint;
+    this.hint = details.hint === undefined ? undefined : withoutPin(details.hint);
     this.flag = details.flag;
     this.serviceCode = details.serviceCode;
     this.status = details.status;

@@ -64,7 +64,7 @@ export interface Pkcs11Options {
   readonly reusePin?: boolean | undefined;
   /** Whether `pin-source=|command` may run. Default false. */
   readonly allowPinCommand?: boolean | undefined;
-  /** Whether to log in although the token has few PIN tries left. Default false. */
+  /** Whether to log in although the next wrong PIN locks the token. Default false. */
   readonly allowLowPinCount?: boolean | undefined;
   /**
    * Where the helper is that keeps the vendor's module in a process of its own: a copy of this package's

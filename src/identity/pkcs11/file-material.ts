@@ -57,11 +57,16 @@ export class FileMaterial {
     return leaf;
   }
 
-  /** From the certificate's file and --intermediates; without the latter, also from the token. */
+  /**
+   * From the certificate's file and --intermediates; without the latter, also from the token.
+   *
+   * @param again whether it was made before, and its warnings were given
+   */
   async chain(
     leaf: Certificate,
     search: Search,
     inToken: Found<CertificateFacts | KeyFacts> | undefined,
+    again = false,
   ): Promise<Certificate[]> {
     const { certificate, intermediates, skipChecks } = this.#spec;
     const inFile = isPkcs11Uri(certificate) ? [] : await this.#read('--certificate', certificate);
@@ -72,7 +77,7 @@ export class FileMaterial {
     const chain = tokenChain(leaf, candidates, skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
     // What else lies in a token is nobody's mistake.
     const unrelated = unrelatedTo(leaf, chain, [...inFile, ...given]);
-    if (unrelated.length > 0 && this.#warn !== undefined) {
+    if (unrelated.length > 0 && this.#warn !== undefined && !again) {
       const { unrelatedWarning } = await import('../verdicts.ts');
       this.#warn(unrelatedWarning(leaf, unrelated));
     }
