@@ -12,6 +12,8 @@ import { EC2_ADDRESS, type Way, type World } from './world.ts';
 /** What a client needs for one way. */
 export interface Need {
   readonly env?: ((world: World) => Readonly<Record<string, string>>) | undefined;
+  /** It has EC2's address built in. */
+  readonly ec2Address?: true | undefined;
   /** For the page. */
   readonly says: string;
 }
@@ -22,7 +24,7 @@ export type Source =
   /** In the lock of test/clients/matrix/npm. */
   | { readonly kind: 'npm'; readonly package: string }
   /** Too large for CI. */
-  | { readonly kind: 'large'; readonly package: string; readonly version: string }
+  | { readonly kind: 'large'; readonly package: string; readonly packages: readonly string[] }
   /** Of the project's own development dependencies. */
   | { readonly kind: 'dev'; readonly package: string }
   | { readonly kind: 'library'; readonly library: string }
@@ -33,10 +35,10 @@ export interface Client {
   readonly name: string;
   readonly source: Source;
   /** What to run, in the words of `files`: the folders that things were installed to. */
-  command(world: World, files: Files): { readonly file: string; readonly args: readonly string[] };
+  command(world: World, files: Files, way: Way): { readonly file: string; readonly args: readonly string[] };
   /** Left out: there is no such way. `undefined`: nothing is needed. */
   readonly ways: Readonly<Partial<Record<Way, Need | undefined>>>;
-  /** What it asks next, the emulator has not: it ends with an error after the proof. */
+  /** What it asks next, the emulator has not: how it ends says nothing. */
   readonly goesOn?: true | undefined;
 }
 
@@ -75,7 +77,7 @@ const PRINT_TOKEN: Need = {
   says: '`serve --print-token`',
 };
 
-const AT_EC2_ADDRESS: Need = { says: `\`serve --imds-address ${EC2_ADDRESS}\`` };
+const AT_EC2_ADDRESS: Need = { ec2Address: true, says: `\`serve --imds-address ${EC2_ADDRESS}\`` };
 
 const SLASH: Need = {
   env: ({ imds }) => ({ AWS_EC2_METADATA_SERVICE_ENDPOINT: `${imds}/` }),
@@ -149,12 +151,26 @@ export const CLIENTS: readonly Client[] = [
   },
   {
     name: 'AWS SDK for Rust (LanceDB)',
-    source: { kind: 'large', package: '@lancedb/lancedb', version: '0.39.0' },
+    source: { kind: 'large', package: '@lancedb/lancedb', packages: ['@lancedb/lancedb@0.39.0'] },
     command: ({ endpoint }, { large }) => ({
       file: process.execPath,
       args: [join(large, 'list-tables-lancedb.cjs'), endpoint],
     }),
     ways: ALL,
+    goesOn: true,
+  },
+  {
+    name: 'object_store for Rust (Polars)',
+    source: {
+      kind: 'large',
+      package: 'nodejs-polars',
+      packages: ['nodejs-polars@0.26.1', 'nodejs-polars-linux-x64-gnu@0.26.1'],
+    },
+    command: ({ endpoint, imds }, { large }, way) => ({
+      file: process.execPath,
+      args: [join(large, 'scan-polars.cjs'), endpoint, ...(way === 'IMDS' ? [imds] : [])],
+    }),
+    ways: { container: undefined, IMDS: { says: 'its option `aws_metadata_endpoint`' } },
     goesOn: true,
   },
   { name: 'AWS SDK for Go v2', ...library('sdk-v2'), ways: ALL },
@@ -193,7 +209,9 @@ export const CLIENTS: readonly Client[] = [
       file: '/usr/bin/s3fs',
       args: ['bucket', join(home, 'mount'), '-f', '-o', `iam_role=Demo,url=${endpoint},use_path_request_style,retries=1`],
     }),
-    ways: { IMDS: { says: `\`serve --imds-address ${EC2_ADDRESS}\`, and \`-o iam_role=ROLE\`: it asks for the list without a token` } },
+    ways: {
+      IMDS: { ec2Address: true, says: `${AT_EC2_ADDRESS.says}, and \`-o iam_role=ROLE\`: it asks for the list without a token` },
+    },
     goesOn: true,
   },
   {
@@ -210,6 +228,19 @@ export const CLIENTS: readonly Client[] = [
     source: { kind: 'Debian', package: 'restic' },
     command: ({ endpoint }) => ({ file: '/usr/bin/restic', args: ['-r', `s3:${endpoint}/bucket`, 'snapshots'] }),
     ways: { credential_process: CREDENTIALS_FILE, IMDS: AT_EC2_ADDRESS },
+    goesOn: true,
+  },
+  {
+    name: 'GDAL',
+    source: { kind: 'Debian', package: 'gdal-bin' },
+    command: ({ endpoint }) => ({
+      file: '/usr/bin/gdalinfo',
+      args: [
+        ...['--config', 'AWS_S3_ENDPOINT', new URL(endpoint).host, '--config', 'AWS_HTTPS', 'NO'],
+        ...['--config', 'AWS_VIRTUAL_HOSTING', 'FALSE', '/vsis3/bucket/image.tif'],
+      ],
+    }),
+    ways: { IMDS: { env: ({ imds }) => ({ CPL_AWS_EC2_API_ROOT_URL: imds }), says: '`CPL_AWS_EC2_API_ROOT_URL`' } },
     goesOn: true,
   },
   {

@@ -24,15 +24,16 @@ const REQUIRED = process.env['ROLES_ANYWHERE_REQUIRE_TOOLS'] === '1';
  */
 export async function makeReady(clients: readonly Client[], install = REQUIRED): Promise<readonly Client[]> {
   const npm = clients.some(({ source }) => source.kind === 'npm') && (await npmFolder(install));
+  const large = await largeFolder(clients.flatMap(({ source }) => (source.kind === 'large' ? source.packages : [])), install);
   const go = clients.some(({ source }) => source.kind === 'library') && (await goProgram());
   const ready: Client[] = [];
-  for (const client of clients) if (await isReady(client, { npm, go, install })) ready.push(client);
+  for (const client of clients) if (await isReady(client, { npm, large, go, install })) ready.push(client);
   return ready;
 }
 
 async function isReady(
   { source }: Client,
-  { npm, go, install }: { npm: boolean; go: boolean; install: boolean },
+  { npm, large, go, install }: { npm: boolean; large: boolean; go: boolean; install: boolean },
 ): Promise<boolean> {
   switch (source.kind) {
     case 'dev':
@@ -40,7 +41,7 @@ async function isReady(
     case 'npm':
       return npm;
     case 'large':
-      return largePackage(source, install);
+      return large;
     case 'library':
       return go;
     case 'Debian':
@@ -69,6 +70,7 @@ export function versionOf({ source }: Client): string {
     case 'PATH':
       return (JSON.parse(output(source.command, 'version', '-json')) as Record<string, string>)['terraform_version'] ?? '';
     case 'large':
+      return packageVersion(join(FILES.large, 'node_modules', source.package));
     case 'command':
       return source.version.replace(/^v/, '');
   }
@@ -107,16 +109,15 @@ async function npmFolder(install: boolean): Promise<boolean> {
   return true;
 }
 
-async function largePackage(
-  { package: name, version }: { package: string; version: string },
-  install: boolean,
-): Promise<boolean> {
-  if (!isStamped(FILES.large, `${name}@${version}`)) {
+/** Installs packages of given versions. */
+async function largeFolder(packages: readonly string[], install: boolean): Promise<boolean> {
+  if (packages.length === 0) return false;
+  if (!isStamped(FILES.large, packages.join(' '))) {
     if (!install) return false;
     mkdirSync(FILES.large, { recursive: true });
     writeFileSync(join(FILES.large, 'package.json'), '{"private":true}');
-    await run('npm', ['install', '--no-save', ...NPM_FLAGS, `${name}@${version}`], { cwd: FILES.large });
-    writeFileSync(join(FILES.large, STAMP), `${name}@${version}`);
+    await run('npm', ['install', '--no-save', ...NPM_FLAGS, ...packages], { cwd: FILES.large });
+    writeFileSync(join(FILES.large, STAMP), packages.join(' '));
   }
   copyPrograms(FILES.large);
   return true;

@@ -4,7 +4,7 @@
  * emulator, and `serve`. So clients that have EC2's address built in are asked
  * too, and none can reach anything else.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,6 +44,8 @@ export interface Request {
   readonly file: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Whether IMDS is at EC2's address too: otherwise nothing is, and a client that finds IMDS was told where it is. */
+  readonly ec2Address?: boolean | undefined;
 }
 
 export interface World {
@@ -123,6 +125,7 @@ export async function startWorld(): Promise<World> {
 
     const words = flags.join(' ');
     // The SDK for Go v2 takes away the quotes of a line that begins and ends with one.
+    let hasEc2Address = true;
     const config = writeConfig(home, 'config', `"${process.execPath}" "${CLI}" credential-process ${words}`);
     const unquoted = writeConfig(home, 'unquoted', `${process.execPath} ${CLI} credential-process ${words}`);
     const imds = `http://127.0.0.1:${PORT}`;
@@ -157,7 +160,11 @@ export async function startWorld(): Promise<World> {
       home,
       ...writeFiles(home, endpoint),
       environment: (way) => environments[way],
-      async run({ file, args, env = {} }) {
+      async run({ file, args, env = {}, ec2Address = false }) {
+        if (ec2Address !== hasEc2Address) {
+          setEc2Address(inside, ec2Address);
+          hasEc2Address = ec2Address;
+        }
         const before = readVerdicts(verdicts).length;
         const child = spawn('nsenter', [...inside, file, ...args], {
           cwd: home,
@@ -183,6 +190,12 @@ export async function startWorld(): Promise<World> {
     await close();
     throw error;
   }
+}
+
+/** Adds EC2's address, or takes it away: who listens there goes on when it is back. */
+function setEc2Address(inside: readonly string[], there: boolean): void {
+  const args = ['ip', 'addr', there ? 'add' : 'del', `${EC2_ADDRESS}/32`, 'dev', 'lo'];
+  execFileSync('nsenter', [...inside, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 function writeConfig(home: string, name: string, line: string): string {
