@@ -1,13 +1,27 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.url), 'utf8')) as { version: string };
+
+/** Suites that need a tool of their own, or minutes: `npm run test:all` runs these, `npm test` all others. */
+const HEAVY = [
+  'test/peer/**',
+  'test/clients/matrix/**',
+  'test/clients/go-*/**',
+  'test/**/tpm/**',
+  'test/**/*.heavy.test.ts',
+];
+
+/** scripts/test.mjs says which: `quick`, `heavy`, or `long` (the heavy ones with their full figures). Default: every suite. */
+const suite = process.env['ROLES_ANYWHERE_SUITE'];
+const heavy = suite === 'heavy' || suite === 'long';
 
 export default defineConfig({
   define: { PACKAGE_VERSION: JSON.stringify(version) },
   test: {
-    include: ['test/**/*.test.ts'],
+    include: heavy ? HEAVY.map((glob) => glob.replace(/\*\*$/, '**/*.test.ts')) : ['test/**/*.test.ts'],
+    exclude: suite === 'quick' ? [...configDefaults.exclude, ...HEAVY] : configDefaults.exclude,
     testTimeout: 30_000,
     // Most tests wait for programs that they start, so that one worker would leave half of a small machine idle.
     maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),

@@ -1,12 +1,12 @@
 /** `--print-config`: each value that a command would run with, where it is from, and what gave way to it. */
+// Tests: test/options/config/configured.test.ts
 import { REDACTED, shownUrl } from '../platform/redact.ts';
 import type { Configured } from '../options/config/configured.ts';
 import { describeOrigin } from '../options/config/sources.ts';
 import type { Setting } from '../options/config/sources.ts';
 import { joinWords } from '../options/config/words.ts';
 import { flagRow } from '../options/flags.ts';
-import type { FlagName } from '../options/flags.ts';
-import type { FlagValue } from './command.ts';
+import type { FlagName, FlagValue } from '../options/flags.ts';
 
 /** Flags about the output itself. */
 const SILENT: ReadonlySet<FlagName> = new Set(['print-config']);
@@ -35,7 +35,7 @@ function row(
   return { flag, value: shown(flag, value), source };
 }
 
-/** What may be shown of a value: secrets can also be in URLs and URIs. */
+/** The part of a value that may be shown: secrets can also be in URLs and URIs. */
 function shown(flag: FlagName, value: FlagValue): FlagValue {
   if (value === '' || typeof value === 'boolean') return value;
   if (flagRow(flag).secret === true) return REDACTED;

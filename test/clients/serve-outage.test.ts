@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ask, imdsToken } from '../server/support/server.ts';
 import type { RawAnswer } from '../server/support/server.ts';
 import { PKI } from '../support/cli.ts';
@@ -83,7 +83,7 @@ const FLAGS = flagsOf({
   intermediates: `${PKI}intermediate.pem`,
   'trust-anchor-arn': `${ARN}trust-anchor/${ID}`,
   'profile-arn': `${ARN}profile/${ID}`,
-  'role-arn': 'arn:aws:iam::123456789012:role/Demo',
+  'role-arn': 'arn:aws:iam::123456789012:role/Workload',
   port: '0',
   'refresh-before': '2',
 });
@@ -109,7 +109,7 @@ class Clients {
     const routes: readonly [string, () => Promise<Record<string, string>>][] = [
       ['/credentials', () => Promise.resolve({ Authorization: token })],
       [
-        '/latest/meta-data/iam/security-credentials/Demo',
+        '/latest/meta-data/iam/security-credentials/Workload',
         async () => ({ 'X-aws-ec2-metadata-token': await imdsToken(server) }),
       ],
     ];
@@ -213,7 +213,7 @@ const EXPIRED = {
 };
 
 describe.concurrent('with sessions of seconds', () => {
-  test.each<[string, Answering, ...string[]]>([
+  it.each<[string, Answering, ...string[]]>([
     ['is away', 'away'],
     ['throttles', answer(429, '{"message":"slow down"}', { 'retry-after': String(RETRY_AFTER_MS / 1000) })],
     ['fails', answer(500, '{}')],
@@ -231,7 +231,7 @@ describe.concurrent('with sessions of seconds', () => {
         await service.answer(bad);
         const arrived = service.arrivals.length;
         await clients.until('a 503', ({ status }) => status === 503);
-        expect(await clients.roleList()).toMatchObject({ status: 200, body: 'Demo' });
+        expect(await clients.roleList()).toMatchObject({ status: 200, body: 'Workload' });
         const [keyId, end] = [...service.ends].at(-1) ?? ['', 0];
         const during = clients.seen.filter(({ sentAt }) => sentAt > end - LIFE_MS);
         expect(during.some((seen) => seen.keyId === keyId)).toBe(true);
@@ -253,7 +253,7 @@ describe.concurrent('with sessions of seconds', () => {
     },
   );
 
-  test('a service that takes its time costs nobody anything', async () => {
+  it('a service that takes its time costs nobody anything', async () => {
     await withServe([], async (service, clients) => {
       await service.answer((response) => void setTimeout(() => service.vend(response), 700));
       for (const which of ['second', 'third']) {

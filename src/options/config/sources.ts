@@ -1,26 +1,26 @@
 /**
- * Where flags have their values from, besides the command line: the
- * environment and a profile of the AWS config file. Names and forms follow
+ * The sources of values besides the command line: the environment and a profile of the AWS config file. Names and forms follow
  * from the table of flags.
  */
-import type { FlagValue } from '../../commands/command.ts';
+// Tests: test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
-import type { CommandName, FlagName } from '../flags.ts';
+import type { CommandName, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
 import { badValue } from '../problems.ts';
 import { nearest } from '../suggest.ts';
 import type { ConfigFile, ConfigSection } from './file.ts';
 import { keyError } from './ini.ts';
-import { rolesInSections, SECTION_KEYS } from './role-sections.ts';
+import { SECTION_KEYS, rolesInSections } from './role-sections.ts';
+import type { ProfileText } from './role-sections.ts';
 import { splitWords } from './words.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What gave a value: the name of a variable, or a key of a profile. */
+/** The origin of a value: the command line, a variable, a key of a profile, or the table. */
 export interface Origin {
   readonly kind: 'command line' | 'environment' | 'profile' | 'default';
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly profile?: string;
   readonly file?: string;
   readonly line?: number;
@@ -54,14 +54,14 @@ export function keyOf(flag: FlagName): string | undefined {
   return NOT_OUTSIDE.has(flag) || flag === 'config-profile' ? undefined : `${KEY_PREFIX}${flag.replaceAll('-', '_')}`;
 }
 
-/** What the environment says about the flags of a command. An empty variable counts as not set. */
+/** The values that the environment gives to the flags of a command. An empty variable counts as not set. */
 export function environmentSource(env: Environment, command: CommandName): Source {
   const source = new Map<FlagName, Setting>();
   for (const flag of Object.keys(FLAGS).filter(isFlag)) {
     const name = variableOf(flag);
     const text = name === undefined ? '' : (env[name] ?? '');
     if (text === '' || !takesFlag(command, flag)) continue;
-    const origin: Origin = { kind: 'environment', ...(name === undefined ? {} : { name }) };
+    const origin: Origin = { kind: 'environment', name };
     source.set(flag, { value: valueOf(flag, text, command, origin), origin });
   }
   return source;
@@ -80,7 +80,7 @@ export function strayVariables(env: Environment): string[] {
   });
 }
 
-/** What a profile says about the flags of a command in keys of its own, and whether a secret is among all its keys. */
+/** The values that a profile gives to the flags of a command, and the first of all its keys that holds a secret. */
 export interface ProfileSource {
   readonly settings: Source;
   readonly secretKey: string | undefined;
@@ -114,14 +114,6 @@ export function profileSource(file: ConfigFile, profile: string, command: Comman
 
 function list(value: FlagValue): readonly string[] {
   return typeof value === 'object' ? value : [];
-}
-
-/** One key of a profile that stands for a flag. */
-export interface ProfileText {
-  readonly flag: FlagName;
-  readonly text: string;
-  readonly name: string;
-  readonly line: number;
 }
 
 /** All `rolesanywhere_` keys of a profile, checked to be keys of flags. */
@@ -170,6 +162,7 @@ function valueOf(flag: FlagName, text: string, command: CommandName, origin: Ori
   if (words === undefined)
     throw withOrigins(
       new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} holds a quote that does not end`, {
+        flag: `--${flag}`,
         hint: 'it is a list of words: quote those that hold spaces or quotes',
       }),
       new Map([[flag, origin]]),
@@ -183,7 +176,7 @@ function valueOf(flag: FlagName, text: string, command: CommandName, origin: Ori
     // A variable or key has no form without a value.
     const own =
       flagRow(flag).kind === 'boolean'
-        ? new RolesAnywhereError(error.code, error.message, { hint: 'it takes true or false' })
+        ? new RolesAnywhereError(error.code, error.message, { flag: error.flag, hint: 'it takes true or false' })
         : error;
     throw withOrigins(own, new Map([[flag, origin]]));
   }
@@ -196,18 +189,16 @@ export function describeOrigin({ kind, name, profile, file, line }: Origin): str
   return kind === 'profile' ? `${name} in line ${line} of ${file}, profile ${profile}` : kind;
 }
 
-/** Says of each flag in an error's message where its value is from, when that is not the command line. */
+/** Says where the values of the flags that an error is about are from, when that is not the command line. */
 export function withOrigins(error: RolesAnywhereError, origins: ReadonlyMap<string, Origin>): RolesAnywhereError {
-  const message = error.message.replaceAll(/(?<!\S)--([a-z0-9-]+)(?![\w=])/g, (whole, name: string) => {
-    const origin = origins.get(name);
-    return origin === undefined || origin.kind === 'command line' || origin.kind === 'default'
-      ? whole
-      : `${whole} (${describeOrigin(origin)})`;
-  });
-  if (message === error.message) return error;
-  const { code, hint, serviceCode, status, requestId, retryAfterMs, cause } = error;
-  const details = Object.entries({ hint, serviceCode, status, requestId, retryAfterMs, cause }).filter(
-    ([, value]) => value !== undefined,
-  );
-  return new RolesAnywhereError(code, message, Object.fromEntries(details));
+  const words = error.message.split(' ');
+  for (const flag of [error.flag ?? []].flat()) {
+    const origin = origins.get(flag.replace(/^--/, ''));
+    if (origin === undefined || origin.kind === 'command line' || origin.kind === 'default') continue;
+    const at = words.findIndex((word) => word === flag || word === `${flag},` || word === `${flag}:`);
+    const note = `(${describeOrigin(origin)})`;
+    if (at < 0) words.push(note);
+    else words[at] = (words[at] ?? '').replace(flag, `${flag} ${note}`);
+  }
+  return new RolesAnywhereError(error.code, words.join(' '), error);
 }
