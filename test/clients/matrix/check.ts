@@ -11,9 +11,15 @@ export async function check(world: World, files: Files, client: Client, way: Way
   const need = client.ways[way];
   const request = client.command(world, files, way);
   const env = world.environment(way);
-  const outcome = await world.run({ ...request, env: { ...env, ...need?.env?.(world) }, ec2Address: need?.ec2Address });
+  const { ec2Address } = need ?? {};
+  // Who is to find EC2's address by itself is told of no other.
+  const outcome = await world.run({
+    ...request,
+    env: { ...(ec2Address === true ? undefined : env), ...need?.env?.(world) },
+    ec2Address,
+  });
   if (!isGood(client, outcome)) return describe(outcome);
-  if (need?.env === undefined && need?.ec2Address === undefined) return undefined;
+  if (need === undefined || (need.env === undefined && ec2Address === undefined)) return undefined;
   return isGood(client, await world.run({ ...request, env })) ? `it works without ${need.says}, too` : undefined;
 }
 

@@ -60,7 +60,10 @@ const ALL = { credential_process: undefined, container: undefined, IMDS: undefin
 const LOAD_CONFIG: Need = { env: () => ({ AWS_SDK_LOAD_CONFIG: '1' }), says: '`AWS_SDK_LOAD_CONFIG=1`' };
 
 /** Their reader of the file ends a value that begins with a quote at the next one. */
-const UNQUOTED: Need = { env: ({ unquoted }) => ({ AWS_CONFIG_FILE: unquoted }), says: 'a line that begins with no quote' };
+const UNQUOTED: Need = {
+  env: ({ unquoted }) => ({ AWS_CONFIG_FILE: unquoted }),
+  says: 'a line that begins with no quote',
+};
 
 const GO_V1: Need = {
   env: ({ unquoted }) => ({ AWS_CONFIG_FILE: unquoted, AWS_SDK_LOAD_CONFIG: '1' }),
@@ -116,7 +119,7 @@ export const CLIENTS: readonly Client[] = [
     name: 'AWS Common Runtime (JavaScript)',
     source: { kind: 'npm', package: 'aws-crt' },
     command: ({ endpoint }, { npm }) => ({ file: process.execPath, args: [join(npm, 'who-am-i-crt.mjs'), endpoint] }),
-    ways: { credential_process: undefined, container: undefined, IMDS: AT_EC2_ADDRESS },
+    ways: ALL,
   },
   {
     name: 'AWS SDK for JavaScript v3',
@@ -179,15 +182,6 @@ export const CLIENTS: readonly Client[] = [
   { name: 'aws-sdk-go-base (Terraform)', ...library('awsbase'), ways: ALL },
   { name: 'awsutil (Vault)', ...library('awsutil'), ways: ALL },
   {
-    name: 'MinIO client for JavaScript',
-    source: { kind: 'npm', package: 'minio' },
-    command: ({ endpoint }, { npm }) => ({
-      file: process.execPath,
-      args: [join(npm, 'list-buckets-minio.mjs'), endpoint],
-    }),
-    ways: { IMDS: AT_EC2_ADDRESS },
-  },
-  {
     name: 'google-auth-library (AWS federation)',
     source: { kind: 'npm', package: 'google-auth-library' },
     command: ({ endpoint, imds }, { npm }) => ({
@@ -205,12 +199,21 @@ export const CLIENTS: readonly Client[] = [
   {
     name: 's3fs',
     source: { kind: 'Debian', package: 's3fs' },
-    command: ({ endpoint, home }) => ({
+    command: ({ endpoint, home, role }) => ({
       file: '/usr/bin/s3fs',
-      args: ['bucket', join(home, 'mount'), '-f', '-o', `iam_role=Demo,url=${endpoint},use_path_request_style,retries=1`],
+      args: [
+        'bucket',
+        join(home, 'mount'),
+        '-f',
+        '-o',
+        `iam_role=${role},url=${endpoint},use_path_request_style,retries=1`,
+      ],
     }),
     ways: {
-      IMDS: { ec2Address: true, says: `${AT_EC2_ADDRESS.says}, and \`-o iam_role=ROLE\`: it asks for the list without a token` },
+      IMDS: {
+        ec2Address: true,
+        says: `${AT_EC2_ADDRESS.says}, and \`-o iam_role=ROLE\`: it asks for the list without a token`,
+      },
     },
     goesOn: true,
   },
@@ -289,7 +292,10 @@ export const CLIENTS: readonly Client[] = [
   {
     name: 'Terraform (S3 backend)',
     source: { kind: 'PATH', command: 'terraform' },
-    command: ({ terraform }) => ({ file: 'terraform', args: [`-chdir=${terraform}`, 'init', '-input=false', '-no-color'] }),
+    command: ({ terraform }) => ({
+      file: 'terraform',
+      args: [`-chdir=${terraform}`, 'init', '-input=false', '-no-color'],
+    }),
     ways: ALL,
     goesOn: true,
   },

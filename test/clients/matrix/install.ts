@@ -24,7 +24,10 @@ const REQUIRED = process.env['ROLES_ANYWHERE_REQUIRE_TOOLS'] === '1';
  */
 export async function makeReady(clients: readonly Client[], install = REQUIRED): Promise<readonly Client[]> {
   const npm = clients.some(({ source }) => source.kind === 'npm') && (await npmFolder(install));
-  const large = await largeFolder(clients.flatMap(({ source }) => (source.kind === 'large' ? source.packages : [])), install);
+  const large = await largeFolder(
+    clients.flatMap(({ source }) => (source.kind === 'large' ? source.packages : [])),
+    install,
+  );
   const go = clients.some(({ source }) => source.kind === 'library') && (await goProgram());
   const ready: Client[] = [];
   for (const client of clients) if (await isReady(client, { npm, large, go, install })) ready.push(client);
@@ -68,7 +71,9 @@ export function versionOf({ source }: Client): string {
       // The upstream part of Debian's version.
       return output('dpkg-query', '-W', '-f=${Version}', source.package).replaceAll(/^\d+:|[-+].*$/g, '');
     case 'PATH':
-      return (JSON.parse(output(source.command, 'version', '-json')) as Record<string, string>)['terraform_version'] ?? '';
+      return (
+        (JSON.parse(output(source.command, 'version', '-json')) as Record<string, string>)['terraform_version'] ?? ''
+      );
     case 'large':
       return packageVersion(join(FILES.large, 'node_modules', source.package));
     case 'command':
@@ -88,7 +93,8 @@ function requirePackage(name: string): boolean {
   try {
     return output('dpkg-query', '-W', '-f=${db:Status-Abbrev}', name).startsWith('ii');
   } catch {
-    if (REQUIRED) throw new Error(`Debian's ${name} is missing, and ROLES_ANYWHERE_REQUIRE_TOOLS=1 requires every tool`);
+    if (REQUIRED)
+      throw new Error(`Debian's ${name} is missing, and ROLES_ANYWHERE_REQUIRE_TOOLS=1 requires every tool`);
     return false;
   }
 }

@@ -30,7 +30,10 @@ export function readTable(page: string): Row[] {
     .filter((line) => line.startsWith('| '))
     .slice(2)
     .map((line) => {
-      const [name = '', version = '', from = '', ...ways] = line.split('|').slice(1, -1).map((text) => text.trim());
+      const [name = '', version = '', from = '', ...ways] = line
+        .split('|')
+        .slice(1, -1)
+        .map((text) => text.trim());
       return { name, version, from, ways };
     });
 }

@@ -51,6 +51,8 @@ export interface Request {
 export interface World {
   /** The emulator's. */
   readonly endpoint: string;
+  /** The name of the role. */
+  readonly role: string;
   /** The container endpoint's token. */
   readonly token: string;
   /** The address of IMDS. */
@@ -112,6 +114,7 @@ export async function startWorld(): Promise<World> {
     const emulatorFlags = ['--trust-anchor', `${PKI}root.pem`, '--port', '0', '--log', verdicts];
     const emulator = JSON.parse(await startInside(['emulator', ...emulatorFlags], '"url"')) as Record<string, string>;
     const endpoint = emulator['url'] ?? '';
+    const role = (emulator['roleArn'] ?? '').replace(/^.*\//, '');
     const flags = [
       ...['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
       ...['--intermediates', `${PKI}intermediate.pem`, '--endpoint', endpoint],
@@ -119,7 +122,7 @@ export async function startWorld(): Promise<World> {
       ...['--role-arn', emulator['roleArn'] ?? ''],
     ];
     const tokenFile = join(home, 'token');
-    const serveFlags = ['--port', String(PORT), '--token-file', tokenFile];
+    const serveFlags = ['--port', String(PORT), '--imds-address', EC2_ADDRESS, '--token-file', tokenFile];
     await startInside(['serve', ...flags, ...serveFlags], 'AWS_CONTAINER_CREDENTIALS_FULL_URI');
     const token = readFileSync(tokenFile, 'utf8');
 
@@ -154,6 +157,7 @@ export async function startWorld(): Promise<World> {
     };
     return {
       endpoint,
+      role,
       token,
       imds,
       unquoted,
@@ -180,8 +184,8 @@ export async function startWorld(): Promise<World> {
         return {
           status: status ?? signal ?? 1,
           ...output,
-          proven: asked.filter((verdict) => isProof(verdict)).map(({ reason }) => reason),
-          other: asked.filter((verdict) => !isProof(verdict)).map(({ reason }) => reason),
+          proven: asked.filter((verdict) => isProof(verdict, role)).map(({ reason }) => reason),
+          other: asked.filter((verdict) => !isProof(verdict, role)).map(({ reason }) => reason),
         };
       },
       close,
@@ -232,9 +236,9 @@ function readVerdicts(file: string): Verdict[] {
 }
 
 /** The emulator answers these after it has found whose session it is: an accepted call, or one that it does not have. */
-function isProof({ path, accepted, code, reason }: Verdict): boolean {
+function isProof({ path, accepted, code, reason }: Verdict, role: string): boolean {
   if (path.startsWith('/sessions')) return false;
-  return accepted ? reason.includes(':assumed-role/Demo/') : code === 'NotImplemented' || NOT_EMULATED.test(reason);
+  return accepted ? reason.includes(`:assumed-role/${role}/`) : code === 'NotImplemented' || NOT_EMULATED.test(reason);
 }
 
 /** Of a service that is not emulated: key id and session token were found, the signature was not looked at. */
@@ -256,7 +260,10 @@ async function startProcess(
     let lines = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       lines += text;
-      const found = lines.split('\n').slice(0, -1).find((whole) => whole.includes(ready));
+      const found = lines
+        .split('\n')
+        .slice(0, -1)
+        .find((whole) => whole.includes(ready));
       if (found !== undefined) resolve(found);
     });
     child.on('error', reject);
