@@ -1,10 +1,12 @@
 // Asks with the default credentials of one of Go's libraries for AWS who it is, or which buckets there are.
 //
 //	go-sdks LIBRARY ENDPOINT    prints an ARN, or the buckets' names
+//	go-sdks sdk-v1-held          asks IMDS for a region, and with the same session token again after each line of input
 //	go-sdks versions            prints the libraries with their versions, as JSON
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,6 +21,7 @@ import (
 	configv2 "github.com/aws/aws-sdk-go-v2/config"
 	stsv2 "github.com/aws/aws-sdk-go-v2/service/sts"
 	awsv1 "github.com/aws/aws-sdk-go/aws"
+	ec2metadatav1 "github.com/aws/aws-sdk-go/aws/ec2metadata"
 	sessionv1 "github.com/aws/aws-sdk-go/aws/session"
 	stsv1 "github.com/aws/aws-sdk-go/service/sts"
 	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
@@ -41,6 +44,10 @@ var libraries = map[string]string{
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "versions" {
 		printVersions()
+		return
+	}
+	if len(os.Args) == 2 && os.Args[1] == "sdk-v1-held" {
+		askHeld()
 		return
 	}
 	if len(os.Args) != 3 {
@@ -112,6 +119,25 @@ func askV1(ctx context.Context, endpoint string) (string, error) {
 		return "", err
 	}
 	return *identity.Arn, nil
+}
+
+// One client, and so one session token, for as long as there are lines.
+func askHeld() {
+	session, err := sessionv1.NewSession()
+	if err != nil {
+		fail(err)
+	}
+	client := ec2metadatav1.New(session)
+	for input := bufio.NewScanner(os.Stdin); ; {
+		region, err := client.GetMetadata("placement/region")
+		if err != nil {
+			fail(err)
+		}
+		fmt.Println(region)
+		if !input.Scan() {
+			return
+		}
+	}
 }
 
 // The chain that MinIO's documentation proposes, which restic, Thanos and others have too.
