@@ -1,4 +1,5 @@
 /** What a piece of material holds: certificates and private keys, or a refusal that says what it is instead. */
+// Tests: test/identity/load.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { DerError, TAG, readChildren, readDer, readInteger } from '../x509/der.ts';
@@ -135,9 +136,7 @@ function privateKeyBlocks({ material, blocks }: Contents): NonEmpty<PemBlock> {
   throw new RolesAnywhereError(
     'ERR_KEY_MISSING',
     `${material.source} holds no private key, and no --private-key is given`,
-    {
-      hint: 'name the file with the private key with --private-key',
-    },
+    { flag: '--private-key', hint: 'name the file with the private key with --private-key' },
   );
 }
 

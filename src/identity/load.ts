@@ -51,9 +51,9 @@ export interface LoadDeps extends PasswordDeps, SourceDeps {
    */
   correctClock?: (() => Promise<boolean>) | undefined;
   /** For keys in PKCS#11 tokens. */
-  token?: TokenSettings & Pkcs11Deps;
+  token?: (TokenSettings & Pkcs11Deps) | undefined;
   /** Waits until a rotation that was met half-way is likely to be over. Default 100 ms. */
-  pause?: () => Promise<unknown>;
+  pause?: (() => Promise<unknown>) | undefined;
 }
 
 const ROTATION_PAUSE_MS = 100;
@@ -222,6 +222,7 @@ function refuseUnsupported(flag: MaterialFlag, value: string | undefined): void 
   const kind = isPkcs11(value) ? 'a PKCS#11 URI' : value?.startsWith('handle:') ? 'a TPM handle' : undefined;
   if (kind === undefined) return;
   throw new RolesAnywhereError('ERR_UNSUPPORTED', `${flag} is ${kind}, which this version cannot use`, {
+    flag,
     hint: `give a PEM file with ${flag}`,
   });
 }

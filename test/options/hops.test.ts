@@ -79,7 +79,7 @@ describe('hopsOf', () => {
     ['a policy that is none', 'ERR_POLICY', { 'assume-role-arn': [A], policy: '{}' }],
     ['a tag without a value', 'ERR_TAG', { 'assume-role-arn': [A], tag: ['k'] }],
     ['a tag twice', 'ERR_TAG', { 'assume-role-arn': [A], tag: ['k=1', 'k=2'] }],
-    ['a policy in no file', 'ERR_FILE_UNREADABLE', { 'assume-role-arn': [A], policy: 'file://nowhere.json' }],
+    ['a policy in no file', 'ERR_FILE_NOT_FOUND', { 'assume-role-arn': [A], policy: 'file://nowhere.json' }],
     ['a duration in words', 'ERR_DURATION', { 'assume-role-arn': [`${A},assume-role-duration=1h`] }],
   ])('refuses %s', (_, code, flags) => {
     expect(outcome(() => hopsOf(flags, true))).toEqual({ code });

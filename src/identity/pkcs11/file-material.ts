@@ -1,4 +1,5 @@
 /** What an identity in a token has in files: the certificate, intermediates, or the key of a certificate in a token. */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
@@ -51,7 +52,8 @@ export class FileMaterial {
   async leaf(): Promise<Certificate> {
     const certificates = await this.#read('--certificate', this.#spec.certificate);
     const leaf = certificates.find(({ isAuthority }) => !isAuthority) ?? certificates[0];
-    if (leaf === undefined) throw new RolesAnywhereError('ERR_PEM_LABEL', '--certificate holds no certificate');
+    if (leaf === undefined)
+      throw new RolesAnywhereError('ERR_PEM_LABEL', '--certificate holds no certificate', { flag: '--certificate' });
     return leaf;
   }
 
@@ -90,7 +92,7 @@ export class FileMaterial {
     throw new RolesAnywhereError(
       'ERR_KEY_MISMATCH',
       'the private key in --private-key is not that of the certificate in the token',
-      { hint: 'leave --private-key out to use the key in the token' },
+      { flag: '--private-key', hint: 'leave --private-key out to use the key in the token' },
     );
   }
 
