@@ -9,8 +9,8 @@ describe('the page of the clients', () => {
   const page = readTable(readFileSync('docs/clients.md', 'utf8'));
 
   it('has the table that the tests of the clients go by', () => {
-    const expected = CLIENTS.map((client) => [client.name, ...WAYS.map((way) => cell(client, way))]);
-    expect(page.map(({ name, ways }) => [name, ...ways])).toEqual(expected);
+    const expected = CLIENTS.map((client) => ({ name: client.name, ways: WAYS.map((way) => cell(client, way)) }));
+    expect(page.map(({ name, ways }) => ({ name, ways }))).toEqual(expected);
   });
 
   it('has at least twenty of them, each with its version', () => {

@@ -84,27 +84,28 @@ it('a relative path is printed whole, and over TLS there is no line for IMDS', (
   expect(lines).not.toContain('AWS_EC2_METADATA_SERVICE_ENDPOINT');
 });
 
+function proxyLines(noProxy: string, origin = options.origin): string[] {
+  const lines = exportLines('sh', { ...options, origin, noProxy }).split('\n');
+  return lines.filter((line) => /no_proxy/i.test(line));
+}
+
 describe('where there is a proxy', () => {
   const own = '127.0.0.1,localhost,::1,169.254.169.254,169.254.170.2,169.254.170.23';
-  const lines = (noProxy: string, origin = options.origin): string[] =>
-    exportLines('sh', { ...options, origin, noProxy })
-      .split('\n')
-      .filter((line) => /no_proxy/i.test(line));
 
   it('the lines keep these requests from it', () => {
-    expect(lines('')).toEqual([`export NO_PROXY=${own}`, `export no_proxy=${own}`]);
+    expect(proxyLines('')).toEqual([`export NO_PROXY=${own}`, `export no_proxy=${own}`]);
   });
 
   it('what was said before stays, and nothing is said twice', () => {
-    expect(lines('.corp.example, localhost ,10.0.0.0/8')[0]).toBe(
+    expect(proxyLines('.corp.example, localhost ,10.0.0.0/8')[0]).toBe(
       'export NO_PROXY=.corp.example,localhost,10.0.0.0/8,127.0.0.1,::1,169.254.169.254,169.254.170.2,169.254.170.23',
     );
-    expect(lines('*')).toEqual([]);
+    expect(proxyLines('*')).toEqual([]);
   });
 
   it('the name that clients call is among them', () => {
-    expect(lines('', 'https://node.internal:9911')[0]).toBe(`export NO_PROXY=${own},node.internal`);
-    expect(lines('', 'http://[fd00:ec2::23]:9911')[0]).toBe(`export NO_PROXY=${own},fd00:ec2::23`);
+    expect(proxyLines('', 'https://node.internal:9911')[0]).toBe(`export NO_PROXY=${own},node.internal`);
+    expect(proxyLines('', 'http://[fd00:ec2::23]:9911')[0]).toBe(`export NO_PROXY=${own},fd00:ec2::23`);
   });
 
   it('each shell sets what its programs read', () => {

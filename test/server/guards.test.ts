@@ -103,12 +103,18 @@ describe("EC2's own address in the Host header, as a redirect of port 80 leaves 
     expect((await ask(server, 'PUT', '/latest/api/token', headers)).status).toBe(403);
   });
 
-  it('it is refused where there is no IMDS', async () => {
+  it('is refused where there is no IMDS', async () => {
     const own = await startServer({ imds: false });
     expect((await ask(own, 'PUT', '/latest/api/token', { Host: '169.254.169.254', ...TTL })).status).toBe(403);
     await own.close(0);
   });
 });
+
+/** A token's request whose body comes in chunks. */
+function putChunks(chunks: string): Promise<{ status: number; body: string }> {
+  const headers = { 'Transfer-Encoding': 'chunked', 'X-aws-ec2-metadata-token-ttl-seconds': '60' };
+  return ask(server, 'PUT', '/latest/api/token', headers, chunks);
+}
 
 describe('requests that a program would not send', () => {
   it.each<[string, Record<string, string>, number, string]>([
@@ -150,21 +156,12 @@ describe('requests that a program would not send', () => {
   });
 
   describe('a body of chunks', () => {
-    const put = (chunks: string): Promise<{ status: number; body: string }> =>
-      ask(
-        server,
-        'PUT',
-        '/latest/api/token',
-        { 'Transfer-Encoding': 'chunked', 'X-aws-ec2-metadata-token-ttl-seconds': '60' },
-        chunks,
-      );
-
     it.each([
       ['empty, as s3fs sends it', '0\r\n\r\n'],
       ['small', '400\r\n' + 'x'.repeat(1024) + '\r\n0\r\n\r\n'],
       ['in many', '1\r\nx\r\n'.repeat(1024) + '0\r\n\r\n'],
     ])('%s: let in', async (_what, chunks) => {
-      const { status, body } = await put(chunks);
+      const { status, body } = await putChunks(chunks);
       expect({ status, length: body.length }).toEqual({ status: 200, length: 56 });
     });
 
@@ -173,7 +170,7 @@ describe('requests that a program would not send', () => {
       ['too large in many', '1\r\nx\r\n'.repeat(1025) + '0\r\n\r\n'],
       ['without an end', '401\r\n' + 'x'.repeat(1025)],
     ])('%s: refused', async (_what, chunks) => {
-      const { status, body } = await put(chunks);
+      const { status, body } = await putChunks(chunks);
       expect({ status, code: (JSON.parse(body) as { code: string }).code }).toEqual({
         status: 413,
         code: 'BodyTooLarge',

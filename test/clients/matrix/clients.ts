@@ -239,8 +239,16 @@ export const CLIENTS: readonly Client[] = [
     command: ({ endpoint }) => ({
       file: '/usr/bin/gdalinfo',
       args: [
-        ...['--config', 'AWS_S3_ENDPOINT', new URL(endpoint).host, '--config', 'AWS_HTTPS', 'NO'],
-        ...['--config', 'AWS_VIRTUAL_HOSTING', 'FALSE', '/vsis3/bucket/image.tif'],
+        '--config',
+        'AWS_S3_ENDPOINT',
+        new URL(endpoint).host,
+        '--config',
+        'AWS_HTTPS',
+        'NO',
+        '--config',
+        'AWS_VIRTUAL_HOSTING',
+        'FALSE',
+        '/vsis3/bucket/image.tif',
       ],
     }),
     ways: { IMDS: { env: ({ imds }) => ({ CPL_AWS_EC2_API_ROOT_URL: imds }), says: '`CPL_AWS_EC2_API_ROOT_URL`' } },

@@ -34,51 +34,37 @@ export async function makeReady(clients: readonly Client[], install = REQUIRED):
   return ready;
 }
 
-async function isReady(
+function isReady(
   { source }: Client,
   { npm, large, go, install }: { npm: boolean; large: boolean; go: boolean; install: boolean },
-): Promise<boolean> {
-  switch (source.kind) {
-    case 'dev':
-      return true;
-    case 'npm':
-      return npm;
-    case 'large':
-      return large;
-    case 'library':
-      return go;
-    case 'Debian':
-      return source.module === undefined ? requirePackage(source.package) : requireModule(source.module);
-    case 'PATH':
-      return requireTool(source.command);
-    case 'command':
-      return goCommand(source, install);
-  }
+): boolean | Promise<boolean> {
+  if (source.kind === 'npm') return npm;
+  if (source.kind === 'large') return large;
+  if (source.kind === 'library') return go;
+  if (source.kind === 'PATH') return requireTool(source.command);
+  if (source.kind === 'command') return goCommand(source, install);
+  if (source.kind === 'dev') return true;
+  return source.module === undefined ? requirePackage(source.package) : requireModule(source.module);
 }
 
 /** The version of a client, as its source says it. */
 export function versionOf({ source }: Client): string {
-  switch (source.kind) {
-    case 'dev':
-      return packageVersion(join(process.cwd(), 'node_modules', source.package));
-    case 'npm':
-      return packageVersion(join(FILES.npm, 'node_modules', source.package));
-    case 'library': {
-      const versions = JSON.parse(output(join(FILES.go, 'go-sdks'), 'versions')) as Record<string, string>;
-      return (versions[source.library] ?? '').replace(/^v/, '');
-    }
-    case 'Debian':
-      // The upstream part of Debian's version.
-      return output('dpkg-query', '-W', '-f=${Version}', source.package).replaceAll(/^\d+:|[-+].*$/g, '');
-    case 'PATH':
-      return (
-        (JSON.parse(output(source.command, 'version', '-json')) as Record<string, string>)['terraform_version'] ?? ''
-      );
-    case 'large':
-      return packageVersion(join(FILES.large, 'node_modules', source.package));
-    case 'command':
-      return source.version.replace(/^v/, '');
+  if (source.kind === 'dev') return packageVersion(join(process.cwd(), 'node_modules', source.package));
+  if (source.kind === 'npm') return packageVersion(join(FILES.npm, 'node_modules', source.package));
+  if (source.kind === 'large') return packageVersion(join(FILES.large, 'node_modules', source.package));
+  if (source.kind === 'command') return source.version.replace(/^v/, '');
+  if (source.kind === 'PATH') {
+    const { terraform_version: version } = parse(output(source.command, 'version', '-json'));
+    return version ?? '';
   }
+  if (source.kind === 'library')
+    return (parse(output(join(FILES.go, 'go-sdks'), 'versions'))[source.library] ?? '').replace(/^v/, '');
+  // The upstream part of Debian's version.
+  return output('dpkg-query', '-W', '-f=${Version}', source.package).replaceAll(/^\d+:|[-+].*$/g, '');
+}
+
+function parse(json: string): Record<string, string> {
+  return JSON.parse(json) as Record<string, string>;
 }
 
 function output(file: string, ...args: string[]): string {

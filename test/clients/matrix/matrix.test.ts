@@ -22,8 +22,13 @@ if (!ISOLATED && process.env['ROLES_ANYWHERE_REQUIRE_TOOLS'] === '1')
 const LONG = process.env['ROLES_ANYWHERE_LONG'] === '1';
 const READY = ISOLATED ? await makeReady(CLIENTS.filter((client) => LONG || !isLong(client))) : [];
 
+let world: World;
+
+function curl(...args: string[]): Promise<Outcome> {
+  return world.run({ file: 'curl', args: ['-sS', '-w', '\n%{http_code}', ...args], ec2Address: true });
+}
+
 describe.runIf(READY.length > 0)('of the clients that are here', () => {
-  let world: World;
   beforeAll(async () => {
     world = await startWorld();
   });
@@ -44,8 +49,6 @@ describe.runIf(READY.length > 0)('of the clients that are here', () => {
 
   describe("at EC2's own address", () => {
     const token = ['-X', 'PUT', '-H', 'X-aws-ec2-metadata-token-ttl-seconds: 60'];
-    const curl = (...args: string[]): Promise<Outcome> =>
-      world.run({ file: 'curl', args: ['-sS', '-w', '\n%{http_code}', ...args], ec2Address: true });
 
     it('there is IMDS, and nothing else', async () => {
       expect((await curl(...token, `http://${EC2_ADDRESS}/latest/api/token`)).stdout).toMatch(/^[\w-]{56}\n200$/);

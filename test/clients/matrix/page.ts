@@ -24,7 +24,7 @@ export function writeTable(page: string, ways: readonly string[], rows: readonly
 }
 
 export function readTable(page: string): Row[] {
-  const [, , table = ''] = halves(page);
+  const [, , table] = halves(page);
   return table
     .split('\n')
     .filter((line) => line.startsWith('| '))

@@ -115,12 +115,16 @@ export async function startWorld(): Promise<World> {
     const emulator = JSON.parse(await startInside(['emulator', ...emulatorFlags], '"url"')) as Record<string, string>;
     const endpoint = emulator['url'] ?? '';
     const role = (emulator['roleArn'] ?? '').replace(/^.*\//, '');
-    const flags = [
-      ...['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
-      ...['--intermediates', `${PKI}intermediate.pem`, '--endpoint', endpoint],
-      ...['--trust-anchor-arn', emulator['trustAnchorArn'] ?? '', '--profile-arn', emulator['profileArn'] ?? ''],
-      ...['--role-arn', emulator['roleArn'] ?? ''],
-    ];
+    const named = {
+      certificate: `${PKI}ec-p256.crt.pem`,
+      'private-key': `${PKI}ec-p256.key.pem`,
+      intermediates: `${PKI}intermediate.pem`,
+      endpoint,
+      'trust-anchor-arn': emulator['trustAnchorArn'] ?? '',
+      'profile-arn': emulator['profileArn'] ?? '',
+      'role-arn': emulator['roleArn'] ?? '',
+    };
+    const flags = Object.entries(named).flatMap(([name, value]) => [`--${name}`, value]);
     const tokenFile = join(home, 'token');
     const serveFlags = ['--port', String(PORT), '--imds-address', EC2_ADDRESS, '--token-file', tokenFile];
     await startInside(['serve', ...flags, ...serveFlags], 'AWS_CONTAINER_CREDENTIALS_FULL_URI');

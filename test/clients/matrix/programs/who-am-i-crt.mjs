@@ -15,7 +15,8 @@ await auth.aws_sign_request(request, {
   region: 'us-east-1',
   service: 'sts',
 });
-const answer = await fetch(new URL(request.path, url), { headers: Object.fromEntries(request.headers._flatten()) });
+const headers = Object.fromEntries(request.headers);
+const answer = await fetch(new URL(request.path, url), { headers });
 const text = await answer.text();
 if (!answer.ok) throw new Error(text);
 console.log(/<Arn>(.*)<\/Arn>/.exec(text)[1]);
