@@ -153,7 +153,7 @@ export function readChunks(request: IncomingMessage, done: (small: boolean) => v
  * The values of Host that mean a server of some names, in lower case: with its
  * port, and without one or with the scheme's own. Clients leave that one out,
  * a Service or a redirect puts it before another one, and the AWS Common
- * Runtime leaves out whichever it is.
+ * Runtime leaves out whichever it is, and the brackets of an address too.
  *
  * @param names names and addresses, without a port (an IPv6 address without brackets), or with the one that clients call:
  * `name:port`, `[::1]:port`, which is taken as it is
@@ -163,7 +163,8 @@ export function namesOf(names: readonly string[], port: number, defaultPort: num
   return names.flatMap((name) => {
     const lower = name.toLowerCase();
     if (/^(?:\[.*\]|[^:]*):\d+$/.test(lower)) return [lower];
-    const host = lower.includes(':') && !lower.startsWith('[') ? `[${lower}]` : lower;
-    return [host, `${host}:${port}`, `${host}:${defaultPort}`];
+    const isBareV6 = lower.includes(':') && !lower.startsWith('[');
+    const host = isBareV6 ? `[${lower}]` : lower;
+    return [host, `${host}:${port}`, `${host}:${defaultPort}`, ...(isBareV6 ? [lower] : [])];
   });
 }

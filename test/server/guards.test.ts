@@ -28,6 +28,7 @@ describe('the Host header', () => {
     '127.0.0.1',
     'localhost',
     '[::1]',
+    '::1',
     '127.0.0.1:80',
     'credentials.internal',
     'Credentials.Internal:80',
@@ -48,6 +49,7 @@ describe('the Host header', () => {
     ['the link-local address of ECS', '169.254.170.2'],
     ['an allowed name without its port', 'fixed.internal'],
     ["another address' spelling", '2130706433'],
+    ['the port of an address without brackets', '::1:PORT'],
     ['an allowed name with another port', 'fixed.internal:8444'],
     ['nothing', ''],
   ])('%s is refused before anything else', async (_what, host) => {
@@ -77,6 +79,7 @@ describe('the Host header', () => {
       '[::1]',
       '[::1]:9911',
       '[::1]:80',
+      '::1',
       '[::1]:90',
       'a:81',
     ]);

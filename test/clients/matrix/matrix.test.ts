@@ -47,6 +47,18 @@ describe.runIf(READY.length > 0)('of the clients that are here', () => {
     150_000,
   );
 
+  it.runIf(READY.some(({ source }) => source.kind === 'npm'))(
+    'the Common Runtime is let in that leaves out port and brackets',
+    async () => {
+      const outcome = await world.run({
+        file: process.execPath,
+        args: [join(FILES.npm, 'who-am-i-crt.mjs'), world.endpoint],
+        env: { ...world.environment('container'), AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://[::1]:9911/credentials' },
+      });
+      expect(outcome).toMatchObject({ status: 0, proven: [expect.stringContaining(`/${world.role}/`) as string] });
+    },
+  );
+
   describe("at EC2's own address", () => {
     const token = ['-X', 'PUT', '-H', 'X-aws-ec2-metadata-token-ttl-seconds: 60'];
 

@@ -178,12 +178,17 @@ export async function startWorld(): Promise<World> {
           cwd: home,
           env: { ...common, ...env },
           stdio: ['ignore', 'pipe', 'pipe'],
-          timeout: TIMEOUT_MS,
+          // Of a group of its own, so that what it starts ends with it when it takes too long.
+          detached: true,
         });
+        const timer = setTimeout(() => {
+          if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+        }, TIMEOUT_MS);
         const output = { stdout: '', stderr: '' };
         child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
         child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
         const [status, signal] = (await once(child, 'close')) as [number | null, string | null];
+        clearTimeout(timer);
         const asked = readVerdicts(verdicts).slice(before);
         return {
           status: status ?? signal ?? 1,
