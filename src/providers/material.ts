@@ -2,6 +2,7 @@
 // Tests: test/providers/roles-anywhere.test.ts
 import { KeyObject, createPublicKey, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { tell } from '../platform/listeners.ts';
 import { checkIdentity } from '../identity/checks.ts';
 import type { Material, MaterialFlag } from '../identity/material.ts';
 import type { Identity } from '../identity/identity.ts';
@@ -10,7 +11,7 @@ import { loadCertificates, loadIdentity } from '../identity/load.ts';
 import type { IdentitySpec, LoadDeps } from '../identity/load.ts';
 import { orderChain } from '../x509/chain.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { isBytes, requireGiven, requireMethod, requireOptions } from './given.ts';
+import { isBytes, refuseUnknown, requireGiven, requireMethod, requireOptions } from './given.ts';
 
 /**
  * Something that signs with a private key that is not here: a KMS, an HSM
@@ -43,7 +44,7 @@ export interface MaterialOptions {
   readonly password?: string | undefined;
   /** For keys in PKCS#11 tokens. */
   readonly pkcs11?: Pkcs11Options | undefined;
-  /** Told of what is odd and no reason to refuse: a certificate that expires soon, say. Default: nobody. */
+  /** Told of what is odd and no reason to refuse: a certificate that expires soon, say. What becomes of that is ignored. Default: nobody. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -66,6 +67,26 @@ export interface Pkcs11Options {
    */
   readonly helperPath?: string | undefined;
 }
+
+/** The names of these options. */
+export const MATERIAL_OPTIONS: Readonly<Record<keyof MaterialOptions, true>> = {
+  certificate: true,
+  privateKey: true,
+  intermediates: true,
+  signer: true,
+  password: true,
+  pkcs11: true,
+  onWarning: true,
+};
+
+const PKCS11_OPTIONS: Readonly<Record<keyof Pkcs11Options, true>> = {
+  library: true,
+  pinFile: true,
+  reusePin: true,
+  allowPinCommand: true,
+  allowLowPinCount: true,
+  helperPath: true,
+};
 
 /** A library does not talk to the terminal unasked. */
 const nobody = async (): Promise<undefined> => undefined;
@@ -90,12 +111,16 @@ export async function loadIdentityFrom(options: MaterialOptions): Promise<Identi
  */
 export function identityLoader(options: MaterialOptions): () => Promise<Identity> {
   requireOptions(options);
-  const { certificate, privateKey, intermediates, signer, password, onWarning } = options;
+  const { certificate, privateKey, intermediates, signer, password } = options;
   requireGiven('certificate', certificate, isBytes);
   if (privateKey !== undefined)
     requireGiven('privateKey', privateKey, (value) => isBytes(value) || value instanceof KeyObject);
   if (intermediates !== undefined) requireGiven('intermediates', intermediates, isBytes);
   if (signer !== undefined) requireMethod('signer', signer, 'sign');
+  if (options.pkcs11 !== undefined) {
+    requireOptions(options.pkcs11, 'pkcs11');
+    refuseUnknown(options.pkcs11, PKCS11_OPTIONS, 'pkcs11');
+  }
   if (password !== undefined && typeof password !== 'string') requireGiven('password', password);
   if (signer !== undefined && privateKey !== undefined)
     throw new RolesAnywhereError('ERR_USAGE', 'privateKey and signer exclude each other', {
@@ -108,11 +133,12 @@ export function identityLoader(options: MaterialOptions): () => Promise<Identity
     intermediates: intermediates === undefined ? undefined : nameOf(intermediates),
   };
   if (signer === undefined) return async () => await loadIdentity(spec, deps);
-  return async () => await signedElsewhere(spec, signer, deps, onWarning);
+  return async () => await signedElsewhere(spec, signer, deps);
 }
 
 function loadDeps(options: MaterialOptions): LoadDeps {
-  const { password, pkcs11, onWarning } = options;
+  const { password, pkcs11 } = options;
+  const warn = (message: string): void => tell(options.onWarning, message);
   const inMemory: Partial<Record<MaterialFlag, MaterialOptions['privateKey']>> = {
     '--certificate': options.certificate,
     '--private-key': options.privateKey,
@@ -123,8 +149,8 @@ function loadDeps(options: MaterialOptions): LoadDeps {
     read: (flag, value) => (value === IN_MEMORY ? memoryMaterial(flag, inMemory[flag]) : undefined),
     passwords: { pkcs8: source, pkcs12: source },
     ask: nobody,
-    warn: onWarning && (({ message }) => onWarning(message)),
-    token: { ...pkcs11, askPin: nobody, warn: onWarning },
+    warn: ({ message }) => warn(message),
+    token: { ...pkcs11, askPin: nobody, warn },
   };
 }
 
@@ -154,12 +180,7 @@ function exported(key: KeyObject, flag: MaterialFlag): Uint8Array {
   return new Uint8Array(key.export({ type: 'pkcs8', format: 'der' }));
 }
 
-async function signedElsewhere(
-  spec: IdentitySpec,
-  remote: RemoteSigner,
-  deps: LoadDeps,
-  onWarning: MaterialOptions['onWarning'],
-): Promise<Identity> {
+async function signedElsewhere(spec: IdentitySpec, remote: RemoteSigner, deps: LoadDeps): Promise<Identity> {
   const [leaf, ...others] = await loadCertificates(spec.certificate, deps);
   const { intermediates } = spec;
   const more = intermediates === undefined ? [] : await loadCertificates(intermediates, deps, '--intermediates');
@@ -178,7 +199,7 @@ async function signedElsewhere(
       source: `--certificate ${spec.certificate}`,
       now: Date.now(),
       skipChecks: false,
-      warn: ({ message }) => onWarning?.(message),
+      warn: (warning) => deps.warn?.(warning),
     },
   );
   return identity;
