@@ -134,6 +134,7 @@ export const FLAGS = {
   'hop-limit': integer,
   'refresh-before': integer,
   'no-imds': boolean,
+  'imds-address': { kind: 'list' },
   'token-file': text,
   'token-source': text,
   'print-token': boolean,
@@ -334,6 +335,7 @@ export const COMMANDS = {
       'hop-limit',
       'refresh-before',
       'no-imds',
+      'imds-address',
       'token-file',
       'token-source',
       'print-token',
@@ -355,6 +357,7 @@ export type CommandName = keyof typeof COMMANDS;
 
 /** Pairs that exclude each other, as soon as both are given, whatever their values. */
 export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
+  ['imds-address', 'no-imds'],
   ['certificate', 'cert-selector'],
   ['certificate', 'system-store-name'],
   ['private-key', 'cert-selector'],

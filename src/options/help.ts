@@ -329,6 +329,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'SECONDS',
     text: 'remaining lifetime at which credentials are renewed; by default half of their lifetime, but at least 600 and at most 1500',
   },
+  'imds-address': {
+    group: 'Server',
+    value: 'ADDRESS',
+    text: "EC2's own address, 169.254.169.254 or fd00:ec2::254, to serve instance metadata at too, at port 80; for clients that have it built in",
+  },
   'no-imds': { group: 'Server', text: 'serve container credentials only, which require a token' },
   'token-file': {
     group: 'Server',
