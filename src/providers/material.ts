@@ -74,25 +74,6 @@ export interface Pkcs11Options {
   readonly helperPath?: string | undefined;
 }
 
-/** How the machine's TPM is reached, and passwords that are there. Each signature is one short connection. */
-export interface TpmOptions {
-  /**
-   * A device file, a socket, or a value of the form of TPM2TOOLS_TCTI such as `swtpm:host=127.0.0.1,port=2321`. Default:
-   * the variables TPM_DEVICE and TPM2TOOLS_TCTI, then /dev/tpmrm0, then /dev/tpm0.
-   */
-  readonly device?: string | undefined;
-  /** Password of the key. Sent by a salted HMAC session (TPM 2.0 Library, part 1, section 19), never as it is. */
-  readonly keyPassword?: string | undefined;
-  /** Whether the key has no password, also where the TPM counts wrong ones. Default false. */
-  readonly noKeyPassword?: boolean | undefined;
-  /** Password of the persistent key that a key file's key is loaded under. */
-  readonly parentPassword?: string | undefined;
-  /** Password of the hierarchy that the parent is made from, the owner most often. */
-  readonly hierarchyPassword?: string | undefined;
-  /** PCRs that the key is bound to, such as `sha256:0,7`. */
-  readonly policyPcr?: string | undefined;
-}
-
 /** The names of these options. */
 export const MATERIAL_OPTIONS: Readonly<Record<keyof MaterialOptions, true>> = {
   certificate: true,
@@ -113,6 +94,24 @@ const PKCS11_OPTIONS: Readonly<Record<keyof Pkcs11Options, true>> = {
   allowLowPinCount: true,
   helperPath: true,
 };
+/** How the machine's TPM is reached, and passwords that are there. Each signature is one short connection. */
+export interface TpmOptions {
+  /**
+   * A device file, a socket, or a value of the form of TPM2TOOLS_TCTI such as `swtpm:host=127.0.0.1,port=2321`. Default:
+   * the variables TPM_DEVICE and TPM2TOOLS_TCTI, then /dev/tpmrm0, then /dev/tpm0.
+   */
+  readonly device?: string | undefined;
+  /** Password of the key. Sent by a salted HMAC session (TPM 2.0 Library, part 1, section 19), never as it is. */
+  readonly keyPassword?: string | undefined;
+  /** Whether the key has no password, also where the TPM counts wrong ones. Default false. */
+  readonly noKeyPassword?: boolean | undefined;
+  /** Password of the persistent key that a key file's key is loaded under. */
+  readonly parentPassword?: string | undefined;
+  /** Password of the hierarchy that the parent is made from, the owner most often. */
+  readonly hierarchyPassword?: string | undefined;
+  /** PCRs that the key is bound to, such as `sha256:0,7`. */
+  readonly policyPcr?: string | undefined;
+}
 
 const TPM_OPTIONS: Readonly<Record<keyof TpmOptions, true>> = {
   device: true,
