@@ -303,8 +303,10 @@ describe.skipIf(
     const emulator = await startTestEmulator({ trustAnchors: [{ certificates }] });
     const { Abrmd } = await import('../../support/tpm/abrmd.ts');
     const tpm = await new Simulator('tcp', directory).start();
-    const manager = await Abrmd.start(tpm);
+    let manager: Awaited<ReturnType<typeof Abrmd.start>> | undefined;
     try {
+      manager = await Abrmd.start(tpm);
+      const { env, tcti } = manager;
       const key = keyNamed(keys, 'o-owner-p256');
       const args = [
         '--certificate',
@@ -312,20 +314,18 @@ describe.skipIf(
         '--private-key',
         join(directory, key.key),
         '--tpm-device',
-        manager.tcti,
+        tcti,
       ];
       const results = await Promise.all(
-        Array.from({ length: 8 }, () =>
-          runCli(['credential-process', ...worldFlags(emulator), ...args], { env: manager.env }),
-        ),
+        Array.from({ length: 8 }, () => runCli(['credential-process', ...worldFlags(emulator), ...args], { env })),
       );
       expect(results.map(({ status, stderr }) => [status, stderr])).toEqual(Array.from({ length: 8 }, () => [0, '']));
       const without = await runCli(['credential-process', ...worldFlags(emulator), ...args], {
-        env: { ...manager.env, DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent' },
+        env: { ...env, DBUS_SESSION_BUS_ADDRESS: 'unix:path=/nonexistent' },
       });
       expect([without.status, /ERR_\w+/.exec(without.stderr)?.[0]]).toEqual([3, 'ERR_TPM_CONNECT']);
     } finally {
-      await manager.stop();
+      await manager?.stop();
       await tpm.remove();
       await emulator.close();
     }
