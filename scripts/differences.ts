@@ -263,6 +263,83 @@ export const DIFFERENCES = {
     theirs: 'an error when it is malformed',
     ours: 'not read',
   },
+  'serve-errors': {
+    area: 'serve',
+    what: 'Words of an error',
+    theirs: 'text/plain, or nothing',
+    ours: 'JSON with `code` and `message`',
+  },
+  'serve-ttl': {
+    area: 'serve',
+    what: 'A token for `+5` or `060` seconds',
+    theirs: 'given',
+    ours: 'refused (400)',
+  },
+  'serve-guards': {
+    area: 'serve',
+    what: "Requests that a web page or a proxy may have made: a `Host` that is not this machine's, `Origin`, `X-Forwarded-For`",
+    theirs: '`X-Forwarded-For` is refused with 400 when a token is asked for; all else is answered',
+    ours: 'refused (403): [who may ask](server.md)',
+  },
+  'serve-roles': {
+    area: 'serve',
+    what: 'Credentials of a role that is not the one served, or below its path',
+    theirs: 'answered with 200',
+    ours: '404',
+  },
+  'serve-more': {
+    area: 'serve',
+    what: 'Paths that SDKs probe: `instance-id`, `iam/info`, `placement/region`, the identity document',
+    theirs: '404',
+    ours: 'answered',
+  },
+  'serve-head': {
+    area: 'serve',
+    what: '`HEAD`',
+    theirs: '405',
+    ours: 'answered as `GET` is',
+  },
+  'serve-paths': {
+    area: 'serve',
+    what: 'Paths with doubled slashes or dots',
+    theirs: '307 to the plain path',
+    ours: 'a doubled leading slash is answered, anything else is 404',
+  },
+  'serve-start': {
+    area: 'serve',
+    what: 'CreateSession fails at the start',
+    theirs: 'it listens, and answers with empty credentials and `"Code":"Success"`',
+    ours: 'the port is not opened before there are credentials: refused for good ends it, anything else is tried again',
+    unshown: 'the comparison needs servers that have started',
+  },
+  'serve-refresh': {
+    area: 'serve',
+    what: 'Renewal',
+    theirs: 'at a request, when less than ten minutes are left; a failure replaces good credentials with empty ones',
+    ours: 'in the background; good credentials are kept while they last',
+    unshown: 'credentials of the comparison do not grow old',
+  },
+  'serve-container': {
+    area: 'serve',
+    what: 'Addresses and endpoints',
+    theirs: '127.0.0.1, and the instance metadata service alone',
+    ours: "127.0.0.1 and ::1, and the container endpoint too, which has a token file in the user's runtime directory",
+    unshown: 'the endpoint is our own',
+  },
+  'serve-hop-limit': {
+    area: 'serve',
+    what: '`--hop-limit`',
+    theirs: 'set on the connection',
+    ours: 'taken, with no effect: Node cannot set it, `IPTTL=` of a systemd socket unit can',
+    unshown: 'seen on the wire only',
+  },
+  'serve-end': {
+    area: 'serve',
+    what: 'SIGTERM',
+    theirs: 'dies by the signal',
+    ours: 'ends with status 0',
+    unshown: 'the comparison compares answers',
+  },
 } as const satisfies Record<string, Difference>;
 
 export type DifferenceId = keyof typeof DIFFERENCES;

@@ -1,6 +1,7 @@
 /**
  * `npm run docs`: writes docs/commands.md from the table of flags and the
- * words of the help, so that neither says anything else than the program does.
+ * words of the help, and docs/compatibility.md from the list of differences, so
+ * that neither says anything else than the program does.
  */
 import { writeFileSync } from 'node:fs';
 import { describeFlag, groupOf, label } from '../src/options/describe.ts';
@@ -8,6 +9,7 @@ import { COMMANDS, COMMON, commandRow, flagRow, isCommand, isFlag } from '../src
 import type { CommandName, FlagName } from '../src/options/flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP, FLAG_HELP, GROUPS } from '../src/options/help.ts';
 import { variableOf } from '../src/options/config/sources.ts';
+import { compatibilityPage } from './compatibility-page.ts';
 
 const INTRODUCTION = `# Commands and flags
 
@@ -96,5 +98,8 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('<', '&lt;');
 }
 
-if (process.argv[1]?.endsWith('make-docs.ts') === true)
-  writeFileSync(new URL('docs/commands.md', `file://${process.cwd()}/`), commandsPage());
+if (process.argv[1]?.endsWith('make-docs.ts') === true) {
+  const docs = new URL('docs/', `file://${process.cwd()}/`);
+  writeFileSync(new URL('commands.md', docs), commandsPage());
+  writeFileSync(new URL('compatibility.md', docs), compatibilityPage());
+}
