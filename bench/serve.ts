@@ -54,7 +54,7 @@ async function runChild(kind: string): Promise<void> {
     const { startCredentialServer } = await import('../src/server/server.ts');
     const { createMetrics } = await import('../src/server/metrics.ts');
     const { createAuthorization } = await import('../src/server/authorization.ts');
-    const { createProvider } = await import('../src/credentials/provider.ts');
+    const { createProvider } = await import('../src/credentials/refresher.ts');
     const provider = createProvider({ vend: () => Promise.resolve(credentials) });
     await provider.start();
     const authorization = createAuthorization(TOKEN);

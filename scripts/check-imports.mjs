@@ -1,75 +1,50 @@
-// The dependency-direction check: which folder of src/ may import from which. Static and dynamic imports count, and those
-// of types. Usage: node scripts/check-imports.mjs [SRC]
+// The dependency-direction check: imports between the folders of src/ are those of the table in docs/architecture.md and no
+// others, and neither folders nor files import each other in a circle. Static and dynamic imports count, and those of
+// types. Usage: node scripts/check-imports.mjs [SRC]
 import { readFileSync, readdirSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Visitor, parseSync } from 'rolldown/utils';
 
-/** What the emulator may import of the rest: nothing that it verifies. */
-const EMULATOR = ['errors', 'log', 'clock', 'files', 'file-system'].map((name) => `platform/${name}.ts`);
-/** Everything below the command line. */
-const LIBRARY = [
-  'platform',
-  'x509',
-  'options',
-  'identity',
-  'signing',
-  'http',
-  'aws',
-  'credentials',
-  'sources',
-  'providers',
-  'output',
-  'server',
-  'console',
-];
-
-/** Contracts: types that both sides of a border share, and no code. */
-const IDENTITY = 'identity/identity.ts';
-const CREDENTIALS = 'credentials/credentials.ts';
-const COMMAND = 'commands/command.ts';
-
-/**
- * For each folder or file of src/: the folders and files there that it may import from, besides its own folder. The order
- * is that of the data: options, identity, signing, aws, credentials, output. A new folder needs a row.
- */
-const MAY_IMPORT = {
-  platform: [],
-  x509: ['platform/errors.ts', IDENTITY],
-  options: ['platform', 'x509', COMMAND],
-  identity: ['platform', 'x509', 'options'],
-  signing: ['platform/errors.ts', 'x509', IDENTITY],
-  http: ['platform'],
-  aws: ['platform', 'http', 'signing', IDENTITY, CREDENTIALS, 'credentials/expiration.ts'],
-  credentials: ['platform', 'http', 'signing', 'identity', 'aws'],
-  // Where a caller's credentials and codes come from.
-  sources: ['platform', 'options', 'http', 'aws', 'credentials'],
-  // The library's face: what an application hands to an SDK.
-  providers: ['platform', 'x509', 'options', 'identity', 'http', 'aws', 'credentials', 'sources', 'server'],
-  // It must read a file as SDKs do before it writes to it.
-  output: ['platform', 'options', 'credentials'],
-  server: ['platform', 'http', 'credentials', 'output'],
-  emulator: EMULATOR,
-  commands: [...LIBRARY, 'emulator'],
-  'index.ts': LIBRARY,
-  'cli.ts': [...LIBRARY, 'commands'],
-};
-
 /** Folders that compute and do nothing else: the only builtins that they may import. */
 const PURE = { x509: ['node:crypto', 'node:buffer'], signing: ['node:crypto', 'node:buffer'] };
 
-const src = resolve(process.argv[2] ?? join(dirname(dirname(fileURLToPath(import.meta.url))), 'src'));
-const files = readdirSync(src, { recursive: true }).filter((file) => file.endsWith('.ts'));
-const problems = files.flatMap((file) =>
-  Object.hasOwn(MAY_IMPORT, unitOf(file))
-    ? specifiers(file).flatMap((specifier) => problemWith(file, specifier) ?? [])
-    : [`src/${file}: ${unitOf(file)} has no row in scripts/check-imports.mjs`],
-);
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const own = join(root, 'src');
+const src = resolve(process.argv[2] ?? own);
+const allowed = readTable(join(root, 'docs/architecture.md'));
+const used = new Set();
+
+const files = readdirSync(src, { recursive: true })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => file.replaceAll(sep, '/'))
+  .toSorted();
+const imports = new Map(files.map((file) => [file, specifiers(file)]));
+const problems = [
+  ...files.flatMap((file) =>
+    allowed.has(unitOf(file))
+      ? imports.get(file).flatMap((specifier) => problemWith(file, specifier) ?? [])
+      : [`src/${file}: ${unitOf(file)} has no row in docs/architecture.md`],
+  ),
+  ...circles(new Map([...allowed].map(([unit, targets]) => [unit, targets.map((target) => unitOf(target))]))).map(
+    (units) => `docs/architecture.md: a circle of folders: ${units.join(' -> ')}`,
+  ),
+  ...circles(new Map(files.map((file) => [file, imports.get(file).flatMap((name) => targetOf(file, name) ?? [])]))).map(
+    (circle) => `a circle of imports: ${circle.map((file) => `src/${file}`).join(' -> ')}`,
+  ),
+  ...(src === own ? unused() : []),
+];
 for (const problem of problems) console.error(problem);
 if (files.length === 0) console.error(`no sources in ${src}`);
-console.error(`${files.length} files, ${problems.length} imports against the direction`);
+console.error(`${files.length} files, ${problems.length} problems with their imports`);
 process.exitCode = files.length > 0 && problems.length === 0 ? 0 : 1;
+
+/** What each folder or file of src/ may import besides itself: the last column of the table of folders. */
+function readTable(page) {
+  const rows = readFileSync(page, 'utf8').matchAll(/^\| `src\/([\w.-]+)\/?` +\|.*\|([^|]*)\|$/gm);
+  return new Map([...rows].map(([, unit, cell]) => [unit, [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name)]));
+}
 
 /** Every module name that a file imports or re-exports. */
 function specifiers(file) {
@@ -89,23 +64,53 @@ function specifiers(file) {
   return found;
 }
 
+/** The file that a relative specifier means, by its path below src/. */
+function targetOf(file, specifier) {
+  return specifier.startsWith('.')
+    ? relative(src, resolve(src, dirname(file), specifier)).replaceAll(sep, '/')
+    : undefined;
+}
+
 /** What is wrong with `file` importing `specifier`, if anything. */
 function problemWith(file, specifier) {
   const unit = unitOf(file);
-  if (isBuiltin(specifier))
-    return PURE[unit]?.includes(specifier) === false
+  const target = targetOf(file, specifier);
+  if (target === undefined)
+    return unit in PURE && !(isBuiltin(specifier) && PURE[unit].includes(specifier))
       ? `src/${file}: ${unit} is pure and must not import ${specifier}`
       : undefined;
-  if (!specifier.startsWith('.'))
-    return unit in PURE ? `src/${file}: ${unit} is pure and must not import ${specifier}` : undefined;
-  const target = relative(src, resolve(src, dirname(file), specifier)).replaceAll(sep, '/');
   if (target.startsWith('../')) return `src/${file}: ${specifier} is outside of src/`;
-  if (unitOf(target) === unit || MAY_IMPORT[unit].includes(target) || MAY_IMPORT[unit].includes(unitOf(target)))
-    return undefined;
-  return `src/${file}: ${unit} must not import ${target}`;
+  if (unitOf(target) === unit) return undefined;
+  const permission = allowed.get(unit).find((one) => one === target || one === unitOf(target));
+  if (permission === undefined) return `src/${file}: ${unit} must not import ${target}`;
+  used.add(`${unit} ${permission}`);
+  return undefined;
+}
+
+/** What the picture allows and no file does. */
+function unused() {
+  return [...allowed].flatMap(([unit, targets]) =>
+    targets
+      .filter((target) => !used.has(`${unit} ${target}`))
+      .map((target) => `docs/architecture.md: ${unit} imports nothing of ${target}`),
+  );
+}
+
+/** The circles of a graph, one for each edge that leads back. */
+function circles(graph) {
+  const found = [];
+  const done = new Set();
+  const visit = (node, path) => {
+    if (path.includes(node)) return found.push([...path.slice(path.indexOf(node)), node]);
+    if (done.has(node)) return undefined;
+    for (const next of new Set(graph.get(node) ?? [])) visit(next, [...path, node]);
+    return done.add(node);
+  };
+  for (const node of graph.keys()) visit(node, []);
+  return found;
 }
 
 /** The top folder of a file below src/, or the file itself at the top. */
 function unitOf(file) {
-  return file.replaceAll(sep, '/').split('/')[0];
+  return file.split('/')[0];
 }

@@ -5,9 +5,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import { describeFlag, groupOf, label } from '../src/options/describe.ts';
-import { COMMANDS, COMMON, commandRow, flagRow, isCommand, isFlag } from '../src/options/flags.ts';
+import { COMMANDS, commandRow, flagRow, isCommand, isCommon, isFlag } from '../src/options/flags.ts';
 import type { CommandName, FlagName } from '../src/options/flags.ts';
-import { COMMAND_HELP, EXIT_STATUS_HELP, FLAG_HELP, GROUPS } from '../src/options/help.ts';
+import { COMMAND_HELP, EXIT_STATUS_HELP } from '../src/options/command-help.ts';
+import { FLAG_HELP, GROUPS } from '../src/options/help.ts';
 import { variableOf } from '../src/options/config/sources.ts';
 import { compatibilityPage } from './compatibility-page.ts';
 
@@ -82,7 +83,7 @@ function sentence(notes: readonly string[]): string {
 
 function flagLine(flag: FlagName): string {
   const variable = variableOf(flag);
-  const every = COMMON.includes(flag) ? ' Every command takes it.' : '';
+  const every = isCommon(flag) ? ' Every command takes it.' : '';
   return `| \`--${label(flag)}\` | ${cell(`${describeFlag(flag)}.${every}`)} | ${variable === undefined ? '' : `\`${variable}\``} |`;
 }
 

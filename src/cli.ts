@@ -4,7 +4,10 @@ import { basename, resolve } from 'node:path';
 import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
 import { EXIT_STATUS, RolesAnywhereError } from './platform/errors.ts';
+import { createLog } from './platform/log.ts';
+import type { LogFormat, LogLevel } from './platform/log.ts';
 import type { Configured } from './options/config/configured.ts';
+import type { FlagsOf } from './options/flag-values.ts';
 import { commandRow } from './options/flags.ts';
 import type { CommandName } from './options/flags.ts';
 import { parseOrdinary } from './options/pflag.ts';
@@ -20,7 +23,7 @@ const isHelper = called === 'aws_signing_helper';
 const program = isHelper ? called : 'roles-anywhere';
 
 /** The code of each command. The one-shot's is in this file: another file would cost more than it saves. */
-const CODE: Readonly<Record<CommandName, () => Promise<{ run: RunCommand }>>> = {
+const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }> } = {
   'credential-process': async () => ({ run: credentialProcess }),
   'assume-role': () => import('./commands/assume-role.ts'),
   console: () => import('./commands/console.ts'),
@@ -37,28 +40,28 @@ const CODE: Readonly<Record<CommandName, () => Promise<{ run: RunCommand }>>> = 
 /** Once more than the command line was read: where its values are from. */
 let configured: Configured | undefined;
 
-/** The command line, once it was read. */
-let understood: Parsed | undefined;
+/** How standard error is written, once the command line was read. */
+let style: { readonly level: LogLevel; readonly format: LogFormat } | undefined;
 
 async function main(tokens: readonly string[]): Promise<number> {
   const parsed = (await parseOutside(tokens)) ?? parseOrdinary(tokens, isHelper) ?? (await parseAnything(tokens));
   if (typeof parsed === 'number') return parsed;
-  understood = parsed;
   const { command, flags, args, compat } = parsed;
   const most = commandRow(command).args ?? 0;
-  const format = flags['log-format'];
-  const json = format === undefined ? command === 'serve' && !stderrIsTerminal() : format === 'json';
-  const stderr = json ? (await import('./platform/json-lines.ts')).jsonLines(printError) : printError;
-  if (args.length > most) stderr('warning: arguments that belong to no flag are ignored, as aws_signing_helper does\n');
-  for (const warning of configured?.warnings ?? []) stderr(`warning: ${warning}\n`);
+  const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? 'info');
+  style = { level, format: formatOf(command, flags['log-format']) };
+  const log = createLog({ write: printError, ...style });
+  if (args.length > most) log.warn('arguments that belong to no flag are ignored, as aws_signing_helper does');
+  for (const warning of configured?.warnings ?? []) log.warn(warning);
   if (configured !== undefined && flags['print-config'] !== undefined) {
     print((await import('./commands/print-config.ts')).printConfig(configured));
     return 0;
   }
-  const { run } = await CODE[command]();
-  const io: Io = {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the parser checked the line against the command's row
+  await execute(command, flags as FlagsOf<typeof command>, {
     stdout: print,
-    stderr,
+    stderr: printError,
+    log,
     env: process.env,
     args: args.slice(0, most),
     program: path,
@@ -66,9 +69,19 @@ async function main(tokens: readonly string[]): Promise<number> {
     stop: untilStopped,
     onReload: (listener) => process.on('SIGHUP', listener),
     stderrIsTerminal,
-  };
-  await run(flags, io);
+  });
   return 0;
+}
+
+async function execute<C extends CommandName>(command: C, flags: FlagsOf<C>, io: Io): Promise<void> {
+  const { run } = await CODE[command]();
+  await run(flags, io);
+}
+
+/** The form of what a command says on standard error: commands that go on say when each thing happened. */
+function formatOf(command: CommandName, given: 'text' | 'json' | undefined): LogFormat {
+  if (given === 'json' || (given === undefined && command === 'serve' && !stderrIsTerminal())) return 'json';
+  return command === 'serve' || command === 'emulator' ? 'text' : 'plain';
 }
 
 /** Reads a line for which the environment or a config file may say something. */
@@ -85,8 +98,8 @@ async function parseOutside(tokens: readonly string[]): Promise<Parsed | undefin
 
 /** Reads a line that is not an ordinary one: to a command to run, or, when help was all that it takes, to an exit status. */
 async function parseAnything(tokens: readonly string[]): Promise<Parsed | number> {
-  const { parseFully } = await import('./options/yargs.ts');
-  const outcome = await parseFully(tokens, { program, compat: isHelper, columns: process.stdout.columns });
+  const { parseAny } = await import('./options/any-line.ts');
+  const outcome = await parseAny(tokens, { program, compat: isHelper, columns: process.stdout.columns });
   if (outcome.kind === 'run') return outcome.parsed;
   if (outcome.kind === 'version') return { command: 'version', flags: {}, args: [], compat: false };
   if (outcome.kind === 'help') {
@@ -153,8 +166,7 @@ async function fail(thrown: unknown): Promise<void> {
   const failure =
     configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
   const { argv, env } = process;
-  const parsed = understood ?? configured?.parsed;
-  const { class: kind } = report(failure, { program, argv, parsed, env, stderrIsTerminal, write: printError });
+  const { class: kind } = report(failure, { program, argv, env, style, stderrIsTerminal, write: printError });
   process.exit(EXIT_STATUS[kind]);
 }
 

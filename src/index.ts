@@ -14,7 +14,7 @@ export { cached } from './credentials/cached.ts';
 export type { CacheOptions, CredentialsFunction } from './credentials/cached.ts';
 export type { ConnectionOptions, KeepingOptions } from './providers/connection.ts';
 export type { MaterialOptions, Pkcs11Options, RemoteSigner } from './providers/material.ts';
-export type { CredentialsSource, SourceCredentials } from './sources/source.ts';
+export type { CredentialsSource } from './sources/source.ts';
 
 // a container credentials endpoint
 export { serveContainerCredentials } from './providers/container-endpoint.ts';
@@ -29,21 +29,25 @@ export type { TokenProvider, TokenRequest } from './sources/mfa.ts';
 
 // one call each
 export { assumeRole } from './aws/assume-role.ts';
-export type { AssumedRole, AssumeRoleOptions, CallerCredentials } from './aws/assume-role.ts';
+export type { AssumeRoleRequest } from './aws/assume-role.ts';
+export type { Connection } from './aws/connection.ts';
 export { createSession } from './aws/create-session.ts';
-export type { CreateSessionOptions } from './aws/create-session.ts';
+export type { CreateSessionInput, CreateSessionRequest } from './aws/create-session.ts';
+export type { Endpoints, EndpointVariant } from './aws/endpoints.ts';
 export type { RetryEnvironment, RetrySettings } from './aws/retry.ts';
+export { createServiceClock } from './aws/service-clock.ts';
+export type { ServiceClock } from './aws/service-clock.ts';
 export { signinUrl } from './aws/signin-url.ts';
-export type { SigninUrlOptions } from './aws/signin-url.ts';
+export type { SigninUrlRequest } from './aws/signin-url.ts';
 export type { AssumeRoleInput, ProvidedContext, RoleSessionInput, WebIdentityInput } from './aws/sts-input.ts';
-export type { StsConnection } from './aws/sts-connection.ts';
+export type { AssumedRole } from './aws/sts.ts';
 export { assumeRoleWithWebIdentity } from './aws/web-identity.ts';
-export type { WebIdentityOptions, WebIdentityRole } from './aws/web-identity.ts';
-export type { SessionCredentials } from './credentials/credentials.ts';
+export type { WebIdentityRequest, WebIdentityRole } from './aws/web-identity.ts';
+export type { AwsCredentials, SessionCredentials } from './credentials/credentials.ts';
 
 // a provider with events, for programs that serve or write credentials
 export { credentialsFunction } from './credentials/cached.ts';
-export { createProvider } from './credentials/provider.ts';
+export { createProvider } from './credentials/refresher.ts';
 export type {
   CredentialsProvider,
   ProviderEvent,
@@ -57,7 +61,7 @@ export type { Clock, Timer } from './platform/clock.ts';
 
 // identities
 export type { Digest, Identity, KeyType, Signer } from './identity/identity.ts';
-export { openIdentity as loadIdentity } from './providers/material.ts';
+export { loadIdentityFrom as loadIdentity } from './providers/material.ts';
 
 // signing, stage by stage
 export { canonicalHeaders, canonicalPath, canonicalQuery, canonicalRequest } from './signing/canonical.ts';
@@ -65,7 +69,6 @@ export type { CanonicalHeaders, CanonicalRequestParts, QueryParameter } from './
 export { signRequest } from './signing/sigv4-x509.ts';
 export type { SignableRequest, SigningContext } from './signing/sigv4-x509.ts';
 export { signingKey, signWithAccessKey } from './signing/sigv4.ts';
-export type { AccessKey } from './signing/sigv4.ts';
 export { authorization, credentialScope, stringToSign } from './signing/string-to-sign.ts';
 export type { AuthorizationParts, Scope } from './signing/string-to-sign.ts';
 

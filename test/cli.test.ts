@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { EXIT_STATUS } from '../src/platform/errors.ts';
 import { CLI, runCli, runProgram } from './support/cli.ts';
 import { requireTool } from './support/tools.ts';
@@ -14,7 +14,7 @@ const inPython = (program: string): ReturnType<typeof runProgram> =>
   runProgram('python3', ['-c', `import fcntl, os, subprocess, sys, time\n${program}`, process.execPath, CLI]);
 
 describe('standard output and standard error', () => {
-  test('help that was asked for is the result', async () => {
+  it('help that was asked for is the result', async () => {
     for (const args of [['--help'], ['credential-process', '-h'], ['help', 'link']]) {
       const { status, stdout, stderr } = await runCli(args);
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -22,13 +22,13 @@ describe('standard output and standard error', () => {
     }
   });
 
-  test('help that was not asked for is not', async () => {
+  it('help that was not asked for is not', async () => {
     const { status, stdout, stderr } = await runCli([]);
     expect({ status, stdout }).toEqual({ status: EXIT_STATUS.usage, stdout: '' });
     expect(stderr).toMatch(/^usage: /);
   });
 
-  test('a failure says what and why in one voice, on standard error alone', async () => {
+  it('a failure says what and why in one voice, on standard error alone', async () => {
     expect(await runCli(['credential-process', '--certificat', 'c'])).toEqual({
       status: EXIT_STATUS.usage,
       stdout: '',
@@ -36,28 +36,55 @@ describe('standard output and standard error', () => {
     });
   });
 
-  test('control characters of what is quoted do not reach the terminal', async () => {
+  it('control characters of what is quoted do not reach the terminal', async () => {
     const { stderr } = await runCli(['read-certificate-data', '--certificate', '/nonexistent/\u001b[2J\n\u009b1m']);
     expect(stderr).toContain('ERR_FILE_NOT_FOUND');
     // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
     expect(stderr.replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
   });
 
-  test('--debug shows where a failure came from', async () => {
+  it('--debug shows where a failure came from', async () => {
     const line = ['read-certificate-data', '--certificate', '/nonexistent/c.pem'];
     expect((await runCli(line)).stderr).not.toMatch(/^ +at /m);
     expect((await runCli([...line, '--debug'])).stderr).toMatch(/^cause: Error: ENOENT.*\n +at /m);
   });
 });
 
+describe('the level of what is said', () => {
+  const warned = { ROLES_ANYWHERE_REGOIN: 'x' };
+
+  it('lets warnings through, as plain text', async () => {
+    expect((await runCli(['version'], { env: warned })).stderr).toMatch(/^warning: ROLES_ANYWHERE_REGOIN is /);
+  });
+
+  it.each([
+    ['a flag', ['--log-level', 'error'], {}],
+    ['its variable', [], { ROLES_ANYWHERE_LOG_LEVEL: 'error' }],
+  ])('set to error by %s makes a run that succeeds silent', async (_what, flags, env) => {
+    const { status, stderr } = await runCli(['version', ...flags], { env: { ...warned, ...env } });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
+  it('set to error leaves a failure its words', async () => {
+    const { status, stderr } = await runCli(['sign-string', '--private-key', '/nonexistent', '--log-level=error']);
+    expect(status).toBe(EXIT_STATUS.identity);
+    expect(stderr).toContain('[ERR_FILE_NOT_FOUND]');
+  });
+
+  it.each([[['--log-level=debug']], [['--debug', '--log-level=error']]])('is debug with %j', async (flags) => {
+    const { stderr } = await runCli(['sign-string', '--private-key', '/nonexistent', ...flags]);
+    expect(stderr).toMatch(/^cause: Error: ENOENT/m);
+  });
+});
+
 describe('output that cannot be written', () => {
-  test('for a full device is an error', async () => {
+  it('for a full device is an error', async () => {
     const { status, stderr } = await shell('"$0" "$1" version >/dev/full');
     expect(status).toBe(EXIT_STATUS.internal);
     expect(stderr).toContain('ENOSPC [ERR_OUTPUT]');
   });
 
-  test.runIf(python)('for a reader that is gone is an error', async () => {
+  it.runIf(python)('for a reader that is gone is an error', async () => {
     const { status, stdout, stderr } = await inPython(`
 r, w = os.pipe()
 os.close(r)
@@ -67,11 +94,11 @@ sys.exit(subprocess.run(sys.argv[1:] + ['version'], stdout=w).returncode)
     expect(stderr).toMatch(/its reader is gone \[ERR_OUTPUT\]\n$/);
   });
 
-  test('to standard error changes no exit status', async () => {
+  it('to standard error changes no exit status', async () => {
     expect(await shell('"$0" "$1" serve 2>/dev/full')).toMatchObject({ status: EXIT_STATUS.usage, stdout: '' });
   });
 
-  test.runIf(python)('waits for a slow reader of a pipe that is full and does not block', async () => {
+  it.runIf(python)('waits for a slow reader of a pipe that is full and does not block', async () => {
     const { status, stdout } = await inPython(`
 r, w = os.pipe()
 os.set_blocking(w, False)

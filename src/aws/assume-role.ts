@@ -1,32 +1,20 @@
 /** AssumeRole: from one set of credentials to another. */
-import type { SessionCredentials } from '../credentials/credentials.ts';
-import { RolesAnywhereError } from '../platform/errors.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
 import type { QueryParameter } from '../signing/canonical.ts';
-import type { AccessKey } from '../signing/sigv4.ts';
-import { checkAssumeRole, checkChainedDuration } from './sts-input.ts';
-import type { StsConnection } from './sts-connection.ts';
+import type { Connection } from './connection.ts';
+import { checkAssumeRole, checkChainedDuration, checkMfa } from './sts-input.ts';
 import type { AssumeRoleInput } from './sts-input.ts';
-import { aboutSession, roleSessionParameters, single } from './sts-parameters.ts';
-import { vendFromSts } from './sts.ts';
-
-/** Credentials that sign; those of a role session say so by `assumedRoleArn`. */
-export interface CallerCredentials extends AccessKey {
-  readonly assumedRoleArn?: string | undefined;
-}
+import { askSts, single } from './sts.ts';
+import type { AssumedRole } from './sts.ts';
 
 /** One AssumeRole. */
-export interface AssumeRoleOptions extends AssumeRoleInput, StsConnection {
-  /** Who asks. */
-  readonly credentials: CallerCredentials;
+export interface AssumeRoleRequest extends AssumeRoleInput {
+  /** Who asks; credentials of a role session say so by their `assumedRoleArn`. */
+  readonly credentials: AwsCredentials;
+  /** The region in which STS is asked. */
+  readonly region: string;
   /** Gives the code of the MFA device `serialNumber`, once for each attempt. */
   readonly tokenCode?: (() => Promise<string>) | undefined;
-}
-
-/** A session, and what STS says about it. */
-export interface AssumedRole extends SessionCredentials {
-  readonly sourceIdentity?: string;
-  /** How much of the space for session policies and tags is used, in percent. */
-  readonly packedPolicySize?: number;
 }
 
 /**
@@ -37,40 +25,35 @@ export interface AssumedRole extends SessionCredentials {
  * @throws RolesAnywhereError of class `usage` before anything is sent; the service's refusal, an unusable answer, or
  * what kept it from answering
  */
-export async function assumeRole(options: AssumeRoleOptions): Promise<AssumedRole> {
-  const { credentials, roleArn, durationSeconds, serialNumber, tokenCode } = options;
-  checkAssumeRole(options);
-  checkChainedDuration(durationSeconds, credentials.assumedRoleArn !== undefined);
-  if ((serialNumber === undefined) !== (tokenCode === undefined))
-    throw new RolesAnywhereError('ERR_MFA_SERIAL', 'of serial number and token provider, one is missing', {
-      hint: 'give both for MFA, or neither',
-    });
-  const known = assumeRoleParameters(options, (options.now ?? Date.now)());
-  const { credentials: vended, result } = await vendFromSts(
+export async function assumeRole(request: AssumeRoleRequest, connection: Connection): Promise<AssumedRole> {
+  const { credentials, region, tokenCode } = request;
+  checkAssumeRole(request);
+  checkChainedDuration(request.durationSeconds, credentials.assumedRoleArn !== undefined);
+  checkMfa(request.serialNumber, tokenCode !== undefined);
+  const known = parametersOf(request);
+  const { session } = await askSts(
     {
       action: 'AssumeRole',
-      partition: roleArn.split(':')[1] ?? '',
-      accessKey: credentials,
+      region,
+      input: request,
       parameters: async () => (tokenCode === undefined ? known : [...known, ['TokenCode', await tokenCode()]]),
+      credentials,
       facts: {
-        roleArn,
-        policy: options.policy,
-        externalId: options.externalId !== undefined,
+        externalId: request.externalId !== undefined,
         mfa: tokenCode !== undefined,
-        tags: Object.keys(options.tags ?? {}).length > 0,
-        sourceIdentity: options.sourceIdentity !== undefined,
+        tags: Object.keys(request.tags ?? {}).length > 0,
+        sourceIdentity: request.sourceIdentity !== undefined,
       },
     },
-    options,
+    connection,
   );
-  return { ...vended, ...aboutSession(result) };
+  return session;
 }
 
 /** The names are those of the query protocol. */
-function assumeRoleParameters(input: AssumeRoleInput, now: number): QueryParameter[] {
+function parametersOf(input: AssumeRoleInput): readonly QueryParameter[] {
   const { externalId, serialNumber, sourceIdentity, tags = {}, transitiveTagKeys = [], providedContexts = [] } = input;
   return [
-    ...roleSessionParameters(input, now),
     ...single('ExternalId', externalId),
     ...single('SerialNumber', serialNumber),
     ...single('SourceIdentity', sourceIdentity),

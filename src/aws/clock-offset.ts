@@ -1,5 +1,9 @@
 /** How far this machine's clock is off, by the service's Date. Loaded at the first refusal. */
-import type { HttpRequest, HttpResponse, HttpTransport } from '../http/http.ts';
+import type { HttpResponse } from '../http/http.ts';
+import { USER_AGENT } from '../http/user-agent.ts';
+import type { Log } from '../platform/log.ts';
+import type { Connection } from './connection.ts';
+import type { ServiceClock } from './service-clock.ts';
 
 /** Differences up to this one are Date's whole seconds, the network, and clocks that nobody minds. */
 const LEAST_OFFSET_MS = 60_000;
@@ -25,29 +29,32 @@ export function serviceDate(headers: HttpResponse['headers']): number | undefine
   return Number.isNaN(date) ? undefined : date;
 }
 
-/**
- * Asks the service for its time, when there is no answer yet to take it from:
- * one small request that is not signed. Whatever is answered will do.
- *
- * @returns as {@link clockOffset}; undefined also when there is no answer
- */
-export async function measureClock(
-  transport: HttpTransport,
-  request: Pick<HttpRequest, 'url' | 'tls' | 'signal' | 'headers'>,
-  now: () => number,
-): Promise<number | undefined> {
-  try {
-    const answer = await transport({ ...request, method: 'GET', timeoutMs: 5000, maxResponseBytes: 64 * 1024 });
-    return clockOffset(answer, now());
-  } catch {
-    return undefined; // what could not be measured explains nothing
-  }
+/** Corrects a clock by what the service showed, and says so. */
+export function correctClock(clock: ServiceClock, offsetMs: number, log: Log | undefined): void {
+  clock.correct(offsetMs);
+  const direction = offsetMs > 0 ? 'behind' : 'ahead';
+  log?.warn(
+    `this machine's clock is ${span(Math.abs(offsetMs))} ${direction}, by the service's: its time is used for this run; set the clock`,
+  );
 }
 
-/** What a person is told. */
-export function offsetWarning(offsetMs: number): string {
-  const direction = offsetMs > 0 ? 'behind' : 'ahead';
-  return `this machine's clock is ${span(Math.abs(offsetMs))} ${direction}, by the service's: its time is used for this run; set the clock`;
+/**
+ * Asks the service for its time, when there is no answer yet to take it from, and corrects the connection's clock by it:
+ * one small request that is not signed. Whatever is answered will do.
+ *
+ * @returns false when the clock was right, or nobody can tell
+ */
+export async function correctByService(connection: Connection, url: URL): Promise<boolean> {
+  const { transport, tls, signal, clock, log, userAgent = USER_AGENT } = connection;
+  if (clock === undefined) return false;
+  const headers = { 'user-agent': userAgent };
+  const request = { method: 'GET', url, headers, tls, signal, timeoutMs: 5000, maxResponseBytes: 64 * 1024 } as const;
+  // What could not be measured explains nothing.
+  const answer = await transport(request).catch(() => undefined);
+  const offsetMs = answer && clockOffset(answer, clock.now());
+  if (offsetMs === undefined) return false;
+  correctClock(clock, offsetMs, log);
+  return true;
 }
 
 /** In the two largest units that matter, such as `1 day 2 hours`. */

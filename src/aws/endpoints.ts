@@ -1,7 +1,8 @@
-/** Where Roles Anywhere is to be found. */
+/** The endpoints: which URL a service is asked at. */
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { about } from './session-limits.ts';
 
-/** DNS suffixes of each partition: of its standard and FIPS hosts, and of its dual-stack ones. Source: AWS's partition data. */
+/** The DNS suffixes of each partition: of its standard and FIPS hosts, and of its dual-stack ones. Source: AWS's partition data. */
 const DNS_SUFFIX: Readonly<Record<string, readonly [string, string]>> = {
   aws: ['amazonaws.com', 'api.aws'],
   'aws-cn': ['amazonaws.com.cn', 'api.amazonwebservices.com.cn'],
@@ -13,62 +14,112 @@ const DNS_SUFFIX: Readonly<Record<string, readonly [string, string]>> = {
   'aws-iso-f': ['csp.hci.ic.gov', 'api.aws.hci.ic.gov'],
 };
 
+/** The hosts where browsers sign in, of the partitions for which AWS documents them. */
+const SIGNIN_HOST: Readonly<Record<string, string>> = {
+  aws: 'signin.aws.amazon.com',
+  'aws-cn': 'signin.amazonaws.cn',
+  'aws-us-gov': 'signin.amazonaws-us-gov.com',
+};
+
+/** A service that credentials, or what is made of them, come from. `signin` is the console's federation endpoint. */
+export type Service = 'rolesanywhere' | 'sts' | 'signin';
+
 /** Which of a region's hosts to use. */
 export interface EndpointVariant {
-  /** One whose cryptography is validated under FIPS 140; AWS runs them in the regions of the USA only. */
-  readonly useFips?: boolean;
-  /** One that is reached over IPv6 too. */
-  readonly useDualStack?: boolean;
+  /** One whose cryptography is validated under FIPS 140; AWS runs them in the regions of the USA only. Default false. */
+  readonly useFips?: boolean | undefined;
+  /** One that is reached over IPv6 too. Default false. */
+  readonly useDualStack?: boolean | undefined;
+}
+
+/** Where the services are. A URL is in place of the standard endpoint; its path stays in front of the operation's. */
+export interface Endpoints extends EndpointVariant {
+  readonly rolesanywhere?: URL | undefined;
+  readonly sts?: URL | undefined;
+  readonly signin?: URL | undefined;
+  /** Whether a URL may be plain http to another machine, where others can read what is sent. Default false. */
+  readonly allowHttp?: boolean | undefined;
 }
 
 /**
- * The standard endpoint of a region. A host exists by rule for every region
- * and variant; whether AWS runs it is another matter.
+ * The endpoint at which `service` is asked: the one that was given, or the standard one.
+ *
+ * @param partition as the second part of an ARN has it
+ * @throws RolesAnywhereError `ERR_ENDPOINT` for a URL that cannot be one, plain http to another machine and an unknown
+ * partition, `ERR_REGION` for what cannot be a region
+ */
+export function endpointOf(
+  { endpoints = {} }: { readonly endpoints?: Endpoints | undefined },
+  service: Service,
+  partition: string,
+  region: string,
+): URL {
+  const given = endpoints[service];
+  return given === undefined
+    ? standardEndpoint(service, partition, region, endpoints)
+    : parseEndpoint(given, 'the endpoint', endpoints.allowHttp);
+}
+
+/**
+ * The standard endpoint of a service in a region. A host exists by rule for every region and variant; whether AWS runs
+ * it is another matter. STS is asked at its regional endpoint, which AWS recommends over the global one. Its host differs
+ * from that of Roles Anywhere by the service's name alone, and in GovCloud, where every endpoint is of FIPS, by the lack
+ * of a word for that. Source: botocore's endpoint rules for STS. Sign-in has one host for all regions of a partition.
  *
  * @param partition as the second part of an ARN has it
  * @throws RolesAnywhereError `ERR_ENDPOINT` for an unknown partition, `ERR_REGION` for what cannot be a region
  */
-export function standardEndpoint(partition: string, region: string, variant: EndpointVariant = {}): URL {
+export function standardEndpoint(
+  service: Service,
+  partition: string,
+  region: string,
+  { useFips = false, useDualStack = false }: EndpointVariant = {},
+): URL {
+  const known: Readonly<Record<string, unknown>> = service === 'signin' ? SIGNIN_HOST : DNS_SUFFIX;
+  if (!Object.hasOwn(known, partition))
+    throw new RolesAnywhereError(
+      'ERR_ENDPOINT',
+      `the endpoint of ${service} in partition ${JSON.stringify(partition)} is not known`,
+      { hint: `give it with --${service === 'rolesanywhere' ? '' : `${service}-`}endpoint` },
+    );
+  if (service === 'signin') return new URL(`https://${SIGNIN_HOST[partition]}`);
   // The region becomes a part of the host name: nothing may slip in that ends the name.
-  if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region)) {
+  if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region))
     throw new RolesAnywhereError('ERR_REGION', `${JSON.stringify(region)} is not a region`, {
       hint: 'give one such as us-east-1 with --region',
     });
-  }
-  const suffixes = Object.hasOwn(DNS_SUFFIX, partition) ? DNS_SUFFIX[partition] : undefined;
-  if (suffixes === undefined) {
-    throw new RolesAnywhereError(
-      'ERR_ENDPOINT',
-      `the endpoint for partition ${JSON.stringify(partition)} is not known`,
-      { hint: 'give it with --endpoint' },
-    );
-  }
-  const { useFips = false, useDualStack = false } = variant;
-  return new URL(`https://rolesanywhere${useFips ? '-fips' : ''}.${region}.${suffixes[useDualStack ? 1 : 0]}`);
+  const named = useFips && !(service === 'sts' && partition === 'aws-us-gov' && !useDualStack);
+  return new URL(
+    `https://${service}${named ? '-fips' : ''}.${region}.${DNS_SUFFIX[partition]?.[useDualStack ? 1 : 0]}`,
+  );
 }
 
 /**
- * The URL of an operation below an endpoint, whose own path stays in front.
+ * Reads the URL of an endpoint.
  *
- * @throws RolesAnywhereError `ERR_ENDPOINT` when the endpoint is not http or https, or holds a
- * user name, a query or a fragment
+ * @param from what gave it, for messages: a flag, a variable, an option
+ * @param allowHttp whether plain http may go beyond this machine; undefined: no, and there is no flag to say otherwise
+ * @throws RolesAnywhereError `ERR_ENDPOINT`
  */
-export function operationUrl(endpoint: URL, path: `/${string}`): URL {
-  const { protocol, username, password, search, hash } = endpoint;
-  if (protocol !== 'https:' && protocol !== 'http:') {
-    throw new RolesAnywhereError(
-      'ERR_ENDPOINT',
-      `the endpoint's scheme is ${protocol.slice(0, -1)}, not https or http`,
-      {
-        hint: 'give --endpoint as https://HOST[:PORT][/PATH]',
-      },
+export function parseEndpoint(value: string | URL, from: string, allowHttp?: boolean): URL {
+  const text = String(value);
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const refuse = (what: string, hint = 'give https://HOST[:PORT][/PATH]'): RolesAnywhereError =>
+    new RolesAnywhereError('ERR_ENDPOINT', `${from} ${what}`, about(from, hint));
+  if (url === undefined || !/^https?:$/.test(url.protocol)) throw refuse('is not an http or https URL');
+  if (`${url.username}${url.password}${url.search}${url.hash}` !== '')
+    throw refuse('holds a user name, a query or a fragment');
+  // URL writes every form of an IPv4 address as four decimal numbers.
+  if (url.protocol === 'http:' && allowHttp !== true && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname))
+    throw refuse(
+      `is plain http to ${url.hostname}`,
+      `use https: credentials would cross the network in the clear (${allowHttp === undefined ? 'http is for this machine alone' : '--allow-http takes that risk'})`,
     );
-  }
-  if (username !== '' || password !== '' || search !== '' || hash !== '') {
-    throw new RolesAnywhereError('ERR_ENDPOINT', 'the endpoint holds a user name, a query or a fragment', {
-      hint: 'give --endpoint as https://HOST[:PORT][/PATH]',
-    });
-  }
+  return url;
+}
+
+/** The URL of an operation below an endpoint, whose own path stays in front. */
+export function operationUrl(endpoint: URL, path: `/${string}`): URL {
   const url = new URL(endpoint);
   url.pathname = endpoint.pathname.replace(/\/+$/, '') + path;
   return url;

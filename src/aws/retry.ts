@@ -5,23 +5,23 @@ import type { ErrorCode } from '../platform/errors.ts';
 /** How often and how long to try. */
 export interface RetrySettings {
   /** The first try included. Default 3. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** For each attempt, in milliseconds. Default 15 000, or its share of `timeoutMs` when that is more. */
-  attemptTimeoutMs?: number;
+  attemptTimeoutMs?: number | undefined;
   /** For all attempts and the waits between them, in milliseconds. Default 60 000. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
 }
 
 /** What time and chance are; each has a real default. */
 export interface RetryEnvironment {
   /** Milliseconds on a clock that is never set. Default: the process's age. */
-  monotonic?: () => number;
+  monotonic?: (() => number) | undefined;
   /** At least 0 and below 1. Default `Math.random`. */
-  random?: () => number;
+  random?: (() => number) | undefined;
   /** Waits; rejects when the signal fires. Default: a timer. */
-  sleep?: (ms: number, signal?: AbortSignal) => Promise<unknown>;
+  sleep?: ((ms: number, signal?: AbortSignal) => Promise<unknown>) | undefined;
   /** Told before each wait. */
-  onRetry?: (failure: RolesAnywhereError, delayMs: number) => void;
+  onRetry?: ((failure: RolesAnywhereError, delayMs: number) => void) | undefined;
 }
 
 const FIRST_DELAY_MS = 500;
@@ -60,11 +60,14 @@ function mayPass({ code, status }: RolesAnywhereError): boolean {
  */
 export async function withRetries<T>(
   attempt: (timeoutMs: number) => Promise<T>,
-  settings: RetrySettings & RetryEnvironment & { signal?: AbortSignal } = {},
+  connection: RetryEnvironment & {
+    readonly retry?: RetrySettings | undefined;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<T> {
-  const { attempts = 3, timeoutMs = 60_000, signal } = settings;
-  const { attemptTimeoutMs = Math.max(15_000, timeoutMs / attempts) } = settings;
-  const { monotonic = processAge, random = Math.random, sleep = sleepUntil } = settings;
+  const { retry = {}, signal, monotonic = processAge, random = Math.random, sleep = sleepUntil } = connection;
+  const { attempts = 3, timeoutMs = 60_000 } = retry;
+  const { attemptTimeoutMs = Math.max(15_000, timeoutMs / attempts) } = retry;
   const end = monotonic() + timeoutMs;
   for (let made = 1; ; made++) {
     try {
@@ -74,7 +77,7 @@ export async function withRetries<T>(
       const jitter = random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (made - 1));
       const delay = Math.max(jitter, error.retryAfterMs ?? 0);
       if (monotonic() + delay >= end) throw error;
-      settings.onRetry?.(error, delay);
+      connection.onRetry?.(error, delay);
       await sleep(delay, signal).catch((cause: unknown) => {
         throw new RolesAnywhereError('ERR_INTERRUPTED', 'interrupted while waiting to try again', { cause });
       });
@@ -84,5 +87,5 @@ export async function withRetries<T>(
 
 function sleepUntil(ms: number, signal?: AbortSignal): Promise<unknown> {
   const { setTimeout: sleepFor } = process.getBuiltinModule('node:timers/promises');
-  return sleepFor(ms, undefined, signal === undefined ? {} : { signal });
+  return sleepFor(ms, undefined, { signal });
 }

@@ -5,8 +5,8 @@ import type { HttpResponse } from '../http/http.ts';
 import { serviceDate } from './clock-offset.ts';
 import { member, parseJson } from './json.ts';
 
-const MAX_MESSAGE = 1000;
-const MAX_NAME = 128;
+export const MAX_MESSAGE = 1000;
+export const MAX_NAME = 128;
 
 /** Spellings of "too many requests" that AWS's services use; Roles Anywhere's own is not documented. */
 const THROTTLING: ReadonlySet<string> = new Set([
@@ -21,10 +21,13 @@ const THROTTLING: ReadonlySet<string> = new Set([
   'TooManyRequestsException',
 ]);
 
-const BY_SERVICE_CODE: Readonly<Record<string, ErrorCode>> = {
+/** By the service's code, or by the status where that says nothing. */
+const CODES: Readonly<Record<string, ErrorCode>> = {
   AccessDeniedException: 'ERR_ACCESS_DENIED',
   ValidationException: 'ERR_VALIDATION',
   ResourceNotFoundException: 'ERR_NOT_FOUND',
+  403: 'ERR_ACCESS_DENIED',
+  404: 'ERR_NOT_FOUND',
 };
 
 /** Messages that users have met, most telling first, and what to do about each. */
@@ -80,19 +83,13 @@ export function serviceError(operation: string, response: HttpResponse, now = Da
   const serviceCode = errorName(headers['x-amzn-errortype'] ?? member(json, 'code') ?? member(json, '__type'));
   const words = plain(member(json, 'message') ?? member(json, 'Message'), MAX_MESSAGE);
   const requestId = plain(headers['x-amzn-requestid'], MAX_NAME);
-  const code = classify(status, serviceCode);
+  const code = classify(status, serviceCode, CODES);
 
   const advice = MESSAGE_HINTS.find(([pattern]) => pattern.test(words))?.[1] ?? CODE_HINTS[code];
   const mayBeClock = code === 'ERR_ACCESS_DENIED' && (advice === CODE_HINTS[code] || /signature/i.test(words));
   const hint = mayBeClock ? withClock(advice, response, now) : advice;
-  const retryAfterMs = retryAfter(response, now);
-  return new RolesAnywhereError(code, describe(operation, status, serviceCode, words, requestId), {
-    status,
-    ...(hint === undefined ? {} : { hint }),
-    ...(serviceCode === '' ? {} : { serviceCode }),
-    ...(requestId === '' ? {} : { requestId }),
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  const refusal = { operation, service: 'the service', code, status, serviceCode, words, requestId };
+  return refusalError(refusal, hint, retryAfter(response, now));
 }
 
 /** A clock that is off makes signatures invalid, and without the service's Date nobody can tell. */
@@ -111,25 +108,52 @@ export function retryAfter({ headers }: HttpResponse, now: number): number | und
   return date === undefined ? undefined : Math.max(0, date - (serviceDate(headers) ?? now));
 }
 
-function classify(status: number, serviceCode: string): ErrorCode {
+/**
+ * Our code for an answer outside 2xx.
+ *
+ * @param codes by the service's code, and by the status
+ */
+export function classify(status: number, serviceCode: string, codes: Readonly<Record<string, ErrorCode>>): ErrorCode {
   if (status < 400) return 'ERR_RESPONSE_INVALID';
   if (status === 429 || THROTTLING.has(serviceCode)) return 'ERR_THROTTLED';
-  if (status >= 500) return 'ERR_SERVICE_FAILED';
-  if (Object.hasOwn(BY_SERVICE_CODE, serviceCode)) return BY_SERVICE_CODE[serviceCode] ?? 'ERR_SERVICE_REFUSED';
-  if (status === 403) return 'ERR_ACCESS_DENIED';
-  if (status === 404) return 'ERR_NOT_FOUND';
-  return 'ERR_SERVICE_REFUSED';
+  const known = Object.hasOwn(codes, serviceCode) ? codes[serviceCode] : undefined;
+  return known ?? (status >= 500 ? 'ERR_SERVICE_FAILED' : (codes[status] ?? 'ERR_SERVICE_REFUSED'));
 }
 
-function describe(operation: string, status: number, serviceCode: string, words: string, requestId: string): string {
-  if (status < 400) return `${operation} was answered with status ${status}, which it never is by the service`;
+/** A refusal, its parts safe to show; empty is what the service did not say. */
+export interface Refusal {
+  readonly operation: string;
+  readonly service: string;
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly serviceCode: string;
+  readonly words: string;
+  readonly requestId: string;
+}
+
+/** The error for a refusal. */
+export function refusalError(
+  { operation, service, code, status, serviceCode, words, requestId }: Refusal,
+  hint: string | undefined,
+  retryAfterMs?: number,
+): RolesAnywhereError {
   const said = [serviceCode, words].filter((part) => part !== '').join(': ');
   const facts = `status ${status}${requestId === '' ? '' : `, request id ${requestId}`}`;
-  return `${operation} ${status >= 500 ? 'failed' : 'was refused'}: ${said === '' ? 'no reason given' : said} (${facts})`;
+  const message =
+    status < 400
+      ? `${operation} was answered with status ${status}, which it never is by ${service}`
+      : `${operation} ${status >= 500 ? 'failed' : 'was refused'}: ${said === '' ? 'no reason given' : said} (${facts})`;
+  return new RolesAnywhereError(code, message, {
+    hint,
+    status,
+    serviceCode: serviceCode || undefined,
+    requestId: requestId || undefined,
+    retryAfterMs,
+  });
 }
 
-/** Cut at the first colon, then what follows the last number sign. */
-function errorName(value: unknown): string {
+/** The name of an error: cut at the first colon, then what follows the last number sign. */
+export function errorName(value: unknown): string {
   if (typeof value !== 'string') return '';
   const name = value.split(':', 1)[0]?.split('#').pop()?.trim() ?? '';
   return /^[\w.-]+$/.test(name) && name.length <= MAX_NAME ? name : '';

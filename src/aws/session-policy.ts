@@ -1,6 +1,6 @@
 /** Session policies: what can be known about one before STS reads it. */
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { NameOf } from './sts-input.ts';
+import type { NameOf } from './session-limits.ts';
 
 /** Policy and ARNs together; the packed size, which is what counts in the end, STS alone knows. */
 const MAX_LENGTH = 2048;

@@ -3,24 +3,26 @@
  *
  * Source: IAM User Guide, "Enable custom identity broker access to the AWS console".
  */
+import type { AwsCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { HttpTransport, TlsSettings } from '../http/http.ts';
-import { USER_AGENT } from '../http/user-agent.ts';
 import { canonicalQuery } from '../signing/canonical.ts';
-import type { AccessKey } from '../signing/sigv4.ts';
-import { operationUrl } from './endpoints.ts';
+import { post } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { isCredentialText } from './credential-answer.ts';
+import { endpointOf, operationUrl } from './endpoints.ts';
 import { member, parseJson } from './json.ts';
 import { withRetries } from './retry.ts';
-import type { RetryEnvironment, RetrySettings } from './retry.ts';
+import { checkDuration } from './session-limits.ts';
 
-export interface SigninUrlOptions extends RetryEnvironment {
+/** One sign-in. */
+export interface SigninUrlRequest {
   /** Temporary ones. */
-  readonly credentials: AccessKey;
-  /** Default `aws`. Where the hosts are not known, `endpoint` and `destination` must be given. */
+  readonly credentials: AwsCredentials;
+  /** Default `aws`. Where the hosts are not known, the connection's endpoint and `destination` must be given. */
   readonly partition?: string | undefined;
   /** Where the browser goes: a URL, or the console's path of a service, such as `s3`. Default: the console's home. */
   readonly destination?: string | undefined;
-  /** Of the console's page. Default: the one that the console chooses. */
+  /** The region of the console's page. Default: the one that the console chooses. */
   readonly region?: string | undefined;
   /**
    * 900 to 43200 seconds. Not for credentials that were obtained with those of another role: AWS refuses it, and their
@@ -29,22 +31,14 @@ export interface SigninUrlOptions extends RetryEnvironment {
   readonly sessionDuration?: number | undefined;
   /** Where the console sends people when the session is over. Default: nowhere. */
   readonly issuer?: string | undefined;
-  /** Federation endpoint without its path. Default: the partition's. */
-  readonly endpoint?: URL | undefined;
-  readonly transport: HttpTransport;
-  readonly tls?: TlsSettings | undefined;
-  readonly retry?: RetrySettings | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
-/** Hosts of the partitions that AWS documents; those of others are not public. */
-const HOSTS: Readonly<Record<string, { readonly signin: string; readonly console: string }>> = {
-  aws: { signin: 'signin.aws.amazon.com', console: 'console.aws.amazon.com' },
-  'aws-cn': { signin: 'signin.amazonaws.cn', console: 'console.amazonaws.cn' },
-  'aws-us-gov': { signin: 'signin.amazonaws-us-gov.com', console: 'console.amazonaws-us-gov.com' },
+/** The console's hosts in the partitions that AWS documents; those of others are not public. */
+const CONSOLE_HOST: Readonly<Record<string, string>> = {
+  aws: 'console.aws.amazon.com',
+  'aws-cn': 'console.amazonaws.cn',
+  'aws-us-gov': 'console.amazonaws-us-gov.com',
 };
-
-const MAX_RESPONSE_BYTES = 64 * 1024;
 
 /**
  * Makes a sign-in URL. Whoever has it is signed in: it is as secret as the
@@ -52,11 +46,12 @@ const MAX_RESPONSE_BYTES = 64 * 1024;
  *
  * @throws RolesAnywhereError `ERR_ENDPOINT`, `ERR_DURATION`, the service's refusal, or what kept it from answering
  */
-export async function signinUrl(options: SigninUrlOptions): Promise<string> {
-  const { transport, tls, signal, retry, issuer, sessionDuration } = options;
-  checkDuration(sessionDuration);
-  const { federation, destination } = placesOf(options);
-  const { accessKeyId, secretAccessKey, sessionToken } = options.credentials;
+export async function signinUrl(request: SigninUrlRequest, connection: Connection): Promise<string> {
+  const { issuer, sessionDuration, partition = 'aws' } = request;
+  checkDuration(sessionDuration, 'the session duration');
+  const federation = operationUrl(endpointOf(connection, 'signin', partition, ''), '/federation');
+  const destination = destinationOf(request);
+  const { accessKeyId, secretAccessKey, sessionToken } = request.credentials;
   if (sessionToken === undefined)
     throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', 'a sign-in URL needs temporary credentials', {
       hint: 'assume a role first',
@@ -67,30 +62,17 @@ export async function signinUrl(options: SigninUrlOptions): Promise<string> {
     ...(sessionDuration === undefined ? [] : [['SessionDuration', String(sessionDuration)] as const]),
     ['Session', JSON.stringify({ sessionId: accessKeyId, sessionKey: secretAccessKey, sessionToken })],
   ]);
-  const attempt = async (timeoutMs: number): Promise<string> => {
-    const { status, body: answer } = await transport({
-      method: 'POST',
-      url: federation,
-      headers: { 'content-type': 'application/x-www-form-urlencoded', 'user-agent': USER_AGENT },
-      body,
-      timeoutMs,
-      maxResponseBytes: MAX_RESPONSE_BYTES,
-      ...(tls === undefined ? {} : { tls }),
-      ...(signal === undefined ? {} : { signal }),
-    });
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+  const token = await withRetries(async (timeoutMs) => {
+    const { status, body: answer } = await post(connection, { url: federation, headers, body }, timeoutMs);
     if (status !== 200) throw refused(status, sessionDuration !== undefined);
-    const token = member(parseJson(answer), 'SigninToken');
-    if (typeof token === 'string' && /^[\x21-\x7e]+$/.test(token)) return token;
+    const given = member(parseJson(answer), 'SigninToken');
+    if (isCredentialText(given)) return given;
     throw new RolesAnywhereError('ERR_RESPONSE_INVALID', 'the federation endpoint gave no sign-in token', {
       status,
       hint: 'check the endpoint, and that nothing on the way answers in its place',
     });
-  };
-  const token = await withRetries(attempt, {
-    ...retry,
-    ...timing(options),
-    ...(signal === undefined ? {} : { signal }),
-  });
+  }, connection);
   const login = new URL(federation);
   login.search = canonicalQuery([
     ['Action', 'login'],
@@ -101,46 +83,26 @@ export async function signinUrl(options: SigninUrlOptions): Promise<string> {
   return login.href;
 }
 
-function placesOf({ partition = 'aws', endpoint, destination, region }: SigninUrlOptions): {
-  federation: URL;
-  destination: string;
-} {
-  const hosts = Object.hasOwn(HOSTS, partition) ? HOSTS[partition] : undefined;
-  const unknown = (what: string): RolesAnywhereError =>
-    new RolesAnywhereError('ERR_ENDPOINT', `the ${what} of partition ${JSON.stringify(partition)} is not known`, {
-      hint: 'give the federation endpoint and a whole URL as destination',
-    });
-  if (endpoint === undefined && hosts === undefined) throw unknown('federation endpoint');
-  const federation = operationUrl(endpoint ?? new URL(`https://${hosts?.signin ?? ''}`), '/federation');
+/** The page where the browser goes. */
+function destinationOf({ partition = 'aws', destination, region }: SigninUrlRequest): string {
   if (destination !== undefined && /^https:\/\//i.test(destination)) {
-    if (URL.canParse(destination)) return { federation, destination };
+    if (URL.canParse(destination)) return destination;
     throw new RolesAnywhereError('ERR_ENDPOINT', 'the destination is not a URL', { hint: 'give https://HOST/PATH' });
   }
-  if (hosts === undefined) throw unknown('console');
+  const host = Object.hasOwn(CONSOLE_HOST, partition) ? CONSOLE_HOST[partition] : undefined;
+  if (host === undefined)
+    throw new RolesAnywhereError('ERR_ENDPOINT', `the console of partition ${JSON.stringify(partition)} is not known`, {
+      hint: 'give the federation endpoint and a whole URL as destination',
+    });
   const path = destination ?? 'home';
   if (!/^[\w.-]+(?:\/[\w./:?&=#%+~-]*)?$/.test(path))
     throw new RolesAnywhereError('ERR_ENDPOINT', `not a destination: ${JSON.stringify(path.slice(0, 200))}`, {
       hint: 'give a URL that begins with https://, or the short name of a service, such as s3',
     });
-  const page = new URL(`https://${hosts.console}/${path.includes('/') ? path : `${path}/home`}`);
+  const page = new URL(`https://${host}/${path.includes('/') ? path : `${path}/home`}`);
   if (path === 'home') page.pathname = '/console/home';
   if (region !== undefined) page.searchParams.set('region', region);
-  return { federation, destination: page.href };
-}
-
-function timing({ monotonic, random, sleep }: RetryEnvironment): RetryEnvironment {
-  return {
-    ...(monotonic === undefined ? {} : { monotonic }),
-    ...(random === undefined ? {} : { random }),
-    ...(sleep === undefined ? {} : { sleep }),
-  };
-}
-
-function checkDuration(seconds: number | undefined): void {
-  if (seconds === undefined || (Number.isInteger(seconds) && seconds >= 900 && seconds <= 43_200)) return;
-  throw new RolesAnywhereError('ERR_DURATION', `the session duration is out of range: ${seconds}`, {
-    hint: 'give 900 to 43200 seconds',
-  });
+  return page.href;
 }
 
 /** Its words are a page for people, which says no more than the status. */

@@ -1,73 +1,46 @@
 /** What STS says when it says no, and what to do about it. Loaded at the first refusal. */
-import { RolesAnywhereError } from '../platform/errors.ts';
-import type { ErrorCode } from '../platform/errors.ts';
+import type { ErrorCode, RolesAnywhereError } from '../platform/errors.ts';
 import type { HttpResponse } from '../http/http.ts';
-import { plain } from './service-error.ts';
+import { MAX_MESSAGE, MAX_NAME, classify, errorName, plain, refusalError } from './service-error.ts';
 import { readXml, textAt } from './xml.ts';
 
 /** What of a request a refusal may have to do with. Holds no secret. */
 export interface StsRequestFacts {
   readonly roleArn: string;
-  readonly externalId?: boolean;
-  readonly mfa?: boolean;
-  readonly tags?: boolean;
-  readonly sourceIdentity?: boolean;
+  readonly externalId?: boolean | undefined;
+  readonly mfa?: boolean | undefined;
+  readonly tags?: boolean | undefined;
+  readonly sourceIdentity?: boolean | undefined;
   /** The session policy that was sent. */
   readonly policy?: string | undefined;
-  readonly region?: string;
+  readonly region?: string | undefined;
 }
 
-const MAX_MESSAGE = 1000;
-const MAX_NAME = 128;
-
 /** STS API Reference, "Common Errors" and those of the operations, and the codes that users have met. */
-const BY_SERVICE_CODE: Readonly<Record<string, ErrorCode>> = {
+const CODES: Readonly<Record<string, ErrorCode>> = {
   AccessDenied: 'ERR_ACCESS_DENIED',
   AccessDeniedException: 'ERR_ACCESS_DENIED',
   ValidationError: 'ERR_VALIDATION',
   MalformedPolicyDocument: 'ERR_VALIDATION',
   PackedPolicyTooLarge: 'ERR_VALIDATION',
   IDPCommunicationError: 'ERR_SERVICE_FAILED', // to be tried again, says its documentation
-  Throttling: 'ERR_THROTTLED',
-  ThrottlingException: 'ERR_THROTTLED',
-  RequestLimitExceeded: 'ERR_THROTTLED',
-  TooManyRequestsException: 'ERR_THROTTLED',
+  403: 'ERR_ACCESS_DENIED',
 };
 
 /** The error for an answer outside 2xx; the body may be anything. */
 export function stsError(
-  action: string,
+  operation: string,
   { status, headers, body }: HttpResponse,
   facts: StsRequestFacts,
 ): RolesAnywhereError {
   const root = readXml(body);
   const error = root?.name === 'ErrorResponse' ? root : undefined;
-  const serviceCode = name(textAt(error, 'Error', 'Code'));
+  const serviceCode = errorName(textAt(error, 'Error', 'Code'));
   const words = plain(textAt(error, 'Error', 'Message'), MAX_MESSAGE);
   const requestId = plain(textAt(error, 'RequestId') ?? headers['x-amzn-requestid'], MAX_NAME);
-  const code = classify(status, serviceCode);
+  const code = classify(status, serviceCode, CODES);
   const hint = explain(code, serviceCode, words, facts);
-  return new RolesAnywhereError(code, describe(action, status, serviceCode, words, requestId), {
-    status,
-    ...(hint === undefined ? {} : { hint }),
-    ...(serviceCode === '' ? {} : { serviceCode }),
-    ...(requestId === '' ? {} : { requestId }),
-  });
-}
-
-function classify(status: number, serviceCode: string): ErrorCode {
-  if (status < 400) return 'ERR_RESPONSE_INVALID';
-  if (Object.hasOwn(BY_SERVICE_CODE, serviceCode)) return BY_SERVICE_CODE[serviceCode] ?? 'ERR_SERVICE_REFUSED';
-  if (status === 429) return 'ERR_THROTTLED';
-  if (status >= 500) return 'ERR_SERVICE_FAILED';
-  return status === 403 ? 'ERR_ACCESS_DENIED' : 'ERR_SERVICE_REFUSED';
-}
-
-function describe(action: string, status: number, serviceCode: string, words: string, requestId: string): string {
-  if (status < 400) return `${action} was answered with status ${status}, which it never is by STS`;
-  const said = [serviceCode, words].filter((part) => part !== '').join(': ');
-  const about = `status ${status}${requestId === '' ? '' : `, request id ${requestId}`}`;
-  return `${action} ${status >= 500 ? 'failed' : 'was refused'}: ${said === '' ? 'no reason given' : said} (${about})`;
+  return refusalError({ operation, service: 'STS', code, status, serviceCode, words, requestId }, hint);
 }
 
 type Explain = (words: string, facts: StsRequestFacts) => string;
@@ -150,8 +123,4 @@ function pointInto(policy: string | undefined, words: string): string | undefine
   const from = Math.max(0, Number(column) - 1);
   const found = text.slice(from, from + 40).trim();
   return found === '' ? undefined : JSON.stringify(found);
-}
-
-function name(text: string | undefined): string {
-  return text !== undefined && text.length <= MAX_NAME && /^[\w.-]+$/.test(text) ? text : '';
 }

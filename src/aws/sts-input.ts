@@ -6,6 +6,9 @@
  */
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { ErrorCode } from '../platform/errors.ts';
+import { parseArn } from './arn.ts';
+import { about, checkDuration, checkSessionName, shown } from './session-limits.ts';
+import type { NameOf } from './session-limits.ts';
 import { checkPolicy } from './session-policy.ts';
 
 /** What an identity provider or a service asserts about the session (ProvidedContexts). */
@@ -52,21 +55,16 @@ export interface WebIdentityInput extends RoleSessionInput {
   readonly providerId?: string | undefined;
 }
 
-/** How a message names a parameter: as the library does, or by its flag. */
-export type NameOf = (parameter: string) => string;
 const BARE_NAME: NameOf = (parameter) => parameter;
 
 /** A session that starts from a role session ends after an hour (IAM User Guide, "Role chaining"). */
 const MAX_CHAINED_SECONDS = 3600;
-const MIN_SECONDS = 900;
-const MAX_SECONDS = 43_200;
 const MAX_POLICY_ARNS = 10;
 const MAX_TAGS = 50;
 const MAX_CONTEXTS = 5;
 
 const WORD = /^[\w+=,.@-]*$/;
 const TAG_TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
-const ROLE_ARN = /^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/[\x21-\x7e]+$/;
 const POLICY_ARN = /^arn:aws(?:-[a-z]+)*:iam::(?:aws|\d{12}):policy\/[\x21-\x7e]+$/;
 
 /**
@@ -137,27 +135,9 @@ export function checkWebIdentity(input: WebIdentityInput, nameOf: NameOf = BARE_
  */
 export function checkRoleSession(input: RoleSessionInput, nameOf: NameOf = BARE_NAME): void {
   const { roleArn, roleSessionName, durationSeconds, policyArns = [] } = input;
-  if (!fits(roleArn, 20, 2048, ROLE_ARN))
-    throw bad(
-      'ERR_ARN',
-      `${nameOf('roleArn')} is not the ARN of a role: ${shown(roleArn)}`,
-      'it looks like arn:aws:iam::ACCOUNT:role/NAME',
-    );
-  if (roleSessionName !== undefined && !fits(roleSessionName, 2, 64, WORD))
-    throw bad(
-      'ERR_SESSION_NAME',
-      `${nameOf('roleSessionName')} is not a session name: ${shown(roleSessionName)}`,
-      '2 to 64 letters, digits and characters of _+=,.@-',
-    );
-  if (
-    durationSeconds !== undefined &&
-    !(Number.isInteger(durationSeconds) && durationSeconds >= MIN_SECONDS && durationSeconds <= MAX_SECONDS)
-  )
-    throw bad(
-      'ERR_DURATION',
-      `${nameOf('durationSeconds')} is out of range: ${durationSeconds}`,
-      `give ${MIN_SECONDS} to ${MAX_SECONDS} seconds`,
-    );
+  parseArn('role', roleArn, nameOf('roleArn'));
+  checkSessionName(roleSessionName, nameOf('roleSessionName'));
+  checkDuration(durationSeconds, nameOf('durationSeconds'));
   if (policyArns.length > MAX_POLICY_ARNS)
     throw bad(
       'ERR_POLICY',
@@ -175,6 +155,22 @@ export function checkRoleSession(input: RoleSessionInput, nameOf: NameOf = BARE_
 }
 
 /**
+ * Checks that the serial number of an MFA device and what gives its codes come together.
+ *
+ * @param code whether something gives codes
+ * @throws RolesAnywhereError `ERR_MFA_SERIAL`
+ */
+export function checkMfa(serialNumber: string | undefined, code: boolean, nameOf: NameOf = BARE_NAME): void {
+  if ((serialNumber !== undefined) === code) return;
+  const name = nameOf('serialNumber');
+  throw new RolesAnywhereError(
+    'ERR_MFA_SERIAL',
+    code ? `an MFA code is given, and no ${name}` : `${name} is given, and nothing that gives its codes`,
+    about(name, code ? `name the device with ${name}` : 'give both for MFA, or neither'),
+  );
+}
+
+/**
  * Says before the call what STS would say after it.
  *
  * @param fromRole whether a role session asks
@@ -189,9 +185,7 @@ export function checkChainedDuration(
   throw new RolesAnywhereError(
     'ERR_DURATION',
     `${name} is ${durationSeconds}, and a chained session ends after an hour`,
-    {
-      hint: `give ${MAX_CHAINED_SECONDS} at most: AWS limits sessions that start from a role session`,
-    },
+    about(name, `give ${MAX_CHAINED_SECONDS} at most: AWS limits sessions that start from a role session`),
   );
 }
 
@@ -240,10 +234,10 @@ function fits(text: unknown, least: number, most: number, form?: RegExp): boolea
 }
 
 function bad(code: ErrorCode, message: string, hint: string): RolesAnywhereError {
-  return new RolesAnywhereError(code, message, { hint: /^(?:give|it |an |the )/.test(hint) ? hint : `give ${hint}` });
-}
-
-/** A user's text in a message: on one line and of bearable length. */
-function shown(text: unknown): string {
-  return JSON.stringify(typeof text === 'string' && text.length > 200 ? `${text.slice(0, 200)}...` : String(text));
+  const [name = ''] = message.split(/[ :]/, 1);
+  return new RolesAnywhereError(
+    code,
+    message,
+    about(name, /^(?:give|it |an |the )/.test(hint) ? hint : `give ${hint}`),
+  );
 }

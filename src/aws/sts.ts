@@ -1,129 +1,126 @@
 /** AWS Security Token Service: one request of its query protocol, signed or not, with retries. */
-import type { SessionCredentials } from '../credentials/credentials.ts';
-import { formatExpiration, parseExpiration } from '../credentials/expiration.ts';
-import { RolesAnywhereError } from '../platform/errors.ts';
-import type { HttpRequest, HttpResponse } from '../http/http.ts';
-import { USER_AGENT } from '../http/user-agent.ts';
+import type { AwsCredentials, SessionCredentials } from '../credentials/credentials.ts';
+import type { HttpResponse } from '../http/http.ts';
 import { canonicalQuery } from '../signing/canonical.ts';
 import type { QueryParameter } from '../signing/canonical.ts';
 import { signWithAccessKey } from '../signing/sigv4.ts';
-import type { AccessKey } from '../signing/sigv4.ts';
-import { operationUrl } from './endpoints.ts';
+import { post } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { invalidAnswer, readCredentials } from './credential-answer.ts';
+import { endpointOf, operationUrl } from './endpoints.ts';
 import { withRetries } from './retry.ts';
-import type { StsConnection } from './sts-connection.ts';
-import { stsEndpoint } from './sts-endpoint.ts';
 import type { StsRequestFacts } from './sts-error.ts';
+import type { RoleSessionInput } from './sts-input.ts';
 import { childAt, readXml, textAt } from './xml.ts';
 import type { XmlElement } from './xml.ts';
 
 const VERSION = '2011-06-15';
-const MAX_RESPONSE_BYTES = 64 * 1024;
 
 /** One operation. */
 export interface StsOperation {
   readonly action: 'AssumeRole' | 'AssumeRoleWithWebIdentity';
-  readonly partition: string;
-  /** Called for each attempt: a code or a token may be good for one only. */
+  readonly region: string;
+  readonly input: RoleSessionInput;
+  /** The parameters besides those of {@link RoleSessionInput}. Called for each attempt: a code or a token may be good for one only. */
   readonly parameters: () => Promise<readonly QueryParameter[]>;
-  /** Left out: the request is not signed. */
-  readonly accessKey?: AccessKey;
-  /** What its error may have to do with. */
-  readonly facts: StsRequestFacts;
+  /** Who asks. Left out: the request is not signed. */
+  readonly credentials?: AwsCredentials | undefined;
+  /** What its error may have to do with, besides role, policy and region. */
+  readonly facts?: Omit<StsRequestFacts, 'roleArn' | 'policy' | 'region'> | undefined;
 }
 
-/** The result of an operation that gives credentials. */
-export interface StsCredentials {
-  readonly credentials: SessionCredentials;
-  /** The `...Result` element. */
-  readonly result: XmlElement;
+/** A session, and what STS says about it. */
+export interface AssumedRole extends SessionCredentials {
+  readonly sourceIdentity?: string | undefined;
+  /** How much of the space for session policies and tags is used, in percent. */
+  readonly packedPolicySize?: number | undefined;
 }
 
 /**
- * Makes a request that vends credentials.
+ * Makes a request that gives the credentials of a role.
  *
+ * @returns the session, and the `...Result` element that it was in
  * @throws RolesAnywhereError the service's refusal, an unusable answer, or what kept it from answering
  */
-export async function vendFromSts(operation: StsOperation, connection: StsConnection): Promise<StsCredentials> {
-  const { action, partition, accessKey } = operation;
-  const { region, transport, tls, signal, retry, now = Date.now, userAgent = USER_AGENT } = connection;
-  const url = operationUrl(connection.endpoint ?? stsEndpoint(partition, region), '/');
-
-  const attempt = async (timeoutMs: number): Promise<StsCredentials> => {
-    const parameters = await operation.parameters();
+export async function askSts(
+  { action, region, input, parameters, credentials, facts }: StsOperation,
+  connection: Connection,
+): Promise<{ readonly session: AssumedRole; readonly result: XmlElement }> {
+  const { roleArn, policy } = input;
+  const now = connection.clock?.now ?? Date.now;
+  const url = operationUrl(endpointOf(connection, 'sts', roleArn.split(':')[1] ?? '', region), '/');
+  const known: readonly QueryParameter[] = [
+    ['Action', action],
+    ['Version', VERSION],
+    ...roleSessionParameters(input, now()),
+  ];
+  return await withRetries(async (timeoutMs) => {
     // Encoded as a form wants it too: everything but the unreserved characters, a space as %20.
-    const body = canonicalQuery([['Action', action], ['Version', VERSION], ...parameters]);
+    const body = canonicalQuery([...known, ...(await parameters())]);
     const plain = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' };
-    const signable = { method: 'POST', url, headers: plain, body };
     const headers =
-      accessKey === undefined
+      credentials === undefined
         ? plain
-        : signWithAccessKey(signable, accessKey, { region, service: 'sts', date: new Date(now()) });
-    const request: HttpRequest = {
-      method: 'POST',
-      url,
-      headers: { ...headers, 'user-agent': userAgent },
-      body,
-      timeoutMs,
-      maxResponseBytes: MAX_RESPONSE_BYTES,
-      ...(tls === undefined ? {} : { tls }),
-      ...(signal === undefined ? {} : { signal }),
-    };
-    const response = await transport(request);
-    if (response.status >= 200 && response.status <= 299) return readVended(action, response, now());
+        : signWithAccessKey({ method: 'POST', url, headers: plain, body }, credentials, {
+            region,
+            service: 'sts',
+            date: new Date(now()),
+          });
+    const response = await post(connection, { url, headers, body }, timeoutMs);
+    if (response.status >= 200 && response.status <= 299) return readSession(action, response, now());
     const { stsError } = await import('./sts-error.ts');
-    throw stsError(action, response, { ...operation.facts, region });
-  };
-  const { monotonic, random, sleep } = connection;
-  return withRetries(attempt, {
-    ...retry,
-    ...(signal === undefined ? {} : { signal }),
-    ...(monotonic === undefined ? {} : { monotonic }),
-    ...(random === undefined ? {} : { random }),
-    ...(sleep === undefined ? {} : { sleep }),
-  });
+    throw stsError(action, response, { ...facts, roleArn, policy, region });
+  }, connection);
 }
 
-/** Nothing of the answer gets into an error: it may hold a secret. */
-function readVended(action: string, response: HttpResponse, now: number): StsCredentials {
-  const root = readXml(response.body);
-  const requestId = textAt(root, 'ResponseMetadata', 'RequestId');
+/** A parameter, or none. */
+export function single(name: string, value: string | undefined): QueryParameter[] {
+  return value === undefined ? [] : [[name, value]];
+}
+
+/** What both operations send. A session without a name gets one that says where it came from, and when. */
+function roleSessionParameters(input: RoleSessionInput, now: number): QueryParameter[] {
+  const { roleArn, roleSessionName = `roles-anywhere-${now}`, durationSeconds, policy, policyArns = [] } = input;
+  return [
+    ['RoleArn', roleArn],
+    ['RoleSessionName', roleSessionName],
+    ...single('DurationSeconds', durationSeconds?.toString()),
+    ...single('Policy', policy),
+    ...policyArns.map((arn, index): QueryParameter => [`PolicyArns.member.${index + 1}.arn`, arn]),
+  ];
+}
+
+function readSession(
+  operation: string,
+  { status, body }: HttpResponse,
+  now: number,
+): { readonly session: AssumedRole; readonly result: XmlElement } {
+  const root = readXml(body);
   const origin = {
-    status: response.status,
-    ...(requestId !== undefined && /^[\w-]{1,128}$/.test(requestId) ? { requestId } : {}),
-  };
-  const invalid = (what: string): RolesAnywhereError =>
-    new RolesAnywhereError('ERR_RESPONSE_INVALID', `the answer to ${action} ${what}`, {
+    operation,
+    service: 'STS',
+    status,
+    requestId: textAt(root, 'ResponseMetadata', 'RequestId'),
+  } as const;
+  const result = root?.name === `${operation}Response` ? childAt(root, `${operation}Result`) : undefined;
+  if (result === undefined) throw invalidAnswer(origin, 'is not what STS answers');
+  const credentials = readCredentials(
+    {
       ...origin,
-      hint: 'check that the endpoint is STS, and that nothing on the way answers in its place',
-    });
-  const result = root?.name === `${action}Response` ? childAt(root, `${action}Result`) : undefined;
-  if (result === undefined) throw invalid('is not what STS answers');
-  const text = (name: string): string => {
-    const value = textAt(result, 'Credentials', name);
-    // Visible ASCII: it goes into headers, environments and files.
-    if (value === undefined || !/^[\x21-\x7e]+$/.test(value)) throw invalid(`has no usable ${name}`);
-    return value;
+      credential: (name) => textAt(result, 'Credentials', `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`),
+      assumedRoleArn: textAt(result, 'AssumedRoleUser', 'Arn'),
+    },
+    now,
+  );
+  // What has not the form that it should have is left out.
+  const sourceIdentity = textAt(result, 'SourceIdentity') ?? '';
+  const percent = textAt(result, 'PackedPolicySize') ?? '';
+  return {
+    session: {
+      ...credentials,
+      sourceIdentity: /^[\x20-\x7e]{2,64}$/.test(sourceIdentity) ? sourceIdentity : undefined,
+      packedPolicySize: /^\d{1,3}$/.test(percent) ? Number(percent) : undefined,
+    },
+    result,
   };
-  const expiration = parseExpiration(text('Expiration'));
-  if (expiration === undefined) throw invalid('has an Expiration that is not an RFC 3339 time');
-  const credentials = {
-    accessKeyId: text('AccessKeyId'),
-    secretAccessKey: text('SecretAccessKey'),
-    sessionToken: text('SessionToken'),
-    expiration,
-    ...assumedRole(textAt(result, 'AssumedRoleUser', 'Arn')),
-  };
-  if (expiration.getTime() <= now) {
-    throw new RolesAnywhereError(
-      'ERR_CREDENTIALS_EXPIRED',
-      `STS handed out credentials that expired at ${formatExpiration(expiration)}`,
-      { ...origin, hint: "check this machine's clock" },
-    );
-  }
-  return { credentials, result };
-}
-
-function assumedRole(arn: string | undefined): Pick<SessionCredentials, 'accountId' | 'assumedRoleArn'> {
-  const accountId = /^arn:[a-z0-9-]+:sts::(\d{12}):assumed-role\/[\x21-\x7e]+$/.exec(arn ?? '')?.[1];
-  return arn === undefined || accountId === undefined ? {} : { assumedRoleArn: arn, accountId };
 }

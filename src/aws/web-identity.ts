@@ -1,15 +1,16 @@
 /** AssumeRoleWithWebIdentity: from an identity provider's token to credentials. The request is not signed. */
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { AssumedRole } from './assume-role.ts';
+import type { Connection } from './connection.ts';
 import { checkWebIdentity } from './sts-input.ts';
 import type { WebIdentityInput } from './sts-input.ts';
-import { aboutSession, roleSessionParameters, single } from './sts-parameters.ts';
-import { vendFromSts } from './sts.ts';
-import type { StsConnection } from './sts-connection.ts';
+import { askSts, single } from './sts.ts';
+import type { AssumedRole } from './sts.ts';
 import { textAt } from './xml.ts';
 
 /** One AssumeRoleWithWebIdentity. */
-export interface WebIdentityOptions extends WebIdentityInput, StsConnection {
+export interface WebIdentityRequest extends WebIdentityInput {
+  /** The region in which STS is asked. */
+  readonly region: string;
   /** Gives the token, once for each attempt: 4 to 20000 characters. */
   readonly token: () => Promise<string>;
 }
@@ -17,10 +18,10 @@ export interface WebIdentityOptions extends WebIdentityInput, StsConnection {
 /** A session, and who STS understood the token to be of. */
 export interface WebIdentityRole extends AssumedRole {
   /** The token's subject. */
-  readonly subject?: string;
+  readonly subject?: string | undefined;
   /** The token's issuer. */
-  readonly provider?: string;
-  readonly audience?: string;
+  readonly provider?: string | undefined;
+  readonly audience?: string | undefined;
 }
 
 const MIN_TOKEN = 4;
@@ -34,32 +35,30 @@ const MAX_TOKEN = 20_000;
  * @throws RolesAnywhereError of class `usage` before anything is sent; `ERR_WEB_IDENTITY_TOKEN`; the service's refusal,
  * an unusable answer, or what kept it from answering
  */
-export async function assumeRoleWithWebIdentity(options: WebIdentityOptions): Promise<WebIdentityRole> {
-  const { roleArn, providerId, policy } = options;
-  checkWebIdentity(options);
-  const known = [...roleSessionParameters(options, (options.now ?? Date.now)()), ...single('ProviderId', providerId)];
-  const { credentials, result } = await vendFromSts(
+export async function assumeRoleWithWebIdentity(
+  request: WebIdentityRequest,
+  connection: Connection,
+): Promise<WebIdentityRole> {
+  const { region, providerId, token } = request;
+  checkWebIdentity(request);
+  const { session, result } = await askSts(
     {
       action: 'AssumeRoleWithWebIdentity',
-      partition: roleArn.split(':')[1] ?? '',
-      parameters: async () => [...known, ['WebIdentityToken', checkToken(await options.token())]],
-      facts: { roleArn, policy },
+      region,
+      input: request,
+      parameters: async () => [...single('ProviderId', providerId), ['WebIdentityToken', checkToken(await token())]],
     },
-    options,
+    connection,
   );
-  const subject = printable(textAt(result, 'SubjectFromWebIdentityToken'));
-  const provider = printable(textAt(result, 'Provider'));
-  const audience = printable(textAt(result, 'Audience'));
   return {
-    ...credentials,
-    ...aboutSession(result),
-    ...(subject === undefined ? {} : { subject }),
-    ...(provider === undefined ? {} : { provider }),
-    ...(audience === undefined ? {} : { audience }),
+    ...session,
+    subject: printable(textAt(result, 'SubjectFromWebIdentityToken')),
+    provider: printable(textAt(result, 'Provider')),
+    audience: printable(textAt(result, 'Audience')),
   };
 }
 
-/** Its claims are STS's to judge. */
+/** Whether it is a token at all; its claims are for STS to judge. */
 function checkToken(token: unknown): string {
   const isToken = typeof token === 'string' && token.length >= MIN_TOKEN && token.length <= MAX_TOKEN;
   if (isToken && /^[\x21-\x7e]+$/.test(token)) return token;

@@ -1,16 +1,16 @@
 /** What every command is: flags that were parsed and checked against the table, in; text and an exit status, out. */
 
-/** A flag's value. Lists are flags that may be repeated. */
-export type FlagValue = string | number | boolean | readonly string[];
-
-/** Values by flag name (without the dashes): those that were given, and the table's defaults. */
-export type FlagValues = Readonly<Record<string, FlagValue | undefined>>;
+import type { FlagsOf } from '../options/flag-values.ts';
+import type { CommandName } from '../options/flags.ts';
+import type { Log } from '../platform/log.ts';
 
 /** Where a command reads and writes. Commands never touch `process` themselves: that is cli.ts's. */
 export interface Io {
   /** The result, and nothing else. */
   stdout(text: string | Uint8Array): void;
-  /** Everything for people. */
+  /** Takes everything that is said to people, and decides by its level what is written to standard error. */
+  log: Log;
+  /** Raw text; gives way to `log`. */
   stderr(text: string): void;
   env: Readonly<Record<string, string | undefined>>;
   /** Positional arguments, for the few commands that take any. */
@@ -31,4 +31,4 @@ export interface Io {
  * Runs a command. A failure is a thrown RolesAnywhereError; cli.ts prints it
  * and turns its class into the exit status.
  */
-export type RunCommand = (flags: FlagValues, io: Io) => Promise<void>;
+export type RunCommand<C extends CommandName> = (flags: FlagsOf<C>, io: Io) => Promise<void>;

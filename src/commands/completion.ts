@@ -1,4 +1,5 @@
 /** `completion`: the script for a shell, and what the script asks when a person presses Tab. */
+// Tests: test/options/completion/shells.test.ts
 import { basename } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { candidates } from '../options/completion/candidates.ts';
@@ -8,7 +9,7 @@ import type { RunCommand } from './command.ts';
 /** What scripts call, followed by the words of the line, the one to complete last. */
 const ASK = 'candidates';
 
-export const run: RunCommand = async (_flags, io) => {
+export const run: RunCommand<'completion'> = async (_flags, io) => {
   const { args, env, program } = io;
   const [what, ...words] = args;
   if (what === ASK) {

@@ -1,101 +1,75 @@
 /** `console`: a URL that signs a browser in with the credentials that the other commands would print. */
 import { spawn } from 'node:child_process';
-import { RolesAnywhereError } from '../platform/errors.ts';
-import { loadIdentity } from '../identity/load.ts';
-import { parseArn, partitionOf } from '../options/arn.ts';
-import { isChained } from '../options/flags.ts';
-import { checkEndpoint } from '../options/network.ts';
-import { tokenOptions } from '../options/token.ts';
-import { vendingOptions } from '../options/vending.ts';
-import { createSession } from '../aws/create-session.ts';
+import { partitionOf } from '../aws/arn.ts';
+import type { Connection } from '../aws/connection.ts';
+import type { Service } from '../aws/endpoints.ts';
 import { signinUrl } from '../aws/signin-url.ts';
-import type { AccessKey } from '../signing/sigv4.ts';
-import { sourceOf } from './assume-role.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
+import { connectionSettings } from '../options/connection.ts';
+import type { FlagsOf } from '../options/flag-values.ts';
+import { isChained } from '../options/flags.ts';
+import { vendingOptions } from '../options/vending.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { chainOf } from './chain.ts';
-import type { FlagValues, Io, RunCommand } from './command.ts';
-import { openNetwork } from './network.ts';
-import type { Network } from './network.ts';
-import { openStsNetwork } from './sts-network.ts';
+import type { Io, RunCommand } from './command.ts';
+import { localSource, openSts } from './sts-command.ts';
+import { openVending, vendOnce } from './vending.ts';
 
 /** What the URL is made of. */
 interface Start {
-  readonly credentials: AccessKey;
+  readonly credentials: AwsCredentials;
   readonly region: string;
   readonly partition: string;
-  readonly network: Network;
+  readonly connection: Connection;
   /** Undefined: AWS decides. */
   readonly sessionDuration: number | undefined;
 }
 
-export const run: RunCommand = async (flags, io) => {
-  const endpoint = signinEndpoint(flags);
-  const start = flags['source'] === undefined ? await fromCertificate(flags, io) : await fromSource(flags, io);
-  const { credentials, region, partition, network, sessionDuration } = start;
-  const url = await signinUrl({
-    credentials,
-    region,
-    partition,
-    sessionDuration,
-    endpoint,
-    destination: text(flags, 'destination') ?? text(flags, 'service'),
-    issuer: text(flags, 'issuer'),
-    transport: network.transport,
-    tls: network.tls,
-    retry: network.retry,
-    onRetry: network.onRetry,
-  });
-  if (flags['open'] !== true) return io.stdout(`${url}\n`);
+type ConsoleFlags = FlagsOf<'console'>;
+
+export const run: RunCommand<'console'> = async (flags, io) => {
+  // Before anything is asked: what is wrong with the endpoint is known now.
+  const { endpoints } = connectionSettings(flags, io.env, ['signin']);
+  const start = flags.source === undefined ? await fromCertificate(flags, io) : await fromSource(flags, io);
+  const { connection, ...request } = start;
+  const url = await signinUrl(
+    { ...request, destination: flags.destination ?? flags.service, issuer: flags.issuer },
+    { ...connection, endpoints },
+  );
+  if (flags.open !== true) return io.stdout(`${url}\n`);
   await openBrowser(url, io.env);
-  return io.stderr('opened in the browser\n');
+  return io.log.info('opened in the browser');
 };
 
-async function fromCertificate(flags: FlagValues, io: Io): Promise<Start> {
-  const options = vendingOptions(flags, io.env);
-  const { region, roleArn, durationSeconds } = options.session;
-  const debug = (line: string): void => io.stderr(`debug: ${line}\n`);
-  const note = flags['debug'] === true ? debug : undefined;
-  const warn = (line: string): void => io.stderr(`warning: ${line}\n`);
-  const network = await openNetwork(options, { env: io.env, warn, ...(note === undefined ? {} : { debug: note }) });
-  const chained = isChained(flags);
-  const further = chained
-    ? chainOf(flags, { env: io.env, region, network, fromRole: true, once: true, note })
-    : undefined;
-  if (!options.trust.verify) warn('--no-verify-ssl: whoever answers is believed');
-  const identity = await loadIdentity(options.identity, {
-    passwords: options.passwords,
-    env: io.env,
-    now: network.clock.now,
-    correctClock: network.correctClock,
-    warn: ({ message }) => warn(message),
-    token: { ...tokenOptions(flags), mode: 'in-process', env: io.env, warn },
-  });
-  try {
-    const vend = (): ReturnType<typeof createSession> => createSession({ ...options.session, ...network, identity });
-    const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal));
-    const { partition } = parseArn('role', roleArn, '--role-arn');
-    // AWS refuses to be told for credentials that were obtained with those of a role.
-    return { credentials, region, partition, network, sessionDuration: chained ? undefined : durationSeconds };
-  } finally {
-    await identity.close();
-  }
+async function fromCertificate(flags: ConsoleFlags, io: Io): Promise<Start> {
+  const options = vendingOptions(withCertificate(flags), io.env);
+  const vending = await openVending(options, withCertificate(flags), io, true);
+  const credentials = await vendOnce(options, vending, io);
+  const { partition, session } = options;
+  // AWS refuses to be told for credentials that were obtained with those of a role.
+  const sessionDuration = vending.further === undefined ? session.durationSeconds : undefined;
+  return { credentials, region: session.region, partition, connection: vending.connection(), sessionDuration };
+}
+
+/** The flags of a session with a certificate, all of which the parser has asked for where there is no `--source`. */
+function withCertificate(flags: ConsoleFlags): ConsoleFlags & FlagsOf<'credential-process'> {
+  const { certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role } = flags;
+  if (certificate === undefined || anchor === undefined || profile === undefined || role === undefined)
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --certificate or --source');
+  return { ...flags, certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role };
 }
 
 /** Nothing is known of where these come from, so AWS is not told how long the session is to be. */
-async function fromSource(flags: FlagValues, io: Io): Promise<Start> {
-  const { region, network, note } = await openStsNetwork(flags, io);
-  const further = isChained(flags)
-    ? chainOf(flags, { env: io.env, region, network, fromRole: false, once: true, note })
-    : undefined;
-  const source = (): ReturnType<typeof sourceOf> => sourceOf(flags, io);
-  const credentials = await (further === undefined ? source() : further(source)(new AbortController().signal));
-  return { credentials, region, partition: partitionOf(region), network, sessionDuration: undefined };
-}
-
-function signinEndpoint(flags: FlagValues): URL | undefined {
-  const value = text(flags, 'signin-endpoint');
-  if (value === undefined) return undefined;
-  return checkEndpoint({ endpoint: { value, from: '--signin-endpoint' }, allowHttp: flags['allow-http'] === true })
-    .endpoint;
+async function fromSource(flags: ConsoleFlags, io: Io): Promise<Start> {
+  const chained = isChained(flags);
+  const services: readonly Service[] = chained ? ['sts'] : [];
+  const { region, connection } = await openSts(flags, io, services);
+  const source = localSource(flags, io);
+  const further = chained
+    ? chainOf(flags, { region, connection: () => connection, fromRole: false, once: true })(source)
+    : source;
+  const credentials = await further(new AbortController().signal);
+  return { credentials, region, partition: partitionOf(region), connection, sessionDuration: undefined };
 }
 
 /** The URL goes in an argument, where others on this machine may see it for a moment: it is for one sign-in, and short-lived. */
@@ -121,9 +95,4 @@ async function openBrowser(url: string, env: Io['env']): Promise<void> {
       resolve();
     });
   });
-}
-
-function text(flags: FlagValues, name: string): string | undefined {
-  const value = flags[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { type EmulatorOptions, type Verdict, startEmulator } from '../emulator/emulator.ts';
 import { explain } from '../emulator/explain.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { type MaterialFlag, readMaterialFile } from '../identity/file.ts';
+import { type MaterialFlag, readMaterialFile } from '../identity/material.ts';
 import { type Log, createLog } from '../platform/log.ts';
 import type { FlagValues, RunCommand } from './command.ts';
 

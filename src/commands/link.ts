@@ -6,25 +6,25 @@ import type { RunCommand } from './command.ts';
 
 const NAME = 'aws_signing_helper';
 
-export const run: RunCommand = async (flags, io) => {
+export const run: RunCommand<'link'> = async (flags, io) => {
   const { path, made } = await link({
     program: io.program,
-    force: flags['force'] === true,
-    ...(io.args[0] === undefined ? {} : { dir: io.args[0] }),
+    force: flags.force,
+    dir: io.args[0],
   });
   io.stdout(`${path}\n`);
-  if (!made) io.stderr('it is there already\n');
+  if (!made) io.log.info('it is there already');
 };
 
 export interface LinkOptions {
   /** The path that this program was called by: what the link leads to. */
   readonly program: string;
   /** Where to make it. Default: where `program` is, if that is an installed command. */
-  readonly dir?: string;
+  readonly dir?: string | undefined;
   /** Replace what is there. */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
   /** Default: that of this process. */
-  readonly platform?: NodeJS.Platform;
+  readonly platform?: NodeJS.Platform | undefined;
 }
 
 /**

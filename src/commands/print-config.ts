@@ -1,12 +1,12 @@
 /** `--print-config`: each value that a command would run with, where it is from, and what gave way to it. */
+// Tests: test/options/config/configured.test.ts
 import { REDACTED, shownUrl } from '../platform/redact.ts';
 import type { Configured } from '../options/config/configured.ts';
 import { describeOrigin } from '../options/config/sources.ts';
 import type { Setting } from '../options/config/sources.ts';
 import { joinWords } from '../options/config/words.ts';
 import { flagRow } from '../options/flags.ts';
-import type { FlagName } from '../options/flags.ts';
-import type { FlagValue } from './command.ts';
+import type { FlagName, FlagValue } from '../options/flags.ts';
 
 /** Flags about the output itself. */
 const SILENT: ReadonlySet<FlagName> = new Set(['print-config']);

@@ -1,20 +1,17 @@
 /** `read-certificate-data`: what upstream prints about a certificate, byte for byte; or a view of it for people. */
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { isPkcs11, loadCertificates } from '../identity/load.ts';
+import type { FlagsOf } from '../options/flag-values.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tokenOptions } from '../options/token.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
-import type { FlagValues, Io, RunCommand } from './command.ts';
+import type { Io, RunCommand } from './command.ts';
 
-export const run: RunCommand = async (flags, io) => {
-  const path = flags['certificate'];
-  if (typeof path !== 'string' || path === '')
-    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', '--certificate is missing', {
-      hint: 'name the file with the certificate with --certificate',
-    });
+export const run: RunCommand<'read-certificate-data'> = async (flags, io) => {
+  const { certificate: path, format } = flags;
   if (isPkcs11(path)) return await listTokens(path, flags, io);
   const certificates = await loadCertificates(path, { passwords: passwordSources(flags, io.env), env: io.env });
-  io.stdout(flags['format'] === 'text' ? await textOf(certificates) : JSON.stringify(dataOf(certificates[0])));
+  io.stdout(format === 'text' ? await textOf(certificates) : JSON.stringify(dataOf(certificates[0])));
 };
 
 async function textOf(certificates: readonly [Certificate, ...Certificate[]]): Promise<string> {
@@ -34,22 +31,26 @@ function dataOf(certificate: Certificate): object {
 }
 
 /** One line, or one text, for each certificate that the URI means, with the URI that finds it and nothing else. */
-async function listTokens(uri: string, flags: FlagValues, io: Io): Promise<void> {
+async function listTokens(uri: string, flags: FlagsOf<'read-certificate-data'>, io: Io): Promise<void> {
   const { listPkcs11Certificates } = await import('../identity/pkcs11/index.ts');
-  const warn = (text: string): void => io.stderr(`warning: ${text}\n`);
-  const listed = await listPkcs11Certificates(uri, tokenOptions(flags), { mode: 'in-process', env: io.env, warn });
+  const listed = await listPkcs11Certificates(uri, tokenOptions(flags), {
+    mode: 'in-process',
+    env: io.env,
+    warn: io.log.warn,
+  });
   if (listed.length === 0) {
     throw new RolesAnywhereError(
       'ERR_OBJECT_NOT_FOUND',
       'no certificate in the tokens matches the URI of --certificate',
       {
+        flag: '--certificate',
         hint: 'pkcs11: by itself lists all that can be seen without a login; name a token to have it logged in to',
       },
     );
   }
   for (const { uri: own, certificate } of listed) {
     const read = readCertificate(certificate, own);
-    if (flags['format'] === 'text') io.stdout(`${own}\n${await textOf([read])}\n`);
+    if (flags.format === 'text') io.stdout(`${own}\n${await textOf([read])}\n`);
     else io.stdout(`${JSON.stringify({ uri: own, ...dataOf(read) })}\n`);
   }
 }

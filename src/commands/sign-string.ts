@@ -1,25 +1,22 @@
 /** `sign-string`: signs upstream's fixed message, to show that a private key can be used. */
 import { createHash, createPublicKey } from 'node:crypto';
-import { RolesAnywhereError } from '../platform/errors.ts';
-import type { Digest } from '../identity/identity.ts';
 import { type LoadDeps, type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tokenOptions } from '../options/token.ts';
 import { keyAlgorithm } from '../x509/algorithms.ts';
 import { readCertificate } from '../x509/certificate.ts';
 import { readChildren, readDer, readObjectIdentifier } from '../x509/der.ts';
-import type { FlagValues, RunCommand } from './command.ts';
+import type { RunCommand } from './command.ts';
 
 const TEST_NAME = 'AWS Roles Anywhere Credential Helper Signing Test';
 const TEST_VERSION = '1';
 
-export const run: RunCommand = async (flags, io) => {
-  const digest = choice(flags, 'digest', ['SHA256', 'SHA384', 'SHA512'] as const satisfies readonly Digest[]);
-  const format = choice(flags, 'format', ['json', 'text', 'bin'] as const);
-  const key = await loadKey(textOf(flags, 'certificate'), textOf(flags, 'private-key'), {
+export const run: RunCommand<'sign-string'> = async (flags, io) => {
+  const { certificate, 'private-key': privateKey, digest, format } = flags;
+  const key = await loadKey(certificate, privateKey, {
     passwords: passwordSources(flags, io.env),
     env: io.env,
-    token: { ...tokenOptions(flags), mode: 'in-process', env: io.env, warn: (text) => io.stderr(`warning: ${text}\n`) },
+    token: { ...tokenOptions(flags), mode: 'in-process', env: io.env, warn: io.log.warn },
   });
   let signature: Uint8Array;
   try {
@@ -43,14 +40,12 @@ async function loadKey(
     const { publicKey } = readCertificate(identity.certificate, `--certificate ${certificate}`);
     return { signer: identity.signer, publicKey, close: async () => await identity.close() };
   }
-  if (privateKey !== undefined) return await loadSigningKey(privateKey, deps);
-  throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'neither --private-key nor --certificate is given', {
-    hint: 'name the file with the private key with --private-key',
-  });
+  // The table of flags asks for one of the two.
+  return await loadSigningKey(privateKey ?? '', deps);
 }
 
 /**
- * What is signed: `TEST_NAME || TEST_VERSION || SHA256("IAM RA" || PUBLIC_KEY)`.
+ * The message that is signed: `TEST_NAME || TEST_VERSION || SHA256("IAM RA" || PUBLIC_KEY)`.
  *
  * @param publicKey DER of the SubjectPublicKeyInfo
  */
@@ -70,19 +65,4 @@ function publicKeyBytes(publicKey: Uint8Array): Uint8Array {
   // The uncompressed point of SEC 1, section 2.3.3, whatever form the key came in.
   const { x = '', y = '' } = key.export({ format: 'jwk' });
   return Buffer.concat([Buffer.from([4]), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
-}
-
-function textOf(flags: FlagValues, name: string): string | undefined {
-  const value = flags[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-/** A flag with a fixed set of values; the first of them is the default. */
-function choice<T extends string>(flags: FlagValues, name: string, values: readonly [T, ...T[]]): T {
-  const given = flags[name] ?? values[0];
-  const value = values.find((candidate) => candidate === given);
-  if (value !== undefined) return value;
-  throw new RolesAnywhereError('ERR_FLAG_VALUE', `--${name} is none of ${values.join(', ')}`, {
-    hint: `leave --${name} out for ${values[0]}`,
-  });
 }

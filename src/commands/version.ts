@@ -2,6 +2,6 @@
 import { VERSION } from '../platform/version.ts';
 import type { RunCommand } from './command.ts';
 
-export const run: RunCommand = async (_flags, io) => {
+export const run: RunCommand<'version'> = async (_flags, io) => {
   io.stdout(`${VERSION}\n`);
 };

@@ -1,4 +1,5 @@
 /** Tells a person at a terminal what is waited for. */
+// Tests: test/network/debug.test.ts
 import type { Io } from './command.ts';
 
 /** Waits up to this one are not worth a line. */
@@ -11,14 +12,14 @@ export interface Waits {
   done: () => void;
 }
 
-/** One wait after the other; each that takes more than a second is named on stderr, if that is a terminal. */
-export function watchWaits({ stderr, stderrIsTerminal }: Pick<Io, 'stderr' | 'stderrIsTerminal'>): Waits {
+/** One wait after the other; each that takes more than a second is named in the log, if a person reads it on a terminal. */
+export function watchWaits({ log, stderrIsTerminal }: Pick<Io, 'log' | 'stderrIsTerminal'>): Waits {
   let timer: NodeJS.Timeout | undefined;
   return {
     awaiting(what) {
       clearTimeout(timer);
       timer = setTimeout(() => {
-        if (stderrIsTerminal?.() === true) stderr(`waiting for ${what}\n`);
+        if (stderrIsTerminal?.() === true) log.info(`waiting for ${what}`);
       }, PATIENCE_MS);
       timer.unref();
     },

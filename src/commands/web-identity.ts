@@ -1,17 +1,20 @@
 /** `web-identity`: from an identity provider's token to credentials, printed as `credential-process` does. */
-import { RolesAnywhereError } from '../platform/errors.ts';
-import { isChained } from '../options/flags.ts';
-import { processJson } from '../output/process-json.ts';
-import { readTokenFile } from '../providers/web-identity.ts';
+import { endpointOf } from '../aws/endpoints.ts';
 import { checkWebIdentity } from '../aws/sts-input.ts';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
+import type { AssumedRole } from '../aws/sts.ts';
 import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
-import type { WebIdentityRole } from '../aws/web-identity.ts';
-import { chainOf, flagOf, readPolicy } from './chain.ts';
-import type { FlagValues, Io, RunCommand } from './command.ts';
-import { openStsNetwork } from './sts-network.ts';
+import type { FlagsOf } from '../options/flag-values.ts';
+import { isChained } from '../options/flags.ts';
+import { flagOf, readPolicy } from '../options/hops.ts';
+import { processJson } from '../output/process-json.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import { readTokenFile } from '../sources/token-file.ts';
+import { chainOf } from './chain.ts';
+import type { Io, RunCommand } from './command.ts';
+import { openSts } from './sts-command.ts';
 
-/** Flags of this command alone, by the parameter that they give. */
+/** The flags that are this command's alone, by the parameter that they give. */
 const FLAG_OF: Readonly<Record<string, string>> = {
   roleArn: '--role-arn',
   roleSessionName: '--role-session-name',
@@ -19,61 +22,47 @@ const FLAG_OF: Readonly<Record<string, string>> = {
   providerId: '--provider-id',
 };
 
-export const run: RunCommand = async (flags, io) => {
+export const run: RunCommand<'web-identity'> = async (flags, io) => {
   const goesOn = flags['assume-role-arn'] !== undefined;
   const input = readInput(flags, io, goesOn);
   checkWebIdentity(input, (parameter) => FLAG_OF[parameter] ?? flagOf(parameter));
-  const tokenFile = text(flags, 'web-identity-token-file') ?? io.env['AWS_WEB_IDENTITY_TOKEN_FILE'] ?? '';
-  if (tokenFile === '')
-    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --web-identity-token-file', {
-      hint: 'give it, or AWS_WEB_IDENTITY_TOKEN_FILE',
-    });
-  const { region, endpoint, network, note } = await openStsNetwork(flags, io);
+  const tokenFile = flags['web-identity-token-file'] ?? io.env['AWS_WEB_IDENTITY_TOKEN_FILE'] ?? '';
+  if (tokenFile === '') throw missing('--web-identity-token-file', 'AWS_WEB_IDENTITY_TOKEN_FILE');
+  const { region, connection } = await openSts(flags, io);
   // Without a further role, the session policy is this session's.
   const chained = goesOn ? flags : { ...flags, policy: undefined, 'policy-arn': undefined };
   const further = isChained(chained)
-    ? chainOf(chained, { env: io.env, region, network, fromRole: true, once: true, note })
+    ? chainOf(chained, { region, connection: () => connection, fromRole: true, once: true })
     : undefined;
-  const { signal } = new AbortController();
-  const vend = async (): Promise<WebIdentityRole> => {
-    note(
-      `AssumeRoleWithWebIdentity ${input.roleArn} in ${region}${endpoint === undefined ? '' : ` at ${endpoint.href}`}`,
+  const { roleArn } = input;
+  const vend = async (): Promise<AssumedRole> => {
+    const [, partition = ''] = roleArn.split(':');
+    io.log.debug(
+      `AssumeRoleWithWebIdentity ${roleArn} in ${region} at ${endpointOf(connection, 'sts', partition, region).href}`,
     );
-    return await assumeRoleWithWebIdentity({
-      ...input,
-      region,
-      endpoint,
-      signal,
-      transport: network.transport,
-      tls: network.tls,
-      retry: network.retry,
-      onRetry: network.onRetry,
-      now: () => network.clock.now(),
-      token: async () => await readTokenFile(tokenFile),
-    });
+    return await assumeRoleWithWebIdentity({ ...input, region, token: () => readTokenFile(tokenFile) }, connection);
   };
-  const credentials = await (further === undefined ? vend() : further(vend)(signal));
-  note(`credentials until ${credentials.expiration.toISOString()}`);
+  const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal));
+  io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
   io.stdout(processJson(credentials));
 };
 
-function readInput(flags: FlagValues, { env }: Io, goesOn: boolean): WebIdentityInput {
-  const roleArn = text(flags, 'role-arn') ?? env['AWS_ROLE_ARN'] ?? '';
-  if (roleArn === '')
-    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn', { hint: 'give it, or AWS_ROLE_ARN' });
-  const durationSeconds = flags['session-duration'];
-  const policyArns = flags['policy-arn'];
+function readInput(flags: FlagsOf<'web-identity'>, { env }: Io, goesOn: boolean): WebIdentityInput {
+  const roleArn = flags['role-arn'] ?? env['AWS_ROLE_ARN'] ?? '';
+  if (roleArn === '') throw missing('--role-arn', 'AWS_ROLE_ARN');
   return {
     roleArn,
-    roleSessionName: text(flags, 'role-session-name') ?? (env['AWS_ROLE_SESSION_NAME'] || undefined),
-    durationSeconds: typeof durationSeconds === 'number' ? durationSeconds : undefined,
-    providerId: text(flags, 'provider-id'),
-    policy: goesOn ? undefined : readPolicy(text(flags, 'policy')),
-    policyArns: !goesOn && typeof policyArns === 'object' ? policyArns : undefined,
+    roleSessionName: flags['role-session-name'] ?? (env['AWS_ROLE_SESSION_NAME'] || undefined),
+    durationSeconds: flags['session-duration'],
+    providerId: flags['provider-id'],
+    policy: goesOn ? undefined : readPolicy(flags.policy),
+    policyArns: goesOn ? undefined : flags['policy-arn'],
   };
 }
 
-function text(flags: FlagValues, name: string): string | undefined {
-  const value = flags[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
+function missing(flag: string, variable: string): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_FLAG_REQUIRED', `missing flag: ${flag}`, {
+    hint: `give it, or ${variable}`,
+    flag,
+  });
 }

@@ -3,8 +3,8 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Clock } from '../platform/clock.ts';
 import type { SessionCredentials } from './credentials.ts';
-import { createProvider } from './provider.ts';
 import type { CredentialsProvider } from './provider.ts';
+import { createProvider } from './refresher.ts';
 
 /** Gives valid credentials each time it is called: an AWS SDK v3 client takes it as `credentials`. */
 export interface CredentialsFunction {
@@ -21,25 +21,25 @@ export function credentialsFunction(provider: CredentialsProvider): CredentialsF
 
 export interface CacheOptions {
   /** Credentials are renewed when they have so long to live, in milliseconds. Default 300,000, as the AWS SDK asks. */
-  expiryWindow?: number;
+  expiryWindow?: number | undefined;
   /** Largest part of the window by which chance makes it longer, so that many processes do not ask at once. Default 0. */
-  jitter?: number;
+  jitter?: number | undefined;
   /** Called with each new set. What it throws is ignored. */
-  onRefresh?: (credentials: SessionCredentials) => void;
+  onRefresh?: ((credentials: SessionCredentials) => void) | undefined;
   /** Called with each failure of the source, also of those that no caller sees. What it throws is ignored. */
-  onError?: (error: RolesAnywhereError) => void;
+  onError?: ((error: RolesAnywhereError) => void) | undefined;
   /**
    * Whether credentials that expired while the source does not answer are
    * given out again, marked as valid for another 5 to 15 minutes. The service
    * may honour them no longer. Not after a refusal. Default false.
    */
-  staticStability?: boolean;
+  staticStability?: boolean | undefined;
   /** Longest time for one call of the source, in milliseconds. Default 60,000. */
-  timeout?: number;
+  timeout?: number | undefined;
   /** Default: the system's. */
-  clock?: Clock;
+  clock?: Clock | undefined;
   /** Uniform in [0, 1). Default `Math.random`. */
-  random?: () => number;
+  random?: (() => number) | undefined;
 }
 
 const DEFAULT_WINDOW_MS = 5 * 60_000;
@@ -71,7 +71,7 @@ export function cached(
       jitter: 1,
       maxJitterMs: expiryWindow * (options.jitter ?? 0),
     },
-    ...(options.timeout === undefined ? {} : { vendTimeoutMs: options.timeout }),
+    vendTimeoutMs: options.timeout,
   });
   let last: SessionCredentials | undefined;
   provider.subscribe((event) => {

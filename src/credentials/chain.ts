@@ -1,23 +1,14 @@
 /** Role after role: each set of credentials gets the next one, and all are kept until they are stale. */
-import type { AccessKey } from '../signing/sigv4.ts';
-import type { SessionCredentials } from './credentials.ts';
+import type { AwsCredentials, SessionCredentials } from './credentials.ts';
 import { DEFAULT_REFRESH, refreshThreshold } from './refresh-policy.ts';
 
-/** Whoever asks for a role. */
-export interface Caller extends AccessKey {
-  /** Left out: never. */
-  readonly expiration?: Date | undefined;
-  /** Of a role session. */
-  readonly assumedRoleArn?: string | undefined;
-}
-
 /** The start of a chain. */
-export type FirstStage = (signal: AbortSignal) => Promise<Caller>;
+export type FirstStage = (signal: AbortSignal) => Promise<AwsCredentials>;
 
 /** One hop: from the credentials before it to its own. */
-export type Hop = (from: Caller, signal: AbortSignal) => Promise<SessionCredentials>;
+export type HopStage = (from: AwsCredentials, signal: AbortSignal) => Promise<SessionCredentials>;
 
-interface Kept<T extends Caller> {
+interface Kept<T extends AwsCredentials> {
   readonly credentials: T;
   readonly lifeMs: number;
 }
@@ -34,25 +25,28 @@ interface Kept<T extends Caller> {
  */
 export function createChain(
   first: FirstStage,
-  hops: readonly [Hop, ...Hop[]],
+  hops: readonly [HopStage, ...HopStage[]],
   now: () => number = Date.now,
 ): (signal: AbortSignal) => Promise<SessionCredentials> {
-  const endOf = ({ expiration }: Caller): number => expiration?.getTime() ?? Infinity;
-  const keep = <T extends Caller>(credentials: T): Kept<T> => ({ credentials, lifeMs: endOf(credentials) - now() });
-  const isFresh = (stage: Kept<Caller> | undefined): boolean =>
+  const endOf = ({ expiration }: AwsCredentials): number => expiration?.getTime() ?? Infinity;
+  const keep = <T extends AwsCredentials>(credentials: T): Kept<T> => ({
+    credentials,
+    lifeMs: endOf(credentials) - now(),
+  });
+  const isFresh = (stage: Kept<AwsCredentials> | undefined): boolean =>
     stage !== undefined &&
     (stage.lifeMs === Infinity ||
       // The earliest moment that chance could have chosen for a renewal.
       endOf(stage.credentials) - now() > refreshThreshold(stage.lifeMs, 1, DEFAULT_REFRESH));
-  let start: Kept<Caller> | undefined;
-  const kept = new Map<Hop, Kept<SessionCredentials>>();
+  let start: Kept<AwsCredentials> | undefined;
+  const kept = new Map<HopStage, Kept<SessionCredentials>>();
 
   return async (signal) => {
     const fresh = new Set(hops.filter((hop) => isFresh(kept.get(hop))));
     const all = isFresh(start) && fresh.size === hops.length;
     const current = start !== undefined && isFresh(start) && !all ? start : keep(await first(signal));
     start = current;
-    let from: Caller = current.credentials;
+    let from: AwsCredentials = current.credentials;
     let end = endOf(from);
     for (const hop of hops) {
       const had = kept.get(hop);

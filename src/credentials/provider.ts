@@ -8,7 +8,6 @@ import type { Clock } from '../platform/clock.ts';
 import type { RolesAnywhereError } from '../platform/errors.ts';
 import type { SessionCredentials } from './credentials.ts';
 import type { RefreshSettings } from './refresh-policy.ts';
-import { Refresher } from './refresher.ts';
 
 /** Why an attempt was made. */
 export type RefreshReason =
@@ -36,9 +35,9 @@ export type ProviderEvent =
       /** Failures in a row, this one included. */
       readonly failures: number;
       /** Until the next attempt is made unasked; absent when none will be. */
-      readonly retryInMs?: number;
+      readonly retryInMs?: number | undefined;
       /** Expiration of the set that is still in use; absent when there is none. */
-      readonly expiration?: Date;
+      readonly expiration?: Date | undefined;
     }
   /** The last set ceased to be valid and there is no other. Once per set. */
   | { readonly type: 'expired'; readonly expiration: Date }
@@ -125,26 +124,21 @@ export interface ProviderOptions {
    */
   vend: (signal: AbortSignal) => Promise<SessionCredentials>;
   /** When to refresh and how long to wait after failures; defaults in `refresh-policy.ts`. */
-  refresh?: Partial<RefreshSettings>;
+  refresh?: Partial<RefreshSettings> | undefined;
   /** Longest time for one `vend`, in milliseconds. Default 60,000. */
-  vendTimeoutMs?: number;
+  vendTimeoutMs?: number | undefined;
   /**
    * Default true: refreshes by itself, with timers, from the first
    * `start` or `get` on. False: only when `get` is called near the end of the
    * set in hand, which is given at once while the new one is fetched.
    */
-  background?: boolean;
+  background?: boolean | undefined;
   /** Whether the timers keep the process alive. Default true; the library passes false. */
-  keepAlive?: boolean;
+  keepAlive?: boolean | undefined;
   /** Longest time between two looks at the clocks, in milliseconds: a suspend or a clock change is noticed within it. Default 15,000. */
-  clockCheckMs?: number;
+  clockCheckMs?: number | undefined;
   /** Default: the system's. */
-  clock?: Clock;
+  clock?: Clock | undefined;
   /** Uniform in [0, 1). Default `Math.random`: it only spreads load. */
-  random?: () => number;
-}
-
-/** Makes a provider. It does nothing before `start` or `get` is called. */
-export function createProvider(options: ProviderOptions): CredentialsProvider {
-  return new Refresher(options);
+  random?: (() => number) | undefined;
 }

@@ -1,4 +1,7 @@
-/** The provider at work: what is in hand, the attempt in flight, and one timer that looks at both. */
+/**
+ * The provider at work: what is in hand, the attempt in flight, and one timer that looks at both. Tests:
+ * test/credentials/provider.test.ts
+ */
 import { systemClock } from '../platform/clock.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -44,7 +47,12 @@ const JUMP_MS = 5000;
 const DEFAULT_VEND_TIMEOUT_MS = 60_000;
 const DEFAULT_CLOCK_CHECK_MS = 15_000;
 
-export class Refresher implements CredentialsProvider {
+/** Makes a provider. It does nothing before `start` or `get` is called. */
+export function createProvider(options: ProviderOptions): CredentialsProvider {
+  return new Refresher(options);
+}
+
+class Refresher implements CredentialsProvider {
   readonly #vend: ProviderOptions['vend'];
   readonly #settings: RefreshSettings;
   readonly #vendTimeoutMs: number;
@@ -285,8 +293,8 @@ export class Refresher implements CredentialsProvider {
       durationMs: now.monotonic - begun.monotonic,
       error,
       failures: this.#failures,
-      ...(this.#retriesUnasked() ? { retryInMs: this.#untilAttempt() } : {}),
-      ...(inUse === undefined ? {} : { expiration: inUse }),
+      retryInMs: this.#retriesUnasked() ? this.#untilAttempt() : undefined,
+      expiration: inUse,
     });
     this.#setTimer();
     return error;

@@ -3,10 +3,11 @@
  * any of them is noticed at the next request: what is looked at then is their
  * times and sizes, so that nothing has to watch.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { readNamedFile } from '../platform/files.ts';
 import { schemaProblems } from './json-schema.ts';
 import schema from './world.schema.json' with { type: 'json' };
 import type { WorldOptions } from './world.ts';
@@ -66,16 +67,14 @@ function readWorld(path: string, read: (file: string) => string): WorldOptions {
 }
 
 function readText(file: string): string {
-  try {
-    if (statSync(file).size > MAX_BYTES) throw new Error(`it is larger than ${MAX_BYTES} bytes`);
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new RolesAnywhereError(
-      'ERR_WORLD',
-      `${file} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { hint: 'a path in a world file is relative to that file', cause },
-    );
-  }
+  const { bytes } = readNamedFile({
+    path: file,
+    name: file,
+    code: 'ERR_WORLD',
+    hint: 'a path in a world file is relative to that file',
+    maxBytes: MAX_BYTES,
+  });
+  return Buffer.from(bytes).toString('utf8');
 }
 
 function parseText(path: string, text: string): unknown {

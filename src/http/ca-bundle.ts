@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { readNamedFile } from '../platform/files.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 // OpenSSL reads all three labels alike.
@@ -18,7 +18,7 @@ const CERTIFICATE =
  * certificate or a malformed one
  */
 export function readCaBundle(path: string, source = '--ca-bundle'): string {
-  const text = readBounded(path, source);
+  const text = readText(path, source);
   const certificates = [...text.matchAll(CERTIFICATE)];
   if (certificates.length === 0) {
     throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: ${path} holds no certificate`, {
@@ -46,42 +46,15 @@ function isSequence(der: Buffer): boolean {
   return der.length >= 2 + lengthBytes + der.readUIntBE(2, lengthBytes);
 }
 
-function readBounded(path: string, source: string): string {
-  let descriptor: number | undefined;
-  try {
-    descriptor = openSync(path, 'r');
-    if (fstatSync(descriptor).isDirectory()) {
-      throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: ${path} is a directory`, {
-        hint: 'give a file with the trusted root certificates in PEM form',
-      });
-    }
-    const chunks: Buffer[] = [];
-    for (let length = 0; ;) {
-      const chunk = Buffer.allocUnsafe(64 * 1024);
-      const read = readSync(descriptor, chunk);
-      if (read === 0) return Buffer.concat(chunks).toString('latin1');
-      length += read;
-      if (length > MAX_BYTES) {
-        throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: ${path} is longer than 4 MiB`, {
-          hint: 'give a file with the trusted root certificates in PEM form',
-        });
-      }
-      chunks.push(chunk.subarray(0, read));
-    }
-  } catch (cause) {
-    if (cause instanceof RolesAnywhereError) throw cause;
-    throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: ${path} cannot be read: ${reason(cause)}`, {
-      ...(path.startsWith('~/') ? { hint: '~ is not expanded: write the path of the home directory' } : {}),
-      cause,
-    });
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
-  }
-}
-
-function reason(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'permission denied';
-  return typeof code === 'string' ? code : 'unknown error';
+function readText(path: string, source: string): string {
+  const { bytes } = readNamedFile({
+    path,
+    name: `${source}: ${path}`,
+    flag: /^--\S+/.exec(source)?.[0],
+    code: 'ERR_CA_BUNDLE',
+    maxBytes: MAX_BYTES,
+    streams: 'open',
+    hint: 'give a file with the trusted root certificates in PEM form',
+  });
+  return Buffer.from(bytes.buffer).toString('latin1');
 }

@@ -56,7 +56,7 @@ export async function explainCertificate(
   return new RolesAnywhereError(
     fault.code,
     `${fault.message}: ${which} (${facts.join(', ')})${clock === undefined ? '' : `; ${clock}`}`,
-    { cause: fault.cause, ...(hint === undefined ? {} : { hint }) },
+    { cause: fault.cause, hint },
   );
 }
 
@@ -102,7 +102,7 @@ async function look(request: HttpRequest, way: Way, wantsDate: boolean): Promise
   const options = { ...tlsOptions({ ...request.tls, verify: false }), servername: serverName(url) };
   const socket = connect(
     way.proxy === undefined
-      ? { ...options, host: hostname, port, ...(way.lookup === undefined ? {} : { lookup: way.lookup }) }
+      ? { ...options, host: hostname, port, lookup: way.lookup }
       : { ...options, socket: await tunnel(way.proxy, { hostname: url.hostname, port }, request, way, signal) },
   );
   try {

@@ -31,7 +31,7 @@ export async function directTransport(request: HttpRequest, lookup?: LookupFunct
     },
     agent: false,
     maxHeaderSize: MAX_HEADER_BYTES,
-    ...(lookup === undefined ? {} : { lookup }),
+    lookup,
     ...(secure ? { ...tlsOptions(request.tls), servername: serverName(url) } : {}),
   });
 
@@ -67,7 +67,7 @@ export async function directTransport(request: HttpRequest, lookup?: LookupFunct
     };
   } catch (error) {
     if (ended !== undefined) throw ended;
-    const { toFault } = await import('./faults.ts');
+    const { toFault } = await import('./to-fault.ts');
     throw await toFault(error, request, { answered: incoming !== undefined, lookup });
   } finally {
     stopWatching();

@@ -1,17 +1,16 @@
 /**
  * From the error codes of Node, OpenSSL, llhttp and undici to ours: the one
- * mapping, whichever transport met the fault. Loaded at the first fault.
+ * mapping, whichever transport met the fault. Loaded at the first fault. Tests: test/http/faults.test.ts
  */
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { ErrorCode } from '../platform/errors.ts';
-import type { LookupFunction } from 'node:net';
-import type { HttpRequest, TlsSettings } from './http.ts';
+import type { TlsSettings } from './http.ts';
 
 /** What a code of the layers below means. `{}` in a message is the host, `{min}` the least version of TLS. */
 interface Fault {
   code: ErrorCode;
   message: string;
-  hint?: string;
+  hint?: string | undefined;
 }
 
 const UNKNOWN_ISSUER: Fault = {
@@ -110,32 +109,6 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 const CERTIFICATE_FAULT =
   /^(?!UND_|ERR_)\w*(CERT|CRL|SIGNATURE)|^(PATH_LENGTH_EXCEEDED|HOSTNAME_MISMATCH|UNSPECIFIED)$/;
 
-/** Where a fault was met. */
-interface FaultContext {
-  /** Whether the head of an answer had come. */
-  answered: boolean;
-  /** The proxy on the way. */
-  proxy?: URL | undefined;
-  lookup?: LookupFunction | undefined;
-}
-
-/**
- * The error to report for what a transport threw. For a certificate that was
- * not believed, the server is asked for it once more, to say which and why.
- */
-export async function toFault(
-  error: unknown,
-  request: HttpRequest,
-  context: FaultContext,
-): Promise<RolesAnywhereError> {
-  if (error instanceof RolesAnywhereError) return error;
-  const fault = faultOf(error, request.url.host, context.answered, request.tls);
-  const reason = codeOf(error);
-  if (!fault.code.startsWith('ERR_TLS') || context.answered || !isAboutCertificate(reason)) return fault;
-  const { explainCertificate } = await import('./certificate-fault.ts');
-  return await explainCertificate(fault, reason, request, context);
-}
-
 /**
  * What a code means, without a closer look.
  *
@@ -151,11 +124,12 @@ export function faultOf(
   const { code, message, hint } = findFault(error, answered);
   return new RolesAnywhereError(code, message.replace('{}', who).replace('{min}', minVersion.slice(4)), {
     cause: withoutBytes(error),
-    ...(hint === undefined ? {} : { hint }),
+    hint,
   });
 }
 
-function isAboutCertificate(code: string): boolean {
+/** Whether a code says that a certificate was not believed. */
+export function isAboutCertificate(code: string): boolean {
   return code === 'ERR_TLS_CERT_ALTNAME_INVALID' || code.startsWith('INVALID_') || CERTIFICATE_FAULT.test(code);
 }
 
@@ -175,8 +149,8 @@ function findFault(error: unknown, answered: boolean): Fault {
   return { code: 'ERR_INTERNAL', message: `the request to {} could not be made${code === '' ? '' : `: ${code}`}` };
 }
 
-/** OpenSSL's reason where Node gives only EPROTO; of several addresses' errors, the first's. */
-function codeOf(error: unknown): string {
+/** The code of an error: OpenSSL's reason where Node gives only EPROTO; of several addresses' errors, the first's. */
+export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return '';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   // undici's parser, compiled to WebAssembly, does not always say which rule was broken.

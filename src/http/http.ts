@@ -9,11 +9,11 @@ import type { Socket } from 'node:net';
 /** How to trust the other side. Both transports get it from `tls.ts`. */
 export interface TlsSettings {
   /** PEM text of the only roots to trust; absent: Node's own plus NODE_EXTRA_CA_CERTS. */
-  ca?: string;
+  ca?: string | undefined;
   /** Default true. */
-  verify?: boolean;
+  verify?: boolean | undefined;
   /** Default `TLSv1.2`. */
-  minVersion?: 'TLSv1.2' | 'TLSv1.3';
+  minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
 }
 
 export interface HttpRequest {
@@ -22,17 +22,17 @@ export interface HttpRequest {
   url: URL;
   /** Sent as they are. The transport adds Host (from the URL, unless given), Content-Length and Connection, and nothing else. */
   headers: Readonly<Record<string, string>>;
-  body?: string;
-  tls?: TlsSettings;
+  body?: string | undefined;
+  tls?: TlsSettings | undefined;
   /** For the whole exchange, in milliseconds, from the call to the last byte of the answer. */
   timeoutMs: number;
   /** For making the connection, with TLS and through a proxy, in milliseconds. Default 10 000. */
-  connectTimeoutMs?: number;
+  connectTimeoutMs?: number | undefined;
   /** An answer with a longer body is an error. */
   maxResponseBytes: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Gets each socket of the exchange as it begins to connect, for debugging. */
-  onSocket?: (socket: Socket) => void;
+  onSocket?: ((socket: Socket) => void) | undefined;
 }
 
 export interface HttpResponse {

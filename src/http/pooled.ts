@@ -17,13 +17,13 @@ type Undici = typeof import('undici');
 /** Where a pooled transport differs from the usual. */
 export interface PooledOptions {
   /** How names are resolved; default: Node's way, which asks the system. */
-  lookup?: LookupFunction;
+  lookup?: LookupFunction | undefined;
   /**
    * `http:` or `https:`, with a user name and a password when the proxy wants
    * them. A target of https is reached through a tunnel, one of http by naming
    * it in full to the proxy (RFC 9112, section 3.2.2), as curl and Go do.
    */
-  proxy?: URL;
+  proxy?: URL | undefined;
 }
 
 /** A transport with connections to let go of. */
@@ -59,7 +59,7 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
         path: `${named === undefined ? '' : url.origin}${url.pathname}${url.search}`,
         method: request.method,
         headers: { host: url.host, ...request.headers, ...(await credentialsFor(named)) },
-        ...(request.body === undefined ? {} : { body: request.body }),
+        body: request.body ?? null,
         signal: abort.signal,
       });
       answered = true;
@@ -82,8 +82,9 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
       if (sockets.signal.aborted) {
         throw new RolesAnywhereError('ERR_INTERRUPTED', `the transport was closed before ${url.host} answered`);
       }
-      const { faultOf, toFault } = await import('./faults.ts');
+      const { toFault } = await import('./to-fault.ts');
       if (named === undefined) throw await toFault(error, request, { answered, proxy, lookup });
+      const { faultOf } = await import('./faults.ts');
       const { proxyName } = await import('./tunnel.ts');
       throw faultOf(error, answered ? url.host : proxyName(named), answered, request.tls);
     } finally {
@@ -129,7 +130,7 @@ function createAgent(
     ...tlsOptions(tls),
     timeout: connectTimeoutMs,
     signal,
-    ...(lookup === undefined ? {} : { lookup }),
+    lookup,
   });
   const connectTo: buildConnector.connector = (target, callback) => {
     // undici would take the name to ask for from the Host header.

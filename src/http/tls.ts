@@ -4,7 +4,7 @@ import type { TlsSettings } from './http.ts';
 export interface TlsOptions {
   minVersion: 'TLSv1.2' | 'TLSv1.3';
   rejectUnauthorized: boolean;
-  ca?: string;
+  ca?: string | undefined;
 }
 
 /**
@@ -17,7 +17,7 @@ export interface TlsOptions {
  * requires TLS 1.2 (its User Guide, "Data protection").
  */
 export function tlsOptions({ ca, verify = true, minVersion = 'TLSv1.2' }: TlsSettings = {}): TlsOptions {
-  return { minVersion, rejectUnauthorized: verify, ...(ca === undefined ? {} : { ca }) };
+  return { minVersion, rejectUnauthorized: verify, ca };
 }
 
 /**

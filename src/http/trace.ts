@@ -1,45 +1,46 @@
 /** What `--debug` says of requests: everything but secrets, and how long each phase took. Loaded for it. */
 import type { Socket } from 'node:net';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
+import type { Log } from '../platform/log.ts';
 import { inert, shownBody, shownHeader, shownStage, shownUrl } from '../platform/redact.ts';
 
-/** Takes a text of one line or more. */
-export type DebugWriter = (text: string) => void;
-
 /** A transport that tells what passes through it. */
-export function traced(transport: HttpTransport, write: DebugWriter, now = monotonic): HttpTransport {
+export function traced(transport: HttpTransport, log: Log, now = monotonic): HttpTransport {
   return async (request) => {
     const phases = new Phases(now);
-    write(requestText(request));
+    logRequest(log, request);
     try {
       const response = await transport({ ...request, onSocket: (socket) => phases.watch(socket) });
       phases.note('the whole answer');
-      write(responseText(response));
+      logResponse(log, response);
       return response;
     } catch (error) {
       phases.note('a failure');
       throw error;
     } finally {
-      write(phases.text());
+      log.debug(phases.text());
     }
   };
 }
 
-/** Says what is hashed and signed. */
-export function stageWriter(write: DebugWriter): (stage: string, text: string) => void {
-  return (stage, text) => write(`${stage}:\n${indented(shownStage(text))}`);
+/** Tells what is hashed and signed. */
+export function stageWriter(log: Log): (stage: string, text: string) => void {
+  return (stage, text) => log.debug(`${stage}:`, { text: linesOf(shownStage(text)) });
 }
 
-function requestText({ method, url, headers, body = '' }: HttpRequest): string {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${shownHeader(name, value)}`);
+function logRequest(log: Log, { method, url, headers, body = '' }: HttpRequest): void {
   // What is sent is made here, and so of known form.
-  return `request: ${method} ${shownUrl(url)}\n${indented([...lines, '', shownBody(body, true)].join('\n'))}`;
+  log.debug(`request: ${method} ${shownUrl(url)}`, { text: messageLines(headers, shownBody(body, true)) });
 }
 
-function responseText({ status, headers, body }: HttpResponse): string {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${shownHeader(name, value)}`);
+function logResponse(log: Log, { status, headers, body }: HttpResponse): void {
   // An answer of success holds credentials, also where it is malformed.
-  return `response: ${status}\n${indented([...lines, '', shownBody(body, status >= 300)].join('\n'))}`;
+  log.debug(`response: ${status}`, { text: messageLines(headers, shownBody(body, status >= 300)) });
+}
+
+function messageLines(headers: HttpRequest['headers'], body: string): readonly string[] {
+  const fields = Object.entries(headers).map(([name, value]) => `${name}: ${shownHeader(name, value)}`);
+  return linesOf([...fields, '', body].join('\n'));
 }
 
 /** Milestones of an exchange, each with the time since the one before. */
@@ -83,12 +84,8 @@ function tlsText(socket: Socket): string {
   return `TLS${typeof version === 'string' && version !== '' ? ` (${version})` : ''}`;
 }
 
-function indented(text: string): string {
-  return inert(text)
-    .trimEnd()
-    .split('\n')
-    .map((line) => `  ${line}`)
-    .join('\n');
+function linesOf(text: string): readonly string[] {
+  return inert(text).trimEnd().split('\n');
 }
 
 function monotonic(): number {

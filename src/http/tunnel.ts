@@ -45,7 +45,7 @@ export async function openTunnel(options: TunnelOptions): Promise<Socket> {
     headers: { host: authority, ...proxyAuthorization(proxy) },
     agent: false,
     maxHeaderSize: MAX_HEADER_BYTES,
-    ...(lookup === undefined ? {} : { lookup }),
+    lookup,
     ...(secure ? { ...tlsOptions(options.tls), servername: serverName(proxy) } : {}),
   };
   const http = secure ? await import('node:https') : await import('node:http');

@@ -5,7 +5,7 @@ import { DerError, TAG, readChildren, readDer, readInteger } from '../x509/der.t
 import { isEncryptedKey, isPrivateKeyLabel, mlDsaTypeOf, readPrivateKey } from '../x509/keys.ts';
 import { type PemBlock, readPem } from '../x509/pem.ts';
 import type { PasswordDeps } from './containers/password.ts';
-import type { Material } from './file.ts';
+import type { Material } from './material.ts';
 import { type PrivateKey, nativeKey } from './private-key.ts';
 
 /** Material taken apart. Call {@link wipe} when done with it. */

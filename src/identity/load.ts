@@ -5,7 +5,7 @@ import { MAX_CHAIN_LENGTH, orderChain, unrelatedTo } from '../x509/chain.ts';
 import { type CertificatePath, checkIdentity } from './checks.ts';
 import type { PasswordDeps } from './containers/password.ts';
 import { type Contents, certificatesIn, openContainers, readContents, signingKeysIn, wipe } from './contents.ts';
-import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './file.ts';
+import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './material.ts';
 import type { Identity, Signer } from './identity.ts';
 import type { Pkcs11Deps, TokenSettings } from './pkcs11/index.ts';
 import type { PrivateKey } from './private-key.ts';

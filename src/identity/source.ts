@@ -2,18 +2,16 @@
  * Where material comes from: a path, `-` for standard input, or `env:NAME` for a
  * variable of the environment. Loaded when a value is not plainly a path.
  */
-import { readSync } from 'node:fs';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { MAX_FILE_BYTES, accessError, readBounded } from '../platform/files.ts';
 import {
-  MAX_FILE_BYTES,
   type Material,
   type MaterialFlag,
   type ReadMaterial,
-  accessError,
   isOrdinaryPath,
-  readBounded,
+  materialFile,
   readMaterialFile,
-} from './file.ts';
+} from './material.ts';
 
 export interface SourceDeps {
   /** Default `process.env`. */
@@ -53,32 +51,18 @@ export function refuseStdinTwice(values: Readonly<Record<string, string | undefi
 
 /** Reads until it ends. */
 function readStdin(flag: MaterialFlag, descriptor: number): Material {
-  const source = `${flag} - (standard input)`;
+  const file = materialFile(flag, '-', `${flag} - (standard input)`);
   let bytes: Uint8Array;
   try {
-    bytes = readBounded(descriptor, source, readPatiently);
+    bytes = readBounded(descriptor, file);
   } catch (error) {
-    throw error instanceof RolesAnywhereError ? error : accessError(flag, source, error);
+    throw error instanceof RolesAnywhereError ? error : accessError(file, error);
   }
-  if (bytes.length > 0) return { flag, source, bytes, rereadable: false };
-  throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} is empty`, {
+  if (bytes.length > 0) return { flag, source: file.name, bytes, rereadable: false };
+  throw new RolesAnywhereError('ERR_PEM_EMPTY', `${file.name} is empty`, {
     hint: 'whatever should write into it wrote nothing; it can be read once only',
+    flag,
   });
-}
-
-/** Blocks until there are bytes, or gives 0 at the end. */
-function readPatiently(descriptor: number, chunk: Uint8Array): number {
-  for (;;) {
-    try {
-      return readSync(descriptor, chunk);
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'EOF') return 0; // how Windows says that a pipe ends
-      if (code !== 'EAGAIN') throw error;
-      // Standard input that does not block, and has nothing yet: wait as one that does would, a few milliseconds at a time.
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
-    }
-  }
 }
 
 /** Longest name of a variable that is taken, and shown: anything longer may be the material itself. */

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { join, parse, resolve, sep } from 'node:path';
 import { lstat, readFile, readlink, stat } from '../platform/file-system.ts';
-import { MAX_FILE_BYTES } from './file.ts';
+import { MAX_FILE_BYTES } from '../platform/files.ts';
 
 /** As Linux does (path_resolution(7)). */
 const MAX_LINKS = 40;

@@ -1,4 +1,5 @@
 /** A flag in words: what help.ts says of it, and what the table knows. */
+// Tests: test/options/any-line.test.ts
 import { choicesOf, commandRow, flagRow } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import { FLAG_HELP } from './help.ts';

@@ -1,10 +1,11 @@
 /**
- * The one table of flags and commands. Both parsers, the help, and what is
- * generated from them are made from these rows. It is on the path of every
- * run, so it holds what a parser needs and nothing more: words for people are
- * in help.ts, under the same names.
+ * The one table of flags and commands, from which follow the parser, the types of values, the help and the documentation.
+ * It is on the path of every run, so it holds what a parser needs and nothing more: help.ts has the words for people.
  */
-import type { FlagValue, FlagValues } from '../commands/command.ts';
+// Tests: test/options/pflag.test.ts, test/options/flag-values.test.ts
+
+/** A flag's value. Lists are flags that may be repeated; flag-values.ts has the type of each flag's own. */
+export type FlagValue = string | number | boolean | readonly string[];
 
 /** How a flag's value is read. `list`: text, and each repeat adds one. */
 export type FlagKind = 'text' | 'boolean' | 'integer' | 'list';
@@ -13,7 +14,7 @@ export interface FlagRow {
   readonly kind: FlagKind;
   /** The only values that a text flag takes; a command may narrow them. */
   readonly choices?: readonly string[];
-  /** Comes with a later version: read and checked like any other, and refused when it would have an effect. */
+  /** Whether it comes with a later version: it is read and checked like any other, and refused where it would have an effect. */
   readonly later?: true;
   /** Its value is never shown. */
   readonly secret?: true;
@@ -26,7 +27,6 @@ const boolean = { kind: 'boolean' } as const;
 const integer = { kind: 'integer' } as const;
 const secret = { kind: 'text', secret: true } as const;
 const textLater = { kind: 'text', later: true } as const;
-const secretLater = { ...textLater, secret: true } as const;
 const booleanLater = { kind: 'boolean', later: true } as const;
 
 /** Every flag of every command, by its name without the dashes. A name means the same, and has one kind, everywhere. */
@@ -47,7 +47,7 @@ export const FLAGS = {
   'pkcs11-allow-pin-command': boolean,
   'pkcs11-allow-low-pin-count': boolean,
   'reuse-pin': boolean,
-  'tpm-key-password': secretLater,
+  'tpm-key-password': { ...textLater, secret: true },
   'no-tpm-key-password': booleanLater,
 
   'trust-anchor-arn': text,
@@ -129,6 +129,7 @@ export const FLAGS = {
   'print-config': { kind: 'text', choices: ['text', 'json'], bare: 'text' },
   compat: boolean,
   debug: boolean,
+  'log-level': { kind: 'text', choices: ['error', 'warn', 'info', 'debug'] },
   help: boolean,
   version: boolean,
 } as const satisfies Record<string, FlagRow>;
@@ -136,26 +137,27 @@ export const FLAGS = {
 export type FlagName = keyof typeof FLAGS;
 
 /** Flags that every command takes. */
-export const COMMON: readonly FlagName[] = [
+export const COMMON = [
   'config-profile',
   'print-config',
   'compat',
   'debug',
+  'log-level',
   'log-format',
   'help',
   'version',
-];
+] as const satisfies readonly FlagName[];
 
-const STORE: readonly FlagName[] = [
+const STORE = [
   'cert-selector',
   'system-store-name',
   'pkcs11-lib',
   'pkcs11-pin-file',
   'pkcs11-allow-pin-command',
   'pkcs11-allow-low-pin-count',
-];
+] as const satisfies readonly FlagName[];
 
-const KEY: readonly FlagName[] = [
+const KEY = [
   ...STORE,
   'certificate',
   'private-key',
@@ -167,10 +169,10 @@ const KEY: readonly FlagName[] = [
   'pkcs8-password-file',
   'pkcs12-password',
   'pkcs12-password-file',
-];
+] as const satisfies readonly FlagName[];
 
-/** What it takes to go on to other roles. */
-export const CHAIN: readonly FlagName[] = [
+/** Flags of the roles that follow the first. */
+export const CHAIN = [
   'assume-role-arn',
   'assume-role-session-name',
   'assume-role-duration',
@@ -184,10 +186,10 @@ export const CHAIN: readonly FlagName[] = [
   'mfa-token',
   'mfa-command',
   'sts-endpoint',
-];
+] as const satisfies readonly FlagName[];
 
-/** How any service is reached. */
-const NETWORK: readonly FlagName[] = [
+/** Flags of how any service is reached. */
+const NETWORK = [
   'ca-bundle',
   'no-verify-ssl',
   'ca-store',
@@ -198,10 +200,10 @@ const NETWORK: readonly FlagName[] = [
   'max-attempts',
   'connect-timeout',
   'timeout',
-];
+] as const satisfies readonly FlagName[];
 
-/** What every command takes that obtains credentials. */
-const VENDING: readonly FlagName[] = [
+/** Flags of every command that obtains credentials with a certificate. */
+const VENDING = [
   ...KEY,
   'intermediates',
   'skip-checks',
@@ -216,16 +218,16 @@ const VENDING: readonly FlagName[] = [
   'use-dualstack',
   ...NETWORK,
   ...CHAIN,
-];
+] as const satisfies readonly FlagName[];
 
 export interface CommandRow {
   readonly flags: readonly FlagName[];
-  /** What must be given; of a list of names, at least one. */
+  /** Flags that must be given; of a list of names, at least one. */
   readonly required?: readonly (FlagName | readonly FlagName[])[];
-  /** Of these, what each `--role` may give for itself, so that they can only be missed there. */
+  /** Those of them that each `--role` may give for itself, so that they can only be missed there. */
   readonly perRole?: readonly FlagName[];
   readonly defaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
-  /** Where the command takes fewer values of a flag than there are. */
+  /** Narrower choices than those of the flag. */
   readonly choices?: Readonly<Partial<Record<FlagName, readonly string[]>>>;
   /** Further defaults, when the program stands in for `aws_signing_helper`. */
   readonly compatDefaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
@@ -378,13 +380,18 @@ export function choicesOf(name: FlagName, command: CommandName | undefined): rea
 }
 
 /** Whether a line goes on to other roles, or says that it means to. */
-export function isChained(flags: FlagValues): boolean {
+export function isChained(flags: { readonly [F in FlagName]?: FlagValue | undefined }): boolean {
   return CHAIN.some((name) => name !== 'sts-endpoint' && flags[name] !== undefined);
+}
+
+/** Whether every command takes the flag `name`. */
+export function isCommon(name: FlagName): boolean {
+  return COMMON.some((common) => common === name);
 }
 
 /** Whether `command` takes the flag `name`. */
 export function takesFlag(command: CommandName, name: FlagName): boolean {
-  return COMMON.includes(name) || commandRow(command).flags.includes(name);
+  return isCommon(name) || commandRow(command).flags.includes(name);
 }
 
 /** The flags of a command, its own first. */

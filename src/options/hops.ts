@@ -6,40 +6,56 @@
  * The flags of assuming a role are for the last hop; session name, duration
  * and source identity are for every one. A key, spelt as its flag, gives one hop its own.
  */
-import type { FlagValues } from '../commands/command.ts';
+import { checkAssumeRole, checkChainedDuration } from '../aws/sts-input.ts';
+import type { NameOf } from '../aws/session-limits.ts';
+import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { readNamedFile } from '../platform/files.ts';
+import type { FlagValues } from './flag-values.ts';
 import { CHAIN } from './flags.ts';
 import { refuseUnknownKeys } from './unknown-key.ts';
 
-/** One hop, as the user wrote it. */
-export interface HopSettings {
-  readonly roleArn: string;
-  readonly sessionName: string | undefined;
-  readonly durationSeconds: number | undefined;
-  readonly externalId: string | undefined;
-  /** JSON, or `file://PATH`. */
-  readonly policy: string | undefined;
-  readonly policyArns: readonly string[];
-  /** As `KEY=VALUE` each. */
-  readonly tags: readonly string[];
-  readonly transitiveTagKeys: readonly string[];
-  readonly sourceIdentity: string | undefined;
-  readonly mfaSerial: string | undefined;
-  /** Good for one request. */
+/** One role to go on to. */
+export interface Hop {
+  /** What AssumeRole is asked. It was checked. */
+  readonly input: AssumeRoleInput;
+  /** A code of the MFA device, good for one request. */
   readonly mfaToken: string | undefined;
+  /** A command that prints each code. */
   readonly mfaCommand: string | undefined;
 }
 
-/** Of every hop. */
+export type HopFlags = FlagValues<(typeof CHAIN)[number]>;
+
+/** The flags that every hop has a share in. */
 const SHARED = ['assume-role-session-name', 'assume-role-duration', 'source-identity'] as const;
-/** Of the last hop. */
-const LAST = ['external-id', 'policy', 'mfa-serial', 'mfa-token', 'mfa-command'] as const;
+/** The flags of the last hop. */
+const LAST = ['external-id', 'policy', 'mfa-serial', 'mfa-command'] as const;
 const LISTS = ['policy-arn', 'tag', 'transitive-tag-key'] as const;
 
 /** What a hop may say for itself: all but the token, which would be in sight for longer. */
-const KEYS = [...SHARED, 'external-id', 'policy', 'mfa-serial', 'mfa-command', ...LISTS] as const;
+const KEYS = [...SHARED, ...LAST, ...LISTS] as const;
 export const HOP_KEYS: readonly string[] = KEYS;
 type Key = (typeof KEYS)[number];
+
+/** The flag that gives each parameter of AssumeRole. */
+const FLAG_OF: Readonly<Record<string, string>> = {
+  roleArn: '--assume-role-arn',
+  roleSessionName: '--assume-role-session-name',
+  durationSeconds: '--assume-role-duration',
+  externalId: '--external-id',
+  policy: '--policy',
+  policyArns: '--policy-arn',
+  tags: '--tag',
+  transitiveTagKeys: '--transitive-tag-key',
+  sourceIdentity: '--source-identity',
+  serialNumber: '--mfa-serial',
+};
+
+/** How messages name a parameter of AssumeRole: by its flag. */
+export const flagOf: NameOf = (parameter) => FLAG_OF[parameter] ?? parameter;
+
+const DEFAULT_SECONDS = 3600;
 
 /** Role names, policies and tags may hold commas, so only one before a known key separates. */
 const SEPARATOR = new RegExp(`,(?=(?:${KEYS.join('|')})=)`);
@@ -49,74 +65,110 @@ const HINT = `it is ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`).join('
 /**
  * The hops of a command line; none without `--assume-role-arn`.
  *
- * @throws RolesAnywhereError `ERR_FLAG_REQUIRED` for flags of a hop without one, `ERR_FLAG_VALUE`, `ERR_DURATION`
+ * @param fromRole whether a role session asks first: of Roles Anywhere it always does
+ * @throws RolesAnywhereError of class `usage`: `ERR_FLAG_REQUIRED` for flags of a hop without one, `ERR_FLAG_VALUE`, and
+ * what AssumeRole's parameters are refused with
  */
-export function hopSettings(flags: FlagValues): HopSettings[] {
-  const hops = list(flags, 'assume-role-arn');
+export function hopsOf(flags: HopFlags, fromRole: boolean): Hop[] {
+  const { 'assume-role-arn': hops = [] } = flags;
   const idle = CHAIN.find((name) => flags[name] !== undefined && name !== 'sts-endpoint');
   if (hops.length === 0 && idle !== undefined)
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', `--${idle} has no effect without --assume-role-arn`, {
       hint: 'name the role to go on to with --assume-role-arn',
+      flag: `--${idle}`,
     });
-  return hops.map((hop, index) => readHop(hop, flags, index === hops.length - 1));
+  return hops.map((hop, index) => {
+    try {
+      return readHop(hop, flags, index === hops.length - 1, fromRole || index > 0);
+    } catch (error) {
+      if (!(error instanceof RolesAnywhereError) || hops.length === 1) throw error;
+      throw new RolesAnywhereError(error.code, `hop ${index + 1}: ${error.message}`, { ...error });
+    }
+  });
 }
 
-function readHop(hop: string, flags: FlagValues, last: boolean): HopSettings {
-  const [roleArn = '', ...settings] = hop.split(SEPARATOR);
+function readHop(text: string, flags: HopFlags, last: boolean, chained: boolean): Hop {
+  const [roleArn = '', ...settings] = text.split(SEPARATOR);
   refuseUnknownKeys(`--assume-role-arn ${roleArn.split(',', 1)[0]}`, [roleArn], KEYS, HINT);
+  const own = ownSettings(roleArn, settings);
+  const one = (key: (typeof SHARED)[number] | (typeof LAST)[number]): string | undefined => {
+    const [given] = own.get(key) ?? [];
+    if (given !== undefined) return given;
+    return last || SHARED.some((shared) => shared === key) ? flags[key]?.toString() : undefined;
+  };
+  const many = (key: (typeof LISTS)[number]): readonly string[] => own.get(key) ?? (last ? (flags[key] ?? []) : []);
+  const input: AssumeRoleInput = {
+    roleArn,
+    roleSessionName: one('assume-role-session-name'),
+    durationSeconds: seconds(one('assume-role-duration')),
+    externalId: one('external-id'),
+    policy: readPolicy(one('policy')),
+    policyArns: many('policy-arn'),
+    tags: readTags(many('tag')),
+    transitiveTagKeys: many('transitive-tag-key'),
+    sourceIdentity: one('source-identity'),
+    serialNumber: one('mfa-serial'),
+  };
+  checkAssumeRole(input, flagOf);
+  checkChainedDuration(input.durationSeconds, chained, '--assume-role-duration');
+  return { input, mfaToken: last ? flags['mfa-token'] : undefined, mfaCommand: one('mfa-command') };
+}
+
+/** What a hop says for itself. */
+function ownSettings(roleArn: string, settings: readonly string[]): ReadonlyMap<Key, readonly string[]> {
   const own = new Map<Key, string[]>();
   for (const setting of settings) {
     const key = KEYS.find((known) => setting.startsWith(`${known}=`));
     if (key === undefined) continue; // the separator saw one
     const values = own.get(key) ?? [];
-    if (values.length > 0 && !isList(key))
+    if (values.length > 0 && !LISTS.some((name) => name === key))
       throw new RolesAnywhereError('ERR_FLAG_VALUE', `--assume-role-arn ${roleArn}: ${key} is given twice`, {
         hint: HINT,
+        flag: '--assume-role-arn',
       });
     own.set(key, [...values, setting.slice(key.length + 1)]);
   }
-  const one = (key: (typeof SHARED)[number] | (typeof LAST)[number]): string | undefined => {
-    const given = key === 'mfa-token' ? undefined : own.get(key)?.[0];
-    if (given !== undefined) return given;
-    return last || SHARED.some((shared) => shared === key) ? text(flags, key) : undefined;
-  };
-  const many = (key: (typeof LISTS)[number]): readonly string[] => own.get(key) ?? (last ? list(flags, key) : []);
-  return {
-    roleArn,
-    sessionName: one('assume-role-session-name'),
-    durationSeconds: seconds(one('assume-role-duration')),
-    externalId: one('external-id'),
-    policy: one('policy'),
-    policyArns: many('policy-arn'),
-    tags: many('tag'),
-    transitiveTagKeys: many('transitive-tag-key'),
-    sourceIdentity: one('source-identity'),
-    mfaSerial: one('mfa-serial'),
-    mfaToken: one('mfa-token'),
-    mfaCommand: one('mfa-command'),
-  };
+  return own;
 }
 
-function isList(key: Key): boolean {
-  return LISTS.some((name) => name === key);
-}
-
-function seconds(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
+function seconds(value: string | undefined): number {
+  if (value === undefined) return DEFAULT_SECONDS;
   if (/^\d{1,6}$/.test(value)) return Number(value);
   throw new RolesAnywhereError(
     'ERR_DURATION',
     `assume-role-duration is not a number of seconds: ${JSON.stringify(value)}`,
+    { flag: '--assume-role-duration' },
   );
 }
 
-function text(flags: FlagValues, name: string): string | undefined {
-  const value = flags[name];
-  if (typeof value === 'number') return String(value);
-  return typeof value === 'string' && value !== '' ? value : undefined;
+/**
+ * A session policy: JSON as it is, or what is in the file after `file://`.
+ *
+ * @throws RolesAnywhereError with a code that begins with `ERR_FILE`
+ */
+export function readPolicy(policy: string | undefined): string | undefined {
+  if (policy?.startsWith('file://') !== true) return policy;
+  const path = policy.slice('file://'.length);
+  const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy' });
+  return Buffer.from(bytes).toString('utf8').trim();
 }
 
-function list(flags: FlagValues, name: string): readonly string[] {
-  const value = flags[name];
-  return typeof value === 'object' ? value.filter((item) => item !== '') : [];
+function readTags(tags: readonly string[]): Readonly<Record<string, string>> {
+  const read = new Map<string, string>();
+  for (const tag of tags) {
+    const equals = tag.indexOf('=');
+    const key = tag.slice(0, equals);
+    if (equals < 1)
+      throw new RolesAnywhereError('ERR_TAG', `--tag is not KEY=VALUE: ${JSON.stringify(tag.slice(0, 200))}`, {
+        hint: 'an empty value is written KEY=',
+        flag: '--tag',
+      });
+    if (read.has(key))
+      throw new RolesAnywhereError('ERR_TAG', `--tag gives ${JSON.stringify(key)} twice`, {
+        hint: 'leave one out',
+        flag: '--tag',
+      });
+    read.set(key, tag.slice(equals + 1));
+  }
+  return Object.fromEntries(read);
 }

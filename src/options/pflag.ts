@@ -4,9 +4,9 @@
  * It says what is wrong as a value; problems.ts, which an ordinary run does
  * not load, says it in words.
  */
-import type { FlagValue, FlagValues } from '../commands/command.ts';
+import type { FlagValues } from './flag-values.ts';
 import { CONFLICTS, choicesOf, commandRow, flagRow, isCommand, isFlag, takesFlag } from './flags.ts';
-import type { CommandName, FlagName } from './flags.ts';
+import type { CommandName, FlagName, FlagValue } from './flags.ts';
 
 /** What is wrong with a command line. */
 export type Problem =
@@ -27,13 +27,13 @@ export interface Line {
   readonly problem?: Problem;
 }
 
-/** The values of the flags that were given. */
-export type Given = Readonly<Partial<Record<FlagName, FlagValue>>>;
+/** The values of the flags that were given, empty ones among them. */
+export type Given = { readonly [F in FlagName]?: FlagValue | undefined };
 
 /** A line that a command can run with. */
 export interface Parsed {
   readonly command: CommandName;
-  /** What was given, and the table's defaults. */
+  /** The values that were given and are not empty, and the table's defaults. */
   readonly flags: FlagValues;
   /** Positional arguments, without the command's name. */
   readonly args: readonly string[];
@@ -126,7 +126,10 @@ export function findProblem(
   }
   const flags = CONFLICTS.find(([one, other]) => given[one] !== undefined && given[other] !== undefined);
   if (flags !== undefined) return { kind: 'conflict', flags };
-  const has = (name: FlagName): boolean => given[name] !== undefined && given[name] !== '';
+  const has = (name: FlagName): boolean => {
+    const value = given[name];
+    return value !== undefined && !isEmpty(value);
+  };
   const { required = [], perRole } = row;
   const missing = required.filter((need) =>
     typeof need === 'string'
@@ -138,15 +141,26 @@ export function findProblem(
   return later === undefined ? undefined : { kind: 'later', flag: later };
 }
 
-/** Puts the defaults in. */
+/** Leaves out what is empty, which counts as not given, as upstream, and puts the defaults in. */
 export function complete(command: CommandName, given: Given, args: readonly string[], compat: boolean): Parsed {
   const { defaults, compatDefaults } = commandRow(command);
-  return { command, flags: { ...defaults, ...(compat ? compatDefaults : {}), ...given }, args, compat };
+  const flags: Partial<Record<FlagName, FlagValue>> = { ...defaults, ...(compat ? compatDefaults : {}) };
+  for (const name of Object.keys(given).filter(isFlag)) {
+    const value = given[name];
+    if (value !== undefined && !isEmpty(value))
+      flags[name] = typeof value === 'object' ? value.filter((item) => item !== '') : value;
+  }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- readValue gave each the type of its kind
+  return { command, flags: flags as FlagValues, args, compat };
+}
+
+function isEmpty(value: FlagValue): boolean {
+  return value === '' || (typeof value === 'object' && value.every((item) => item === ''));
 }
 
 /**
  * Reads an ordinary line, on which everything is right. Anything else gives
- * undefined: the parser in yargs.ts then decides, reports and helps.
+ * undefined: any-line.ts then decides what it comes to.
  *
  * @param compat whether the program was called as `aws_signing_helper`
  */

@@ -1,16 +1,15 @@
 /** What is wrong with a command line, in words, and what to do about it. */
+// Tests: test/options/any-line.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { COMMANDS, FLAGS, choicesOf, flagRow, flagsOf, isFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import type { Problem } from './pflag.ts';
 import { nearest } from './suggest.ts';
 
-/** Commands of AWS's tool that this version does not have. */
-const LATER_COMMANDS = new Set(['update', 'serve']);
-
 /** An error for a word that is not a command. */
 export function unknownCommand(name: string, program: string): RolesAnywhereError {
-  if (LATER_COMMANDS.has(name)) {
+  // AWS's tool has it.
+  if (name === 'update') {
     return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not have the command ${name} yet`, {
       hint: 'use credential-process, which the AWS CLI and SDKs call by themselves',
     });
@@ -31,6 +30,7 @@ export function problemError(problem: Problem, command: CommandName | undefined,
       });
     case 'not-here':
       return new RolesAnywhereError('ERR_UNKNOWN_FLAG', `${command} does not take --${problem.flag}`, {
+        flag: `--${problem.flag}`,
         hint: suggestFlag(problem.flag, command) ?? help,
       });
     case 'syntax': {
@@ -41,6 +41,7 @@ export function problemError(problem: Problem, command: CommandName | undefined,
     }
     case 'no-value':
       return new RolesAnywhereError('ERR_FLAG_VALUE', `--${problem.flag} needs a value, and the line ends after it`, {
+        flag: `--${problem.flag}`,
         hint: help,
       });
     case 'bad-value':
@@ -58,6 +59,7 @@ export function problemError(problem: Problem, command: CommandName | undefined,
     case 'conflict': {
       const [one, other] = problem.flags;
       return new RolesAnywhereError('ERR_FLAG_CONFLICT', `--${one} and --${other} exclude each other`, {
+        flag: [`--${one}`, `--${other}`],
         hint: 'leave one of them out',
       });
     }
@@ -73,6 +75,7 @@ export function problemError(problem: Problem, command: CommandName | undefined,
       break;
   }
   return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not support --${problem.flag} yet`, {
+    flag: `--${problem.flag}`,
     hint: 'use PEM files with --certificate and --private-key',
   });
 }
@@ -86,22 +89,18 @@ function suggestFlag(name: string, command: CommandName | undefined): string | u
 
 /** An error for a value that a flag does not take. */
 export function badValue(flag: FlagName, value: string, command: CommandName | undefined): RolesAnywhereError {
-  const row = flagRow(flag);
-  if (row.kind === 'boolean') {
-    return new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} is true or false, not ${JSON.stringify(value)}`, {
-      hint: `give --${flag} or --${flag}=false`,
-    });
-  }
-  if (row.kind === 'integer') {
-    return new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} is not a whole number: ${JSON.stringify(value)}`, {
-      hint: 'write it in decimal digits',
-    });
-  }
+  const { kind } = flagRow(flag);
+  const error = (what: string, hint: string): RolesAnywhereError =>
+    new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} ${what}`, { flag: `--${flag}`, hint });
+  if (kind === 'boolean')
+    return error(`is true or false, not ${JSON.stringify(value)}`, `give --${flag} or --${flag}=false`);
+  if (kind === 'integer') return error(`is not a whole number: ${JSON.stringify(value)}`, 'write it in decimal digits');
   const choices = choicesOf(flag, command) ?? [];
   const known = choices.find((choice) => choice.toLowerCase() === value.toLowerCase());
-  return new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} does not take ${JSON.stringify(value)}`, {
-    hint: known === undefined ? `it takes ${choices.join(', ')}` : `did you mean ${known}`,
-  });
+  return error(
+    `does not take ${JSON.stringify(value)}`,
+    known === undefined ? `it takes ${choices.join(', ')}` : `did you mean ${known}`,
+  );
 }
 
 /** A token in a message, without its value, which may be a password. */

@@ -5,6 +5,7 @@
  * ends where the next ` Key=` begins.
  */
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { readNamedFile } from '../platform/files.ts';
 
 /** Which certificate of a store is meant; all that is given must match. */
 export interface CertificateSelector {
@@ -28,17 +29,14 @@ const MAX_FILE_BYTES = 64 * 1024;
 export async function loadSelector(text: string): Promise<CertificateSelector> {
   if (!text.startsWith('file://')) return select(entriesOfText(text));
   const path = text.slice('file://'.length);
-  const { readFile, stat } = await import('node:fs/promises');
-  let json: string;
-  try {
-    const { size } = await stat(path);
-    if (size > MAX_FILE_BYTES) throw malformed(`${path} has more than ${MAX_FILE_BYTES} bytes`);
-    json = await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof RolesAnywhereError) throw error;
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    throw malformed(`cannot read ${path} (${reason})`, error);
-  }
+  const { bytes } = readNamedFile({
+    path,
+    name: `--cert-selector file://${path}`,
+    flag: '--cert-selector',
+    code: 'ERR_SELECTOR',
+    maxBytes: MAX_FILE_BYTES,
+  });
+  const json = Buffer.from(bytes).toString('utf8');
   return select(entriesOfJson(json, path));
 }
 
@@ -93,6 +91,7 @@ function select(entries: readonly [string, string][]): CertificateSelector {
 
 function malformed(what: string, cause?: unknown): RolesAnywhereError {
   return new RolesAnywhereError('ERR_SELECTOR', `--cert-selector: ${what}`, {
+    flag: '--cert-selector',
     hint: `its keys are ${KEYS.join(', ')}, as in "Key=x509Subject,Value=CN=Subject Key=x509Serial,Value=0A1B", or file://selector.json`,
     cause,
   });

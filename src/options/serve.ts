@@ -1,92 +1,93 @@
-/** What `serve` takes besides what every command takes that obtains credentials. */
-import type { FlagValues } from '../commands/command.ts';
+/** The options of `serve` besides those of every command that obtains credentials. */
 import { RolesAnywhereError } from '../platform/errors.ts';
+import type { FlagsOf } from './flag-values.ts';
+import type { FlagName } from './flags.ts';
 import { servedRoles } from './served-roles.ts';
-import type { RoleOptions } from './served-roles.ts';
-import { tokenOptions } from './token.ts';
-import type { TokenOptions } from './token.ts';
+import type { RolesToServe } from './served-roles.ts';
 
 export interface ServeOptions {
-  /** The first one is the default. There is at least one. */
-  readonly roles: readonly [RoleOptions, ...RoleOptions[]];
+  readonly roles: RolesToServe;
   readonly port: number;
-  /** Empty: the loopback addresses. */
+  /** The addresses to listen on; empty for those of the loopback. */
   readonly listen: readonly string[];
   readonly allowedHosts: readonly string[];
-  /** Life left at which a set is renewed, in milliseconds; undefined: as its life says. */
+  /** The life left at which a set is renewed, in milliseconds; undefined to let its whole life decide. */
   readonly refreshBeforeMs: number | undefined;
   readonly imds: boolean;
   readonly hopLimit: number;
-  /** Where to write the token. */
+  /** The file to write the token to. */
   readonly tokenFile: string | undefined;
-  /** Where to read a token that something else made. */
+  /** The file of a token that something else made. */
   readonly tokenSource: string | undefined;
   readonly printToken: boolean;
-  /** Files. */
+  /** The files of the server's own certificate and key. */
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly metricsListen: string | undefined;
   readonly auditLog: string | undefined;
-  readonly logFormat: string | undefined;
-  readonly shell: string | undefined;
-  readonly token: TokenOptions;
+  /** The shell to print lines for. sh, bash and zsh set variables in the same words. */
+  readonly shell: 'sh' | 'fish' | 'powershell' | 'cmd' | undefined;
 }
 
-/** AWS's helper does so; both set nothing that matters on the loopback. */
-export const DEFAULT_HOP_LIMIT = 64;
+/** The flags whose values are files of the server's own. */
+const FILE_FLAGS = ['token-file', 'token-source', 'audit-log', 'tls-cert', 'tls-key'] as const;
 
 /**
  * Checks the flags of `serve`.
  *
  * @throws RolesAnywhereError of class `usage`
  */
-export function serveOptions(flags: FlagValues, env: Readonly<Record<string, string | undefined>>): ServeOptions {
-  const [first, ...others] = servedRoles(flags, env);
-  if (first === undefined) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role');
-  const tokenFile = text(flags, 'token-file');
-  const tokenSource = text(flags, 'token-source');
+export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<string, string | undefined>>): ServeOptions {
+  for (const name of FILE_FLAGS) checkIsFile(name, flags[name]);
+  const roles = servedRoles(flags, env);
+  const { 'token-file': tokenFile, 'token-source': tokenSource, 'tls-cert': cert, 'tls-key': key } = flags;
   if (tokenFile !== undefined && tokenFile === tokenSource)
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--token-file and --token-source name the same file', {
+      flag: '--token-file',
       hint: 'give --token-source alone: clients can read that file too',
     });
-  const refreshBefore = refreshBeforeSeconds(flags, [first, ...others]);
-  const cert = text(flags, 'tls-cert');
-  const key = text(flags, 'tls-key');
-  if ((cert === undefined) !== (key === undefined))
-    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', `--tls-${cert === undefined ? 'cert' : 'key'} is not given`, {
+  const refreshBeforeMs = refreshBefore(flags['refresh-before'], roles);
+  if ((cert === undefined) !== (key === undefined)) {
+    const flag = cert === undefined ? '--tls-cert' : '--tls-key';
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', `${flag} is not given`, {
+      flag,
       hint: 'give --tls-cert and --tls-key together, or neither for plain http',
     });
+  }
   return {
-    roles: [first, ...others],
-    token: tokenOptions(flags),
-    refreshBeforeMs: refreshBefore === undefined ? undefined : refreshBefore * 1000,
-    port: number(flags, 'port', 9911, 0, 65_535),
-    hopLimit: number(flags, 'hop-limit', DEFAULT_HOP_LIMIT, 1, 255),
-    listen: list(flags, 'listen'),
-    allowedHosts: list(flags, 'allowed-host').map((host) => checkHost(host)),
+    roles,
+    refreshBeforeMs,
+    port: inRange('port', flags.port, 0, 65_535),
+    hopLimit: inRange('hop-limit', flags['hop-limit'], 1, 255),
+    listen: flags.listen ?? [],
+    allowedHosts: (flags['allowed-host'] ?? []).map((host) => checkHost(host)),
     imds: flags['no-imds'] !== true,
     printToken: flags['print-token'] === true,
     tls: cert === undefined || key === undefined ? undefined : { cert, key },
     tokenFile,
     tokenSource,
-    metricsListen: text(flags, 'metrics-listen'),
-    auditLog: text(flags, 'audit-log'),
-    logFormat: text(flags, 'log-format'),
-    shell: posixShell(text(flags, 'shell')),
+    metricsListen: flags['metrics-listen'],
+    auditLog: flags['audit-log'],
+    shell: flags.shell === 'bash' || flags.shell === 'zsh' ? 'sh' : flags.shell,
   };
 }
 
-/** Where variables are set, these do not differ. */
-function posixShell(shell: string | undefined): string | undefined {
-  return shell === 'bash' || shell === 'zsh' ? 'sh' : shell;
+/** Refuses a flag for a file: `--token-file --no-imds` would take the second flag as a value, and it would have no effect. */
+function checkIsFile(name: FlagName, value: string | undefined): void {
+  if (value?.startsWith('--') !== true) return;
+  throw new RolesAnywhereError('ERR_FLAG_VALUE', `--${name}: ${JSON.stringify(value)} is a flag, not a file`, {
+    flag: `--${name}`,
+    hint: `--${name} lacks its value; for a file of that name, write ./${value}`,
+  });
 }
 
-/** A set that is renewed as soon as it comes would be asked for again and again. */
-function refreshBeforeSeconds(flags: FlagValues, roles: readonly RoleOptions[]): number | undefined {
-  if (flags['refresh-before'] === undefined) return undefined;
-  const seconds = number(flags, 'refresh-before', 0, 1, 43_199);
+/** Refuses a time no shorter than a session: a set that is renewed as soon as it comes would be asked for again and again. */
+function refreshBefore(given: number | undefined, roles: RolesToServe): number | undefined {
+  if (given === undefined) return undefined;
+  const seconds = inRange('refresh-before', given, 1, 43_199);
   const short = roles.find(({ vending }) => (vending.session.durationSeconds ?? Infinity) <= seconds);
-  if (short === undefined) return seconds;
+  if (short === undefined) return seconds * 1000;
   throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `--refresh-before is no less than the session of ${short.name}`, {
+    flag: '--refresh-before',
     hint: 'give fewer seconds than --session-duration',
   });
 }
@@ -94,23 +95,15 @@ function refreshBeforeSeconds(flags: FlagValues, roles: readonly RoleOptions[]):
 function checkHost(host: string): string {
   if (/^(?:\[[0-9a-f:]+\]|[\w.-]+)(?::\d{1,5})?$|^[0-9a-f:]+$/i.test(host)) return host;
   throw new RolesAnywhereError('ERR_FLAG_VALUE', `--allowed-host is not a host: ${JSON.stringify(host)}`, {
+    flag: '--allowed-host',
     hint: 'give a name or an address, with a port when it is another one than that of the server',
   });
 }
 
-function number(flags: FlagValues, name: string, byDefault: number, least: number, most: number): number {
-  const value = flags[name];
-  if (value === undefined) return byDefault;
-  if (typeof value === 'number' && value >= least && value <= most) return value;
-  throw new RolesAnywhereError('ERR_FLAG_VALUE', `--${name} is out of range`, { hint: `give ${least} to ${most}` });
-}
-
-function text(flags: FlagValues, name: string): string | undefined {
-  const value = flags[name];
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function list(flags: FlagValues, name: string): readonly string[] {
-  const value = flags[name];
-  return typeof value === 'object' ? value.filter((item) => item !== '') : [];
+function inRange(name: FlagName, value: number, least: number, most: number): number {
+  if (value >= least && value <= most) return value;
+  throw new RolesAnywhereError('ERR_FLAG_VALUE', `--${name} is out of range`, {
+    flag: `--${name}`,
+    hint: `give ${least} to ${most}`,
+  });
 }

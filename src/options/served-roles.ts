@@ -6,32 +6,34 @@
  * A key overrides the flag of its name for this role alone; `token-file` gives
  * the role a token of its own.
  */
-import type { FlagValues } from '../commands/command.ts';
+import type { FlagsOf } from './flag-values.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { refuseUnknownKeys } from './unknown-key.ts';
 import { vendingOptions } from './vending.ts';
 import type { VendingOptions } from './vending.ts';
 
-/** Keys that override flags. */
-const OVERRIDES = ['profile-arn', 'trust-anchor-arn', 'session-duration', 'role-session-name'] as const;
-const KEYS = [...OVERRIDES, 'token-file'] as const;
+const KEYS = ['profile-arn', 'trust-anchor-arn', 'session-duration', 'role-session-name', 'token-file'] as const;
 export const ROLE_KEYS: readonly string[] = KEYS;
 type Key = (typeof KEYS)[number];
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** One role to serve. */
 export interface RoleOptions {
-  /** In paths. Unique. */
+  /** The role's name in paths. Unique. */
   readonly name: string;
-  /** Its own; identity and trust are the same for all. */
+  /** The role's own options; identity and trust are the same for all. */
   readonly vending: VendingOptions;
-  /** Where to write a token that is good for this role alone, and without which it is not given. */
-  readonly tokenFile?: string;
+  /** The file for a token that is good for this role alone, and without which the role is not given. */
+  readonly tokenFile: string | undefined;
 }
 
-/** What a role's name may be: characters that a path, a metrics label and a URL take as they are. */
+/** The roles to serve, the default first. */
+export type RolesToServe = readonly [RoleOptions, ...RoleOptions[]];
+
+/** The names of roles: characters that a path, a metrics label and a URL take as they are. */
 const NAME = /^[\w.@+-]{1,64}$/;
 
-/** Role names may hold commas, so only one before a known key separates. */
+/** A comma separates only before a known key: role names may hold commas. */
 const SEPARATOR = new RegExp(`,(?=(?:${KEYS.join('|')})=)`);
 
 const HINT = `it is [NAME=]ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`).join(' ')} behind it`;
@@ -41,28 +43,33 @@ const HINT = `it is [NAME=]ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`)
  *
  * @throws RolesAnywhereError of class `usage`
  */
-export function servedRoles(flags: FlagValues, env: Readonly<Record<string, string | undefined>>): RoleOptions[] {
+export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RolesToServe {
   const roles: RoleOptions[] = [];
   const roleArn = flags['role-arn'];
-  if (typeof roleArn === 'string' && roleArn !== '')
-    roles.push({ name: lastSegment(roleArn), vending: vendingOptions(flags, env) });
-  const repeated = flags['role'];
-  for (const text of typeof repeated === 'object' ? repeated : []) roles.push(readRole(text, flags, env));
-  if (roles.length === 0) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role');
-  for (const [index, { name }] of roles.entries()) {
+  if (roleArn !== undefined)
+    roles.push({
+      name: lastSegment(roleArn),
+      vending: vendingOptions(forRole(flags, roleArn), env),
+      tokenFile: undefined,
+    });
+  for (const text of flags.role ?? []) roles.push(readRole(text, flags, env));
+  const [first, ...others] = roles;
+  if (first === undefined) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role');
+  const names = new Set<string>();
+  for (const { name } of roles) {
     if (!NAME.test(name))
-      throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role: ${JSON.stringify(name)} cannot be a name in a path`, {
-        hint: 'give NAME=ROLE_ARN, with a name of 1 to 64 letters, digits and characters of _.@+-',
-      });
-    if (roles.findIndex((role) => role.name === name) !== index)
-      throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role: two roles are called ${name}`, {
-        hint: 'give each a name of its own: NAME=ROLE_ARN',
-      });
+      throw refused(
+        `--role: ${JSON.stringify(name)} cannot be a name in a path`,
+        'give NAME=ROLE_ARN, with a name of 1 to 64 letters, digits and characters of _.@+-',
+      );
+    if (names.has(name))
+      throw refused(`--role: two roles are called ${name}`, 'give each a name of its own: NAME=ROLE_ARN');
+    names.add(name);
   }
-  return roles;
+  return [first, ...others];
 }
 
-function readRole(text: string, flags: FlagValues, env: Readonly<Record<string, string | undefined>>): RoleOptions {
+function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): RoleOptions {
   const [first = '', ...rest] = text.split(SEPARATOR);
   const equals = first.startsWith('arn:') ? -1 : first.indexOf('=');
   const roleArn = first.slice(equals + 1);
@@ -73,27 +80,38 @@ function readRole(text: string, flags: FlagValues, env: Readonly<Record<string, 
   for (const setting of rest) {
     const key = KEYS.find((known) => setting.startsWith(`${known}=`));
     if (key === undefined) continue; // the separator saw one
-    if (settings[key] !== undefined)
-      throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role ${name}: ${key} is given twice`, { hint: HINT });
+    if (settings[key] !== undefined) throw refused(`--role ${name}: ${key} is given twice`);
     settings[key] = setting.slice(key.length + 1);
   }
   const { 'token-file': tokenFile, 'session-duration': duration, ...overrides } = settings;
   if (duration !== undefined && !/^\d{1,6}$/.test(duration))
     throw new RolesAnywhereError('ERR_DURATION', `--role ${name}: session-duration is not a number of seconds`);
-  if (tokenFile === '')
-    throw new RolesAnywhereError('ERR_FLAG_VALUE', `--role ${name}: token-file is empty`, { hint: HINT });
-  const own = {
-    ...flags,
-    ...overrides,
-    ...(duration === undefined ? {} : { 'session-duration': Number(duration) }),
-    'role-arn': roleArn,
-  };
+  if (tokenFile === '') throw refused(`--role ${name}: token-file is empty`);
+  const ownDuration = duration === undefined ? flags['session-duration'] : Number(duration);
+  const own = { ...flags, ...overrides, 'session-duration': ownDuration };
   try {
-    return { name, vending: vendingOptions(own, env), ...(tokenFile === undefined ? {} : { tokenFile }) };
+    return { name, vending: vendingOptions(forRole(own, roleArn), env), tokenFile };
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
-    throw new RolesAnywhereError(error.code, `--role ${name}: ${error.message}`, { hint: error.hint ?? HINT });
+    const { code, message, hint = HINT } = error;
+    throw new RolesAnywhereError(code, `--role ${name}: ${message}`, { ...error, hint });
   }
+}
+
+/** The flags of one role: those that every role needs may be given for all or for this one. */
+function forRole(flags: FlagsOf<'serve'>, roleArn: string): FlagsOf<'serve'> & FlagsOf<'credential-process'> {
+  const { 'trust-anchor-arn': trustAnchorArn, 'profile-arn': profileArn } = flags;
+  if (trustAnchorArn !== undefined && profileArn !== undefined)
+    return { ...flags, 'trust-anchor-arn': trustAnchorArn, 'profile-arn': profileArn, 'role-arn': roleArn };
+  const missing = (['trust-anchor-arn', 'profile-arn'] as const).filter((name) => flags[name] === undefined);
+  throw new RolesAnywhereError(
+    'ERR_FLAG_REQUIRED',
+    `missing ${missing.length > 1 ? 'flags' : 'flag'}: ${missing.map((name) => `--${name}`).join(', ')}`,
+  );
+}
+
+function refused(message: string, hint = HINT): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_FLAG_VALUE', message, { flag: '--role', hint });
 }
 
 /** `role/path/NAME` is known by its NAME. */

@@ -1,22 +1,24 @@
 /** What commands take for keys in PKCS#11 tokens. */
-import type { FlagValues } from '../commands/command.ts';
+// Tests: test/commands/read-certificate-data.test.ts
+import type { FlagValues } from './flag-values.ts';
 
 /** Values of the flags of the same names, see options/help.ts. */
 export interface TokenOptions {
-  readonly library?: string;
-  readonly pinFile?: string;
+  readonly library?: string | undefined;
+  readonly pinFile?: string | undefined;
   readonly reusePin: boolean;
   readonly allowPinCommand: boolean;
   readonly allowLowPinCount: boolean;
 }
 
-/** A flag with an empty value counts as not given. */
-export function tokenOptions(flags: FlagValues): TokenOptions {
-  const library = flags['pkcs11-lib'];
-  const pinFile = flags['pkcs11-pin-file'];
+type TokenFlags = FlagValues<
+  'pkcs11-lib' | 'pkcs11-pin-file' | 'reuse-pin' | 'pkcs11-allow-pin-command' | 'pkcs11-allow-low-pin-count'
+>;
+
+export function tokenOptions(flags: TokenFlags): TokenOptions {
   return {
-    ...(typeof library === 'string' && library !== '' ? { library } : {}),
-    ...(typeof pinFile === 'string' && pinFile !== '' ? { pinFile } : {}),
+    library: flags['pkcs11-lib'],
+    pinFile: flags['pkcs11-pin-file'],
     reusePin: flags['reuse-pin'] === true,
     allowPinCommand: flags['pkcs11-allow-pin-command'] === true,
     allowLowPinCount: flags['pkcs11-allow-low-pin-count'] === true,

@@ -1,4 +1,5 @@
 /** Items such as `ROLE_ARN,KEY=VALUE,KEY=VALUE`, whose values may hold commas and equals signs themselves. */
+// Tests: test/options/served-roles.test.ts, test/options/hops.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { nearest } from './suggest.ts';
 

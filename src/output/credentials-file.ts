@@ -1,18 +1,19 @@
-/** Credentials into the file that AWS tools share, in which others write too. */
+/** Writes credentials into the file that AWS tools share, in which others write too. */
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import * as fs from '../platform/file-system.ts';
+import { MAX_FILE_BYTES, readNamedFile, systemCode } from '../platform/files.ts';
 import { takeLock } from '../platform/file-lock.ts';
 import type { Lock, LockTimes } from '../platform/file-lock.ts';
 import { editProfile } from './profile-edit.ts';
 import type { Settings } from './profile-edit.ts';
 
-/** What {@link writeCredentialsFile} writes, and where. */
+/** The options of {@link writeCredentialsFile}. */
 export interface CredentialsFileOptions {
-  /** Those of `createSession` or `assumeRole`, or what a provider gives. */
+  /** The set to write: of `createSession` or `assumeRole`, or of a provider. */
   readonly credentials: {
     readonly accessKeyId: string;
     readonly secretAccessKey: string;
@@ -20,23 +21,23 @@ export interface CredentialsFileOptions {
     readonly accountId?: string | undefined;
   };
   /** Default `default`. */
-  readonly profile?: string;
+  readonly profile?: string | undefined;
   /** Default: `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`. A leading `~/` is the home directory. */
-  readonly file?: string;
+  readonly file?: string | undefined;
   /** Default `process.env`. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
-  /** How long to wait for other writers. */
-  readonly lock?: LockTimes;
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+  /** The times to wait for other writers. */
+  readonly lock?: LockTimes | undefined;
   /** Gives up waiting, and leaves the file as it is. */
-  readonly signal?: AbortSignal;
-  /** Told when others than the owner may read the file, whose mode is kept. */
-  readonly onWarning?: (message: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Called when others than the owner may read the file, whose mode is kept. */
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
-const MAX_BYTES = 1 << 20;
+const HINT = 'nothing was changed; check the file, its folder and who may write there';
 const MAX_LINKS = 40;
 const NO_OTHERS = 0o600;
-/** Writers that keep no lock may come in between; not time after time. */
+/** Most attempts: writers that keep no lock may come in between, but not time after time. */
 const MAX_TURNS = 10;
 const TEMPORARY = /^[0-9a-f]{16}\.tmp$/;
 
@@ -65,7 +66,7 @@ export async function writeCredentialsFile(options: CredentialsFileOptions): Pro
   const named = pathOf(options.file ?? env['AWS_SHARED_CREDENTIALS_FILE'], env);
   options.signal?.throwIfAborted();
   try {
-    await fs.mkdir(dirname(named), { recursive: true, mode: 0o700 });
+    await fs.makeFolder(dirname(named));
     const path = await followLinks(named);
     const lock = await takeLock(`${path}.lock`, options.lock, options.signal);
     try {
@@ -79,11 +80,11 @@ export async function writeCredentialsFile(options: CredentialsFileOptions): Pro
   } catch (cause) {
     if (cause instanceof RolesAnywhereError || (options.signal?.aborted === true && cause === options.signal.reason))
       throw cause;
-    throw failure(`cannot write the credentials file ${named} (${codeOf(cause) ?? 'unknown reason'})`, cause);
+    throw failure(`cannot write the credentials file ${named} (${systemCode(cause) ?? 'unknown reason'})`, cause);
   }
 }
 
-/** @throws RolesAnywhereError `ERR_CREDENTIALS_FILE` for what would not be read as it is; says which, and not what it is */
+/** @throws RolesAnywhereError `ERR_CREDENTIALS_FILE` for a value that would not be read as it is; names the key, never the value */
 function settingsOf(credentials: CredentialsFileOptions['credentials']): Record<'wanted' | 'followers', Settings> {
   const { accessKeyId, secretAccessKey, sessionToken, accountId } = credentials;
   const settings = new Map<string, string | undefined>([
@@ -100,7 +101,7 @@ function settingsOf(credentials: CredentialsFileOptions['credentials']): Record<
   return { wanted: settings, followers: new Map([['aws_account_id', accountId]]) };
 }
 
-/** A name that all tools find: `[DEFAULT]` gives values to every section, and the others are read differently. */
+/** Refuses names that not all tools find: `[DEFAULT]` gives values to every section, and the others are read differently. */
 function checkProfile(profile: string): void {
   const isPlain = /^[^\s\p{C}[\]"'\\#;](?:[^\t-\r\p{C}[\]"'\\]*[^\s\p{C}[\]"'\\])?$/u.test(profile);
   if (isPlain && !/^(?:DEFAULT|__proto__|(?:profile|services|sso-session)\s.*)$/.test(profile)) return;
@@ -119,7 +120,7 @@ function pathOf(file: string | undefined, env: NonNullable<CredentialsFileOption
   return file.startsWith('~/') ? join(home, file.slice(2)) : resolve(file);
 }
 
-/** Also those that lead to a file which is yet to be made. */
+/** Follows symbolic links, also one to a file that is yet to be made. */
 async function followLinks(path: string, links = 0): Promise<string> {
   const place = join(await fs.realpath(dirname(path)), basename(path));
   const target = await fs.readlink(place).catch(() => undefined);
@@ -138,9 +139,9 @@ async function rewrite(
   await removeLeftovers(path);
   for (let turn = 0; turn < MAX_TURNS; turn++) {
     signal?.throwIfAborted();
-    const before = await readCurrent(path);
+    const before = readCurrent(path);
     const text = edit(before?.text ?? '');
-    if (Buffer.byteLength(text) > MAX_BYTES) throw failure(`${path} would become larger than 1 MiB`);
+    if (Buffer.byteLength(text) > MAX_FILE_BYTES) throw failure(`${path} would become larger than 1 MiB`);
     const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
     try {
       const mode = await writeTemporary(temporary, text, before?.stats);
@@ -158,16 +159,13 @@ async function rewrite(
   throw failure(`${path} is being changed all the time by another program`);
 }
 
-async function readCurrent(path: string): Promise<{ text: string; stats: Stats } | undefined> {
-  const stats = await statsOf(path);
-  if (stats === undefined) return undefined;
-  if (!stats.isFile()) throw failure(`${path} is not a file`);
-  if (stats.size > MAX_BYTES) throw failure(`${path} is larger than 1 MiB`);
-  const bytes = await fs.readFile(path);
+function readCurrent(path: string): { text: string; stats: Stats } | undefined {
   try {
+    const { bytes, stats } = readNamedFile({ path, name: path, code: 'ERR_CREDENTIALS_FILE', hint: HINT });
     return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), stats };
   } catch (cause) {
-    throw failure(`${path} is not UTF-8`, cause);
+    if (systemCode(cause) === 'ENOENT') return undefined;
+    throw cause instanceof RolesAnywhereError ? cause : failure(`${path} is not UTF-8`, cause);
   }
 }
 
@@ -193,7 +191,7 @@ async function writeTemporary(path: string, text: string, before: Stats | undefi
   }
 }
 
-/** So that the new name survives a power cut as well. Windows and some file systems have no such thing. */
+/** Syncs the directory, so that the new name survives a power cut as well. Windows and some file systems cannot. */
 async function syncDirectory(path: string): Promise<void> {
   const descriptor = await fs.open(path, 'r').catch(() => undefined);
   if (descriptor === undefined) return;
@@ -201,7 +199,7 @@ async function syncDirectory(path: string): Promise<void> {
   await fs.close(descriptor);
 }
 
-/** A process that was killed before it renamed its file has left credentials there. No other writes while we hold the lock. */
+/** Removes the files, with credentials, of processes that were killed before they renamed them. The lock is held: none is in use. */
 async function removeLeftovers(path: string): Promise<void> {
   const prefix = `${basename(path)}.`;
   for (const name of await fs.readdir(dirname(path)))
@@ -211,7 +209,7 @@ async function removeLeftovers(path: string): Promise<void> {
 
 async function statsOf(path: string): Promise<Stats | undefined> {
   return await fs.stat(path).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
+    if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   });
 }
@@ -228,13 +226,6 @@ function warn(onWarning: CredentialsFileOptions['onWarning'], message: string): 
   }
 }
 
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
-
 function failure(message: string, cause?: unknown): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_CREDENTIALS_FILE', message, {
-    hint: 'nothing was changed; check the file, its folder and who may write there',
-    ...(cause === undefined ? {} : { cause }),
-  });
+  return new RolesAnywhereError('ERR_CREDENTIALS_FILE', message, { hint: HINT, cause });
 }

@@ -2,11 +2,11 @@ import type { SessionCredentials } from '../credentials/credentials.ts';
 import { formatExpiration } from '../credentials/expiration.ts';
 
 /**
- * What a `credential_process` prints: one JSON object on one line.
+ * The output of a `credential_process`: one JSON object on one line.
  *
  * Source: AWS SDKs and Tools Reference Guide, "Process credential provider".
  * Version is a number (botocore and the JavaScript SDK compare strictly), and
- * AccountId is left out when it is not known.
+ * AccountId is left out where it is not known, as JSON.stringify leaves out undefined.
  */
 export function processJson(credentials: SessionCredentials): string {
   const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = credentials;
@@ -16,6 +16,6 @@ export function processJson(credentials: SessionCredentials): string {
     SecretAccessKey: secretAccessKey,
     SessionToken: sessionToken,
     Expiration: formatExpiration(expiration),
-    ...(accountId === undefined ? {} : { AccountId: accountId }),
+    AccountId: accountId,
   })}\n`;
 }

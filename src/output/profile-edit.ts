@@ -1,10 +1,13 @@
-/** Changes the keys of one profile in the text of a credentials file, and not a byte of anything else. */
+/**
+ * Changes the keys of one profile in the text of a credentials file, and not a byte of anything else.
+ * Tests: test/output/credentials-file.test.ts
+ */
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { nestedKeys, readIni } from '../options/config/ini.ts';
 import type { IniKey, IniSection } from '../options/config/ini.ts';
 import { sdkView } from '../options/config/sdk-view.ts';
 
-/** What a profile's keys shall be, in the order to write them; undefined for one that shall not be there. */
+/** The keys and values that a profile shall have, in the order to write them; undefined for a key to remove. */
 export type Settings = ReadonlyMap<string, string | undefined>;
 
 /** A line with its end: CRLF, LF, a lone CR, or nothing for the last of a file that is not ended. */
@@ -93,7 +96,7 @@ function replaced(lines: readonly Line[], all: readonly IniSection[], replacemen
   return result.filter((line) => line !== undefined);
 }
 
-/** What a key must be indented by, directly below a header, so as not to take the line that follows for its own. */
+/** The indentation of a key directly below a header with which it does not take the next line for its own. */
 function firstIndentation(lines: readonly Line[], all: readonly IniSection[], section: IniSection): string {
   const begins = [...section.keys.values()].map(({ lines: [line = 0] }) => line);
   const following = all.map(({ line }) => line).filter((line) => line > section.line);
@@ -121,7 +124,7 @@ function lineEnd(line: Line | undefined, otherwise: string): string {
   return /[\r\n]+$/.exec(line ?? '')?.[0] ?? otherwise;
 }
 
-/** With an end of the last line too. */
+/** Ends the last line too. */
 function closed(lines: readonly Line[], end: string): Line[] {
   const last = lines.at(-1);
   return last === undefined || /[\r\n]$/.test(last) ? [...lines] : [...lines.slice(0, -1), last + end];

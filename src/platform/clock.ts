@@ -1,4 +1,5 @@
 /** Time as an argument: two clocks and timers, so that tests can hold all three in their hands. */
+// Tests: test/credentials/provider.test.ts
 
 /** A timer that was set and may be cancelled. */
 export interface Timer {

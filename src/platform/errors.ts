@@ -2,6 +2,7 @@
  * The one error class of this project, the closed set of its codes, and the
  * exit status that each class of code gives a command.
  */
+// Tests: test/docs/troubleshooting.test.ts, test/cli/refusals.test.ts
 
 /** What kind of trouble a code stands for; a command's exit status follows from it. */
 export type ErrorClass = 'internal' | 'usage' | 'identity' | 'refused' | 'unavailable' | 'interrupted';
@@ -150,17 +151,19 @@ export type ErrorCode = keyof typeof ERROR_CLASSES;
 /** What may accompany an error. */
 export interface ErrorDetails {
   /** What to do about it: one sentence, lower case, no full stop. */
-  hint?: string;
+  hint?: string | undefined;
+  /** The flag that it is about, or the flags, with their dashes, as in `--role-arn`. The message names them too. */
+  flag?: string | readonly string[] | undefined;
   /** The error below this one. Never printed without `--debug`. */
   cause?: unknown;
   /** The service's own error code, as it spelt it. */
-  serviceCode?: string;
+  serviceCode?: string | undefined;
   /** HTTP status of the answer that led here. */
-  status?: number;
+  status?: number | undefined;
   /** The service's request id, which AWS Support asks for. */
-  requestId?: string;
+  requestId?: string | undefined;
   /** How long the service asks to be left alone (Retry-After, RFC 9110, section 10.2.3), in milliseconds. */
-  retryAfterMs?: number;
+  retryAfterMs?: number | undefined;
 }
 
 /**
@@ -173,6 +176,7 @@ export class RolesAnywhereError extends Error {
   /** Stable, for callers to compare. */
   readonly code: ErrorCode;
   readonly hint: string | undefined;
+  readonly flag: string | readonly string[] | undefined;
   readonly serviceCode: string | undefined;
   readonly status: number | undefined;
   readonly requestId: string | undefined;
@@ -182,6 +186,7 @@ export class RolesAnywhereError extends Error {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
     this.hint = details.hint;
+    this.flag = details.flag;
     this.serviceCode = details.serviceCode;
     this.status = details.status;
     this.requestId = details.requestId;

@@ -1,7 +1,8 @@
 /** A lock that processes, also those of different machines on one file system, hold by having made a file. */
 import { randomBytes } from 'node:crypto';
 import { RolesAnywhereError } from './errors.ts';
-import { link, readFile, rename, rm, writeFile } from './file-system.ts';
+import { link, rename, rm, writeFile } from './file-system.ts';
+import { readNamedFile, systemCode } from './files.ts';
 import { processAge } from './clock.ts';
 
 /** How long to wait for others, in milliseconds. */
@@ -67,16 +68,20 @@ async function create(path: string, token: string): Promise<boolean> {
     await writeFile(path, token, { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    if (systemCode(error) === 'EEXIST') return false;
     throw error;
   }
 }
 
+/** A lock is some forty bytes; a pipe in its place is nobody's. */
 async function textOf(path: string): Promise<string | undefined> {
-  return await readFile(path, 'utf8').catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined;
+  try {
+    const lock = readNamedFile({ path, name: `the lock ${path}`, code: 'ERR_CREDENTIALS_FILE', maxBytes: 1024 });
+    return Buffer.from(lock.bytes).toString('utf8');
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
-  });
+  }
 }
 
 /** Of several that found it stale one succeeds; what was made anew in between is put back. */
@@ -86,12 +91,8 @@ async function removeStale(path: string, text: string, token: string): Promise<v
     await rename(path, aside);
     if ((await textOf(aside)) !== text) await link(aside, path);
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'EEXIST') throw error;
+    if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'EEXIST') throw error;
   } finally {
     await rm(aside, { force: true });
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
 }

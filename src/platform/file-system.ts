@@ -3,7 +3,9 @@
  * brings readline and file handles along, 0.4 MB that would stay in memory.
  */
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { systemCode } from './files.ts';
 
 export const close = promisify(fs.close);
 export const fchmod = promisify(fs.fchmod);
@@ -12,7 +14,7 @@ export const fstat = promisify(fs.fstat);
 export const fsync = promisify(fs.fsync);
 export const link = promisify(fs.link);
 export const lstat = promisify(fs.lstat);
-export const mkdir = promisify(fs.mkdir);
+const mkdir = promisify(fs.mkdir);
 export const mkdtemp = promisify(fs.mkdtemp);
 export const open = promisify(fs.open);
 export const readFile = promisify(fs.readFile);
@@ -24,3 +26,39 @@ export const rm = promisify(fs.rm);
 export const rmdir = promisify(fs.rmdir);
 export const stat = promisify(fs.stat);
 export const writeFile = promisify(fs.writeFile);
+
+/**
+ * Makes a folder, with those above it that are missing, for this user alone (mode 0700). By hand, since Node 20's own
+ * `recursive` never ends where the system says ENOENT of a folder that may not be made, as under /proc.
+ *
+ * @throws the system's error, also where the path is there and no folder
+ */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' && dirname(path) !== path) {
+      await makeFolder(dirname(path));
+      await mkdir(path, { mode: 0o700 }).catch(unlessFolder(path));
+    } else await unlessFolder(path)(error);
+  }
+}
+
+/** Takes an error when the folder is there; another process may have made it. */
+function unlessFolder(path: string): (error: unknown) => Promise<void> {
+  return async (error) => {
+    const there = await stat(path).catch(() => undefined);
+    if (there?.isDirectory() !== true) throw error;
+  };
+}
+
+/**
+ * Opens a file for appending; it gets mode 0600 when it is new. A pipe that nobody reads is refused with ENXIO, where
+ * `open` alone would wait for a reader, and a write to one that is full fails with EAGAIN.
+ *
+ * @returns a descriptor
+ */
+export function openForAppending(path: string): number {
+  const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = fs.constants;
+  return fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | (O_NONBLOCK ?? 0), 0o600);
+}

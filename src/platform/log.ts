@@ -1,55 +1,75 @@
-/** Structured logs for long-running commands: lines for people on a terminal, one JSON object a line otherwise. */
+/** The log: what is said to people, or to what collects logs, beside the result. */
 
 /** Least severe first. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** What accompanies a message. Never a secret; of an access key id, the last four characters at most. */
-export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+/**
+ * Facts that accompany a message. Never a secret; of an access key id, the last four characters at most. A list is
+ * text of several lines, which follow the message.
+ */
+export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>;
 
 export interface Log {
-  debug(message: string, fields?: LogFields): void;
-  info(message: string, fields?: LogFields): void;
-  warn(message: string, fields?: LogFields): void;
-  error(message: string, fields?: LogFields): void;
+  /** The least severe level that is written. */
+  readonly level: LogLevel;
+  readonly debug: LogFunction;
+  readonly info: LogFunction;
+  readonly warn: LogFunction;
+  readonly error: LogFunction;
 }
+
+/** Takes a message and the facts that accompany it. It needs no `this`. */
+export type LogFunction = (message: string, fields?: LogFields) => void;
+
+export type LogFormat = 'plain' | 'text' | 'json';
 
 export interface LogOptions {
   /** Takes each finished line, its line feed included. */
   write: (line: string) => void;
-  /** Default `text`: `time level message key=value`. `json`: `time`, `level`, `message` and the fields. */
-  format?: 'text' | 'json';
+  /**
+   * Default `text`: `time level message key=value`. `json`: an object a line, with `time`, `level`, `message` and the
+   * fields. `plain`: the message behind `warning: `, `debug: ` or nothing, for a command that runs once.
+   */
+  format?: LogFormat | undefined;
   /** Messages below it are dropped. Default `info`. */
-  level?: LogLevel;
+  level?: LogLevel | undefined;
   /** Milliseconds since the epoch. Default `Date.now`. */
-  now?: () => number;
+  now?: (() => number) | undefined;
 }
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
+const PLAIN: Readonly<Record<LogLevel, string>> = { debug: 'debug: ', info: '', warn: 'warning: ', error: 'error: ' };
+
 /** Makes a log. */
 export function createLog({ write, format = 'text', level = 'info', now = Date.now }: LogOptions): Log {
   const least = LEVELS.indexOf(level);
-  const line = format === 'json' ? jsonLine : textLine;
   const at =
-    (own: LogLevel) =>
-    (message: string, fields: LogFields = {}): void => {
-      if (LEVELS.indexOf(own) >= least) write(line(new Date(now()), own, message, fields));
+    (own: LogLevel): LogFunction =>
+    (message, fields = {}) => {
+      if (LEVELS.indexOf(own) < least) return;
+      if (format === 'plain') return write(lines(`${PLAIN[own]}${message}`, fields));
+      const time = new Date(now()).toISOString();
+      write(
+        format === 'json'
+          ? `${JSON.stringify({ time, level: own, message, ...fields })}\n`
+          : lines(`${time.slice(0, 19)}Z ${own.padEnd(5)} ${oneLine(message)}`, fields),
+      );
     };
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+  return { level, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 
 /** A log that keeps nothing. */
-export const silentLog: Log = createLog({ write: () => undefined });
+export const silentLog: Log = createLog({ write: () => undefined, level: 'error' });
 
-function jsonLine(time: Date, level: LogLevel, message: string, fields: LogFields): string {
-  return `${JSON.stringify({ time: time.toISOString(), level, message, ...fields })}\n`;
-}
-
-function textLine(time: Date, level: LogLevel, message: string, fields: LogFields): string {
-  const shown = Object.entries(fields).flatMap(([name, value]) =>
-    value === undefined ? [] : `${name}=${bare(value)}`,
-  );
-  return `${[`${time.toISOString().slice(0, 19)}Z`, level.padEnd(5), oneLine(message), ...shown].join(' ')}\n`;
+/** Text with its fields behind it, and below it those that are lists. */
+function lines(text: string, fields: LogFields): string {
+  let [first, rest] = [text, ''];
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === 'object') rest += value.map((line) => `  ${oneLine(line)}\n`).join('');
+    else if (value !== undefined) first += ` ${name}=${bare(value)}`;
+  }
+  return `${first}\n${rest}`;
 }
 
 /** A value that cannot be mistaken for more than one, nor write a line of its own. */

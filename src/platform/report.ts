@@ -1,15 +1,15 @@
-/** What a person, or a program, is told of a failure. Loaded at one. */
+/** Words for a failure, for a person or a program. Loaded when there is one. */
 import { RolesAnywhereError } from './errors.ts';
-import { jsonError } from './json-lines.ts';
+import { createLog } from './log.ts';
+import type { LogFormat, LogLevel } from './log.ts';
 
-/** How to tell it. */
 export interface ReportOptions {
   /** The name that the program was called by. */
   readonly program: string;
   /** The command line, which may have failed before it was understood. */
   readonly argv: readonly string[];
-  /** What was made of it, where it was understood. */
-  readonly parsed?: { readonly command: string; readonly flags: Readonly<Record<string, unknown>> } | undefined;
+  /** How the rest of standard error is written; undefined when the line was not understood. */
+  readonly style?: { readonly level: LogLevel; readonly format: LogFormat } | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stderrIsTerminal: () => boolean;
   readonly write: (text: string) => void;
@@ -17,8 +17,8 @@ export interface ReportOptions {
 
 /** Tells of a failure and gives it back as the error that it counts as. */
 export function report(failure: unknown, options: ReportOptions): RolesAnywhereError {
-  const { program, argv, parsed, write } = options;
-  const debug = parsed === undefined ? argv.includes('--debug') : parsed.flags['debug'] === true;
+  const { program, argv, style, write } = options;
+  const debug = style === undefined ? argv.includes('--debug') : style.level === 'debug';
   const error =
     failure instanceof RolesAnywhereError
       ? failure
@@ -28,8 +28,15 @@ export function report(failure: unknown, options: ReportOptions): RolesAnywhereE
         });
   const { cause } = error;
   const shownCause = debug && cause !== undefined ? trace(cause) : [];
-  write(wantsJson(options) ? jsonError(error, shownCause) : text(program, error, shownCause));
+  if ((style?.format ?? formatAskedFor(options)) === 'json') writeJson(error, shownCause, write);
+  else write(text(program, error, shownCause));
   return error;
+}
+
+function writeJson(error: RolesAnywhereError, shownCause: readonly string[], write: (text: string) => void): void {
+  const { code, message, hint, flag, serviceCode, status, requestId } = error;
+  const cause = shownCause.length === 0 ? undefined : shownCause.join('\n');
+  createLog({ write, format: 'json' }).error(message, { code, hint, flag, serviceCode, status, requestId, cause });
 }
 
 function text(program: string, error: RolesAnywhereError, shownCause: readonly string[]): string {
@@ -49,16 +56,16 @@ function text(program: string, error: RolesAnywhereError, shownCause: readonly s
   return lines.map((line) => `${line.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')}\n`).join('');
 }
 
-/** Whether the rest of standard error is JSON: it is asked for, or it is what `serve` says to no terminal. */
-function wantsJson({ argv, parsed, env, stderrIsTerminal }: ReportOptions): boolean {
-  const format =
-    parsed === undefined ? (formatIn(argv) ?? env['ROLES_ANYWHERE_LOG_FORMAT']) : parsed.flags['log-format'];
-  if (format !== undefined) return format === 'json';
-  const command = parsed?.command ?? argv.slice(2).find((token) => !token.startsWith('-'));
-  return command === 'serve' && !stderrIsTerminal();
+/** The form that a line seems to ask for which was not understood. */
+function formatAskedFor({ argv, env, stderrIsTerminal }: ReportOptions): string | undefined {
+  const command = argv.slice(2).find((token) => !token.startsWith('-'));
+  return (
+    formatIn(argv) ??
+    env['ROLES_ANYWHERE_LOG_FORMAT'] ??
+    (command === 'serve' && !stderrIsTerminal() ? 'json' : undefined)
+  );
 }
 
-/** The format that a line asks for which was not understood. */
 function formatIn(argv: readonly string[]): string | undefined {
   const at = argv.findLastIndex((token) => /^--log-format(?:=|$)/.test(token));
   const token = argv[at];

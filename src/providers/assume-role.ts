@@ -1,20 +1,17 @@
 /** From any credentials to those of another role: what stscreds.AssumeRoleProvider is in the AWS SDK for Go. */
-import { systemClock } from '../platform/clock.ts';
-import type { Clock } from '../platform/clock.ts';
-import type { CredentialsFunction } from '../credentials/cached.ts';
-import { RolesAnywhereError } from '../platform/errors.ts';
-import { isRegion } from '../options/arn.ts';
 import { assumeRole } from '../aws/assume-role.ts';
-import type { AssumedRole } from '../aws/assume-role.ts';
 import { checkAssumeRole } from '../aws/sts-input.ts';
 import type { AssumeRoleInput } from '../aws/sts-input.ts';
-import { connectionOf, keep } from './connection.ts';
-import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { checkLists, requireGiven, requireOptions } from './given.ts';
-import { DEFAULT_TOKEN_TIMEOUT_MS, oneTimeCodes } from '../sources/mfa.ts';
+import type { AssumedRole } from '../aws/sts.ts';
+import type { CredentialsFunction } from '../credentials/cached.ts';
+import { regionOf } from '../aws/arn.ts';
+import { DEFAULT_TOKEN_TIMEOUT_MS, codesOf } from '../sources/mfa.ts';
 import type { TokenProvider } from '../sources/mfa.ts';
 import { credentialsFrom } from '../sources/source.ts';
 import type { CredentialsSource } from '../sources/source.ts';
+import { connectionOf, keep } from './connection.ts';
+import type { ConnectionOptions, KeepingOptions } from './connection.ts';
+import { checkLists, requireGiven, requireOptions } from './given.ts';
 
 export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOptions, KeepingOptions {
   /** Who asks. Not closed when this provider is. */
@@ -27,8 +24,8 @@ export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOp
   readonly tokenProvider?: TokenProvider | undefined;
   /** Longest time for one call of `tokenProvider`, in milliseconds. Default 60,000. */
   readonly tokenTimeout?: number | undefined;
-  /** Of STS. Default: AWS_REGION, AWS_DEFAULT_REGION. */
-  readonly region?: string;
+  /** The region in which STS is asked. Default: AWS_REGION, AWS_DEFAULT_REGION. */
+  readonly region?: string | undefined;
 }
 
 const DEFAULT_DURATION_SECONDS = 900;
@@ -46,21 +43,16 @@ export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsF
   const { source, tokenProvider, tokenTimeout = DEFAULT_TOKEN_TIMEOUT_MS, ...rest } = options;
   const input = { ...inputOf(rest), durationSeconds: options.durationSeconds ?? DEFAULT_DURATION_SECONDS };
   checkAssumeRole(input);
-  const region = regionOf(options.region);
-  const connection = connectionOf(options);
-  const { clock = systemClock } = options;
-  const codes = codesOf(options.serialNumber, tokenProvider, { timeoutMs: tokenTimeout, clock });
-
-  const vend = async ({ signal }: { signal: AbortSignal }): Promise<AssumedRole> =>
-    await assumeRole({
-      ...input,
-      ...connection,
-      credentials: await credentialsFrom(source),
-      region,
-      signal,
-      now: () => clock.now(),
-      ...(codes === undefined ? {} : { tokenCode: async () => await codes(signal) }),
-    });
+  const region = regionOf(options.region, process.env);
+  const connection = connectionOf(options, 'sts');
+  const codes = codesOf(options.serialNumber, tokenProvider, { timeoutMs: tokenTimeout, clock: options.clock });
+  const vend = async ({ signal }: { signal: AbortSignal }): Promise<AssumedRole> => {
+    const tokenCode = codes && (async (): Promise<string> => await codes(signal));
+    return await assumeRole(
+      { ...input, credentials: await credentialsFrom(source), region, tokenCode },
+      connection(signal),
+    );
+  };
   // Of three codes at most, the second and the third need a wait for the device.
   return keep(vend, options, codes === undefined ? DEFAULT_TIMEOUT_MS : DEFAULT_TIMEOUT_MS + 3 * tokenTimeout);
 }
@@ -85,31 +77,4 @@ function inputOf(options: AssumeRoleInput): AssumeRoleInput {
     transitiveTagKeys,
     providedContexts,
   };
-}
-
-function codesOf(
-  serialNumber: string | undefined,
-  provider: TokenProvider | undefined,
-  surroundings: { readonly timeoutMs: number; readonly clock: Clock },
-): ReturnType<typeof oneTimeCodes> | undefined {
-  if (serialNumber !== undefined && provider !== undefined)
-    return oneTimeCodes(provider, { serialNumber, ...surroundings });
-  if (serialNumber === undefined && provider === undefined) return undefined;
-  throw new RolesAnywhereError('ERR_MFA_SERIAL', 'of serialNumber and tokenProvider, one is missing', {
-    hint: 'give both for MFA, or neither',
-  });
-}
-
-/** The region in which to ask STS. */
-export function regionOf(
-  given: string | undefined,
-  env: Readonly<Record<string, string | undefined>> = process.env,
-): string {
-  const region = given ?? (env['AWS_REGION'] || env['AWS_DEFAULT_REGION']);
-  if (region !== undefined && region !== '' && isRegion(region)) return region;
-  throw new RolesAnywhereError(
-    'ERR_REGION',
-    region === undefined || region === '' ? 'no region is given' : `not a region: ${JSON.stringify(region)}`,
-    { hint: 'give one such as us-east-1 with the option region (--region) or AWS_REGION' },
-  );
 }

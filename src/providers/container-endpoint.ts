@@ -3,7 +3,7 @@ import type { SessionCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
 import { silentLog } from '../platform/log.ts';
 import type { Log } from '../platform/log.ts';
-import { parseArn } from '../options/arn.ts';
+import { parseArn } from '../aws/arn.ts';
 import { requireFunction, requireGiven, requireOptions } from './given.ts';
 
 export interface ContainerEndpointOptions {
@@ -12,9 +12,9 @@ export interface ContainerEndpointOptions {
   /** Of the role whose credentials they are. */
   readonly roleArn: string;
   /** Default 0: any that is free. */
-  readonly port?: number;
+  readonly port?: number | undefined;
   /** Default: none. */
-  readonly log?: Log;
+  readonly log?: Log | undefined;
 }
 
 export interface ContainerEndpoint {

@@ -2,7 +2,7 @@
 import { KeyObject, createPublicKey, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkIdentity } from '../identity/checks.ts';
-import type { Material, MaterialFlag } from '../identity/file.ts';
+import type { Material, MaterialFlag } from '../identity/material.ts';
 import type { Identity, KeyType } from '../identity/identity.ts';
 import { loadCertificates, loadIdentity } from '../identity/load.ts';
 import type { IdentitySpec, LoadDeps } from '../identity/load.ts';
@@ -32,37 +32,37 @@ export interface MaterialOptions {
    */
   readonly certificate: string | Uint8Array;
   /** The same for the private key, or a private KeyObject. Default: it is with the certificate. */
-  readonly privateKey?: string | Uint8Array | KeyObject;
+  readonly privateKey?: string | Uint8Array | KeyObject | undefined;
   /** The same for the intermediates, in any order. Default: those with the certificate. */
-  readonly intermediates?: string | Uint8Array;
+  readonly intermediates?: string | Uint8Array | undefined;
   /** Signs in place of a private key. */
-  readonly signer?: RemoteSigner;
+  readonly signer?: RemoteSigner | undefined;
   /** Password of an encrypted key or container. Nobody is asked for one. */
-  readonly password?: string;
+  readonly password?: string | undefined;
   /** For keys in PKCS#11 tokens. */
-  readonly pkcs11?: Pkcs11Options;
+  readonly pkcs11?: Pkcs11Options | undefined;
   /** Told of what is odd and no reason to refuse: a certificate that expires soon, say. Default: nobody. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** How PKCS#11 tokens are reached. */
 export interface Pkcs11Options {
   /** Path of the module. Default: the one that the URI names, or p11-kit's proxy. */
-  readonly library?: string;
+  readonly library?: string | undefined;
   /** A file that holds the PIN, when the URI has none. */
-  readonly pinFile?: string;
+  readonly pinFile?: string | undefined;
   /** Whether the user's PIN is used for keys that ask for one at each signature. Default false. */
-  readonly reusePin?: boolean;
+  readonly reusePin?: boolean | undefined;
   /** Whether `pin-source=|command` may run. Default false. */
-  readonly allowPinCommand?: boolean;
+  readonly allowPinCommand?: boolean | undefined;
   /** Whether to log in although the token has few PIN tries left. Default false. */
-  readonly allowLowPinCount?: boolean;
+  readonly allowLowPinCount?: boolean | undefined;
   /**
    * Where the helper is that keeps the vendor's module in a process of its own: a copy of this package's
    * `dist/pkcs11-helper.cjs`, for a program that was bundled without the package's folder beside it. Default: the
    * installed package's own.
    */
-  readonly helperPath?: string;
+  readonly helperPath?: string | undefined;
 }
 
 /** A library does not talk to the terminal unasked. */
@@ -77,7 +77,7 @@ const IN_MEMORY = '(in memory)';
  *
  * @throws RolesAnywhereError of class `identity` or `usage`; messages name the options by the flags of the command line
  */
-export async function openIdentity(options: MaterialOptions): Promise<Identity> {
+export async function loadIdentityFrom(options: MaterialOptions): Promise<Identity> {
   return await identityLoader(options)();
 }
 
@@ -119,10 +119,10 @@ function loadDeps(options: MaterialOptions): LoadDeps {
   const source = password === undefined ? undefined : { password, from: 'the option password' };
   return {
     read: (flag, value) => (value === IN_MEMORY ? memoryMaterial(flag, inMemory[flag]) : undefined),
-    ...(source === undefined ? {} : { passwords: { pkcs8: source, pkcs12: source } }),
+    passwords: { pkcs8: source, pkcs12: source },
     ask: nobody,
-    ...(onWarning === undefined ? {} : { warn: ({ message }) => onWarning(message) }),
-    token: { ...pkcs11, askPin: nobody, ...(onWarning === undefined ? {} : { warn: onWarning }) },
+    warn: onWarning && (({ message }) => onWarning(message)),
+    token: { ...pkcs11, askPin: nobody, warn: onWarning },
   };
 }
 

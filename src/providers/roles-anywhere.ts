@@ -1,10 +1,9 @@
 /** From an X.509 identity to credentials for AWS clients: the library's main entry. */
-import { systemClock } from '../platform/clock.ts';
 import type { CredentialsFunction } from '../credentials/cached.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { checkArnsAgree, isRegion, parseArn } from '../options/arn.ts';
+import { checkArnsAgree, isRegion, parseArn } from '../aws/arn.ts';
 import { createSession } from '../aws/create-session.ts';
-import { checkRoleSession } from '../aws/sts-input.ts';
+import { checkDuration, checkSessionName } from '../aws/session-limits.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
 import { requireGiven, requireOptions } from './given.ts';
@@ -16,11 +15,11 @@ export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions
   readonly profileArn: string;
   readonly roleArn: string;
   /** Default: that of the trust anchor. */
-  readonly region?: string;
+  readonly region?: string | undefined;
   /** 900 to 43200 seconds. Default: the profile's own. */
-  readonly durationSeconds?: number;
+  readonly durationSeconds?: number | undefined;
   /** If the profile accepts one: 2 to 64 letters, digits and characters of `_+=,.@-`. */
-  readonly roleSessionName?: string;
+  readonly roleSessionName?: string | undefined;
 }
 
 /**
@@ -41,29 +40,21 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
   for (const name of ['trustAnchorArn', 'profileArn', 'roleArn'] as const) requireGiven(name, options[name]);
   const trustAnchor = parseArn('trust-anchor', trustAnchorArn, 'trustAnchorArn');
   checkArnsAgree(trustAnchor, parseArn('profile', profileArn, 'profileArn'), parseArn('role', roleArn, 'roleArn'));
-  checkRoleSession({ roleArn, durationSeconds, roleSessionName });
+  checkDuration(durationSeconds, 'durationSeconds');
+  checkSessionName(roleSessionName, 'roleSessionName');
   const { region = trustAnchor.region } = options;
   if (!isRegion(region))
     throw new RolesAnywhereError('ERR_REGION', `region is not a region: ${JSON.stringify(region)}`);
-  const connection = connectionOf(options);
-  const { clock = systemClock } = options;
+  const connection = connectionOf(options, 'rolesanywhere');
   const load = identityLoader(options);
 
   const vend = async ({ signal }: { signal: AbortSignal }): ReturnType<typeof createSession> => {
     const identity = await load();
     try {
-      return await createSession({
-        ...connection,
-        identity,
-        trustAnchorArn,
-        profileArn,
-        roleArn,
-        region,
-        signal,
-        now: () => clock.now(),
-        ...(durationSeconds === undefined ? {} : { durationSeconds }),
-        ...(roleSessionName === undefined ? {} : { roleSessionName }),
-      });
+      return await createSession(
+        { identity, trustAnchorArn, profileArn, roleArn, region, durationSeconds, roleSessionName },
+        connection(signal),
+      );
     } finally {
       await identity.close();
     }

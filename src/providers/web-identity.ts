@@ -1,14 +1,12 @@
 /** From an identity provider's token to credentials: what stscreds.WebIdentityRoleProvider is in the AWS SDK for Go. */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { systemClock } from '../platform/clock.ts';
 import type { CredentialsFunction } from '../credentials/cached.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkWebIdentity } from '../aws/sts-input.ts';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
 import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
 import type { WebIdentityRole } from '../aws/web-identity.ts';
-import { regionOf } from './assume-role.ts';
+import { regionOf } from '../aws/arn.ts';
+import { readTokenFile } from '../sources/token-file.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
 import { checkLists, requireOptions } from './given.ts';
@@ -28,8 +26,8 @@ export interface WebIdentityProviderOptions
   readonly tokenRetriever?: TokenRetriever | undefined;
   /** A file that holds the token; read again for each request. Default: AWS_WEB_IDENTITY_TOKEN_FILE. */
   readonly tokenFile?: string | undefined;
-  /** Of STS. Default: AWS_REGION, AWS_DEFAULT_REGION. */
-  readonly region?: string;
+  /** The region in which STS is asked. Default: AWS_REGION, AWS_DEFAULT_REGION. */
+  readonly region?: string | undefined;
 }
 
 /**
@@ -51,18 +49,10 @@ export function fromWebIdentity(options: WebIdentityProviderOptions = {}): Crede
   const input: WebIdentityInput = { roleArn, roleSessionName, durationSeconds, policy, policyArns, providerId };
   checkWebIdentity(input);
   const token = retrieverOf(options, AWS_WEB_IDENTITY_TOKEN_FILE);
-  const region = regionOf(options.region);
-  const connection = connectionOf(options);
-  const { clock = systemClock } = options;
+  const region = regionOf(options.region, process.env);
+  const connection = connectionOf(options, 'sts');
   const vend = async ({ signal }: { signal: AbortSignal }): Promise<WebIdentityRole> =>
-    await assumeRoleWithWebIdentity({
-      ...input,
-      ...connection,
-      region,
-      signal,
-      now: () => clock.now(),
-      token: () => retrieve(token, signal),
-    });
+    await assumeRoleWithWebIdentity({ ...input, region, token: () => retrieve(token, signal) }, connection(signal));
   return keep(vend, options);
 }
 
@@ -97,40 +87,4 @@ async function retrieve(retriever: TokenRetriever, signal: AbortSignal): Promise
       cause,
     });
   }
-}
-
-/** Longer than any token that STS takes. */
-const MAX_FILE_BYTES = 64 * 1024;
-
-/**
- * Reads a token, which a process such as a kubelet renews.
- *
- * @throws RolesAnywhereError `ERR_WEB_IDENTITY_TOKEN`
- */
-export async function readTokenFile(path: string): Promise<string> {
-  let text: string;
-  try {
-    // Not to wait for whoever may write to a pipe: nothing can interrupt that, not even the end of the process.
-    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    try {
-      if (!(await file.stat()).isFile()) throw Object.assign(new Error('not a file'), { code: 'not a file' });
-      const buffer = Buffer.alloc(MAX_FILE_BYTES);
-      const { bytesRead } = await file.read(buffer, 0, MAX_FILE_BYTES, 0);
-      text = buffer.toString('latin1', 0, bytesRead).trim();
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
-    throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', `the token file ${path} cannot be read (${code})`, {
-      hint: path.startsWith('~/')
-        ? '~ is not expanded: write the path of the home directory'
-        : 'check the path, and that this process may read it',
-      cause,
-    });
-  }
-  if (text !== '') return text;
-  throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', `the token file ${path} is empty`, {
-    hint: 'whatever writes it has not done so yet',
-  });
 }

@@ -1,5 +1,7 @@
-/** What a route answers: made once where that is possible, sent as it is. */
-
+/**
+ * The answers of routes: made once where that is possible, and sent as they are.
+ * Tests: test/server/container-routes.test.ts, imds-routes.test.ts
+ */
 import type { ServerResponse } from 'node:http';
 
 export interface Answer {
@@ -10,13 +12,13 @@ export interface Answer {
   readonly body: string;
 }
 
-/** Sends it. With HEAD, node:http leaves the body out. */
+/** Sends an answer. With HEAD, node:http leaves the body out. */
 export function sendAnswer(response: ServerResponse, { status, headers, body }: Answer): void {
   response.writeHead(status, headers);
   response.end(body, 'latin1');
 }
 
-/** Seconds in which a client may use its connection again. What closes idle ones waits longer, so that no request meets the end. */
+/** For 30 s a client may use its connection again. The sweep of idle ones waits longer, so that no request meets the end. */
 const KEEP_ALIVE = ['Keep-Alive', 'timeout=30'];
 
 function answer(status: number, type: string, body: string, extra: readonly string[]): Answer {
@@ -35,7 +37,7 @@ export function textAnswer(status: number, body: string, extra: readonly string[
 
 /** @param extra further header names and values, by turns */
 export function jsonAnswer(status: number, value: unknown, extra: readonly string[] = []): Answer {
-  // What an error quotes may hold any character.
+  // The message of an error may quote any character.
   const body = JSON.stringify(value).replaceAll(
     /[\u0080-\uffff]/g,
     (character) => String.raw`\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,

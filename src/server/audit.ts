@@ -1,9 +1,9 @@
 /** The audit log: one JSON object a line for every set of credentials that was given out. */
-
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { openForAppending } from '../platform/file-system.ts';
 import type { Log } from '../platform/log.ts';
 import { peerUid } from './peer-uid.ts';
 
@@ -23,13 +23,15 @@ export interface AuditLog {
 export interface AuditOptions {
   readonly log: Log;
   /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
   /** Default {@link peerUid}. */
-  readonly uidOf?: typeof peerUid;
+  readonly uidOf?: typeof peerUid | undefined;
 }
 
 /**
- * Opens `path` to append to it; a new file gets mode 0600.
+ * Opens `path` to append to it; a new file gets mode 0600. It never waits: a
+ * pipe that nothing reads is refused here, and one that is full when a line is
+ * to be written.
  *
  * @throws RolesAnywhereError `ERR_AUDIT_LOG`
  */
@@ -61,7 +63,7 @@ export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUi
         role: roleArn,
         key: accessKeyId.slice(-4),
         client,
-        ...(uid === undefined ? {} : { uid }),
+        uid,
       });
       try {
         writeSync(file, `${line}\n`);
@@ -90,7 +92,7 @@ export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUi
 
 function openFile(path: string): number {
   try {
-    return openSync(path, 'a', 0o600);
+    return openForAppending(path);
   } catch (cause) {
     throw auditError(path, cause);
   }
@@ -98,11 +100,14 @@ function openFile(path: string): number {
 
 function auditError(path: string, cause: unknown): RolesAnywhereError {
   return new RolesAnywhereError('ERR_AUDIT_LOG', `cannot write the audit log ${path}: ${reasonOf(cause)}`, {
+    flag: '--audit-log',
     cause,
     hint: 'check --audit-log, the permissions of its folder and the space on its disk',
   });
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? ('code' in error ? String(error.code) : error.message) : 'unknown error';
+  if (!(error instanceof Error)) return 'unknown error';
+  const code = 'code' in error ? String(error.code) : error.message;
+  return code === 'ENXIO' ? 'it is a pipe that nothing reads' : code;
 }

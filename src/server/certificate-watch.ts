@@ -1,5 +1,4 @@
 /** Warns as a certificate nears its end: 30, 7 and 1 days before, and when it has come. */
-
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 
@@ -17,7 +16,7 @@ export interface CertificateWatchOptions {
 }
 
 export interface CertificateWatch {
-  /** Looks at once, for a certificate that was just rotated. It looks every hour by itself. */
+  /** Looks at once, for a certificate that was just rotated. The watch looks every hour by itself. */
   check(): void;
   stop(): void;
 }

@@ -7,7 +7,6 @@
  * node:http could do the second part, with a timer that it makes anew twice for
  * each request; one sweep for all connections leaves a request two fields to write.
  */
-
 import type { Socket } from 'node:net';
 import { systemClock } from '../platform/clock.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
@@ -27,9 +26,9 @@ export interface Connections {
   add(socket: Socket): void;
   /** Counts `socket` in place of `raw`, which it wraps (TLS). */
   replace(raw: Socket, socket: Socket): void;
-  /** A request has come. What it gives is for {@link answered}. */
+  /** Notes a request, and gives its connection for {@link answered}. */
   asked(socket: Socket): Connection;
-  /** Its answer has gone. */
+  /** Notes the answer to a request. */
   answered(connection: Connection): void;
   /** Destroys all idle ones. */
   closeIdle(): void;

@@ -1,5 +1,4 @@
 /** The lines that set environment variables, in the words of each shell. */
-
 import { resolve } from 'node:path';
 
 export const SHELLS = ['sh', 'fish', 'powershell', 'cmd'] as const;
@@ -19,18 +18,18 @@ function plain(value: string): boolean {
   return /^[\w@%+=:,./[\]-]+$/.test(value) && !value.includes('[');
 }
 
-/** The shell that the user most likely has. */
+/** Guesses the user's shell. */
 export function guessShell(env: Readonly<Record<string, string | undefined>>, platform: string): Shell {
   if (platform === 'win32') return env['PSModulePath'] === undefined ? 'cmd' : 'powershell';
   return /(?:^|\/)fish$/.test(env['SHELL'] ?? '') ? 'fish' : 'sh';
 }
 
 /**
- * How clients reach an address.
+ * Makes the URL by which clients reach an address.
  *
  * @param name what to call instead of an address that stands for all of the machine's; with a port or without
  */
-export function originOf(bound: { address: string; port: number }, tls: boolean, name?: string): string {
+export function originOf(bound: { address: string; port: number }, tls: boolean, name: string | undefined): string {
   const scheme = tls ? 'https' : 'http';
   const wildcard = bound.address === '0.0.0.0' || bound.address === '::';
   const host = wildcard && name !== undefined ? name : bound.address;
@@ -54,7 +53,7 @@ export interface ExportOptions {
 /** Debian's AWS CLI, for one: without the file's variable it sends no token at all. */
 const OLDER_SDKS = ' (AWS CLI 2.9 and other older SDKs: start with --print-token)';
 
-/** What to run in a shell so that the SDKs find the server. */
+/** Gives the lines to run in a shell so that SDKs find the server. */
 export function exportLines(shell: Shell, { origin, container, imds }: ExportOptions): string {
   const set = SET[shell];
   const lines: string[] = [];
@@ -63,11 +62,9 @@ export function exportLines(shell: Shell, { origin, container, imds }: ExportOpt
       index === 0
         ? `container credentials${token === undefined ? OLDER_SDKS : ''}`
         : `instead, for the role of ${path}`;
-    const block = [
-      set('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${origin}${path}`),
-      ...(tokenFile === undefined ? [] : [set('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE', resolve(tokenFile))]),
-      ...(token === undefined ? [] : [set('AWS_CONTAINER_AUTHORIZATION_TOKEN', token)]),
-    ];
+    const block = [set('AWS_CONTAINER_CREDENTIALS_FULL_URI', `${origin}${path}`)];
+    if (tokenFile !== undefined) block.push(set('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE', resolve(tokenFile)));
+    if (token !== undefined) block.push(set('AWS_CONTAINER_AUTHORIZATION_TOKEN', token));
     // Only the default's lines take effect when the whole is run.
     lines.push(
       `${COMMENT[shell]} ${what}`,

@@ -1,9 +1,8 @@
 /**
- * What every request must pass before anything looks at its path: it must be
+ * The guards that a request must pass before anything looks at its path: it must be
  * meant for this server (Host), must not come from a web page (Origin,
  * Sec-Fetch-Site) nor through a proxy (X-Forwarded-For), and must be small.
  */
-
 import { errorAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 
@@ -20,11 +19,11 @@ export interface Head {
   origin: boolean;
   forwarded: boolean;
   transferEncoding: boolean;
-  /** One of those that must be alone was there twice. */
+  /** A header that must be alone was there twice. */
   repeated: boolean;
 }
 
-/** Why a request was refused; the metrics count by it. */
+/** The reason for a refusal, by which the metrics count. */
 export type Refusal = 'host' | 'origin' | 'fetch-site' | 'forwarded' | 'repeated' | 'headers' | 'body';
 
 /** Most header lines of a request. Their bytes are bounded by the parser. */
@@ -49,7 +48,7 @@ export function refusalAnswer(refusal: Refusal): Answer {
   return REFUSALS[refusal];
 }
 
-/** Finds in a request's header lines what matters here. */
+/** Reads the headers that matter here. */
 export function readHead(rawHeaders: readonly string[]): Head {
   const head: Head = {
     host: undefined,

@@ -1,5 +1,7 @@
-/** node:http's server with the limits that keep slow and broken clients harmless. */
-
+/**
+ * node:http's server with the limits that keep slow and broken clients harmless.
+ * Tests: test/server/limits.test.ts, tls.test.ts
+ */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
@@ -7,7 +9,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { ConnectionLimits, Connections } from './connections.ts';
 
-/** Over all addresses: 2048 open connections by default, each idle for 40 s at most, which is more than clients are told. */
+/** The limits over all addresses. Default 2048 open connections, each idle for 40 s at most: longer than clients are told. */
 export interface ServerLimits extends ConnectionLimits {
   /** Until a request's headers are there, in milliseconds. Default 5 s. */
   readonly headersTimeoutMs: number;

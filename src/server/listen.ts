@@ -1,5 +1,4 @@
 /** Where the server may listen, and under which conditions. */
-
 import type { Server } from 'node:net';
 import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -10,11 +9,11 @@ export type ListenTarget =
       readonly address: string;
       readonly port: number;
       /** Left out when the machine lacks the address: the IPv6 loopback, by default. */
-      readonly optional?: boolean;
+      readonly optional?: boolean | undefined;
     }
   | { readonly fd: number };
 
-/** An address that is listened on. */
+/** An address that the server listens on. */
 export interface BoundAddress {
   readonly address: string;
   readonly port: number;
@@ -39,7 +38,7 @@ export function addressKind(address: string): AddressKind {
   return CONTAINER.has(address.toLowerCase()) ? 'container' : 'network';
 }
 
-/** Without `--listen`: both loopback addresses. */
+/** The addresses without `--listen`: both of the loopback. */
 export function defaultTargets(port: number): ListenTarget[] {
   return [
     { address: '127.0.0.1', port },
@@ -72,8 +71,8 @@ export interface ListenPolicy {
 }
 
 /**
- * Beyond the loopback, what is not encrypted can be read and what is not
- * authenticated can be asked by others.
+ * Refuses an address beyond the loopback without TLS or a token: others could
+ * read what is not encrypted, and ask for what is not authenticated.
  *
  * @throws RolesAnywhereError `ERR_LISTEN`
  */
@@ -111,10 +110,9 @@ export async function bind(server: Server, target: ListenTarget): Promise<BoundA
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
     if ('address' in target && target.optional === true && ABSENT.has(code)) return undefined;
     const where = 'fd' in target ? `the inherited socket ${target.fd}` : `${target.address} port ${target.port}`;
-    const hint = HINTS[code];
     throw new RolesAnywhereError('ERR_LISTEN', `cannot listen on ${where}: ${code}`, {
       cause: error,
-      ...(hint === undefined ? {} : { hint }),
+      hint: HINTS[code],
     });
   }
   const bound = server.address();

@@ -1,5 +1,7 @@
-/** Counters, and their text in Prometheus' exposition format 0.0.4. */
-
+/**
+ * Counters, and their text in Prometheus' exposition format 0.0.4.
+ * Tests: test/server/status-server.test.ts
+ */
 import type { ProviderEvent, ProviderStatus } from '../credentials/provider.ts';
 
 /** Upper bounds of the refresh duration's buckets, in seconds. */

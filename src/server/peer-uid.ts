@@ -1,8 +1,7 @@
 /**
- * Who is at the other end of a loopback connection, as far as Linux tells: the
- * user that owns the client's socket, from /proc/net/tcp and tcp6 (proc(5)).
+ * The user at the other end of a loopback connection, as far as Linux tells:
+ * the owner of the client's socket, from /proc/net/tcp and tcp6 (proc(5)).
  */
-
 import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
 import { endianness } from 'node:os';
@@ -15,9 +14,9 @@ export interface Endpoint {
 
 export interface PeerUidOptions {
   /** Default `process.platform`. */
-  platform?: string;
+  platform?: string | undefined;
   /** Reads a file of /proc. Default node:fs'. */
-  read?: (path: string) => Promise<string>;
+  read?: ((path: string) => Promise<string>) | undefined;
 }
 
 /**

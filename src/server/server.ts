@@ -1,27 +1,24 @@
-/** The credentials server: listeners, limits and guards around the routes. */
-
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import { processAge } from '../platform/clock.ts';
+/**
+ * The credentials server: listeners around the request handler.
+ * Tests: test/server/limits.test.ts, listen.test.ts, tls.test.ts
+ */
+import type { Server } from 'node:http';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
-import { errorAnswer, sendAnswer } from './answer.ts';
-import type { Answer } from './answer.ts';
 import type { AuditLog } from './audit.ts';
 import { createConnections } from './connections.ts';
-import type { Connection } from './connections.ts';
-import { containerRoutes } from './container.ts';
-import { allowedHosts, readHead, refusalAnswer, refuse } from './guards.ts';
-import type { Refusal } from './guards.ts';
+import { containerRoutes } from './container-routes.ts';
+import { allowedHosts } from './guards.ts';
 import { DEFAULT_LIMITS, isTls, makeServer, track } from './http-server.ts';
 import type { ServerLimits, TlsMaterial } from './http-server.ts';
-import { imdsRoutes } from './imds.ts';
+import { imdsRoutes } from './imds-routes.ts';
 import { bind } from './listen.ts';
 import type { BoundAddress, ListenTarget } from './listen.ts';
 import type { Metrics } from './metrics.ts';
-import type { ServedRole } from './roles.ts';
-import { dispatch, findRoute } from './routes.ts';
-import type { Routes } from './routes.ts';
+import { createRequestHandler } from './request-handler.ts';
+import type { Listener } from './request-handler.ts';
+import type { Routes } from './router.ts';
+import type { ServedRole } from './served-role.ts';
 import { createSessionTokens } from './session-tokens.ts';
 
 export interface CredentialServerOptions {
@@ -31,14 +28,14 @@ export interface CredentialServerOptions {
   /** Whether loopback addresses speak IMDS. No other address does. */
   readonly imds: boolean;
   /** Names under which clients may call, besides the loopback's and the address itself; see {@link allowedHosts}. */
-  readonly allowedHosts?: readonly string[];
+  readonly allowedHosts?: readonly string[] | undefined;
   /** Throws for an address that must not be listened on; nothing was answered there before. */
-  readonly permit?: (address: BoundAddress) => void;
-  readonly tls?: TlsMaterial;
-  readonly audit?: AuditLog;
+  readonly permit?: ((address: BoundAddress) => void) | undefined;
+  readonly tls?: TlsMaterial | undefined;
+  readonly audit?: AuditLog | undefined;
   readonly metrics: Metrics;
   readonly log: Log;
-  readonly limits?: Partial<ServerLimits>;
+  readonly limits?: Partial<ServerLimits> | undefined;
 }
 
 export interface CredentialServer {
@@ -51,11 +48,10 @@ export interface CredentialServer {
   close(graceMs: number): Promise<void>;
 }
 
-/** What an address's requests are checked against and answered from. */
-interface Listener {
-  hosts: ReadonlySet<string>;
-  routes: Routes;
-}
+const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '::1'];
+
+/** How long a stop goes on answering before it closes what is idle. */
+const FAREWELL_MS = 100;
 
 /**
  * Opens the ports.
@@ -63,73 +59,20 @@ interface Listener {
  * @throws RolesAnywhereError `ERR_LISTEN`
  */
 export async function startCredentialServer(options: CredentialServerOptions): Promise<CredentialServer> {
-  const { roles, audit, log, metrics } = options;
+  const { roles, audit, log, metrics, tls } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const connections = createConnections(limits);
-  const container = containerRoutes({ roles, audit });
+  const container = containerRoutes(roles, audit);
   const imds = imdsRoutes({ roles: roles.filter((role) => role.imds), tokens: createSessionTokens(), audit });
   const onLoopback: Routes = options.imds ? new Map([...container, ...imds]) : container;
-  const refused = createRefusalLog(log);
+  const requests = createRequestHandler({ connections, maxConnections: limits.maxConnections, metrics, log });
   const servers: Server[] = [];
   const addresses: BoundAddress[] = [];
-  const maxWaiting = limits.maxConnections * WAITING_SHARE;
-  let waiting = 0;
-  let closing = false;
-
-  const send = (response: ServerResponse, connection: Connection, label: string, answer: Answer): void => {
-    // Not before the last of those that were sent together.
-    if (closing && connection.waiting === 1) response.shouldKeepAlive = false;
-    metrics.request(label, answer.status);
-    sendAnswer(response, answer);
-    connections.answered(connection);
-  };
-
-  const handle = (listener: Listener, request: IncomingMessage, response: ServerResponse): void => {
-    const { socket, rawHeaders, method = '', url = '' } = request;
-    // What the parser had in hand when its connection was cut.
-    if (socket.destroyed) return;
-    const connection = connections.asked(socket);
-    if (connection.waiting > MAX_PIPELINED) {
-      metrics.refused('pipelined');
-      socket.destroy();
-      return;
-    }
-    const head = readHead(rawHeaders);
-    const refusal = refuse(head, rawHeaders.length / 2, listener.hosts);
-    if (refusal !== undefined) {
-      metrics.refused(refusal);
-      refused(refusal, socket, head.host);
-      send(response, connection, 'refused', refusalAnswer(refusal));
-      return;
-    }
-    const route = findRoute(listener.routes, url);
-    const label = route?.label ?? 'unknown';
-    const answer = dispatch(route, { method, head, socket });
-    if (!(answer instanceof Promise)) {
-      if (answer.status === 401) refused('token', socket, head.host);
-      send(response, connection, label, answer);
-      return;
-    }
-    if (waiting >= maxWaiting) {
-      answer.catch(() => undefined);
-      send(response, connection, label, BUSY);
-      return;
-    }
-    waiting++;
-    const answered = (settled: Answer): void => {
-      waiting--;
-      send(response, connection, label, settled);
-    };
-    answer.then(answered, (error: unknown) => {
-      log.error('a request failed', { route: label, reason: error instanceof Error ? error.message : 'unknown' });
-      answered(INTERNAL);
-    });
-  };
 
   const open = async (target: ListenTarget): Promise<void> => {
     const listener: Listener = { hosts: new Set(), routes: new Map() };
-    const server = await makeServer(options.tls, limits, (request, response) => handle(listener, request, response));
-    track(server, options.tls !== undefined, connections);
+    const server = await makeServer(tls, limits, (request, response) => requests.handle(listener, request, response));
+    track(server, tls !== undefined, connections);
     server.on('clientError', ({ code }: NodeJS.ErrnoException) => {
       // A client that goes away, or that never spoke TLS to its end, sent nothing to refuse.
       if (code === 'ERR_HTTP_REQUEST_TIMEOUT') metrics.refused('timeout');
@@ -143,23 +86,21 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     servers.push(server);
     addresses.push(bound);
     options.permit?.(bound);
-    const names = bound.kind === 'loopback' ? [...LOOPBACK_NAMES, bound.address] : [bound.address];
-    const defaultPort = options.tls === undefined ? 80 : 443;
-    listener.hosts = allowedHosts([...names, ...(options.allowedHosts ?? [])], bound.port, defaultPort);
+    const names = [
+      ...(bound.kind === 'loopback' ? LOOPBACK_NAMES : []),
+      bound.address,
+      ...(options.allowedHosts ?? []),
+    ];
+    listener.hosts = allowedHosts(names, bound.port, tls === undefined ? 80 : 443);
     listener.routes = bound.kind === 'loopback' ? onLoopback : container;
   };
 
   const close = async (graceMs: number): Promise<void> => {
-    closing = true;
+    requests.endConnections();
     // Who is at work on a connection hears of its end with an answer, instead of losing a request that is on its way.
     if (graceMs > 0 && connections.size > 0)
       await new Promise((resolve) => setTimeout(resolve, Math.min(graceMs, FAREWELL_MS)));
-    const closed = servers.map(
-      (server) =>
-        new Promise<void>((resolve) => {
-          server.close(() => resolve());
-        }),
-    );
+    const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     connections.closeIdle();
     const timer = setTimeout(() => connections.closeAll(), graceMs);
     await Promise.all(closed);
@@ -183,49 +124,8 @@ export async function startCredentialServer(options: CredentialServerOptions): P
   };
 }
 
-const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '::1'];
-
-/** For how long a stop goes on answering before it closes what is idle. */
-const FAREWELL_MS = 100;
-
-/** Most requests of one connection without an answer: no SDK sends two, and what waits here is memory. */
-const MAX_PIPELINED = 16;
-
-/** Of all connections, those that may wait for credentials: the rest serve the roles that have theirs. */
-const WAITING_SHARE = 0.75;
-
-const BUSY = errorAnswer(503, 'Busy', 'too many requests wait for credentials');
-const INTERNAL = errorAnswer(500, 'ERR_INTERNAL', 'internal error', ['Connection', 'close']);
-
 /** With port 0, the port that the first address got is for all. */
 function samePort(target: ListenTarget, bound: readonly BoundAddress[]): ListenTarget {
   const [first] = bound;
   return 'port' in target && target.port === 0 && first !== undefined ? { ...target, port: first.port } : target;
-}
-
-const REFUSAL_LOG_INTERVAL_MS = 60_000;
-
-/** Of a Host header in the log. */
-const MAX_LOGGED_HOST = 100;
-
-const REFUSAL_HINTS: Readonly<Partial<Record<Refusal | 'token', string>>> = {
-  host: 'when clients call this server by that name, say so with --allowed-host',
-  token: 'the client has an old token or none: give it the lines that serve printed',
-};
-
-/** Logs the first refusal of a kind in a minute: each may be an attack, and a flood of lines would be another. */
-function createRefusalLog(log: Log): (refusal: Refusal | 'token', socket: Socket, host: string | undefined) => void {
-  const logged = new Map<Refusal | 'token', number>();
-  return (refusal, socket, host) => {
-    const now = processAge();
-    const last = logged.get(refusal);
-    if (last !== undefined && now - last < REFUSAL_LOG_INTERVAL_MS) return;
-    logged.set(refusal, now);
-    log.warn('a request was refused', {
-      guard: refusal,
-      client: socket.remoteAddress,
-      host: host?.slice(0, MAX_LOGGED_HOST),
-      hint: REFUSAL_HINTS[refusal],
-    });
-  };
 }

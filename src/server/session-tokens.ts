@@ -5,7 +5,6 @@
  * one needs no sweeping. A restart ends them all; clients then get a 401 and
  * ask for a new one, as they would on EC2.
  */
-
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { processAge } from '../platform/clock.ts';
 
@@ -27,9 +26,9 @@ export interface SessionTokens {
 
 export interface SessionTokensOptions {
   /** Milliseconds that never go back. Default the process's age: a wall clock that is set does not move a token's end. */
-  monotonic?: () => number;
+  monotonic?: (() => number) | undefined;
   /** Cryptographically strong random bytes. Default node:crypto's. */
-  random?: (size: number) => Buffer;
+  random?: ((size: number) => Buffer) | undefined;
 }
 
 export function createSessionTokens({

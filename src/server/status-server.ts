@@ -1,5 +1,4 @@
 /** `/healthz`, `/readyz` and `/metrics`, on a port of their own: they hold no secret and ask for none. */
-
 import { createServer } from 'node:http';
 import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -18,7 +17,7 @@ export interface StatusServerOptions {
   /** Open connections of the credentials server. */
   readonly connections: () => number;
   /** Milliseconds since the epoch. Default `Date.now`. */
-  readonly now?: () => number;
+  readonly now?: (() => number) | undefined;
 }
 
 export interface StatusServer {
@@ -26,7 +25,7 @@ export interface StatusServer {
   close(): Promise<void>;
 }
 
-/** Of those who only hold theirs, the one idle for longest makes room: a probe must always get through. */
+/** The connection that has been idle for longest makes room: a probe must always get through. */
 const LIMITS = { maxConnections: 64, idleTimeoutMs: 60_000 };
 
 /**

@@ -1,10 +1,9 @@
 /**
- * What systemd offers a service: sd_notify(3) and inherited sockets
+ * systemd's services to a service: sd_notify(3) and inherited sockets
  * (sd_listen_fds(3)). Node has no datagram sockets of the Unix kind, so the
  * messages go through the `systemd-notify` program, which the unit has to
  * permit with `NotifyAccess=all`.
  */
-
 import type { Clock, Timer } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
 
@@ -43,7 +42,7 @@ export interface NotifierOptions {
   readonly clock: Clock;
   readonly log: Log;
   /** Runs a program and gives its exit status. Default node:child_process'. */
-  readonly run?: (file: string, args: readonly string[], env: Record<string, string>) => Promise<number>;
+  readonly run?: ((file: string, args: readonly string[], env: Record<string, string>) => Promise<number>) | undefined;
 }
 
 /** @returns undefined when systemd does not listen */

@@ -33,7 +33,7 @@ export interface SigningContext {
   readonly service: string;
   readonly date: Date;
   /** Told each stage, for debugging. A canonical request may hold a session token. */
-  readonly onStage?: (stage: 'canonical request' | 'string to sign', text: string) => void;
+  readonly onStage?: ((stage: 'canonical request' | 'string to sign', text: string) => void) | undefined;
 }
 
 /** The signing algorithm's name for each kind of key. */

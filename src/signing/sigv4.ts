@@ -5,6 +5,7 @@
  * Source: IAM User Guide, "Create a signed AWS API request".
  */
 import { createHmac } from 'node:crypto';
+import type { AwsCredentials } from '../credentials/credentials.ts';
 import {
   canonicalHeaders,
   canonicalPath,
@@ -16,14 +17,6 @@ import {
 import type { SignableRequest, SigningContext } from './sigv4-x509.ts';
 import { amzDate, authorization, stringToSign } from './string-to-sign.ts';
 import type { Scope } from './string-to-sign.ts';
-
-/** An access key, of a user or of a session. */
-export interface AccessKey {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** Of temporary credentials; a user's own key has none. */
-  readonly sessionToken?: string | undefined;
-}
 
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
@@ -45,7 +38,7 @@ export function signingKey(secretAccessKey: string, { timestamp, region, service
  */
 export function signWithAccessKey(
   { method, url, headers: given, body }: SignableRequest,
-  { accessKeyId, secretAccessKey, sessionToken }: AccessKey,
+  { accessKeyId, secretAccessKey, sessionToken }: AwsCredentials,
   { date, region, service, onStage }: SigningContext,
 ): Record<string, string> {
   const scope: Scope = { timestamp: amzDate(date), region, service };

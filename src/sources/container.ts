@@ -1,7 +1,7 @@
 /** The container credentials endpoint, as ECS, EKS and our own `serve` have it. */
-import { readFile } from 'node:fs/promises';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { Source, SourceSurroundings } from './index.ts';
+import { readNamedFile } from '../platform/files.ts';
+import type { Source, SourceSurroundings } from './source.ts';
 import { readJsonCredentials } from './json-credentials.ts';
 
 const ECS = 'http://169.254.170.2';
@@ -18,10 +18,10 @@ export const fromContainer: Source = async ({ env, transport, signal }) => {
   const { status, body } = await transport({
     method: 'GET',
     url,
-    headers: { accept: 'application/json', ...(authorization === undefined ? {} : { authorization }) },
+    headers: { accept: 'application/json', ...(authorization !== undefined && { authorization }) },
     timeoutMs: TIMEOUT_MS,
     maxResponseBytes: MAX_BYTES,
-    ...(signal === undefined ? {} : { signal }),
+    signal,
   });
   if (status === 200) return readJsonCredentials(body, 'Token', 'the container credentials endpoint');
   throw new RolesAnywhereError(
@@ -50,12 +50,15 @@ async function authorizationOf(env: SourceSurroundings['env']): Promise<string |
   const path = env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'];
   let token = env['AWS_CONTAINER_AUTHORIZATION_TOKEN'];
   if (path !== undefined && path !== '')
-    token = await readFile(path, 'latin1').catch((cause: unknown) => {
-      throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `the container's token file ${path} cannot be read`, {
+    token = Buffer.from(
+      readNamedFile({
+        path,
+        name: `the container's token file ${path}`,
+        code: 'ERR_SOURCE_CREDENTIALS',
         hint: 'check AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
-        cause,
-      });
-    });
+        maxBytes: MAX_BYTES,
+      }).bytes,
+    ).toString('latin1');
   if (token === undefined || token === '') return undefined;
   if (/^[\x20-\x7e]+$/.test(token)) return token;
   throw new RolesAnywhereError(

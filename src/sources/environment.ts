@@ -1,4 +1,5 @@
-import type { Source } from './index.ts';
+/** The environment's access key. */
+import type { Source } from './source.ts';
 
 /** The variables of the AWS SDKs. */
 export const fromEnvironment: Source = async ({ env }) => {

@@ -1,7 +1,7 @@
 /** The instance metadata service, version 2, of EC2 and of our own `serve`. */
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { HttpResponse, HttpTransport } from '../http/http.ts';
-import type { Source } from './index.ts';
+import type { Source } from './source.ts';
 import { readJsonCredentials } from './json-credentials.ts';
 
 const ADDRESS = { ipv4: 'http://169.254.169.254', ipv6: 'http://[fd00:ec2::254]' } as const;
@@ -44,7 +44,7 @@ function asker(base: string, transport: HttpTransport, signal: AbortSignal | und
       headers,
       timeoutMs: TIMEOUT_MS,
       maxResponseBytes: MAX_BYTES,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
 }
 

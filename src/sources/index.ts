@@ -1,28 +1,14 @@
 /** Credentials that are on this machine already: what the SDKs' default chains begin with, to assume a role with. */
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { HttpTransport } from '../http/http.ts';
 import { directTransport } from '../http/direct.ts';
-import type { SourceCredentials } from './source.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
+import type { Source, SourceSurroundings } from './source.ts';
 import { fromContainer } from './container.ts';
 import { fromEnvironment } from './environment.ts';
 import { fromImds } from './imds.ts';
 import { fromProfile } from './profile.ts';
 
 export type SourceKind = 'env' | 'profile' | 'container' | 'imds';
-
-export interface SourceSurroundings {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** Default: AWS_PROFILE, `default`. */
-  readonly profile?: string | undefined;
-  /** For the local endpoints, which no proxy leads to. */
-  readonly transport?: HttpTransport;
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Gives credentials; undefined when there is no sign of any. */
-export type Source = (
-  surroundings: Required<Pick<SourceSurroundings, 'transport'>> & SourceSurroundings,
-) => Promise<SourceCredentials | undefined>;
 
 const SOURCES: Readonly<Record<SourceKind, Source>> = {
   env: fromEnvironment,
@@ -45,8 +31,8 @@ const WHERE: Readonly<Record<SourceKind, string>> = {
  */
 export async function localCredentials(
   kind: SourceKind | undefined,
-  surroundings: SourceSurroundings,
-): Promise<SourceCredentials> {
+  surroundings: Omit<SourceSurroundings, 'transport'> & Partial<SourceSurroundings>,
+): Promise<AwsCredentials> {
   const kinds: readonly SourceKind[] = kind === undefined ? ['env', 'profile', 'container', 'imds'] : [kind];
   for (const candidate of kinds) {
     const found = await SOURCES[candidate]({ transport: directTransport, ...surroundings });

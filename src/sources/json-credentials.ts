@@ -2,7 +2,8 @@
 import { parseExpiration } from '../credentials/expiration.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { member, parseJson } from '../aws/json.ts';
-import type { SourceCredentials } from './source.ts';
+import { isCredentialText } from '../aws/credential-answer.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
 
 /**
  * Reads them. Nothing of the text gets into an error.
@@ -11,11 +12,7 @@ import type { SourceCredentials } from './source.ts';
  * @param from for messages
  * @throws RolesAnywhereError `ERR_SOURCE_CREDENTIALS`
  */
-export function readJsonCredentials(
-  text: string,
-  tokenName: 'Token' | 'SessionToken',
-  from: string,
-): SourceCredentials {
+export function readJsonCredentials(text: string, tokenName: 'Token' | 'SessionToken', from: string): AwsCredentials {
   const json = parseJson(text);
   const [accessKeyId, secretAccessKey, sessionToken, expiration] = [
     'AccessKeyId',
@@ -23,7 +20,7 @@ export function readJsonCredentials(
     tokenName,
     'Expiration',
   ].map((name) => member(json, name));
-  if (typeof accessKeyId !== 'string' || typeof secretAccessKey !== 'string')
+  if (!isCredentialText(accessKeyId) || !isCredentialText(secretAccessKey))
     throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `${from} gave no credentials`, {
       hint: 'its answer is JSON with AccessKeyId and SecretAccessKey',
     });

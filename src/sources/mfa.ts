@@ -1,5 +1,7 @@
 /** MFA codes, each used once. */
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { checkMfa } from '../aws/sts-input.ts';
+import type { NameOf } from '../aws/session-limits.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Clock } from '../platform/clock.ts';
 
@@ -20,7 +22,25 @@ export interface OneTimeOptions {
   readonly serialNumber: string;
   /** Longest time for one call of the provider, in milliseconds. Default 60,000. */
   readonly timeoutMs?: number | undefined;
-  readonly clock?: Clock;
+  readonly clock?: Clock | undefined;
+}
+
+/**
+ * The codes of an MFA device; undefined without one.
+ *
+ * @param provider undefined when nothing gives codes
+ * @throws RolesAnywhereError `ERR_MFA_SERIAL` when one of device and provider is missing
+ */
+export function codesOf(
+  serialNumber: string | undefined,
+  provider: TokenProvider | undefined,
+  options: Omit<OneTimeOptions, 'serialNumber'> = {},
+  nameOf?: NameOf,
+): ReturnType<typeof oneTimeCodes> | undefined {
+  checkMfa(serialNumber, provider !== undefined, nameOf);
+  return serialNumber === undefined || provider === undefined
+    ? undefined
+    : oneTimeCodes(provider, { ...options, serialNumber });
 }
 
 export const DEFAULT_TOKEN_TIMEOUT_MS = 60_000;

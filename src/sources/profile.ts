@@ -5,8 +5,8 @@ import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { SourceCredentials } from './source.ts';
-import type { Source, SourceSurroundings } from './index.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
+import type { Source, SourceSurroundings } from './source.ts';
 import { readJsonCredentials } from './json-credentials.ts';
 
 const PROCESS_TIMEOUT_MS = 60_000;
@@ -93,7 +93,7 @@ async function readSection(path: string, name: string): Promise<ReadonlyMap<stri
 }
 
 /** Through the shell, as the SDKs for Go, Java and JavaScript do. */
-function fromProcess(command: string, env: SourceSurroundings['env']): Promise<SourceCredentials> {
+function fromProcess(command: string, env: SourceSurroundings['env']): Promise<AwsCredentials> {
   const options = { shell: true, env, timeout: PROCESS_TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, windowsHide: true };
   return new Promise((resolve, reject) => {
     execFile(command, [], options, (error, stdout) => {

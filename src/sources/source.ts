@@ -1,23 +1,32 @@
 /** Credentials to assume a role with, wherever a program has them from. */
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { CallerCredentials } from '../aws/assume-role.ts';
+import { isCredentialText } from '../aws/credential-answer.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
+import type { HttpTransport } from '../http/http.ts';
 
-/** An access key as AWS SDK v3 providers give it. */
-export interface SourceCredentials extends CallerCredentials {
-  readonly expiration?: Date | undefined;
-  readonly accountId?: string | undefined;
+/** Where the sources of this machine look. */
+export interface SourceSurroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Default: AWS_PROFILE, `default`. */
+  readonly profile?: string | undefined;
+  /** For the local endpoints, which no proxy leads to. */
+  readonly transport: HttpTransport;
+  readonly signal?: AbortSignal | undefined;
 }
 
+/** Gives credentials; undefined when there is no sign of any. */
+export type Source = (surroundings: SourceSurroundings) => Promise<AwsCredentials | undefined>;
+
 /** A provider of this library, of the AWS SDK v3 or of one's own; or an access key that never changes. */
-export type CredentialsSource = SourceCredentials | (() => Promise<SourceCredentials>);
+export type CredentialsSource = AwsCredentials | (() => Promise<AwsCredentials>);
 
 /**
  * Asks the source.
  *
  * @throws RolesAnywhereError `ERR_SOURCE_CREDENTIALS`
  */
-export async function credentialsFrom(source: CredentialsSource): Promise<SourceCredentials> {
-  let credentials: SourceCredentials;
+export async function credentialsFrom(source: CredentialsSource): Promise<AwsCredentials> {
+  let credentials: AwsCredentials;
   try {
     credentials = typeof source === 'function' ? await source() : source;
   } catch (cause) {
@@ -28,9 +37,8 @@ export async function credentialsFrom(source: CredentialsSource): Promise<Source
       cause,
     });
   }
-  const { accessKeyId, secretAccessKey, sessionToken }: Partial<SourceCredentials> = credentials ?? {};
-  const texts = [accessKeyId, secretAccessKey, ...(sessionToken === undefined ? [] : [sessionToken])];
-  if (!texts.every((text) => typeof text === 'string' && /^[\x21-\x7e]+$/.test(text)))
+  const { accessKeyId, secretAccessKey, sessionToken }: Partial<AwsCredentials> = credentials ?? {};
+  if (![accessKeyId, secretAccessKey, sessionToken ?? accessKeyId].every(isCredentialText))
     throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', 'what the source gave is no access key', {
       hint: 'it has accessKeyId and secretAccessKey, and for temporary credentials sessionToken',
     });

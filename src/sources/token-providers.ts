@@ -67,7 +67,7 @@ export function terminalTokenProvider(ask?: (question: string) => Promise<Uint8A
 
 export interface CommandTokenOptions {
   /** What the command says to people: shown where this process has its own (`inherit`), or nowhere. Default `ignore`. */
-  readonly stderr?: 'inherit' | 'ignore';
+  readonly stderr?: 'inherit' | 'ignore' | undefined;
 }
 
 /**

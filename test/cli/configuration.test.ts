@@ -81,7 +81,7 @@ describe('the program', () => {
         rmSync(config, { force: true });
         mkdirSync(config);
       },
-      /is not a file/,
+      /is a directory/,
     ],
     ['is too large', () => write(`[profile p]\n#${'x'.repeat(1 << 20)}\n`), /is larger than 1 MiB/],
     [

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { ERROR_CLASSES, EXIT_STATUS } from '../../src/platform/errors.ts';
 import { cleanEnv, PKI } from '../support/cli.ts';
@@ -64,7 +64,7 @@ async function freePort(): Promise<number> {
 }
 
 describe('signals', () => {
-  test.each(['SIGTERM', 'SIGINT'] as const)('%s ends it with 0, and no token file is left', async (signal) => {
+  it.each(['SIGTERM', 'SIGINT'] as const)('%s ends it with 0, and no token file is left', async (signal) => {
     const serve = await start(['--token-file', join(dir, 'token')]);
     expect(existsSync(join(dir, 'token'))).toBe(true);
     serve.kill(signal);
@@ -72,7 +72,7 @@ describe('signals', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
-  test('SIGTERM before the first credentials ends it with 0 too', async () => {
+  it('SIGTERM before the first credentials ends it with 0 too', async () => {
     const port = await freePort();
     const flags = identityFlags(emulator).map((flag) => (flag === emulator.url ? `http://127.0.0.1:${port}` : flag));
     const serve = spawnServe([...flags, '--port', '0']);
@@ -83,7 +83,7 @@ describe('signals', () => {
     expect(serve.lines()).toBe('');
   });
 
-  test('SIGHUP before the first credentials asks for them at once, and takes what has changed', async () => {
+  it('SIGHUP before the first credentials asks for them at once, and takes what has changed', async () => {
     let open = false;
     const service = await scriptedServer((response) => {
       const expiration = `${new Date(Date.now() + 3_600_000).toISOString().slice(0, 19)}Z`;
@@ -119,7 +119,7 @@ describe('signals', () => {
     await service.close();
   });
 
-  test('SIGHUP at the very start does not end it', async () => {
+  it('SIGHUP at the very start does not end it', async () => {
     const serve = spawnServe([...identityFlags(emulator), '--port', '0', '--hop-limit', '2']);
     running.push(serve);
     // The first thing that is logged, with everything still to do.
@@ -130,7 +130,7 @@ describe('signals', () => {
     expect(await serve.exited).toBe(0);
   });
 
-  test('a second SIGINT does not wait for those who are still being answered', async () => {
+  it('a second SIGINT does not wait for those who are still being answered', async () => {
     // One set that ends at once, and then no answer: who asks has to wait.
     let asked = 0;
     const service = await scriptedServer((response) => {
@@ -158,7 +158,7 @@ describe('signals', () => {
     await service.close();
   });
 
-  test('SIGHUP takes a renewed token, certificate and audit log, and goes on', async () => {
+  it('SIGHUP takes a renewed token, certificate and audit log, and goes on', async () => {
     for (const name of ['crt', 'key']) copyFileSync(`${PKI}ec-p256.${name}.pem`, join(dir, `${name}.pem`));
     writeFileSync(join(dir, 'source'), 'first-token-0123456789');
     const serve = await startServe([
@@ -184,7 +184,7 @@ describe('signals', () => {
     expect(readFileSync(join(dir, 'audit.log'), 'utf8').trim().split('\n')).toHaveLength(1);
   });
 
-  test('a server that is killed leaves its file, and the next one replaces it', async () => {
+  it('a server that is killed leaves its file, and the next one replaces it', async () => {
     const first = await start(['--token-file', join(dir, 'token')]);
     first.kill('SIGKILL');
     await first.exited;
@@ -200,7 +200,7 @@ function tlsFlags(cert: string, key: string): string[] {
 }
 
 describe('a start that cannot succeed ends at once', () => {
-  test.each<[string, keyof typeof ERROR_CLASSES, () => string[]]>([
+  it.each<[string, keyof typeof ERROR_CLASSES, () => string[]]>([
     ['a key of another certificate', 'ERR_KEY_MISMATCH', () => ['--private-key', `${PKI}ec-p384.key.pem`]],
     ['a bad ARN', 'ERR_ARN', () => ['--role-arn', 'nonsense']],
     ['a role that the profile lacks', 'ERR_ACCESS_DENIED', () => ['--role-arn', 'arn:aws:iam::123456789012:role/None']],
@@ -232,7 +232,7 @@ describe('a start that cannot succeed ends at once', () => {
     expect(emulator.verdicts.length - asked).toBe(code === 'ERR_ACCESS_DENIED' ? 1 : 0);
   });
 
-  test.each<[string, (path: string) => string[]]>([
+  it.each<[string, (path: string) => string[]]>([
     ['--token-file', (path) => ['--token-file', path]],
     ["a role's token-file", (path) => ['--role', `own=${emulator.roleArns[0]},token-file=${path}`]],
     ['the usual place', () => []],
@@ -250,7 +250,7 @@ describe('a start that cannot succeed ends at once', () => {
     expect(emulator.verdicts).toHaveLength(asked);
   });
 
-  test('with a port that is taken, and the token file of who has it stays', async () => {
+  it('with a port that is taken, and the token file of who has it stays', async () => {
     const first = await start(['--token-file', join(dir, 'token')]);
     const { port } = endpointOf(first);
     const before = readFileSync(join(dir, 'token'), 'utf8');
@@ -264,7 +264,7 @@ describe('a start that cannot succeed ends at once', () => {
   });
 });
 
-test.each<[string, string, string[], boolean]>([
+it.each<[string, string, string[], boolean]>([
   ['0.0.0.0 without an allowed host', '0.0.0.0', [], true],
   ['0.0.0.0 with one', '0.0.0.0', ['--allowed-host', 'credentials.internal'], false],
   ['the loopback', '127.0.0.1', [], false],
@@ -280,7 +280,7 @@ test.each<[string, string, string[], boolean]>([
   expect(serve.log().includes(`no client can call ${address}`)).toBe(warns);
 });
 
-test('logs are JSON away from a terminal, without the token and the keys', async () => {
+it('logs are JSON away from a terminal, without the token and the keys', async () => {
   const serve = await start(['--print-token']);
   const { port, token } = endpointOf(serve);
   const { body } = await ask({ port }, 'GET', '/credentials', { Authorization: token });
@@ -298,7 +298,7 @@ test('logs are JSON away from a terminal, without the token and the keys', async
   for (const secret of [token, SecretAccessKey, Token, AccessKeyId]) expect(serve.log()).not.toContain(secret);
 });
 
-test('several roles: each at its path, one of them with a token of its own and not in IMDS', async () => {
+it('several roles: each at its path, one of them with a token of its own and not in IMDS', async () => {
   const arn = emulator.roleArns[0] ?? '';
   const serve = await start(['--role', `ci=${arn}`, '--role', `admin=${arn},token-file=${join(dir, 'admin')}`]);
   const { port, token } = endpointOf(serve);
@@ -318,7 +318,7 @@ test('several roles: each at its path, one of them with a token of its own and n
   expect([(await imds('ci')).status, (await imds('admin')).status]).toEqual([200, 404]);
 });
 
-test('roles of profiles in the config file: each is served under the name of its profile', async () => {
+it('roles of profiles in the config file: each is served under the name of its profile', async () => {
   const arn = (kind: 'trustAnchorArns' | 'profileArns' | 'roleArns'): string => emulator[kind][0] ?? '';
   const config = join(dir, 'config');
   writeFileSync(
@@ -357,7 +357,7 @@ rolesanywhere_token_file = ${join(dir, 'backup')}
   expect((await ask({ port }, 'GET', '/role/backup', { Authorization: token })).status).toBe(401);
 });
 
-test('health and metrics have a port of their own, which is open before the first credentials', async () => {
+it('health and metrics have a port of their own, which is open before the first credentials', async () => {
   const port = await freePort();
   const nowhere = await freePort();
   const flags = identityFlags(emulator).map((flag) => (flag === emulator.url ? `http://127.0.0.1:${nowhere}` : flag));
@@ -377,7 +377,7 @@ const HAS_SYSTEMD =
   requireTool('systemd-notify') && requireTool('systemd-socket-activate') && requireTool('/usr/bin/python3');
 
 describe.runIf(HAS_SYSTEMD)('under systemd', () => {
-  test('it says when it is ready, how it is, that it lives and that it stops', async () => {
+  it('it says when it is ready, how it is, that it lives and that it stops', async () => {
     const socket = join(dir, 'notify');
     const manager = spawn('/usr/bin/python3', [MANAGER, socket], {
       env: cleanEnv(),
@@ -406,7 +406,7 @@ describe.runIf(HAS_SYSTEMD)('under systemd', () => {
     }
   });
 
-  test('it takes the sockets that systemd opened', async () => {
+  it('it takes the sockets that systemd opened', async () => {
     const ports = [await freePort(), await freePort()];
     const serve = spawnServe(identityFlags(emulator), {
       command: [

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { ask, imdsToken } from '../server/support/server.ts';
 import type { RawAnswer } from '../server/support/server.ts';
 import { PKI } from '../support/cli.ts';
@@ -213,7 +213,7 @@ const EXPIRED = {
 };
 
 describe.concurrent('with sessions of seconds', () => {
-  test.each<[string, Answering, ...string[]]>([
+  it.each<[string, Answering, ...string[]]>([
     ['is away', 'away'],
     ['throttles', answer(429, '{"message":"slow down"}', { 'retry-after': String(RETRY_AFTER_MS / 1000) })],
     ['fails', answer(500, '{}')],
@@ -253,7 +253,7 @@ describe.concurrent('with sessions of seconds', () => {
     },
   );
 
-  test('a service that takes its time costs nobody anything', async () => {
+  it('a service that takes its time costs nobody anything', async () => {
     await withServe([], async (service, clients) => {
       await service.answer((response) => void setTimeout(() => service.vend(response), 700));
       for (const which of ['second', 'third']) {

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
 import { runProgram } from '../support/cli.ts';
 import { requireModule, requireTool } from '../support/tools.ts';
 import { startServer, TOKEN } from '../server/support/server.ts';
@@ -62,7 +62,7 @@ const CLIENTS: [string, boolean, 'container' | 'imds', string, string[]][] = [
   ['aws-sdk-js-imds', true, 'imds', process.execPath, [WHO_AM_I]],
 ];
 
-test.each(CLIENTS)('what %s sends is what was recorded', async (name, isThere, endpoint, file, args) => {
+it.each(CLIENTS)('what %s sends is what was recorded', async (name, isThere, endpoint, file, args) => {
   if (!isThere) return;
   const tap = await startTap();
   server = await startServer({ allowedHosts: [`127.0.0.1:${tap.port}`] });

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import {
   type Authority,
   certificatePem,
@@ -53,7 +53,7 @@ function pair(step: number): Pair {
 }
 
 describe.concurrent(`${ROTATIONS} rotations under load`, () => {
-  test.each(WAYS)('$way: no request fails, and each CreateSession verifies', async ({ rotate }) => {
+  it.each(WAYS)('$way: no request fails, and each CreateSession verifies', async ({ rotate }) => {
     const dir = mkdtempSync(join(tmpdir(), 'ra-rotation-'));
     const emulator = await startEmulator({ trustAnchors: [{ certificates: certificatePem(authority.certificate) }] });
     await rotate(dir, pair(0), 0);

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { runProgram } from '../support/cli.ts';
 import type { CliResult } from '../support/cli.ts';
@@ -39,7 +39,7 @@ afterAll(async () => {
 
 const ARN = /arn:aws:sts::123456789012:assumed-role\/Demo\//;
 
-test('the printed lines set these, and no endpoint ends with a slash', () => {
+it('the printed lines set these, and no endpoint ends with a slash', () => {
   const port = /:(\d+)$/.exec(printed['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ?? '')?.[1] ?? '';
   expect(printed).toEqual({
     AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${port}/credentials`,
@@ -59,14 +59,14 @@ function runAws(env: Record<string, string>): Promise<CliResult> {
 }
 
 describe('the AWS SDK for JavaScript', () => {
-  test('finds the container endpoint, with the token file', async () => {
+  it('finds the container endpoint, with the token file', async () => {
     const { AWS_CONTAINER_AUTHORIZATION_TOKEN: _token, ...withFile } = container;
     const { status, stdout, stderr } = await runJs(withFile);
     expect({ status, stderr }).toMatchObject({ status: 0 });
     expect(stdout).toMatch(ARN);
   });
 
-  test('finds the instance metadata', async () => {
+  it('finds the instance metadata', async () => {
     const { status, stdout, stderr } = await runJs(imds);
     expect({ status, stderr }).toMatchObject({ status: 0 });
     expect(stdout).toMatch(ARN);
@@ -74,7 +74,7 @@ describe('the AWS SDK for JavaScript', () => {
 });
 
 describe.runIf(HAS_BOTOCORE)("Debian's botocore", () => {
-  test.each(['container', 'imds'])('finds the endpoint: %s', async (which) => {
+  it.each(['container', 'imds'])('finds the endpoint: %s', async (which) => {
     const env = which === 'container' ? container : imds;
     const { status, stdout, stderr } = await runProgram('/usr/bin/python3', [WHO_AM_I_PY, emulator.url], { env });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -83,14 +83,14 @@ describe.runIf(HAS_BOTOCORE)("Debian's botocore", () => {
 });
 
 describe.runIf(HAS_AWS)("Debian's AWS CLI", () => {
-  test('finds the container endpoint, with the token', async () => {
+  it('finds the container endpoint, with the token', async () => {
     const { status, stdout, stderr } = await runAws(container);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(ARN);
   });
 
   // This one puts nothing between the endpoint and the path.
-  test('finds the instance metadata, with a slash at the end of the endpoint', async () => {
+  it('finds the instance metadata, with a slash at the end of the endpoint', async () => {
     const endpoint = `${imds['AWS_EC2_METADATA_SERVICE_ENDPOINT']}/`;
     const { status, stdout, stderr } = await runAws({ AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -98,7 +98,7 @@ describe.runIf(HAS_AWS)("Debian's AWS CLI", () => {
   });
 });
 
-test.runIf(HAS_CURL)('curl gets the same, over IPv6 too', async () => {
+it.runIf(HAS_CURL)('curl gets the same, over IPv6 too', async () => {
   const port = new URL(container['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '').port;
   const token = `Authorization: ${container['AWS_CONTAINER_AUTHORIZATION_TOKEN']}`;
   for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
@@ -108,6 +108,6 @@ test.runIf(HAS_CURL)('curl gets the same, over IPv6 too', async () => {
   }
 });
 
-test('whatever they all did, CreateSession was called once', () => {
+it('whatever they all did, CreateSession was called once', () => {
   expect(emulator.verdicts.filter(({ path }) => path.startsWith('/sessions'))).toHaveLength(1);
 });

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { link } from '../../src/commands/link.ts';
 import { CLI, runProgram } from '../support/cli.ts';
 
@@ -34,7 +34,7 @@ afterEach(() => {
 const platform = 'linux';
 
 describe('link', () => {
-  test('makes the link beside the installed command, and finds it there the next time', async () => {
+  it('makes the link beside the installed command, and finds it there the next time', async () => {
     const path = join(bin, 'aws_signing_helper');
     expect(await link({ program, platform })).toEqual({ path, made: true });
     expect(readlinkSync(path)).toBe(program);
@@ -42,14 +42,14 @@ describe('link', () => {
     expect(await link({ program: path, platform })).toEqual({ path, made: false });
   });
 
-  test('makes it in the directory that is named', async () => {
+  it('makes it in the directory that is named', async () => {
     const dir = join(root, 'other dir');
     mkdirSync(dir);
     expect(await link({ program, dir, platform })).toEqual({ path: join(dir, 'aws_signing_helper'), made: true });
     expect(readlinkSync(join(dir, 'aws_signing_helper'))).toBe(program);
   });
 
-  test.each([
+  it.each([
     ['a program', (path: string) => writeFileSync(path, 'of AWS')],
     ['a link to something else', (path: string) => symlinkSync('/bin/sh', path)],
     ['a link to nothing', (path: string) => symlinkSync('/nonexistent', path)],
@@ -64,21 +64,21 @@ describe('link', () => {
     expect(readdirSync(bin)).toHaveLength(2);
   });
 
-  test('never replaces a directory', async () => {
+  it('never replaces a directory', async () => {
     mkdirSync(join(bin, 'aws_signing_helper'));
     await expect(link({ program, platform, force: true })).rejects.toMatchObject({ code: 'ERR_LINK_EXISTS' });
   });
 
-  test('asks for the directory when no command was installed', async () => {
+  it('asks for the directory when no command was installed', async () => {
     await expect(link({ program: CLI, platform })).rejects.toMatchObject({ code: 'ERR_USAGE' });
     expect(await link({ program: CLI, dir: bin, platform })).toMatchObject({ made: true });
   });
 
-  test.each(['none', 'bin/roles-anywhere'])('refuses %s as directory', async (dir) => {
+  it.each(['none', 'bin/roles-anywhere'])('refuses %s as directory', async (dir) => {
     await expect(link({ program, dir: join(root, dir), platform })).rejects.toMatchObject({ code: 'ERR_USAGE' });
   });
 
-  test('on Windows makes a script that asks for the old behaviour', async () => {
+  it('on Windows makes a script that asks for the old behaviour', async () => {
     const { path } = await link({ program: `${program}%1`, dir: bin, platform: 'win32' });
     expect(path).toBe(join(bin, 'aws_signing_helper.cmd'));
     expect(readFileSync(path, 'utf8')).toBe(`@node "${program}%%1" --compat %*\r\n`);
@@ -91,7 +91,7 @@ describe('link', () => {
 describe('the built program', () => {
   const env = { PATH: `${process.execPath.replace(/\/[^/]+$/, '')}:/usr/bin:/bin` };
 
-  test('knows the name that it was called by through real links', async () => {
+  it('knows the name that it was called by through real links', async () => {
     const made = await runProgram(program, ['link'], { env });
     const path = join(bin, 'aws_signing_helper');
     expect(made).toEqual({ status: 0, stdout: `${path}\n`, stderr: '' });
@@ -102,7 +102,7 @@ describe('the built program', () => {
     expect(asItself.stdout).toContain('usage: roles-anywhere COMMAND');
   });
 
-  test('as aws_signing_helper ignores stray arguments with a warning, and refuses them as itself', async () => {
+  it('as aws_signing_helper ignores stray arguments with a warning, and refuses them as itself', async () => {
     await runProgram(program, ['link'], { env });
     const line = ['version', '--debug', 'false'];
     const asHelper = await runProgram(join(bin, 'aws_signing_helper'), line, { env });

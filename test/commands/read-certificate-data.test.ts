@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { FlagValues } from '../../src/commands/command.ts';
 import { run } from '../../src/commands/read-certificate-data.ts';
+import { flagsFor } from '../support/flags.ts';
 import { memoryIo } from '../support/io.ts';
 import { openssl, pkiPath, pkiText } from '../support/pki.ts';
 import { refusal, refusalCode } from '../support/refusal.ts';
@@ -9,9 +9,9 @@ import { requireTool } from '../support/tools.ts';
 
 const hasOpenssl = requireTool('openssl');
 
-async function readCertificateData(flags: FlagValues): Promise<string> {
+async function readCertificateData(flags: { certificate: string }): Promise<string> {
   const io = memoryIo();
-  await run(flags, io);
+  await run(flagsFor('read-certificate-data', flags), io);
   expect(io.err()).toBe('');
   return io.out().toString();
 }
@@ -51,18 +51,19 @@ describe('read-certificate-data', () => {
   });
 
   it('says what a revocation list is for', async () => {
-    const error = await refusal(async () => await run({ certificate: pkiPath('crl.pem') }, memoryIo()));
+    const error = await refusal(
+      async () => await run(flagsFor('read-certificate-data', { certificate: pkiPath('crl.pem') }), memoryIo()),
+    );
     expect(error).toMatchObject({ code: 'ERR_PEM_LABEL', hint: expect.stringContaining('ImportCrl') as string });
   });
 
   it.each([
-    ['no certificate', 'ERR_FLAG_REQUIRED', {}],
     ['a missing file', 'ERR_FILE_NOT_FOUND', { certificate: pkiPath('missing') }],
     ['a folder', 'ERR_FILE_IS_DIRECTORY', { certificate: pkiPath('.') }],
     ['a key', 'ERR_PEM_LABEL', { certificate: pkiPath('ec-p256.key.pem') }],
   ])('refuses %s, with nothing on stdout', async (_name, code, flags) => {
     const io = memoryIo();
-    expect(await refusalCode(async () => await run(flags, io))).toBe(code);
+    expect(await refusalCode(async () => await run(flagsFor('read-certificate-data', flags), io))).toBe(code);
     expect(io.out()).toHaveLength(0);
   });
 });

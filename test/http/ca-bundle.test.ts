@@ -39,7 +39,7 @@ describe('readCaBundle', () => {
       () => `${root}\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n`,
       /certificate 2 .* malformed/,
     ],
-    ['more than 4 MiB', () => root + '#'.repeat(4 * 1024 * 1024), /longer than 4 MiB/],
+    ['more than 4 MiB', () => root + '#'.repeat(4 * 1024 * 1024), /larger than 4 MiB/],
   ])('refuses %s', (_what, content, message) => {
     const path = file(content());
     expect(() => readCaBundle(path, 'AWS_CA_BUNDLE')).toThrow(
@@ -52,7 +52,7 @@ describe('readCaBundle', () => {
   });
 
   it.each([
-    ['a missing file', 'missing.pem', /there is no such file/],
+    ['a missing file', 'missing.pem', /cannot be read \(ENOENT\)/],
     ['a directory', '.', /is a directory/],
   ])('refuses %s', (_what, path, message) => {
     expect(() => readCaBundle(join(dir, path))).toThrow(

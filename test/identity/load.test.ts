@@ -1,6 +1,6 @@
 import { createPublicKey, verify, X509Certificate } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import type { Material, MaterialFlag, ReadMaterial } from '../../src/identity/file.ts';
+import type { Material, MaterialFlag, ReadMaterial } from '../../src/identity/material.ts';
 import { type IdentitySpec, loadCertificates, loadIdentity, loadSigningKey } from '../../src/identity/load.ts';
 import { KEY_KINDS } from '../../certs-dev/authority.ts';
 import { openssl, pkiPath, pkiText } from '../support/pki.ts';

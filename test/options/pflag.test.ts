@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { isCommand } from '../../src/options/flags.ts';
 import { findProblem, parseOrdinary, readValues, scan } from '../../src/options/pflag.ts';
 
@@ -35,11 +35,11 @@ function read(tokens: readonly string[]): Omit<Vector, 'line'> {
 }
 
 describe('the grammar is that of Go’s pflag', () => {
-  test.each(vectors)('$line', ({ line, ...expected }) => {
+  it.each(vectors)('$line', ({ line, ...expected }) => {
     expect(read(line)).toEqual(expected.error === undefined ? expected : { error: 'refused' });
   });
 
-  test('whole numbers are decimal, where Go would also take 0x10, 010 and 1_000', () => {
+  it('whole numbers are decimal, where Go would also take 0x10, 010 and 1_000', () => {
     for (const text of ['0x384', '01604', '1_000', '+900', '９００']) {
       expect(readValues([['session-duration', text]]).problem).toMatchObject({ kind: 'bad-value', value: text });
     }
@@ -49,7 +49,7 @@ describe('the grammar is that of Go’s pflag', () => {
 describe('an ordinary line', () => {
   const LINE = ['--certificate', 'c', '--role-arn', 'r', '--profile-arn', 'p', '--trust-anchor-arn', 't'];
 
-  test('gives the values and the defaults', () => {
+  it('gives the values and the defaults', () => {
     expect(parseOrdinary(['credential-process', ...LINE, '--no-verify-ssl'], false)).toEqual({
       command: 'credential-process',
       flags: {
@@ -65,7 +65,7 @@ describe('an ordinary line', () => {
     });
   });
 
-  test.each([
+  it.each([
     ['called as aws_signing_helper', [], true, 3600],
     ['with --compat', ['--compat'], false, 3600],
     ['with --compat=false', ['--compat=false'], false, undefined],
@@ -76,7 +76,7 @@ describe('an ordinary line', () => {
     expect(parsed?.flags['session-duration']).toBe(seconds);
   });
 
-  test.each([
+  it.each([
     ['help', [...LINE, '--help']],
     ['-h', [...LINE, '-h']],
     ['the version', [...LINE, '--version']],
@@ -91,18 +91,15 @@ describe('an ordinary line', () => {
     expect(parseOrdinary(['credential-process', ...args], false)).toBeUndefined();
   });
 
-  test.each([[[]], [['x']], [['serve']], [['__proto__']], [['constructor']]])('is not %j', (tokens) => {
+  it.each([[[]], [['x']], [['serve']], [['__proto__']], [['constructor']]])('is not %j', (tokens) => {
     expect(parseOrdinary(tokens, false)).toBeUndefined();
   });
 
-  test.each(['--with-proxy=false', '--pkcs8-password=', '--reuse-pin=0'])(
-    'may hold %s, which has no effect',
-    (flag) => {
-      expect(parseOrdinary(['credential-process', ...LINE, flag], false)).toBeDefined();
-    },
-  );
+  it.each(['--with-proxy=false', '--pkcs8-password=', '--reuse-pin=0'])('may hold %s, which has no effect', (flag) => {
+    expect(parseOrdinary(['credential-process', ...LINE, flag], false)).toBeDefined();
+  });
 
-  test('as aws_signing_helper may hold stray arguments', () => {
+  it('as aws_signing_helper may hold stray arguments', () => {
     const line = ['credential-process', ...LINE, '--debug', 'false'];
     expect(parseOrdinary(line, true)).toMatchObject({ flags: { debug: true }, args: ['false'] });
   });

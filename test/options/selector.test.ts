@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadSelector } from '../../src/options/selector.ts';
 
 let dir: string;
@@ -19,7 +19,7 @@ function file(content: string): string {
 }
 
 describe('as text', () => {
-  test.each([
+  it.each([
     ['Key=x509Subject,Value=CN=Subject', { subject: 'CN=Subject' }],
     ['Key=x509Issuer,Value=CN=Issuer', { issuer: 'CN=Issuer' }],
     ['Key=x509Serial,Value=00aF', { serial: 0xafn }],
@@ -32,7 +32,7 @@ describe('as text', () => {
     expect(await loadSelector(text)).toEqual(expected);
   });
 
-  test.each([
+  it.each([
     '',
     ' ',
     'x509Subject',
@@ -56,12 +56,12 @@ describe('as text', () => {
 });
 
 describe('as a file', () => {
-  test('holds a list of keys and values', async () => {
+  it('holds a list of keys and values', async () => {
     const text = '[{"Key":"x509Subject","Value":"CN=A, O=B"},{"Key":"x509Serial","Value":"0a"}]';
     expect(await loadSelector(file(text))).toEqual({ subject: 'CN=A, O=B', serial: 10n });
   });
 
-  test.each([
+  it.each([
     '',
     '{',
     'null',
@@ -81,11 +81,11 @@ describe('as a file', () => {
     await expect(loadSelector(file(content))).rejects.toMatchObject({ code: 'ERR_SELECTOR' });
   });
 
-  test.each(['none.json', '.'])('is refused when it cannot be read: %s', async (name) => {
+  it.each(['none.json', '.'])('is refused when it cannot be read: %s', async (name) => {
     mkdirSync(dir, { recursive: true });
     await expect(loadSelector(`file://${join(dir, name)}`)).rejects.toMatchObject({
       code: 'ERR_SELECTOR',
-      message: expect.stringContaining('cannot read') as string,
+      message: expect.stringContaining('--cert-selector file://') as string,
     });
   });
 });

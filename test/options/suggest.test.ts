@@ -1,9 +1,9 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { nearest } from '../../src/options/suggest.ts';
 
 const NAMES = ['certificate', 'cert-selector', 'private-key', 'role-arn', 'region', 'port', 'debug'];
 
-test.each([
+it.each([
   ['certificat', 'certificate'],
   ['certifciate', 'certificate'],
   ['cretificate', 'certificate'],
@@ -17,13 +17,13 @@ test.each([
   expect(nearest(word, NAMES)).toBe(expected);
 });
 
-test.each(['', 'x', 'po', 'xyz', 'cert', 'something-else', 'password', 'e'.repeat(10_000_000)])(
+it.each(['', 'x', 'po', 'xyz', 'cert', 'something-else', 'password', 'e'.repeat(10_000_000)])(
   'nothing is near %.20s',
   (word) => {
     expect(nearest(word, NAMES)).toBeUndefined();
   },
 );
 
-test('of none, none is the nearest', () => {
+it('of none, none is the nearest', () => {
   expect(nearest('word', [])).toBeUndefined();
 });

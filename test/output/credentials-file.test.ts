@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual, promisify } from 'node:util';
 import { loadSharedConfigFiles } from '@smithy/core/config';
 import { array, assert, asyncProperty, constantFrom } from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { writeCredentialsFile } from '../../src/output/credentials-file.ts';
 import type { CredentialsFileOptions } from '../../src/output/credentials-file.ts';
@@ -85,7 +85,7 @@ json.dump([load(profile) for profile in sys.argv[2:]], sys.stdout)
 const NEW = Object.values(CREDENTIALS);
 
 describe('where nothing is', () => {
-  test('the file is made with mode 0600 and its directory with 0700, whatever the umask', async () => {
+  it('the file is made with mode 0600 and its directory with 0700, whatever the umask', async () => {
     file = join(work, 'home/.aws/credentials');
     const umask = process.umask(0o077);
     try {
@@ -100,7 +100,7 @@ describe('where nothing is', () => {
     expect(readdirSync(join(work, 'home/.aws'))).toEqual(['credentials']);
   });
 
-  test('the default is the file that AWS tools read, and the default profile', async () => {
+  it('the default is the file that AWS tools read, and the default profile', async () => {
     const { env, ...options } = { env: { HOME: work }, credentials: CREDENTIALS };
     expect(await writeCredentialsFile({ ...options, env })).toBe(join(work, '.aws/credentials'));
     expect(readFileSync(join(work, '.aws/credentials'), 'utf8')).toBe(`[default]\n${KEYS}`);
@@ -173,7 +173,7 @@ function others(text: string): string[] {
 }
 
 describe.skipIf(!requireModule('botocore'))('what is there', () => {
-  test.each(EDITS)('%s', async (_, before, after) => {
+  it.each(EDITS)('%s', async (_, before, after) => {
     expect(await edited(before)).toBe(after);
     expect(byBotocore(['dev'])).toEqual([NEW]);
     expect(await bySdk()).toMatchObject({
@@ -185,7 +185,7 @@ describe.skipIf(!requireModule('botocore'))('what is there', () => {
     expect(readFileSync(file, 'utf8')).toBe(after);
   });
 
-  test('all lines of others stay, to the byte, in whatever file botocore reads', async () => {
+  it('all lines of others stay, to the byte, in whatever file botocore reads', async () => {
     const line = constantFrom(
       '[a]', '[dev]', '[ b ] # c', '[profile x]', '  [e]', 'region = x', 'region: y', '  indented = 1', '    deep = 2', 's3 =', '# note', '; note',
       '', '  ', 'AWS_Access_Key_Id = OLD', 'aws_secret_access_key=OLD', '  aws_session_token = OLD', 'aws_security_token = OLD', 'k = "v" # not a comment',
@@ -211,7 +211,7 @@ describe.skipIf(!requireModule('botocore'))('what is there', () => {
     expect(written).toBeGreaterThan(20);
   });
 
-  test('ten processes that write at the same time all get their profile in', async () => {
+  it('ten processes that write at the same time all get their profile in', async () => {
     writeFileSync(file, '# kept\n[a]\nregion = x\n');
     const numbers = Array.from({ length: 10 }, (_, index) => index);
     await Promise.all(
@@ -227,7 +227,7 @@ describe.skipIf(!requireModule('botocore'))('what is there', () => {
 });
 
 describe('other writers', () => {
-  test('twenty calls of one process all get their profile in', async () => {
+  it('twenty calls of one process all get their profile in', async () => {
     const profiles = Array.from({ length: 20 }, (_, index) => `p${index}`);
     await Promise.all(profiles.map((profile) => write({ profile })));
     expect(
@@ -237,7 +237,7 @@ describe('other writers', () => {
     ).toEqual(profiles.map((name) => `[${name}]`).toSorted());
   });
 
-  test('one that was killed before it renamed leaves the old file whole, and the next cleans up after it', async () => {
+  it('one that was killed before it renamed leaves the old file whole, and the next cleans up after it', async () => {
     writeFileSync(file, `[dev]\n${OLD}`, { mode: 0o600 });
     await expect(
       promisify(execFile)(process.execPath, [WRITER, file, 'die', '1'], { env: cleanEnv() }),
@@ -250,7 +250,7 @@ describe('other writers', () => {
     expect(readdirSync(work)).toEqual(['credentials']);
   });
 
-  test('a lock that is held is waited for, and not for ever', async () => {
+  it('a lock that is held is waited for, and not for ever', async () => {
     writeFileSync(`${file}.lock`, 'another\n');
     expect((await refusal(write({ lock: { timeoutMs: 100 } }))).message).toContain(`${file}.lock`);
     expect([existsSync(file), readFileSync(`${file}.lock`, 'utf8')]).toEqual([false, 'another\n']);
@@ -265,7 +265,7 @@ describe('other writers', () => {
 });
 
 describe('the file itself', () => {
-  test('links are followed, also to a file that is yet to be made, and stay links', async () => {
+  it('links are followed, also to a file that is yet to be made, and stay links', async () => {
     mkdirSync(join(work, 'real'));
     symlinkSync('real', join(work, 'linked'));
     symlinkSync('linked/there', file);
@@ -277,7 +277,7 @@ describe('the file itself', () => {
     expect((await refusal(write({ file: join(work, 'circle') }))).message).toContain('circle');
   });
 
-  test('its mode is kept, with a warning when others may read it', async () => {
+  it('its mode is kept, with a warning when others may read it', async () => {
     const warnings: string[] = [];
     writeFileSync(file, '');
     for (const mode of [0o640, 0o400]) {
@@ -288,14 +288,14 @@ describe('the file itself', () => {
     expect(warnings).toEqual([`${file} has mode 0640: others may read the credentials`]);
   });
 
-  test.skipIf(process.getuid?.() !== 0)('its owner is kept', async () => {
+  it.skipIf(process.getuid?.() !== 0)('its owner is kept', async () => {
     writeFileSync(file, '');
     execFileSync('chown', ['65534:65533', file]);
     await write();
     expect(statSync(file)).toMatchObject({ uid: 65_534, gid: 65_533 });
   });
 
-  test('an account that is there is kept true, and none is added', async () => {
+  it('an account that is there is kept true, and none is added', async () => {
     expect(await edited('[dev]\naws_account_id = 1\n', { credentials: { ...CREDENTIALS, accountId: '2' } })).toBe(
       '[dev]\naws_account_id = 2\n' + KEYS,
     );
@@ -303,7 +303,7 @@ describe('the file itself', () => {
     expect(await edited('', { credentials: { ...CREDENTIALS, accountId: '2' } })).toBe(`[dev]\n${KEYS}`);
   });
 
-  test('credentials without a session token remove that of others', async () => {
+  it('credentials without a session token remove that of others', async () => {
     const { sessionToken: _, ...key } = CREDENTIALS;
     expect(await edited(`[dev]\n${OLD}`, { credentials: key })).toBe(`[dev]\n${KEYS.replace(/aws_session.*\n/, '')}`);
   });
@@ -328,7 +328,7 @@ const REFUSED: readonly [string, string | Buffer, string][] = [
 ];
 
 describe('refused, with nothing changed', () => {
-  test.each(REFUSED)('%s', async (_, text, message) => {
+  it.each(REFUSED)('%s', async (_, text, message) => {
     writeFileSync(file, text);
     const error = await refusal(write());
     expect(error.message).toContain(message);
@@ -337,25 +337,15 @@ describe('refused, with nothing changed', () => {
     expect(readdirSync(work)).toEqual(['credentials']);
   });
 
-  test.each([
-    '',
-    ' dev',
-    'dev ',
-    'a]b',
-    'a\nb',
-    'DEFAULT',
-    '__proto__',
-    'profile dev',
-    '"dev"',
-    'a\u0000',
-    '#a',
-    'a #b',
-  ])('the profile %j', async (profile) => {
-    await refusal(write({ profile }));
-    expect(existsSync(file)).toBe(false);
-  });
+  it.each(['', ' dev', 'dev ', 'a]b', 'a\nb', 'DEFAULT', '__proto__', 'profile dev', '"dev"', 'a\u0000', '#a', 'a #b'])(
+    'the profile %j',
+    async (profile) => {
+      await refusal(write({ profile }));
+      expect(existsSync(file)).toBe(false);
+    },
+  );
 
-  test.each([{ secretAccessKey: 'a\nb' }, { sessionToken: 'a b' }, { accessKeyId: '' }, { secretAccessKey: '#a' }])(
+  it.each([{ secretAccessKey: 'a\nb' }, { sessionToken: 'a b' }, { accessKeyId: '' }, { secretAccessKey: '#a' }])(
     'the value %j',
     async (value) => {
       const { message } = await refusal(write({ credentials: { ...CREDENTIALS, ...value } }));
@@ -363,10 +353,19 @@ describe('refused, with nothing changed', () => {
     },
   );
 
-  test('what is no file, and a directory that cannot be written to', async () => {
-    expect((await refusal(write({ file: work }))).message).toContain('is not a file');
+  it('what is no file, and a directory that cannot be written to', async () => {
+    expect((await refusal(write({ file: work }))).message).toContain('is a directory');
     expect((await refusal(write({ file: '/dev/null/x' }))).message).toMatch(/ENOTDIR|EEXIST/);
     execFileSync('mkfifo', [file]);
-    expect((await refusal(write())).message).toContain('is not a file');
+    expect((await refusal(write())).message).toContain('is a pipe and not a file');
+  });
+
+  // Node 20's recursive mkdir would go on for ever there.
+  it.runIf(process.platform === 'linux')('a folder that cannot be made', async () => {
+    const error = await refusal(write({ file: '/proc/none/deep/credentials' }));
+    expect([error.code, error.message]).toEqual([
+      'ERR_CREDENTIALS_FILE',
+      'cannot write the credentials file /proc/none/deep/credentials (ENOENT)',
+    ]);
   });
 });

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { createLog } from '../../src/platform/log.ts';
 import type { LogOptions } from '../../src/platform/log.ts';
 
@@ -8,7 +8,7 @@ function lines(options: Partial<LogOptions> = {}) {
   return { log, written };
 }
 
-test('text is one line, with values that cannot be mistaken', () => {
+it('text is one line, with values that cannot be mistaken', () => {
   const { log, written } = lines();
   log.info('new credentials', { role: 'Demo', count: 2, reason: 'it is "due"', none: undefined, odd: 'a\nb=c' });
   expect(written).toEqual([
@@ -16,14 +16,14 @@ test('text is one line, with values that cannot be mistaken', () => {
   ]);
 });
 
-test('what a message quotes cannot begin a new line or drive the terminal', () => {
+it('what a message quotes cannot begin a new line or drive the terminal', () => {
   const { log, written } = lines();
   log.warn('bad\n2026-01-01T00:00:00Z info  forged \u001b[2J');
   expect(written[0]?.split('\n')).toHaveLength(2);
   expect(written[0]).not.toContain('\u001b');
 });
 
-test('JSON is an object a line', () => {
+it('JSON is an object a line', () => {
   const { log, written } = lines({ format: 'json' });
   log.error('broken\nhere', { code: 'ERR_INTERNAL', none: undefined });
   expect(written).toHaveLength(1);
@@ -35,7 +35,7 @@ test('JSON is an object a line', () => {
   });
 });
 
-test.each([
+it.each([
   ['debug', 4],
   ['info', 3],
   ['warn', 2],
@@ -47,4 +47,25 @@ test.each([
   log.warn('c');
   log.error('d');
   expect(written).toHaveLength(count);
+});
+
+it('plain text is the message behind its level, without a time', () => {
+  const { log, written } = lines({ format: 'plain', level: 'debug' });
+  log.debug('trying', { count: 2 });
+  log.info('it is there already');
+  log.warn('one\ntwo');
+  expect(written).toEqual(['debug: trying count=2\n', 'it is there already\n', 'warning: one\ntwo\n']);
+});
+
+it('a list is lines below the message, and stays a list in JSON', () => {
+  const text = lines();
+  text.log.info('refused', { code: 'X', explained: ['first', 'second \u001b[2J'] });
+  expect(text.written).toEqual(['2026-01-01T00:00:00Z info  refused code=X\n  first\n  second  [2J\n']);
+  const json = lines({ format: 'json' });
+  json.log.info('refused', { explained: ['first'] });
+  expect(JSON.parse(json.written[0] ?? '')).toMatchObject({ explained: ['first'] });
+});
+
+it('a log says which level it writes', () => {
+  expect([lines().log.level, lines({ level: 'debug' }).log.level]).toEqual(['info', 'debug']);
 });

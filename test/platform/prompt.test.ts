@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runProgram } from '../support/cli.ts';
 import { runOnTerminal } from '../support/terminal.ts';
 import type { Step } from '../support/terminal.ts';
@@ -41,7 +41,7 @@ describe.skipIf(!requireTool('python3') || !requireTool('stty') || !requireTool(
   const ask = (steps: readonly Step[], node = `'${process.execPath}' '${asker}'`) =>
     runOnTerminal(['/bin/sh', '-c', `${node}; stty -a | grep -oE -- '-?(echo|icanon)\\b'`], steps);
 
-  test.each([
+  it.each([
     ['a line', 'abc\r', 'abc'],
     ['a line that ends with a line feed', 'abc\n', 'abc'],
     ['an empty line', '\r', ''],
@@ -58,7 +58,7 @@ describe.skipIf(!requireTool('python3') || !requireTool('stty') || !requireTool(
     expect(order(stdout)).toBe('icanon\necho');
   });
 
-  test.each([
+  it.each([
     ['a Ctrl-C', `abc${CTRL_C}`, 'ERR_INTERRUPTED'],
     ['an end of input with nothing typed', CTRL_D, 'ERR_INTERRUPTED'],
     ['a line that is too long', 'x'.repeat(1025), 'ERR_TERMINAL'],
@@ -68,14 +68,14 @@ describe.skipIf(!requireTool('python3') || !requireTool('stty') || !requireTool(
     expect(order(stdout)).toBe('icanon\necho');
   });
 
-  test('leaves the terminal as it was when it is told to end', async () => {
+  it('leaves the terminal as it was when it is told to end', async () => {
     const { stdout } = await ask([], `'${process.execPath}' '${asker}' end`);
     expect(stdout).toContain('Secret: ');
     expect(stdout).not.toMatch(/got|failed/);
     expect(order(stdout)).toBe('icanon\necho');
   });
 
-  test('asks at the terminal although standard input and output are not it', async () => {
+  it('asks at the terminal although standard input and output are not it', async () => {
     const { stdout } = await ask(
       [['Secret: ', 'abc\r']],
       `echo wrong | '${process.execPath}' '${asker}' > '${directory}/out'; cat '${directory}/out'`,
@@ -84,12 +84,12 @@ describe.skipIf(!requireTool('python3') || !requireTool('stty') || !requireTool(
     expect(stdout).toContain('got=616263.');
   });
 
-  test('asks nobody where there is no terminal', async () => {
+  it('asks nobody where there is no terminal', async () => {
     const { stdout } = await runProgram('setsid', ['--wait', process.execPath, asker]);
     expect(stdout).toBe('nobody\n');
   });
 
-  test('asks nobody from the background, where reading would stop the process', async () => {
+  it('asks nobody from the background, where reading would stop the process', async () => {
     const { stdout } = await runOnTerminal(['/bin/bash', '-ic', `set -m; '${process.execPath}' '${asker}' & wait`], []);
     expect(stdout).toContain('nobody');
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { LogFormat } from '../../src/platform/log.ts';
 import { report, type ReportOptions } from '../../src/platform/report.ts';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { serviceError } from '../../src/aws/service-error.ts';
@@ -40,16 +41,20 @@ describe('what is told of a refusal', () => {
 
 const argv = (...tokens: string[]): readonly string[] => ['node', 'roles-anywhere', ...tokens];
 
+it('says which flag an error is about, in JSON', () => {
+  const error = new RolesAnywhereError('ERR_ARN', '--role-arn is not the ARN of a role', { flag: '--role-arn' });
+  expect(JSON.parse(told(error, { style: { level: 'info', format: 'json' } }))).toMatchObject({ flag: '--role-arn' });
+});
+
 describe('the form of an error', () => {
   const error = new RolesAnywhereError('ERR_USAGE', 'no', { hint: 'do' });
-  const serve = { command: 'serve', flags: {} };
+  const inForm = (format: LogFormat): Partial<ReportOptions> => ({ style: { level: 'info', format } });
 
   it.each<[string, Partial<ReportOptions>]>([
-    ['of serve off a terminal', { parsed: serve }],
+    ['as the rest of standard error', { ...inForm('json'), argv: argv('version', '--log-format=text') }],
     ['of a line of serve that was not understood', { argv: argv('--debug', 'serve', '--unheard-of') }],
     ['as the line asks', { argv: argv('version', '--log-format', 'json') }],
     ['as the environment asks', { argv: argv('version', '--x'), env: { ROLES_ANYWHERE_LOG_FORMAT: 'json' } }],
-    ['as it was asked', { parsed: { command: 'version', flags: { 'log-format': 'json' } } }],
   ])('is JSON %s', (_, options) => {
     expect(JSON.parse(told(error, options))).toEqual({
       time: expect.any(String) as string,
@@ -61,8 +66,9 @@ describe('the form of an error', () => {
   });
 
   it.each<[string, Partial<ReportOptions>]>([
-    ['of serve on a terminal', { parsed: serve, stderrIsTerminal: () => true }],
-    ['of serve with text asked for', { parsed: { command: 'serve', flags: { 'log-format': 'text' } } }],
+    ['of serve on a terminal', { argv: argv('serve', '--unheard-of'), stderrIsTerminal: () => true }],
+    ['where the log is', { ...inForm('text'), argv: argv('serve') }],
+    ['where the words are plain', { ...inForm('plain'), argv: argv('serve') }],
     ['of a line with text asked for', { argv: argv('serve', '--log-format=text', '--unheard-of') }],
     ['of other commands', { argv: argv('version', '--role-arn', 'serve') }],
   ])('is text %s', (_, options) => {

@@ -38,5 +38,7 @@ it.each([[[]], [['--log-format', 'json']]])(
 
 it('is text where text is asked for', async () => {
   const { stderr } = await start('--log-format', 'text');
-  expect(stderr).toMatch(/^warning: .*\nwarning: .*\nroles-anywhere: error: .* \[ERR_FILE_NOT_FOUND\]\nhint: .*\n$/);
+  expect(stderr).toMatch(
+    /^\S+Z warn {2}.*\n\S+Z warn {2}.*\nroles-anywhere: error: .* \[ERR_FILE_NOT_FOUND\]\nhint: .*\n$/,
+  );
 });

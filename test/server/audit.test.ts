@@ -1,15 +1,24 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { createServer, connect } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLog, silentLog } from '../../src/platform/log.ts';
 import { openAuditLog } from '../../src/server/audit.ts';
-import { peerUid } from '../../src/server/peer-uid.ts';
 import { refusal } from '../support/refusal.ts';
-import { ask, imdsToken, ROLE_ARN, startServer, TOKEN } from './support/server.ts';
+import { requireTool } from '../support/tools.ts';
+import { ROLE_ARN } from '../support/arns.ts';
+import { ask, imdsToken, startServer, TOKEN } from './support/server.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -24,7 +33,7 @@ const lines = (name = 'audit.log'): Record<string, unknown>[] =>
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
 describe('the audit log', () => {
-  test('has a line for each vend, and for nothing else', async () => {
+  it('has a line for each vend, and for nothing else', async () => {
     const audit = openAuditLog(join(dir, 'audit.log'), { log: silentLog, now: () => Date.UTC(2026, 0, 1) });
     const server = await startServer({ audit });
     const path = '/latest/meta-data/iam/security-credentials/Demo';
@@ -39,7 +48,7 @@ describe('the audit log', () => {
       role: ROLE_ARN,
       key: '0001',
       client: expect.stringMatching(/^127\.0\.0\.1:\d+$/) as string,
-      ...(process.platform === 'linux' ? { uid: process.getuid?.() } : {}),
+      ...(process.platform === 'linux' && { uid: process.getuid?.() }),
     };
     expect(lines()).toEqual([line, line]);
     expect(statSync(join(dir, 'audit.log')).mode & 0o777).toBe(0o600);
@@ -47,7 +56,7 @@ describe('the audit log', () => {
     audit.close();
   });
 
-  test('goes on in a new file after it was rotated', async () => {
+  it('goes on in a new file after it was rotated', async () => {
     const audit = openAuditLog(join(dir, 'audit.log'), { log: silentLog });
     const server = await startServer({ audit });
     await ask(server, 'GET', '/credentials', { Authorization: TOKEN });
@@ -59,7 +68,7 @@ describe('the audit log', () => {
     audit.close();
   });
 
-  test('that cannot be written stops the vending', async () => {
+  it('that cannot be written stops the vending', async () => {
     const logged: string[] = [];
     const log = createLog({ write: (line) => void logged.push(line) });
     const audit = openAuditLog('/dev/full', { log });
@@ -72,71 +81,44 @@ describe('the audit log', () => {
     audit.close();
   });
 
-  test('that cannot be opened is an error of usage at the start', async () => {
+  it('that cannot be opened is an error of usage at the start', async () => {
     const error = await refusal(() => openAuditLog(join(dir, 'none/audit.log'), { log: silentLog }));
     expect([error.code, error.class]).toEqual(['ERR_AUDIT_LOG', 'usage']);
   });
-});
 
-/** A row of /proc/net/tcp. */
-const row = (local: string, remote: string, state: string, uid: number): string =>
-  `   0: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 1 1 0000000000000000\n`;
-/** 127.0.0.1 as an IPv6 socket has it. */
-const mapped = (port: string): string => `0000000000000000FFFF00000100007F:${port}`;
+  it.runIf(requireTool('mkfifo'))('on a pipe that nothing reads is refused, and waits for nobody', async () => {
+    execFileSync('mkfifo', [join(dir, 'pipe')]);
+    const error = await refusal(() => openAuditLog(join(dir, 'pipe'), { log: silentLog }));
+    expect([error.code, error.message]).toEqual([
+      'ERR_AUDIT_LOG',
+      `cannot write the audit log ${join(dir, 'pipe')}: it is a pipe that nothing reads`,
+    ]);
+  });
 
-describe('the uid of a client', () => {
-  const header = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
-  const client = { address: '127.0.0.1', port: 0xd431 };
-  const server = { address: '127.0.0.1', port: 9911 };
-  const V4 =
-    header + row('0100007F:26B7', '0100007F:D431', '01', 7) + row('0100007F:D431', '0100007F:26B7', '01', 1234);
-  const V6 =
-    header +
-    row(mapped('D431'), mapped('26B7'), '01', 99) +
-    row('00000000000000000000000001000000:D431', '00000000000000000000000001000000:26B7', '01', 55);
-
-  const uid = (tables: Record<string, string>, from = client, to = server) =>
-    peerUid(from, to, { platform: 'linux', read: (path) => Promise.resolve(tables[path] ?? header) });
-
-  test.runIf(process.arch === 'x64' || process.arch === 'arm64')(
-    'comes from the row of the client, not from its own',
+  it.runIf(requireTool('mkfifo'))(
+    'on a pipe whose reader does not keep up stops the vending, and waits for nobody',
     async () => {
-      expect(await uid({ '/proc/net/tcp': V4 })).toBe(1234);
-      expect(await uid({ '/proc/net/tcp6': V6 })).toBe(99);
-      const loopback = { address: '::1', port: 0xd431 };
-      expect(await uid({ '/proc/net/tcp6': V6 }, loopback, { address: '::1', port: 9911 })).toBe(55);
-      expect(await uid({ '/proc/net/tcp': V4 }, { ...client, address: '::ffff:127.0.0.1' })).toBe(1234);
-    },
-  );
-
-  test('is not told of a closed connection, which the kernel gives to root', async () => {
-    expect(await uid({ '/proc/net/tcp': header + row('0100007F:D431', '0100007F:26B7', '06', 0) })).toBeUndefined();
-  });
-
-  test('is not told off the loopback, elsewhere than on Linux, and of who is not in the table', async () => {
-    expect(await uid({ '/proc/net/tcp': V4 }, { ...client, address: '10.0.0.1' })).toBeUndefined();
-    expect(await uid({ '/proc/net/tcp': V4 }, { ...client, port: 1 })).toBeUndefined();
-    expect(
-      await peerUid(client, server, { platform: 'darwin', read: () => Promise.reject(new Error('must not be read')) }),
-    ).toBeUndefined();
-  });
-
-  test.runIf(process.platform === 'linux').each(['127.0.0.1', '::1'])(
-    'is told by this kernel over %s',
-    async (host) => {
-      const listener = createServer();
-      listener.listen(0, host);
-      await once(listener, 'listening');
-      const accepted = once(listener, 'connection') as Promise<[Socket]>;
-      const dialled = connect((listener.address() as AddressInfo).port, host);
-      const [socket] = await accepted;
-      const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
-      expect(
-        await peerUid({ address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort }),
-      ).toBe(process.getuid?.());
-      dialled.destroy();
-      socket.destroy();
-      listener.close();
+      execFileSync('mkfifo', [join(dir, 'pipe')]);
+      const reader = openSync(join(dir, 'pipe'), constants.O_RDONLY | constants.O_NONBLOCK);
+      const audit = openAuditLog(join(dir, 'pipe'), { log: silentLog });
+      const server = await startServer({ audit });
+      const vend = async (): Promise<number> =>
+        (await ask(server, 'GET', '/credentials', { Authorization: TOKEN })).status;
+      expect(await vend()).toBe(200);
+      const writer = openSync(join(dir, 'pipe'), constants.O_WRONLY | constants.O_NONBLOCK);
+      const fill = (size: number): void => {
+        try {
+          for (;;) writeSync(writer, Buffer.alloc(size));
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'EAGAIN' });
+        }
+      };
+      fill(4096);
+      fill(1);
+      expect(await vend()).toBe(503);
+      await server.close(0);
+      audit.close();
+      for (const descriptor of [reader, writer]) closeSync(descriptor);
     },
   );
 });

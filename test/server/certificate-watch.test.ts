@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { createLog } from '../../src/platform/log.ts';
 import { watchCertificate } from '../../src/server/certificate-watch.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -15,7 +15,7 @@ function watch(daysLeft: number) {
   return { clock, state, made, took };
 }
 
-test('each threshold is reported once, and the end as an error', async () => {
+it('each threshold is reported once, and the end as an error', async () => {
   const { clock, took } = watch(31);
   expect(took()).toEqual([]);
   await clock.advance(2 * DAY);
@@ -32,11 +32,11 @@ test('each threshold is reported once, and the end as an error', async () => {
   expect(took()).toEqual([]);
 });
 
-test('a start near the end reports the nearest threshold only', () => {
+it('a start near the end reports the nearest threshold only', () => {
   expect(watch(0.5).took()).toEqual(['the certificate ends within 1 day']);
 });
 
-test('a new certificate is looked at anew, and as soon as it is there', () => {
+it('a new certificate is looked at anew, and as soon as it is there', () => {
   const { state, made, took, clock } = watch(0.5);
   took();
   state.end = clock.now() + 90 * DAY;
@@ -47,7 +47,7 @@ test('a new certificate is looked at anew, and as soon as it is there', () => {
   expect(took()).toEqual(['the certificate ends within 7 days']);
 });
 
-test('it does not keep the process alive, and ends when it is told', async () => {
+it('it does not keep the process alive, and ends when it is told', async () => {
   const { clock, made, took } = watch(31);
   expect(clock.timers).toEqual({ all: 1, keepAlive: 0 });
   made.stop();

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { createConnections } from '../../src/server/connections.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -27,7 +27,7 @@ function setUp(limits = LIMITS) {
   return { clock, connections, connect };
 }
 
-test('a connection without a request is closed after the idle time, and within a quarter more', async () => {
+it('a connection without a request is closed after the idle time, and within a quarter more', async () => {
   const { clock, connections, connect } = setUp();
   const socket = connect();
   await clock.advance(39_999);
@@ -37,7 +37,7 @@ test('a connection without a request is closed after the idle time, and within a
   expect(connections.size).toBe(0);
 });
 
-test('each answer begins the idle time anew', async () => {
+it('each answer begins the idle time anew', async () => {
   const { clock, connections, connect } = setUp();
   const socket = connect();
   for (let i = 0; i < 10; i++) {
@@ -49,7 +49,7 @@ test('each answer begins the idle time anew', async () => {
   expect(socket.destroyed).toBe(true);
 });
 
-test('who waits for an answer is not idle, however long it takes and however many were answered before', async () => {
+it('who waits for an answer is not idle, however long it takes and however many were answered before', async () => {
   const { clock, connections, connect } = setUp();
   const socket = connect();
   const first = connections.asked(socket);
@@ -66,7 +66,7 @@ test('who waits for an answer is not idle, however long it takes and however man
   expect(socket.destroyed).toBe(true);
 });
 
-test('at the bound the one that has been idle for longest makes room, by its last answer and not by its age', () => {
+it('at the bound the one that has been idle for longest makes room, by its last answer and not by its age', () => {
   const { connections, connect } = setUp();
   const [a, b, c] = [connect(), connect(), connect()];
   connections.answered(connections.asked(a));
@@ -78,7 +78,7 @@ test('at the bound the one that has been idle for longest makes room, by its las
   expect(connections.size).toBe(3);
 });
 
-test('when all wait, a new connection is the one that goes', () => {
+it('when all wait, a new connection is the one that goes', () => {
   const { connections, connect } = setUp();
   const waiting = [connect(), connect(), connect()];
   for (const socket of waiting) connections.asked(socket);
@@ -87,7 +87,7 @@ test('when all wait, a new connection is the one that goes', () => {
   expect(connections.size).toBe(3);
 });
 
-test('a request that was read after its connection was pushed out harms nobody', () => {
+it('a request that was read after its connection was pushed out harms nobody', () => {
   const { connections, connect } = setUp();
   const [first] = [connect(), connect(), connect()];
   connect();
@@ -96,7 +96,7 @@ test('a request that was read after its connection was pushed out harms nobody',
   expect(connections.size).toBe(3);
 });
 
-test('a TLS connection takes the place of the one it came over', () => {
+it('a TLS connection takes the place of the one it came over', () => {
   const { connections, connect } = setUp();
   const raw = connect();
   const secure = new FakeSocket() as Socket & FakeSocket;
@@ -110,7 +110,7 @@ test('a TLS connection takes the place of the one it came over', () => {
   expect(connections.size).toBe(0);
 });
 
-test('there is a timer only while there are connections, and it keeps no process alive', () => {
+it('there is a timer only while there are connections, and it keeps no process alive', () => {
   const { clock, connect } = setUp();
   expect(clock.timers.all).toBe(0);
   const sockets = [connect(), connect()];

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { exportLines, guessShell, originOf, SHELLS } from '../../src/server/export-lines.ts';
 import { requireTool } from '../support/tools.ts';
 
@@ -14,12 +14,12 @@ const options = {
 };
 
 describe.each(SHELLS)('for %s', (shell) => {
-  test('the lines are these', () => {
+  it('the lines are these', () => {
     expect(exportLines(shell, options)).toMatchSnapshot();
   });
 });
 
-test('no line that is run ends with a slash, and the token is only shown when asked', () => {
+it('no line that is run ends with a slash, and the token is only shown when asked', () => {
   const lines = exportLines('sh', options);
   expect(lines.split('\n').filter((line) => !line.startsWith('#') && line.endsWith('/'))).toEqual([]);
   expect(lines).not.toContain('AWS_CONTAINER_AUTHORIZATION_TOKEN=');
@@ -33,7 +33,7 @@ test('no line that is run ends with a slash, and the token is only shown when as
 
 const awkward = '/tmp/it\'s a $HOME `dir` \\ "quoted" %PATH% [x]*';
 
-test.runIf(requireTool('sh'))('sh reads any path back as it was', () => {
+it.runIf(requireTool('sh'))('sh reads any path back as it was', () => {
   const lines = exportLines('sh', { ...options, container: [{ path: '/credentials', tokenFile: awkward }] });
   const script = `${lines}printf %s "$AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"`;
   expect(execFileSync('sh', ['-c', script], { env: {}, encoding: 'utf8' })).toBe(awkward);
@@ -44,7 +44,7 @@ function tokenLine(shell: (typeof SHELLS)[number]): string | undefined {
   return exportLines(shell, { origin: 'x', container, imds: false }).split('\n')[2];
 }
 
-test('each shell has its own quotes for what it would read otherwise', () => {
+it('each shell has its own quotes for what it would read otherwise', () => {
   expect(SHELLS.map((shell) => tokenLine(shell))).toEqual([
     String.raw`export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE='/a'\''b\c d'`,
     String.raw`set -gx AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE '/a\'b\\c d'`,
@@ -53,7 +53,7 @@ test('each shell has its own quotes for what it would read otherwise', () => {
   ]);
 });
 
-test.each([
+it.each([
   [{ SHELL: '/usr/bin/fish' }, 'linux', 'fish'],
   [{ SHELL: '/bin/zsh' }, 'darwin', 'sh'],
   [{}, 'linux', 'sh'],
@@ -63,7 +63,7 @@ test.each([
   expect(guessShell(env, platform)).toBe(shell);
 });
 
-test.each([
+it.each([
   ['127.0.0.1', false, undefined, 'http://127.0.0.1:1'],
   ['::1', false, undefined, 'http://[::1]:1'],
   ['0.0.0.0', true, 'node.internal', 'https://node.internal:1'],
@@ -74,7 +74,7 @@ test.each([
   expect(originOf({ address, port: 1 }, tls, name)).toBe(origin);
 });
 
-test('a relative path is printed whole, and over TLS there is no line for IMDS', () => {
+it('a relative path is printed whole, and over TLS there is no line for IMDS', () => {
   const lines = exportLines('sh', {
     origin: 'https://localhost:9911',
     container: [{ path: '/credentials', tokenFile: 'tk' }],

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { allowedHosts } from '../../src/server/guards.ts';
 import { ask, parseAnswer, sendRaw, startServer, TOKEN } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
@@ -17,7 +17,7 @@ const credentials = (headers: Record<string, string>) =>
 const withPort = (text: string): string => text.replaceAll('PORT', String(server.port));
 
 describe('the Host header', () => {
-  test.each([
+  it.each([
     '127.0.0.1:PORT',
     'localhost:PORT',
     'LocalHost:PORT',
@@ -28,7 +28,7 @@ describe('the Host header', () => {
     expect((await credentials({ Host: withPort(host) })).status).toBe(200);
   });
 
-  test.each([
+  it.each([
     ['a rebound name', 'attacker.example:PORT'],
     ['a rebound name without a port', 'attacker.example'],
     ['the address without its port', '127.0.0.1'],
@@ -49,18 +49,18 @@ describe('the Host header', () => {
     expect((await ask(server, 'POST', '/nowhere', { Host: withPort(host) })).status).toBe(403);
   });
 
-  test('none at all is refused', async () => {
+  it('none at all is refused', async () => {
     expect(parseAnswer(await sendRaw(server.port, 'GET /credentials HTTP/1.0\r\n\r\n')).status).toBe(403);
     expect(parseAnswer(await sendRaw(server.port, 'GET /credentials HTTP/1.1\r\n\r\n')).status).toBe(400);
   });
 
-  test('twice is refused, even where both are good', async () => {
+  it('twice is refused, even where both are good', async () => {
     const host = `127.0.0.1:${server.port}`;
     const text = `GET /credentials HTTP/1.1\r\nHost: ${host}\r\nHost: ${host}\r\nAuthorization: ${TOKEN}\r\nConnection: close\r\n\r\n`;
     expect(parseAnswer(await sendRaw(server.port, text)).status).toBe(400);
   });
 
-  test('names with the default port of the scheme may leave it out', () => {
+  it('names with the default port of the scheme may leave it out', () => {
     expect([...allowedHosts(['localhost', '::1', '[::1]:90', 'a:81'], 80, 80)]).toEqual([
       'localhost:80',
       'localhost',
@@ -73,7 +73,7 @@ describe('the Host header', () => {
 });
 
 describe('requests that a program would not send', () => {
-  test.each<[string, Record<string, string>, number, string]>([
+  it.each<[string, Record<string, string>, number, string]>([
     ['Origin', { Origin: 'https://attacker.example' }, 403, 'OriginNotAllowed'],
     ['an opaque Origin', { Origin: 'null' }, 403, 'OriginNotAllowed'],
     ['Sec-Fetch-Site: cross-site', { 'Sec-Fetch-Site': 'cross-site' }, 403, 'OriginNotAllowed'],
@@ -105,13 +105,13 @@ describe('requests that a program would not send', () => {
     expect(JSON.parse(answer.body)).toMatchObject({ code, Code: code });
   });
 
-  test('the address bar of a browser and a small body are let in', async () => {
+  it('the address bar of a browser and a small body are let in', async () => {
     expect((await credentials({ 'Sec-Fetch-Site': 'none' })).status).toBe(200);
     const { status } = await ask(server, 'GET', '/credentials', { Authorization: TOKEN, 'Content-Length': '2' }, '{}');
     expect(status).toBe(200);
   });
 
-  test('each kind of refusal is logged once a minute, and all are counted', async () => {
+  it('each kind of refusal is logged once a minute, and all are counted', async () => {
     const own = await startServer();
     for (let i = 0; i < 3; i++) await ask(own, 'GET', '/', { Host: 'attacker.example' });
     expect(own.logged.filter((line) => line.includes('refused'))).toHaveLength(1);
@@ -122,7 +122,7 @@ describe('requests that a program would not send', () => {
 
 describe('malformed HTTP', () => {
   const host = 'Host: 127.0.0.1:PORT\r\n';
-  test.each<[string, string, number]>([
+  it.each<[string, string, number]>([
     ['garbage', '\0\x01\x02garbage\r\n\r\n', 400],
     ['TLS on a plain port', '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03', 400],
     ['a method that is none', `BREW / HTTP/1.1\r\n${host}\r\n`, 400],

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { DEFAULT_LIMITS } from '../../src/server/http-server.ts';
 import { ask, credentials, HeldService, sendRaw, servedRole, startServer, TOKEN } from './support/server.ts';
@@ -43,7 +43,7 @@ const drop = (sockets: Set<Socket>): void => {
   for (const socket of sockets) socket.destroy();
 };
 
-test('10,000 idle connections leave room for who has something to ask, and no more are kept than the limit', async () => {
+it('10,000 idle connections leave room for who has something to ask, and no more are kept than the limit', async () => {
   const server = await startServer({
     limits: { maxConnections: 256, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
   });
@@ -57,7 +57,7 @@ test('10,000 idle connections leave room for who has something to ask, and no mo
   await server.close(0);
 });
 
-test('the connections of a flood are pushed out before those that wait for an answer', async () => {
+it('the connections of a flood are pushed out before those that wait for an answer', async () => {
   const held = new HeldService();
   const role = servedRole('Demo', { vend: held.vend });
   const server = await startServer({
@@ -75,7 +75,7 @@ test('the connections of a flood are pushed out before those that wait for an an
   role.provider.close();
 });
 
-test.each([
+it.each([
   ['says nothing', ''],
   ['sends half a line', 'GET /cred'],
   ['sends headers that never end', 'GET /credentials HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n'],
@@ -86,7 +86,7 @@ test.each([
   await server.close(0);
 });
 
-test('a slow drip of headers does not keep a connection', async () => {
+it('a slow drip of headers does not keep a connection', async () => {
   const server = await startServer({ limits: quick });
   const socket = connect(server.port, '127.0.0.1');
   socket.on('error', () => undefined).resume();
@@ -99,7 +99,7 @@ test('a slow drip of headers does not keep a connection', async () => {
   await server.close(0);
 });
 
-test('a body that does not come does not keep a connection', async () => {
+it('a body that does not come does not keep a connection', async () => {
   const server = await startServer({ limits: quick });
   const text = await sendRaw(
     server.port,
@@ -109,7 +109,7 @@ test('a body that does not come does not keep a connection', async () => {
   await server.close(0);
 });
 
-test('an idle keep-alive connection is closed in the end', async () => {
+it('an idle keep-alive connection is closed in the end', async () => {
   const server = await startServer({ limits: quick });
   const text = await sendRaw(
     server.port,
@@ -122,7 +122,7 @@ test('an idle keep-alive connection is closed in the end', async () => {
   await server.close(0);
 });
 
-test('a client that asks and asks and never reads is cut off, and what waits for it is bounded', async () => {
+it('a client that asks and asks and never reads is cut off, and what waits for it is bounded', async () => {
   const server = await startServer({ limits: quick });
   const socket = connect(server.port, '127.0.0.1');
   socket.on('error', () => undefined).pause();
@@ -141,7 +141,7 @@ test('a client that asks and asks and never reads is cut off, and what waits for
   await server.close(0);
 });
 
-test('a client that sends request after request while there is nothing to give is cut off, and nobody else', async () => {
+it('a client that sends request after request while there is nothing to give is cut off, and nobody else', async () => {
   const held = new HeldService();
   const role = servedRole('Demo', { vend: held.vend });
   const server = await startServer({ roles: [role] });
@@ -157,7 +157,7 @@ test('a client that sends request after request while there is nothing to give i
   role.provider.close();
 });
 
-test('those who wait for one role leave room for another', async () => {
+it('those who wait for one role leave room for another', async () => {
   const held = new HeldService();
   const waiting = servedRole('Waiting', { vend: held.vend });
   const ready = servedRole('Ready');
@@ -174,7 +174,7 @@ test('those who wait for one role leave room for another', async () => {
   waiting.provider.close();
 });
 
-test('CONNECT and a reset after it end nothing but their connection', async () => {
+it('CONNECT and a reset after it end nothing but their connection', async () => {
   const server = await startServer();
   for (let i = 0; i < 20; i++) {
     const socket = connect(server.port, '127.0.0.1');
@@ -189,14 +189,14 @@ test('CONNECT and a reset after it end nothing but their connection', async () =
   await server.close(0);
 });
 
-test('an expectation that nobody knows passes no guard by', async () => {
+it('an expectation that nobody knows passes no guard by', async () => {
   const server = await startServer();
   expect((await ask(server, 'GET', '/credentials', { Host: 'evil', Expect: 'x' })).status).toBe(403);
   expect((await ask(server, 'GET', '/credentials', { Authorization: TOKEN, Expect: 'x' })).status).toBe(200);
   await server.close(0);
 });
 
-test('resets are not counted as malformed requests, and what is malformed is', async () => {
+it('resets are not counted as malformed requests, and what is malformed is', async () => {
   const server = await startServer();
   for (let i = 0; i < 20; i++) {
     const socket = connect(server.port, '127.0.0.1');
@@ -210,7 +210,7 @@ test('resets are not counted as malformed requests, and what is malformed is', a
   await server.close(0);
 });
 
-test('requests that come together on one connection are all answered, in order', async () => {
+it('requests that come together on one connection are all answered, in order', async () => {
   const server = await startServer();
   const head = `HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n`;
   const text = await sendRaw(
@@ -221,7 +221,7 @@ test('requests that come together on one connection are all answered, in order',
   await server.close(0);
 });
 
-test('a stop answers what was asked, refuses what comes later and ends', async () => {
+it('a stop answers what was asked, refuses what comes later and ends', async () => {
   const held = new HeldService();
   const role = servedRole('Demo', { vend: held.vend });
   const server = await startServer({ roles: [role] });
@@ -239,7 +239,7 @@ test('a stop answers what was asked, refuses what comes later and ends', async (
   role.provider.close();
 });
 
-test('a stop loses no request of clients that ask again and again', async () => {
+it('a stop loses no request of clients that ask again and again', async () => {
   const server = await startServer();
   const agent = new Agent({ keepAlive: true, maxSockets: 20 });
   const faults: string[] = [];
@@ -263,7 +263,7 @@ test('a stop loses no request of clients that ask again and again', async () => 
   agent.destroy();
 });
 
-test('a stop answers all that was sent together', async () => {
+it('a stop answers all that was sent together', async () => {
   const held = new HeldService();
   const role = servedRole('Demo', { vend: held.vend });
   const server = await startServer({ roles: [role] });
@@ -277,7 +277,7 @@ test('a stop answers all that was sent together', async () => {
   role.provider.close();
 });
 
-test('a stop does not wait for ever', async () => {
+it('a stop does not wait for ever', async () => {
   const role = servedRole('Demo', { vend: () => new Promise(() => undefined) });
   const server = await startServer({ roles: [role] });
   const asked = ask(server, 'GET', '/credentials', { Authorization: TOKEN });
@@ -287,7 +287,7 @@ test('a stop does not wait for ever', async () => {
   role.provider.close();
 });
 
-test('an address in use, one that is not there and a forbidden one are refused', async () => {
+it('an address in use, one that is not there and a forbidden one are refused', async () => {
   const first = await startServer();
   await expect(startServer({ listen: [{ address: '127.0.0.1', port: first.port }] })).rejects.toMatchObject({
     code: 'ERR_LISTEN',
@@ -300,7 +300,7 @@ test('an address in use, one that is not there and a forbidden one are refused',
   await first.close(0);
 });
 
-test('an optional address that is not there is left out', async () => {
+it('an optional address that is not there is left out', async () => {
   const server = await startServer({
     listen: [
       { address: '127.0.0.1', port: 0 },

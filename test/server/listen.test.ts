@@ -1,9 +1,9 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { addressKind, checkListenPolicy, parseListen } from '../../src/server/listen.ts';
 import { parseStatusListen } from '../../src/server/status-server.ts';
 import { outcome } from '../support/refusal.ts';
 
-test.each([
+it.each([
   ['127.0.0.1', 'loopback'],
   ['127.8.9.10', 'loopback'],
   ['::1', 'loopback'],
@@ -24,7 +24,7 @@ test.each([
 describe('what an address needs', () => {
   const refused = { code: 'ERR_LISTEN' };
   const fine = { value: undefined };
-  test.each([
+  it.each([
     ['127.0.0.1', false, false, fine],
     ['::1', false, false, fine],
     ['169.254.170.2', false, false, refused],
@@ -42,7 +42,7 @@ describe('what an address needs', () => {
   });
 });
 
-test('addresses are read, with brackets too, and localhost is both loopbacks', () => {
+it('addresses are read, with brackets too, and localhost is both loopbacks', () => {
   expect(parseListen(['10.0.0.1', '[::1]', 'localhost'], 5)).toEqual([
     { address: '10.0.0.1', port: 5 },
     { address: '::1', port: 5 },
@@ -51,11 +51,11 @@ test('addresses are read, with brackets too, and localhost is both loopbacks', (
   ]);
 });
 
-test.each(['example.com', '127.0.0.1:80', '10.0.0', '', '*', '[::1]:80', '0x7f000001'])('%s is no address', (text) => {
+it.each(['example.com', '127.0.0.1:80', '10.0.0', '', '*', '[::1]:80', '0x7f000001'])('%s is no address', (text) => {
   expect(outcome(() => parseListen([text], 1))).toEqual({ code: 'ERR_LISTEN' });
 });
 
-test.each([
+it.each([
   ['9912', '127.0.0.1', 9912],
   ['0.0.0.0:9912', '0.0.0.0', 9912],
   ['[::]:0', '::', 0],
@@ -63,7 +63,7 @@ test.each([
   expect(parseStatusListen(text)).toEqual({ address, port });
 });
 
-test.each(['', 'x', '70000', 'localhost:1', '::1:1', '127.0.0.1', ':1', '-1'])(
+it.each(['', 'x', '70000', 'localhost:1', '::1:1', '127.0.0.1', ':1', '-1'])(
   '--metrics-listen %s is refused',
   (text) => {
     expect(outcome(() => parseStatusListen(text))).toEqual({ code: 'ERR_LISTEN' });

@@ -1,7 +1,7 @@
 /** What real clients sent (see test/clients/serve-recorded.test.ts), sent again: each request must be answered as they expect. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { imdsToken, parseAnswer, sendRaw, startServer, TOKEN } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
 
@@ -14,11 +14,11 @@ beforeAll(async () => {
 });
 afterAll(() => server.close(0));
 
-test('there are recordings of three clients on both endpoints', () => {
+it('there are recordings of three clients on both endpoints', () => {
   expect(FILES).toHaveLength(6);
 });
 
-test.each(FILES)('%s', async (file) => {
+it.each(FILES)('%s', async (file) => {
   const requests = readFileSync(`${RECORDED}${file}`, 'utf8')
     .split('\n\n')
     .filter((text) => text.trim() !== '');

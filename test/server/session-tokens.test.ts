@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { createSessionTokens } from '../../src/server/session-tokens.ts';
 
 function tokens() {
@@ -6,7 +6,7 @@ function tokens() {
   return Object.assign(clock, { made: createSessionTokens({ monotonic: () => clock.now }) });
 }
 
-test('a token is taken until its end, and not a millisecond longer', () => {
+it('a token is taken until its end, and not a millisecond longer', () => {
   const clock = tokens();
   const token = clock.made.issue(10);
   expect(clock.made.accepts(token)).toBe(true);
@@ -16,7 +16,7 @@ test('a token is taken until its end, and not a millisecond longer', () => {
   expect(clock.made.accepts(token)).toBe(false);
 });
 
-test('a flood takes no room and pushes none out', () => {
+it('a flood takes no room and pushes none out', () => {
   const { made } = tokens();
   const first = made.issue(21_600);
   const seen = new Set<string>();
@@ -25,7 +25,7 @@ test('a flood takes no room and pushes none out', () => {
   expect(made.accepts(first)).toBe(true);
 });
 
-test('a token with any character changed is refused', () => {
+it('a token with any character changed is refused', () => {
   const { made } = tokens();
   const token = made.issue(60);
   for (let i = 0; i < token.length; i++) {
@@ -34,13 +34,13 @@ test('a token with any character changed is refused', () => {
   }
 });
 
-test.each(['', 'x', 'A'.repeat(56), '='.repeat(56), `${'A'.repeat(55)}\u00ff`, 'A'.repeat(10_000)])(
+it.each(['', 'x', 'A'.repeat(56), '='.repeat(56), `${'A'.repeat(55)}\u00ff`, 'A'.repeat(10_000)])(
   'what is no token is refused: %#',
   (text) => {
     expect(tokens().made.accepts(text)).toBe(false);
   },
 );
 
-test('a process does not take the tokens of another', () => {
+it('a process does not take the tokens of another', () => {
   expect(createSessionTokens().accepts(createSessionTokens().issue(60))).toBe(false);
 });

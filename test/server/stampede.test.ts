@@ -1,5 +1,5 @@
-import { afterEach, expect, test } from 'vitest';
-import { createProvider } from '../../src/credentials/provider.ts';
+import { afterEach, expect, it } from 'vitest';
+import { createProvider } from '../../src/credentials/refresher.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { ask, credentials, HeldService, imdsToken, servedRole, startServer, TOKEN } from './support/server.ts';
 import type { RawAnswer, TestServer } from './support/server.ts';
@@ -18,7 +18,7 @@ function keysOf(answers: readonly RawAnswer[]): Set<string> {
   return new Set(answers.map(({ body }) => (JSON.parse(body) as { AccessKeyId: string }).AccessKeyId));
 }
 
-test('1,000 clients with nothing in hand make one CreateSession and all get its set', async () => {
+it('1,000 clients with nothing in hand make one CreateSession and all get its set', async () => {
   const service = new HeldService();
   const role = servedRole('Demo', { vend: service.vend });
   server = await startServer({ roles: [role] });
@@ -30,7 +30,7 @@ test('1,000 clients with nothing in hand make one CreateSession and all get its 
   role.provider.close();
 });
 
-test('1,000 clients at refresh time are answered at once with the old set, and make one CreateSession', async () => {
+it('1,000 clients at refresh time are answered at once with the old set, and make one CreateSession', async () => {
   const service = new HeldService();
   const clock = new FakeClock(Date.now());
   const provider = createProvider({ vend: service.vend, clock, random: () => 0 });
@@ -53,7 +53,7 @@ test('1,000 clients at refresh time are answered at once with the old set, and m
   provider.close();
 });
 
-test('1,000 clients after the last set expired make one CreateSession', async () => {
+it('1,000 clients after the last set expired make one CreateSession', async () => {
   const service = new HeldService();
   const clock = new FakeClock(Date.now());
   const provider = createProvider({ vend: service.vend, clock, random: () => 0, background: false });

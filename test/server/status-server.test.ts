@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import type { ProviderStatus } from '../../src/credentials/provider.ts';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { createMetrics } from '../../src/server/metrics.ts';
@@ -34,14 +34,14 @@ async function start(states: Record<string, ProviderStatus>) {
   return { metrics, server, port: server.address.port };
 }
 
-test('healthz is well while the process lives, also without credentials', async () => {
+it('healthz is well while the process lives, also without credentials', async () => {
   const { server, port } = await start({ a: status({ state: 'unavailable' }) });
   expect(await ask({ port }, 'GET', '/healthz')).toMatchObject({ status: 200, body: 'ok\n' });
   expect(await ask({ port }, 'HEAD', '/healthz')).toMatchObject({ status: 200, body: '' });
   await server.close();
 });
 
-test('those who hold their connections keep no probe out', async () => {
+it('those who hold their connections keep no probe out', async () => {
   const { server, port } = await start({ a: status() });
   const holders = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => undefined));
   await Promise.all(holders.map((socket) => once(socket, 'connect')));
@@ -50,7 +50,7 @@ test('those who hold their connections keep no probe out', async () => {
   await server.close();
 });
 
-test.each([
+it.each([
   [{ a: status(), b: status({ state: 'degraded' }) }, 200],
   [{ a: status(), b: status({ state: 'starting', expiration: undefined }) }, 503],
   [{ a: status({ state: 'unavailable' }) }, 503],
@@ -63,7 +63,7 @@ test.each([
   await server.close();
 });
 
-test('readyz tells the code of the last error, and no message', async () => {
+it('readyz tells the code of the last error, and no message', async () => {
   const lastError = new RolesAnywhereError('ERR_CONNECT', 'details');
   const { server, port } = await start({ a: status({ state: 'degraded', lastError }) });
   const { body } = await ask({ port }, 'GET', '/readyz');
@@ -72,7 +72,7 @@ test('readyz tells the code of the last error, and no message', async () => {
   await server.close();
 });
 
-test('metrics has the format and the numbers', async () => {
+it('metrics has the format and the numbers', async () => {
   const { server, port, metrics } = await start({ a: status() });
   metrics.request('container-credentials', 200);
   metrics.request('container-credentials', 200);
@@ -114,7 +114,7 @@ test('metrics has the format and the numbers', async () => {
   await server.close();
 });
 
-test.each([
+it.each([
   ['GET', '/', 404],
   ['GET', '/credentials', 404],
   ['POST', '/metrics', 405],

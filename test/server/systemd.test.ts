@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createLog, silentLog } from '../../src/platform/log.ts';
 import { createNotifier, inheritedSockets } from '../../src/server/systemd.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -6,7 +6,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 const PID = 4242;
 
 describe('inherited sockets', () => {
-  test('are those that the variables name for this process', () => {
+  it('are those that the variables name for this process', () => {
     expect(inheritedSockets({ LISTEN_PID: '4242', LISTEN_FDS: '2', LISTEN_FDNAMES: 'main:metrics' }, PID)).toEqual([
       { fd: 3, name: 'main' },
       { fd: 4, name: 'metrics' },
@@ -14,7 +14,7 @@ describe('inherited sockets', () => {
     expect(inheritedSockets({ LISTEN_PID: '4242', LISTEN_FDS: '1' }, PID)).toEqual([{ fd: 3, name: 'unknown' }]);
   });
 
-  test.each([
+  it.each([
     {},
     { LISTEN_PID: '1', LISTEN_FDS: '1' },
     { LISTEN_FDS: '1' },
@@ -46,14 +46,14 @@ function notifier(env: Record<string, string>, run?: (args: readonly string[]) =
 }
 
 describe('the notifier', () => {
-  test('is none where systemd does not listen', () => {
+  it('is none where systemd does not listen', () => {
     expect(createNotifier({ env: {}, pid: PID, clock: new FakeClock(), log: silentLog })).toBeUndefined();
     expect(
       createNotifier({ env: { NOTIFY_SOCKET: '' }, pid: PID, clock: new FakeClock(), log: silentLog }),
     ).toBeUndefined();
   });
 
-  test('hands the program the socket and the path, and nothing else of the environment', async () => {
+  it('hands the program the socket and the path, and nothing else of the environment', async () => {
     const environments: Record<string, string>[] = [];
     const made = createNotifier({
       env: { NOTIFY_SOCKET: '@abstract', PATH: '/usr/bin', AWS_SECRET_ACCESS_KEY: 'secret' },
@@ -69,7 +69,7 @@ describe('the notifier', () => {
     expect(environments).toEqual([{ NOTIFY_SOCKET: '@abstract', PATH: '/usr/bin' }]);
   });
 
-  test('sends one message after the other', async () => {
+  it('sends one message after the other', async () => {
     const steps: string[] = [];
     const { made } = notifier({}, async ([first = '']) => {
       steps.push(`begin ${first}`);
@@ -81,7 +81,7 @@ describe('the notifier', () => {
     expect(steps).toEqual(['begin READY=1', 'end READY=1', 'begin STATUS=x', 'end STATUS=x']);
   });
 
-  test('beats twice in the time that systemd grants, until it is stopped', async () => {
+  it('beats twice in the time that systemd grants, until it is stopped', async () => {
     const { made, sent, clock } = notifier({ WATCHDOG_USEC: '30000000', WATCHDOG_PID: '4242' });
     made?.startWatchdog();
     await clock.advance(60_000);
@@ -92,7 +92,7 @@ describe('the notifier', () => {
     expect(sent).toHaveLength(4);
   });
 
-  test.each([{}, { WATCHDOG_USEC: '0' }, { WATCHDOG_USEC: 'x' }, { WATCHDOG_USEC: '30000000', WATCHDOG_PID: '1' }])(
+  it.each([{}, { WATCHDOG_USEC: '0' }, { WATCHDOG_USEC: 'x' }, { WATCHDOG_USEC: '30000000', WATCHDOG_PID: '1' }])(
     'does not beat with %o',
     async (env) => {
       const { made, sent, clock } = notifier(env);
@@ -102,7 +102,7 @@ describe('the notifier', () => {
     },
   );
 
-  test('that cannot run its program says so once, and is silent from then on', async () => {
+  it('that cannot run its program says so once, and is silent from then on', async () => {
     const { made, sent, logged } = notifier({}, () => Promise.reject(new Error('spawn systemd-notify ENOENT')));
     await made?.notify('READY=1');
     await made?.notify('STATUS=x');
@@ -111,7 +111,7 @@ describe('the notifier', () => {
     expect(logged[0]).toContain('ENOENT');
   });
 
-  test('whose program fails says so and tries again', async () => {
+  it('whose program fails says so and tries again', async () => {
     const { made, sent, logged } = notifier({}, () => Promise.resolve(1));
     await made?.notify('READY=1');
     await made?.notify('STATUS=x');

@@ -3,7 +3,7 @@ import { request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { pkiText } from '../support/pki.ts';
 import { sendRaw, startServer, TOKEN } from './support/server.ts';
 
@@ -26,7 +26,7 @@ async function get(port: number, path: string, headers: Record<string, string> =
   return response;
 }
 
-test('with TLS, the same guards and routes are behind it', async () => {
+it('with TLS, the same guards and routes are behind it', async () => {
   const server = await startServer({ tls });
   expect((await get(server.port, '/credentials', { Authorization: TOKEN })).statusCode).toBe(200);
   expect((await get(server.port, '/credentials')).statusCode).toBe(401);
@@ -35,7 +35,7 @@ test('with TLS, the same guards and routes are behind it', async () => {
   await server.close(1000);
 });
 
-test('handshakes that do not go on are pushed out like any idle connection', async () => {
+it('handshakes that do not go on are pushed out like any idle connection', async () => {
   const server = await startServer({
     tls,
     limits: { maxConnections: 16, headersTimeoutMs: 60_000, requestTimeoutMs: 60_000 },
@@ -48,7 +48,7 @@ test('handshakes that do not go on are pushed out like any idle connection', asy
   await server.close(1000);
 });
 
-test('new material is used for connections to come', async () => {
+it('new material is used for connections to come', async () => {
   const server = await startServer({ tls });
   expect(() => server.setTls({ ...tls, key: pkiText('ec-p256.key.pem') })).toThrow(/key values mismatch/i);
   server.setTls(tls);
@@ -56,7 +56,7 @@ test('new material is used for connections to come', async () => {
   await server.close(1000);
 });
 
-test('beyond the loopback there is no IMDS', async () => {
+it('beyond the loopback there is no IMDS', async () => {
   const server = await startServer({ tls, listen: [{ address: '0.0.0.0', port: 0 }], allowedHosts: ['localhost'] });
   expect((await get(server.port, '/latest/meta-data/iam/security-credentials/')).statusCode).toBe(404);
   expect((await get(server.port, '/credentials', { Authorization: TOKEN })).statusCode).toBe(200);
@@ -64,7 +64,7 @@ test('beyond the loopback there is no IMDS', async () => {
   await server.close(1000);
 });
 
-test('two connections from one port to two addresses of the host are both counted, and both end', async () => {
+it('two connections from one port to two addresses of the host are both counted, and both end', async () => {
   const server = await startServer({
     tls,
     listen: [{ address: '0.0.0.0', port: 0 }],

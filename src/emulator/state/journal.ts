@@ -5,10 +5,11 @@
  * crash, is dropped; any other that does not fit its checksum is an error,
  * since what follows it may build on it.
  */
-import { constants, type FileHandle, mkdir, open, readFile, rename, rm, truncate } from 'node:fs/promises';
+import { constants, type FileHandle, open, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { makeFolder } from '../../platform/file-system.ts';
 import type { Change } from './records.ts';
 import type { State } from './state.ts';
 
@@ -35,7 +36,7 @@ const COMPACT_BYTES = 4 * 1024 * 1024;
 export async function openJournal(given: string, state: State, compactBytes = COMPACT_BYTES): Promise<Journal> {
   const directory = resolve(given);
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeFolder(directory);
     await lock(directory);
   } catch (cause) {
     throw wrapped(directory, cause);

@@ -3,7 +3,7 @@
  * asn1js within limits, and the few shapes that occur there.
  */
 import * as asn1js from 'asn1js';
-import { MAX_FILE_BYTES } from '../file.ts';
+import { MAX_FILE_BYTES } from '../../platform/files.ts';
 
 /** Says what is wrong with some structure. It does not leave this folder: callers make it an error that names the file. */
 export class StructureError extends Error {}

@@ -1,13 +1,7 @@
 /** Gets passwords: from where the user said, or from a person at the terminal. */
-import { closeSync, openSync, readSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { RolesAnywhereError } from '../../platform/errors.ts';
-import {
-  PASSWORD_VARIABLES,
-  type PasswordKind,
-  type PasswordSource,
-  type PasswordSources,
-} from '../../options/passwords.ts';
+import { type ErrorCode, RolesAnywhereError } from '../../platform/errors.ts';
+import { type NamedFile, accessError, readSome, withOpened } from '../../platform/files.ts';
+import { PASSWORD_VARIABLES, type PasswordKind, type PasswordSource, type PasswordSources } from '../passwords.ts';
 import { WrongPasswordError } from './secret.ts';
 
 /** Passwords that were typed or piped in, by what they opened: whoever loads again hands them back, so that nobody is asked again. */
@@ -109,7 +103,7 @@ function required(kind: PasswordKind, source: string): RolesAnywhereError {
 async function readPassword(source: PasswordSource, typed: TypedPasswords | undefined): Promise<Uint8Array> {
   if ('password' in source) return Buffer.from(source.password);
   const before = source.file === '-' ? typed?.get(STANDARD_INPUT) : undefined;
-  const line = before === undefined ? await readFirstLine(source.file, source.from) : Uint8Array.from(before);
+  const line = before === undefined ? readFirstLine(source.file, source.from) : Uint8Array.from(before);
   if (source.file === '-') typed?.set(STANDARD_INPUT, Uint8Array.from(line));
   if (line.length > 0) return line;
   throw new RolesAnywhereError('ERR_PASSWORD_SOURCE', `${source.from} ${source.file} holds no password`, {
@@ -117,14 +111,29 @@ async function readPassword(source: PasswordSource, typed: TypedPasswords | unde
   });
 }
 
-async function readFirstLine(file: string, from: string): Promise<Uint8Array> {
-  const buffer = Buffer.alloc(MAX_PASSWORD_BYTES + 2);
-  let descriptor: number | undefined;
+function readFirstLine(path: string, from: string): Uint8Array {
+  const file = {
+    path,
+    name: `${from} ${path}`,
+    code: 'ERR_PASSWORD_SOURCE',
+    hint: 'check the path, who owns the file and its mode',
+    streams: 'awaited',
+  } as const;
+  if (path !== '-') return withOpened(file, (descriptor) => firstLine(descriptor, file));
   try {
-    descriptor = file === '-' ? 0 : openSync(file, 'r');
+    return firstLine(0, file);
+  } catch (error) {
+    throw error instanceof RolesAnywhereError ? error : accessError(file, error);
+  }
+}
+
+/** Reads no further: at a terminal, there is no end. */
+function firstLine(descriptor: number, { name, code }: NamedFile & { readonly code: ErrorCode }): Uint8Array {
+  const buffer = Buffer.alloc(MAX_PASSWORD_BYTES + 2);
+  try {
     let length = 0;
     while (length < buffer.length && !buffer.subarray(0, length).includes(0x0a)) {
-      const count = await readSome(descriptor, buffer, length);
+      const count = readSome(descriptor, buffer.subarray(length));
       if (count === 0) break;
       length += count;
     }
@@ -134,36 +143,10 @@ async function readFirstLine(file: string, from: string): Promise<Uint8Array> {
     // Editors on Windows begin a file with a mark of UTF-8, which is no part of the password.
     const start = buffer.subarray(0, end).indexOf('\ufeff') === 0 ? 3 : 0;
     if (end <= MAX_PASSWORD_BYTES) return Uint8Array.from(buffer.subarray(start, end));
-    throw new RolesAnywhereError(
-      'ERR_PASSWORD_SOURCE',
-      `the first line of ${from} ${file} is longer than ${MAX_PASSWORD_BYTES} bytes`,
-      { hint: 'that is no password: check the path' },
-    );
-  } catch (error) {
-    if (error instanceof RolesAnywhereError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
-    throw new RolesAnywhereError('ERR_PASSWORD_SOURCE', `${from} ${file} cannot be read (${code})`, {
-      hint: file.startsWith('~/')
-        ? '~ is not expanded: write the path of the home directory'
-        : 'check the path, who owns the file and its mode',
-      cause: error,
+    throw new RolesAnywhereError(code, `the first line of ${name} is longer than ${MAX_PASSWORD_BYTES} bytes`, {
+      hint: 'that is no password: check the path',
     });
   } finally {
     buffer.fill(0);
-    if (descriptor !== undefined && descriptor !== 0) closeSync(descriptor);
-  }
-}
-
-/** Standard input may be a pipe that some program set to non-blocking. */
-async function readSome(descriptor: number, buffer: Uint8Array, offset: number): Promise<number> {
-  for (;;) {
-    try {
-      return readSync(descriptor, buffer, offset, buffer.length - offset, null);
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'EOF') return 0; // Windows, at the end of a pipe
-      if (code !== 'EAGAIN') throw error;
-      await sleep(10);
-    }
   }
 }

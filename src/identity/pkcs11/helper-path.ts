@@ -1,28 +1,21 @@
-/** Where the helper program is: in an installed package, next to a user's own bundle, or in this very executable. */
+/** Where the helper program is: in an installed package, or next to a user's own bundle. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import process from 'node:process';
 import { RolesAnywhereError } from '../../platform/errors.ts';
-
-/** The hidden subcommand by which a single executable becomes its own helper. */
-export const HELPER_COMMAND = '__pkcs11-helper';
 
 export interface HelperPathOptions {
   /** A copy of this package's `dist/pkcs11-helper.cjs`, for programs that are bundled into one file. */
   helperPath?: string | undefined;
-  /** Whether this is a single executable (node:sea). */
-  isExecutable?: () => boolean;
   resolve?: (specifier: string) => string;
 }
 
 /**
- * What `fork()` is to run.
+ * The file that `fork()` is to run.
  *
  * @throws RolesAnywhereError `ERR_PKCS11_HELPER`
  */
 export function findHelper({
   helperPath,
-  isExecutable = isSingleExecutable,
   resolve = createRequire(import.meta.url).resolve,
 }: HelperPathOptions = {}): string {
   if (helperPath !== undefined) {
@@ -31,7 +24,6 @@ export function findHelper({
       hint: 'helperPath names a copy of dist/pkcs11-helper.cjs of this package',
     });
   }
-  if (isExecutable()) return HELPER_COMMAND;
   try {
     // The package finds itself by its own name, and so does a bundle next to a node_modules that has it.
     return resolve('roles-anywhere/pkcs11-helper');
@@ -41,8 +33,4 @@ export function findHelper({
       cause,
     });
   }
-}
-
-function isSingleExecutable(): boolean {
-  return process.getBuiltinModule('node:sea').isSea();
 }

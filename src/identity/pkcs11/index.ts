@@ -5,7 +5,7 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { keyTypeOf } from '../../x509/keys.ts';
-import type { MaterialFlag } from '../file.ts';
+import type { MaterialFlag } from '../material.ts';
 import type { Identity, KeyType } from '../identity.ts';
 import { createBridge } from './bridge.ts';
 import { explain } from './failures.ts';

@@ -5,11 +5,13 @@
  * changes or someone removes the record. A record holds no PIN.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { open, rename, rm, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { makeFolder } from '../../platform/file-system.ts';
+import { type NamedFile, readNamedFile, systemCode } from '../../platform/files.ts';
 import type { TokenInfo } from './cryptoki.ts';
 import type { Pin, PinSource } from './pin.ts';
 
@@ -129,7 +131,7 @@ export class PinGuard {
     const deadline = performance.now() + this.#waitMs;
     for (;;) {
       if (await this.#create(file, marker)) return;
-      const text = await readIfThere(file);
+      const text = readIfThere(file);
       if (text === undefined) continue;
       const found = parse(text);
       if (isInFlight(found) && performance.now() < deadline) {
@@ -144,11 +146,11 @@ export class PinGuard {
 
   async #create(file: string, marker: Marker): Promise<boolean> {
     try {
-      await makeDirectory(this.#directory);
+      await makeFolder(this.#directory);
       await writeNew(file, JSON.stringify(marker));
       return true;
     } catch (cause) {
-      if (hasCode(cause, 'EEXIST')) return false;
+      if (systemCode(cause) === 'EEXIST') return false;
       throw new RolesAnywhereError('ERR_PIN_STATE', `no record of refused PINs can be kept in ${this.#directory}`, {
         hint: 'without it a wrong PIN could lock the token; set ROLES_ANYWHERE_STATE_DIR to a folder that this user can write to',
         cause,
@@ -194,25 +196,8 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return hasCode(error, 'EPERM');
+    return systemCode(error) === 'EPERM';
   }
-}
-
-/** Node's own `recursive` never ends where the system says ENOENT for a folder that may not be made (/proc, automounters). */
-async function makeDirectory(path: string): Promise<void> {
-  const make = async (): Promise<boolean> => {
-    try {
-      await mkdir(path, { mode: 0o700 });
-      return true;
-    } catch (error) {
-      if (hasCode(error, 'EEXIST')) return true;
-      if (hasCode(error, 'ENOENT') && dirname(path) !== path) return false;
-      throw error;
-    }
-  };
-  if (await make()) return;
-  await makeDirectory(dirname(path));
-  if (!(await make())) throw new Error(`the system does not make ${path}`);
 }
 
 /** Leaves no empty file on a full disk: it would count as a login of unknown outcome. */
@@ -228,16 +213,22 @@ async function writeNew(file: string, text: string): Promise<void> {
   }
 }
 
-async function readIfThere(file: string): Promise<string | undefined> {
+function readIfThere(file: string): string | undefined {
   try {
-    return await readFile(file, 'utf8');
+    return Buffer.from(readNamedFile(record(file)).bytes).toString('utf8');
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return undefined;
-    throw new RolesAnywhereError('ERR_PIN_STATE', `the record ${file} cannot be read`, {
-      hint: 'it belongs to another user, or is not a file: remove it',
-      cause: error,
-    });
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
+}
+
+function record(file: string): NamedFile {
+  return {
+    path: file,
+    name: `the record ${file}`,
+    code: 'ERR_PIN_STATE',
+    hint: 'it belongs to another user, or is not a file: remove it',
+  };
 }
 
 /** Removes a record if it still is the one that was read: between, another process may have claimed it anew. */
@@ -246,10 +237,10 @@ async function remove(file: string, text: string): Promise<void> {
   try {
     await rename(file, aside);
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return;
+    if (systemCode(error) === 'ENOENT') return;
     throw error;
   }
-  if ((await readFile(aside, 'utf8')) === text) await rm(aside, { force: true });
+  if (readIfThere(aside) === text) await rm(aside, { force: true });
   else await rename(aside, file);
 }
 
@@ -287,8 +278,4 @@ function withheld(file: string, found: Marker | undefined, source: PinSource): R
   return new RolesAnywhereError('ERR_PIN_WITHHELD', `the PIN in ${source.description} is not presented again: ${why}`, {
     hint: `correct the PIN there; if it is right, remove ${file} to have it tried once more`,
   });
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code;
 }

@@ -1,10 +1,10 @@
 /** Where a PIN comes from. Each source is read again for every login, so that a corrected PIN is taken up. */
 import { exec } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { readNamedFile } from '../../platform/files.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
 /** The environment variable that holds a PIN. */
@@ -100,43 +100,23 @@ function fileOf(uri: string, where: string): string {
 
 function fileSource(path: string, where: string): PinSource {
   const file = resolve(path);
-  return { key: `file:${file}`, description: `the file ${file}`, read: () => readPinFile(file, where) };
+  return { key: `file:${file}`, description: `the file ${file}`, read: async () => readPinFile(file, where) };
 }
 
-async function readPinFile(file: string, where: string): Promise<Pin> {
-  const buffer = Buffer.alloc(MAX_PIN_BYTES + 3);
+/** Read until it ends, also where it is a shell's process substitution. */
+function readPinFile(file: string, where: string): Pin {
+  const { bytes, stats } = readNamedFile({
+    path: file,
+    name: `the PIN file ${file} of ${where}`,
+    code: 'ERR_PIN_SOURCE',
+    hint: 'the file holds the PIN and nothing else, and this user may read it',
+    streams: 'open',
+  });
   try {
-    const handle = await open(file, 'r');
-    try {
-      const { mtimeNs, ino } = await handle.stat({ bigint: true });
-      const length = await fill(buffer, async (offset) => (await handle.read(buffer, offset)).bytesRead);
-      return {
-        bytes: checked(withoutLineEnd(buffer.subarray(0, length)), `the file ${file}`),
-        stamp: `${ino}:${mtimeNs}`,
-      };
-    } finally {
-      await handle.close();
-    }
-  } catch (cause) {
-    if (cause instanceof RolesAnywhereError) throw cause;
-    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error';
-    throw new RolesAnywhereError('ERR_PIN_SOURCE', `the PIN file ${file} of ${where} cannot be read: ${reason}`, {
-      hint: 'the file holds the PIN and nothing else, and this user may read it',
-      cause,
-    });
+    return { bytes: checked(withoutLineEnd(bytes), `the file ${file}`), stamp: `${stats.ino}:${stats.mtimeMs}` };
   } finally {
-    buffer.fill(0);
+    bytes.fill(0);
   }
-}
-
-async function fill(buffer: Uint8Array, read: (offset: number) => Promise<number>): Promise<number> {
-  let length = 0;
-  while (length < buffer.length) {
-    const more = await read(length);
-    if (more === 0) break;
-    length += more;
-  }
-  return length;
 }
 
 function commandSource(command: string, where: string): PinSource {

@@ -2,7 +2,8 @@
 import { ConfigFile, configPath, readConfigText } from '../config/file.ts';
 import { COMMANDS, CONFLICTS, choicesOf, flagRow, flagsOf, isCommand, isFlag } from '../flags.ts';
 import type { CommandName, FlagName } from '../flags.ts';
-import { COMMAND_HELP, FLAG_HELP } from '../help.ts';
+import { COMMAND_HELP } from '../command-help.ts';
+import { FLAG_HELP } from '../help.ts';
 import { COMPLETION_SHELLS } from './scripts.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

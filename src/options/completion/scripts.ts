@@ -1,4 +1,5 @@
 /** Completion scripts. They ask the program for candidates, so that they never differ from it. */
+// Tests: test/options/completion/shells.test.ts
 
 export const COMPLETION_SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type CompletionShell = (typeof COMPLETION_SHELLS)[number];

@@ -36,7 +36,7 @@ export interface Surroundings {
 
 /**
  * Reads a line and what is said outside of it. Lines that ask for help, or
- * are wrong by themselves, give undefined: the parser in yargs.ts answers those.
+ * are wrong by themselves, give undefined: any-line.ts answers those.
  *
  * @throws RolesAnywhereError of class `usage`
  */
@@ -76,7 +76,7 @@ export function originsOf(settings: Iterable<readonly [FlagName, Setting]>): Rea
   return new Map([...settings].map(([flag, { origin }]) => [flag, origin]));
 }
 
-/** An error of a command, with the origin of the flags that it names. */
+/** An error of a command, with the origin of the flags that it is about. */
 export function explain(error: unknown, { settings }: Configured): unknown {
   return error instanceof RolesAnywhereError ? withOrigins(error, originsOf(settings)) : error;
 }
@@ -85,7 +85,7 @@ function commandLine(given: Given): Source {
   const origin: Origin = { kind: 'command line' };
   return new Map(
     Object.entries(given).flatMap(([flag, value]): [FlagName, Setting][] =>
-      isFlag(flag) ? [[flag, { value, origin }]] : [],
+      isFlag(flag) && value !== undefined ? [[flag, { value, origin }]] : [],
     ),
   );
 }

@@ -1,8 +1,9 @@
 /** The AWS config file: where it is, which profiles it has, and what can be relied on of what they say. */
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+// Tests: test/options/config/parsers.test.ts, test/options/config/configured.test.ts
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { readNamedFile } from '../../platform/files.ts';
 import { nearest } from '../suggest.ts';
 import { atLine, keyError, nestedKeys, readIni } from './ini.ts';
 import type { IniKey, IniSection } from './ini.ts';
@@ -24,8 +25,6 @@ export interface ConfigText {
   readonly exposed: boolean;
 }
 
-const MAX_BYTES = 1 << 20;
-
 /** `AWS_CONFIG_FILE`, else `~/.aws/config`. A leading `~/` is the home directory. */
 export function configPath(env: Environment, home: string = defaultHome(env)): string {
   const path = env['AWS_CONFIG_FILE'] ?? '';
@@ -44,34 +43,15 @@ function defaultHome(env: Environment): string {
  * @throws RolesAnywhereError `ERR_CONFIG_FILE`
  */
 export function readConfigText(path: string): ConfigText {
+  const name = `the config file ${path}`;
+  const hint = 'it is ~/.aws/config, or what AWS_CONFIG_FILE names';
+  const { bytes, stats } = readNamedFile({ path, name, code: 'ERR_CONFIG_FILE', hint });
   try {
-    // Not to wait for whoever may write to a pipe.
-    const descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    try {
-      const stats = fstatSync(descriptor);
-      if (!stats.isFile()) throw unusable(path, 'is not a file');
-      if (stats.size > MAX_BYTES) throw unusable(path, 'is larger than 1 MiB');
-      const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(readFileSync(descriptor));
-      return { path, text, exposed: process.platform !== 'win32' && (stats.mode & 0o044) !== 0 };
-    } finally {
-      closeSync(descriptor);
-    }
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return { path, text, exposed: process.platform !== 'win32' && (stats.mode & 0o044) !== 0 };
   } catch (cause) {
-    if (cause instanceof RolesAnywhereError) throw cause;
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown reason';
-    throw unusable(
-      path,
-      code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? 'is not UTF-8' : `cannot be read (${code})`,
-      cause,
-    );
+    throw new RolesAnywhereError('ERR_CONFIG_FILE', `${name} is not UTF-8`, { hint, cause });
   }
-}
-
-function unusable(path: string, what: string, cause?: unknown): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_CONFIG_FILE', `the config file ${path} ${what}`, {
-    hint: 'it is ~/.aws/config, or what AWS_CONFIG_FILE names',
-    ...(cause === undefined ? {} : { cause }),
-  });
 }
 
 /** A config file, section by section. */

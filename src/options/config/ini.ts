@@ -2,6 +2,7 @@
  * AWS config files as botocore reads them, which is how Python's RawConfigParser does: the AWS CLI made these files what
  * they are. What botocore refuses a whole file for is refused here too, with its line.
  */
+// Tests: test/options/config/parsers.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 
 /** A key of a section. */

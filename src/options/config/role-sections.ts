@@ -2,12 +2,13 @@
  * Roles with a profile each: `rolesanywhere_role_profiles = a b` serves one role for the profile a and one for b, and
  * `rolesanywhere_assume_role_profiles` does the same for the hops of a chain. Each becomes an item of the flag.
  */
+// Tests: test/options/config/configured.test.ts
 import { flagRow } from '../flags.ts';
+import type { FlagName } from '../flags.ts';
 import { HOP_KEYS } from '../hops.ts';
 import { ROLE_KEYS } from '../served-roles.ts';
 import type { ConfigFile } from './file.ts';
 import { keyError } from './ini.ts';
-import type { ProfileText } from './sources.ts';
 import { splitWords } from './words.ts';
 
 /** The keys that name profiles, and the flag that their items belong to. */
@@ -15,6 +16,14 @@ export const SECTION_KEYS: ReadonlyMap<string, string> = new Map([
   ['rolesanywhere_role_profiles', 'role'],
   ['rolesanywhere_assume_role_profiles', 'assume-role-arn'],
 ]);
+
+/** One key of a profile that stands for a flag. */
+export interface ProfileText {
+  readonly flag: FlagName;
+  readonly text: string;
+  readonly name: string;
+  readonly line: number;
+}
 
 /** What begins an item, whether the profile's name goes in front, and the keys that may follow. */
 const FORMS: Readonly<

@@ -1,4 +1,5 @@
 /** What AWS's own variables and keys say about flags here. They rank below this program's own of the same source. */
+// Tests: test/options/config/configured.test.ts
 import type { FlagName } from '../flags.ts';
 import type { ConfigFile, ConfigValue } from './file.ts';
 import { keyError } from './ini.ts';

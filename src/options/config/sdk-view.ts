@@ -2,6 +2,7 @@
  * AWS config files as the AWS SDK for JavaScript v3 reads them (its parseIni, in @smithy/core/config): line by line, more
  * loosely than botocore and differently. What both read alike can be relied on.
  */
+// Tests: test/options/config/parsers.test.ts
 
 /** What that parser finds in the sections of one name, by key: below another key, with its name and a dot in front. */
 export type SdkKeys = ReadonlyMap<string, { readonly value: string; readonly line: number }>;

@@ -1,7 +1,7 @@
 /** Which of several sources counts: flags before the environment before the profile, and what excludes each other. */
-import type { FlagValue } from '../../commands/command.ts';
+// Tests: test/options/config/configured.test.ts
 import { CONFLICTS } from '../flags.ts';
-import type { FlagName } from '../flags.ts';
+import type { FlagName, FlagValue } from '../flags.ts';
 import type { Setting, Source } from './sources.ts';
 
 /** A value that a source gives and that does not count. */

@@ -3,16 +3,17 @@
  * environment and a profile of the AWS config file. Names and forms follow
  * from the table of flags.
  */
-import type { FlagValue } from '../../commands/command.ts';
+// Tests: test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
-import type { CommandName, FlagName } from '../flags.ts';
+import type { CommandName, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
 import { badValue } from '../problems.ts';
 import { nearest } from '../suggest.ts';
 import type { ConfigFile, ConfigSection } from './file.ts';
 import { keyError } from './ini.ts';
-import { rolesInSections, SECTION_KEYS } from './role-sections.ts';
+import { SECTION_KEYS, rolesInSections } from './role-sections.ts';
+import type { ProfileText } from './role-sections.ts';
 import { splitWords } from './words.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,7 +21,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** What gave a value: the name of a variable, or a key of a profile. */
 export interface Origin {
   readonly kind: 'command line' | 'environment' | 'profile' | 'default';
-  readonly name?: string;
+  readonly name?: string | undefined;
   readonly profile?: string;
   readonly file?: string;
   readonly line?: number;
@@ -61,7 +62,7 @@ export function environmentSource(env: Environment, command: CommandName): Sourc
     const name = variableOf(flag);
     const text = name === undefined ? '' : (env[name] ?? '');
     if (text === '' || !takesFlag(command, flag)) continue;
-    const origin: Origin = { kind: 'environment', ...(name === undefined ? {} : { name }) };
+    const origin: Origin = { kind: 'environment', name };
     source.set(flag, { value: valueOf(flag, text, command, origin), origin });
   }
   return source;
@@ -116,14 +117,6 @@ function list(value: FlagValue): readonly string[] {
   return typeof value === 'object' ? value : [];
 }
 
-/** One key of a profile that stands for a flag. */
-export interface ProfileText {
-  readonly flag: FlagName;
-  readonly text: string;
-  readonly name: string;
-  readonly line: number;
-}
-
 /** All `rolesanywhere_` keys of a profile, checked to be keys of flags. */
 function profileTexts(file: ConfigFile, profile: string): ProfileText[] {
   const section: ConfigSection = file.profile(profile);
@@ -170,6 +163,7 @@ function valueOf(flag: FlagName, text: string, command: CommandName, origin: Ori
   if (words === undefined)
     throw withOrigins(
       new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} holds a quote that does not end`, {
+        flag: `--${flag}`,
         hint: 'it is a list of words: quote those that hold spaces or quotes',
       }),
       new Map([[flag, origin]]),
@@ -183,7 +177,7 @@ function valueOf(flag: FlagName, text: string, command: CommandName, origin: Ori
     // A variable or key has no form without a value.
     const own =
       flagRow(flag).kind === 'boolean'
-        ? new RolesAnywhereError(error.code, error.message, { hint: 'it takes true or false' })
+        ? new RolesAnywhereError(error.code, error.message, { flag: error.flag, hint: 'it takes true or false' })
         : error;
     throw withOrigins(own, new Map([[flag, origin]]));
   }
@@ -196,18 +190,16 @@ export function describeOrigin({ kind, name, profile, file, line }: Origin): str
   return kind === 'profile' ? `${name} in line ${line} of ${file}, profile ${profile}` : kind;
 }
 
-/** Says of each flag in an error's message where its value is from, when that is not the command line. */
+/** Says where the values of the flags that an error is about are from, when that is not the command line. */
 export function withOrigins(error: RolesAnywhereError, origins: ReadonlyMap<string, Origin>): RolesAnywhereError {
-  const message = error.message.replaceAll(/(?<!\S)--([a-z0-9-]+)(?![\w=])/g, (whole, name: string) => {
-    const origin = origins.get(name);
-    return origin === undefined || origin.kind === 'command line' || origin.kind === 'default'
-      ? whole
-      : `${whole} (${describeOrigin(origin)})`;
-  });
-  if (message === error.message) return error;
-  const { code, hint, serviceCode, status, requestId, retryAfterMs, cause } = error;
-  const details = Object.entries({ hint, serviceCode, status, requestId, retryAfterMs, cause }).filter(
-    ([, value]) => value !== undefined,
-  );
-  return new RolesAnywhereError(code, message, Object.fromEntries(details));
+  const words = error.message.split(' ');
+  for (const flag of [error.flag ?? []].flat()) {
+    const origin = origins.get(flag.replace(/^--/, ''));
+    if (origin === undefined || origin.kind === 'command line' || origin.kind === 'default') continue;
+    const at = words.findIndex((word) => word === flag || word === `${flag},` || word === `${flag}:`);
+    const note = `(${describeOrigin(origin)})`;
+    if (at < 0) words.push(note);
+    else words[at] = (words[at] ?? '').replace(flag, `${flag} ${note}`);
+  }
+  return new RolesAnywhereError(error.code, words.join(' '), error);
 }

@@ -1,4 +1,5 @@
 /** Lists in one text, as the environment and config files hold them. */
+// Tests: test/options/config/configured.test.ts
 
 /**
  * The items of a list: words between white space. Quotes of either kind

@@ -6,8 +6,9 @@ import type { TypedPasswords } from '../../../src/identity/containers/password.t
 import { openWithPassword } from '../../../src/identity/containers/password.ts';
 import { WrongPasswordError } from '../../../src/identity/containers/secret.ts';
 import { loadCertificates, loadIdentity } from '../../../src/identity/load.ts';
-import { passwordFiles, passwordSources } from '../../../src/options/passwords.ts';
-import type { PasswordSource } from '../../../src/options/passwords.ts';
+import { passwordFiles } from '../../../src/identity/passwords.ts';
+import type { PasswordSource } from '../../../src/identity/passwords.ts';
+import { passwordSources } from '../../../src/options/passwords.ts';
 import { pkiPath } from '../../support/pki.ts';
 import { outcome, refusal, refusalCode } from '../../support/refusal.ts';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PASSWORD } from '../../../certs-dev/containers.ts';
 import { loadCertificates, loadIdentity, loadSigningKey } from '../../../src/identity/load.ts';
-import type { PasswordSources } from '../../../src/options/passwords.ts';
+import type { PasswordSources } from '../../../src/identity/passwords.ts';
 import { cleanEnv } from '../../support/cli.ts';
 import { openssl, pkiPath, pkiText } from '../../support/pki.ts';
 import { refusal, refusalCode } from '../../support/refusal.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IdentitySpec, loadIdentity } from '../../../src/identity/load.ts';
-import type { PasswordSources } from '../../../src/options/passwords.ts';
+import type { PasswordSources } from '../../../src/identity/passwords.ts';
 import { CONTAINER_CASES, PASSWORD, makeContainers, placesOf } from '../../support/containers.ts';
 import { pkiText } from '../../support/pki.ts';
 import { refusal } from '../../support/refusal.ts';

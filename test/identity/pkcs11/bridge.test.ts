@@ -5,7 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { Clock } from '../../../src/platform/clock.ts';
 import { createBridge, helperEnvironment } from '../../../src/identity/pkcs11/bridge.ts';
 import type { Connect } from '../../../src/identity/pkcs11/port.ts';
-import { HELPER_COMMAND, findHelper } from '../../../src/identity/pkcs11/helper-path.ts';
+import { findHelper } from '../../../src/identity/pkcs11/helper-path.ts';
 import { refusal } from '../../support/refusal.ts';
 import { HELPER } from '../../support/softhsm.ts';
 import { runProgram } from '../../support/cli.ts';
@@ -59,17 +59,14 @@ describe('the environment of a helper', () => {
 
 describe('the helper program is', () => {
   test("the package's own, after an npm install", () => {
-    expect(findHelper({ resolve, isExecutable: () => false })).toBe('/node_modules/roles-anywhere/pkcs11-helper');
+    expect(findHelper({ resolve })).toBe('/node_modules/roles-anywhere/pkcs11-helper');
     expect(existsSync(findHelper())).toBe(true);
   });
   test('the one that a bundled program names', () => {
-    expect(findHelper({ helperPath: HELPER, resolve: nowhere, isExecutable: () => false })).toBe(HELPER);
-  });
-  test('this program itself, in a single executable', () => {
-    expect(findHelper({ resolve: nowhere, isExecutable: () => true })).toBe(HELPER_COMMAND);
+    expect(findHelper({ helperPath: HELPER, resolve: nowhere })).toBe(HELPER);
   });
   test('missed with a code, when a bundle forgot it', async () => {
-    const error = await refusal(() => findHelper({ resolve: nowhere, isExecutable: () => false }));
+    const error = await refusal(() => findHelper({ resolve: nowhere }));
     expect(error).toMatchObject({ code: 'ERR_PKCS11_HELPER', hint: expect.stringContaining('helperPath') as string });
     expect((await refusal(() => findHelper({ helperPath: '/nonexistent' }))).code).toBe('ERR_PKCS11_HELPER');
   });

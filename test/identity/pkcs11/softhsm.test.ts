@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readContents } from '../../../src/identity/contents.ts';
-import { readMaterialFile } from '../../../src/identity/file.ts';
+import { readMaterialFile } from '../../../src/identity/material.ts';
 import {
   listPkcs11Certificates,
   loadPkcs11Identity,

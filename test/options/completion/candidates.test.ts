@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { candidates } from '../../../src/options/completion/candidates.ts';
 import { COMMANDS, FLAGS, choicesOf, flagRow, flagsOf, isCommand, isFlag } from '../../../src/options/flags.ts';
 import { FLAG_HELP } from '../../../src/options/help.ts';
@@ -20,22 +20,22 @@ const values = (words: readonly string[], config = 'good'): string[] =>
     .flatMap((line) => line.split('\t')[0] ?? [])
     .filter((value) => value !== '');
 
-test('the first word is a command', () => {
+it('the first word is a command', () => {
   expect(values([''])).toEqual(Object.keys(COMMANDS));
   expect(values(['ver'])).toEqual(['version']);
   expect(values(['help', 'li'])).toEqual(['link']);
 });
 
-test('each line has a description behind a tab', () => {
+it('each line has a description behind a tab', () => {
   expect(candidates(['version', '--deb'], {})).toMatch(/^--debug\t\w/);
 });
 
-test.each(Object.keys(COMMANDS).filter(isCommand))('%s completes all flags that it takes', (command) => {
+it.each(Object.keys(COMMANDS).filter(isCommand))('%s completes all flags that it takes', (command) => {
   const flags = flagsOf(command).filter((flag) => flagRow(flag).later !== true);
   expect(values([command, '--'])).toEqual(flags.map((flag) => `--${flag}`));
 });
 
-test('flags that were given, or are excluded, are not offered again; lists are', () => {
+it('flags that were given, or are excluded, are not offered again; lists are', () => {
   const offered = values(['serve', '--ca-bundle', 'x', '--role=a=b', '--']);
   expect(offered).not.toContain('--ca-bundle');
   expect(offered).not.toContain('--ca-store');
@@ -53,7 +53,7 @@ describe.each(Object.keys(FLAGS).filter(isFlag))('--%s', (flag) => {
     choices ??
     (FLAG_HELP[flag].value === 'FILE' ? [':files'] : FLAG_HELP[flag].value === 'PROFILE' ? ['b', 'default'] : []);
 
-  test('completes its value as one word, as a word of its own, and as bash breaks words', () => {
+  it('completes its value as one word, as a word of its own, and as bash breaks words', () => {
     const attached = expected.map((value) => (value.startsWith(':') ? value : `--${flag}=${value}`));
     expect(values([command, `--${flag}=`])).toEqual(attached);
     expect(values([command, `--${flag}`, '='])).toEqual(expected);
@@ -65,7 +65,7 @@ describe.each(Object.keys(FLAGS).filter(isFlag))('--%s', (flag) => {
   });
 });
 
-test('a config file that cannot be read has no profiles', () => {
+it('a config file that cannot be read has no profiles', () => {
   expect(values(['serve', '--config-profile', ''], 'bad')).toEqual([]);
   expect(values(['serve', '--config-profile', ''], 'none')).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CLI, cleanEnv, runCli, runProgram } from '../../support/cli.ts';
 import { runOnTerminal } from '../../support/terminal.ts';
 import type { Step } from '../../support/terminal.ts';
@@ -64,7 +64,7 @@ PS1='ready 0> '
 show() { printf '='; printf '[%s] ' "$@"; printf '\\n'; n=$((n + 1)); PS1="ready $n> "; }`;
 const EXPECTED = LINES.map(([, line]) => line);
 
-test('a shell that is not known is refused, and none too', async () => {
+it('a shell that is not known is refused, and none too', async () => {
   for (const args of [[], ['tcsh'], ['bash', 'zsh']]) {
     const { status, stdout, stderr } = await runCli(['completion', ...args]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
@@ -73,21 +73,21 @@ test('a shell that is not known is refused, and none too', async () => {
 });
 
 describe.runIf(python)('completion scripts complete commands, flags and values', () => {
-  test.runIf(requireTool('bash'))('in bash', async () => {
+  it.runIf(requireTool('bash'))('in bash', async () => {
     writeFileSync(join(work, 'rc.bash'), `cd '${work}'\n${SHOW}\nsource script.bash\n`);
     const command = ['bash', '--noprofile', '--rcfile', join(work, 'rc.bash'), '-i'];
     const { stdout } = await runOnTerminal(command, STEPS, env);
     expect(words(stdout)).toEqual(EXPECTED);
   });
 
-  test.runIf(requireTool('zsh'))('in zsh', async () => {
+  it.runIf(requireTool('zsh'))('in zsh', async () => {
     const rc = `cd '${work}'\nautoload -U compinit && compinit -u -D\nbindkey -e\nunsetopt auto_remove_slash\n${SHOW}\nsource script.zsh\n`;
     writeFileSync(join(work, '.zshrc'), rc);
     const { stdout } = await runOnTerminal(['zsh', '-d', '-i'], STEPS, { ...env, ZDOTDIR: work });
     expect(words(stdout)).toEqual(EXPECTED);
   });
 
-  test.runIf(requireTool('fish'))('in fish', async () => {
+  it.runIf(requireTool('fish'))('in fish', async () => {
     const asked = LINES.map(([line]) => `complete -C 'roles-anywhere ${line}'`).join('; echo ---; ');
     const { stdout, stderr } = await runProgram('fish', ['--no-config', '-c', `source script.fish; ${asked}`], {
       env,

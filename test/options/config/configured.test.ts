@@ -1,5 +1,5 @@
 import { array, assert, constantFrom, property, string } from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { printConfig } from '../../../src/commands/print-config.ts';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import type { ErrorCode } from '../../../src/platform/errors.ts';
@@ -103,7 +103,7 @@ describe.each(OUTSIDE)('--%s', (flag) => {
   const [variable, key] = [variableOf(flag) ?? '', keyOf(flag) ?? ''];
   const value = (configured: Configured): unknown => configured.parsed.flags[flag];
 
-  test('counts from the command line before the environment before the profile', () => {
+  it('counts from the command line before the environment before the profile', () => {
     const profile = `${key} = ${three}`;
     const env = { [variable]: two };
     expect(value(read(line(command), { profile }))).toEqual(meaning(flag, three));
@@ -116,7 +116,7 @@ describe.each(OUTSIDE)('--%s', (flag) => {
     ]);
   });
 
-  test('says where its value is from, and shows it unless it is a secret', () => {
+  it('says where its value is from, and shows it unless it is a secret', () => {
     const forms: [Configured, unknown][] = [
       [read(line(command, `--${flag}=${one}`)), { kind: 'command line' }],
       [read(line(command), { env: { [variable]: one } }), { kind: 'environment', name: variable }],
@@ -134,7 +134,7 @@ describe.each(OUTSIDE)('--%s', (flag) => {
     }
   });
 
-  test('shows no character of a secret that gave way either', () => {
+  it('shows no character of a secret that gave way either', () => {
     const secret = 'S3cr3t!';
     if (flagRow(flag).secret !== true) return;
     const configured = read(line(command, `--${flag}=x`), {
@@ -145,7 +145,7 @@ describe.each(OUTSIDE)('--%s', (flag) => {
     expect(configured.unused.length).toBe(2);
   });
 
-  test('is the same in quotes and without to nobody: they are part of the value', () => {
+  it('is the same in quotes and without to nobody: they are part of the value', () => {
     const { kind, choices } = flagRow(flag);
     const text = `"${one}"`;
     const expected = kind === 'text' && choices === undefined ? text : kind === 'list' ? [one] : 'ERR_FLAG_VALUE';
@@ -180,7 +180,7 @@ describe('a flag, a variable and a key mean the same', () => {
     array(odd, { maxLength: 2 }).map((more) => [...words, ...more].join('')),
   );
 
-  test('whatever the text', () => {
+  it('whatever the text', () => {
     assert(
       property(constantFrom(...OUTSIDE.filter((flag) => flagRow(flag).kind !== 'list')), parts, (flag, text) => {
         // What a line of a config file cannot hold, and what both parsers cut off.
@@ -194,7 +194,7 @@ describe('a flag, a variable and a key mean the same', () => {
     );
   });
 
-  test('whatever the items of a list', () => {
+  it('whatever the items of a list', () => {
     assert(
       property(
         constantFrom(...OUTSIDE.filter((flag) => flagRow(flag).kind === 'list')),
@@ -221,7 +221,7 @@ describe('a flag, a variable and a key mean the same', () => {
 });
 
 describe('flags that exclude each other', () => {
-  test.each(CONFLICTS)('%s and %s conflict within a source, and the higher source displaces', (one, other) => {
+  it.each(CONFLICTS)('%s and %s conflict within a source, and the higher source displaces', (one, other) => {
     const name = commandOfBoth([one, other]);
     if (name === undefined) throw new Error('no command takes both');
     const [[a], [b]] = [examples(one), examples(other)];
@@ -245,7 +245,7 @@ describe('flags that exclude each other', () => {
     }
   });
 
-  test('what is displaced displaces nothing itself, and what is empty displaces nothing', () => {
+  it('what is displaced displaces nothing itself, and what is empty displaces nothing', () => {
     const env = { ROLES_ANYWHERE_CERT_SELECTOR: 'x' };
     const { parsed, unused } = read(line('credential-process', '--certificate=c'), {
       env,
@@ -382,14 +382,14 @@ describe('a profile', () => {
       'correct',
     ],
   ];
-  test.each(faults)('is refused for %s', (_, profile, code, message, hint) => {
+  it.each(faults)('is refused for %s', (_, profile, code, message, hint) => {
     const error = errorOf(() => read(line('credential-process'), { profile }));
     expect(error.code).toBe(code);
     expect(error.message).toContain(message);
     expect(error.hint).toContain(hint);
   });
 
-  test('that is not there is an error, with the nearest', () => {
+  it('that is not there is an error, with the nearest', () => {
     const fault = (profile: string): RolesAnywhereError =>
       errorOf(() => read(line('credential-process', `--config-profile=${profile}`), { profile: 'a = b' }, false));
     expect(fault('team one')).toMatchObject({
@@ -405,13 +405,13 @@ describe('a profile', () => {
     expect(file.profiles()).toEqual(['default', 'production']);
   });
 
-  test('leaves keys of flags that a command does not take to others', () => {
+  it('leaves keys of flags that a command does not take to others', () => {
     expect(read(['version'], { profile: 'rolesanywhere_region = x\nrolesanywhere_port = what' }).parsed.flags).toEqual({
       'config-profile': 'p',
     });
   });
 
-  test('is chosen by ROLES_ANYWHERE_CONFIG_PROFILE too, and never by AWS_PROFILE', () => {
+  it('is chosen by ROLES_ANYWHERE_CONFIG_PROFILE too, and never by AWS_PROFILE', () => {
     const profile = { text: '[profile p]\nrolesanywhere_region = x\n' };
     const world = (env: Record<string, string>): unknown =>
       parseConfigured(line('credential-process'), {
@@ -424,7 +424,7 @@ describe('a profile', () => {
     expect(world({ AWS_PROFILE: 'p' })).toBeUndefined();
   });
 
-  test('with a secret that others can read warns, without showing it', () => {
+  it('with a secret that others can read warns, without showing it', () => {
     const profile = 'rolesanywhere_pkcs8_password = S3cr3t!';
     const { warnings } = read(line('credential-process'), { profile, exposed: true });
     expect(warnings).toEqual([expect.stringMatching(/^\/config holds rolesanywhere_pkcs8_password, .*chmod 600/)]);
@@ -441,7 +441,7 @@ const endpoint = (profile: string, env: Record<string, string> = {}): unknown =>
 describe('what the SDKs have names of their own for', () => {
   const SERVICES = 'services = s\nendpoint_url = general\n[services s]\nrolesanywhere =\n  endpoint_url = special';
 
-  test('is read from the profile, below its own key and below the environment', () => {
+  it('is read from the profile, below its own key and below the environment', () => {
     expect(endpoint('endpoint_url = general')).toBe('general');
     expect(endpoint(SERVICES)).toBe('special');
     expect(endpoint(`rolesanywhere_endpoint = own\n${SERVICES}`)).toBe('own');
@@ -451,7 +451,7 @@ describe('what the SDKs have names of their own for', () => {
     expect(endpoint(`ignore_configured_endpoint_urls = true\n${SERVICES}`)).toBeUndefined();
   });
 
-  test('covers FIPS, dual-stack, STS and roots', () => {
+  it('covers FIPS, dual-stack, STS and roots', () => {
     const profile =
       'use_fips_endpoint = true\nuse_dualstack_endpoint = FALSE\nca_bundle = roots.pem\nregion = eu-west-1\nservices = s\n[services s]\nsts =\n  endpoint_url = sts';
     const { flags } = read(line('credential-process'), { profile }).parsed;
@@ -464,7 +464,7 @@ describe('what the SDKs have names of their own for', () => {
     expect(flags).not.toHaveProperty('region');
   });
 
-  test('is shown with its own name, and without passwords in URLs', () => {
+  it('is shown with its own name, and without passwords in URLs', () => {
     const configured = read(line('credential-process'), { env: { AWS_ENDPOINT_URL: 'https://me:S3cr3t!@host/' } });
     expect(shown(configured)['settings']).toContainEqual({
       flag: 'endpoint',
@@ -473,7 +473,7 @@ describe('what the SDKs have names of their own for', () => {
     });
   });
 
-  test('a PIN in a URI is not shown', () => {
+  it('a PIN in a URI is not shown', () => {
     const text = printConfig(read(line('sign-string', '--private-key=pkcs11:token=t?pin-value=12345&x=y')));
     expect(text).toContain('pkcs11:token=t?pin-value=<redacted>&x=y');
   });
@@ -488,7 +488,7 @@ rolesanywhere_session_duration = 900
 [profile "data base"]
 rolesanywhere_role_arn = arn:aws:iam::1:role/Db`;
 
-  test('are items of --role, after those given there', () => {
+  it('are items of --role, after those given there', () => {
     expect(read(line('serve'), { profile: ROLES }).parsed.flags['role']).toEqual([
       'arn:aws:iam::1:role/A',
       'app=arn:aws:iam::1:role/App,session-duration=900',
@@ -496,7 +496,7 @@ rolesanywhere_role_arn = arn:aws:iam::1:role/Db`;
     ]);
   });
 
-  test('are hops of --assume-role-arn, in order', () => {
+  it('are hops of --assume-role-arn, in order', () => {
     const profile = `rolesanywhere_assume_role_profiles = one two
 [profile one]
 rolesanywhere_assume_role_arn = arn:aws:iam::1:role/One
@@ -510,7 +510,7 @@ rolesanywhere_external_id = x`;
     ]);
   });
 
-  test.each([
+  it.each([
     ['rolesanywhere_certificate = c', /one role cannot have rolesanywhere_certificate for itself/],
     ['rolesanywhere_role_session_name = a,session-duration=1', /holds a comma and the name of a key/],
     ['# no more', /names no role/],
@@ -524,7 +524,7 @@ rolesanywhere_external_id = x`;
   });
 });
 
-test.each([
+it.each([
   [{ env: { ROLES_ANYWHERE_NO_IMDS: 'yes' } }, 'ROLES_ANYWHERE_NO_IMDS'],
   [{ profile: 'rolesanywhere_no_imds = yes' }, 'rolesanywhere_no_imds'],
 ])('a switch that is neither on nor off is told the words for it: %o', (world, name) => {
@@ -532,7 +532,7 @@ test.each([
   expect([message, hint]).toEqual([expect.stringContaining(name), 'it takes true or false']);
 });
 
-test('a variable that is nearly one of a flag is warned of', () => {
+it('a variable that is nearly one of a flag is warned of', () => {
   const env = {
     ROLES_ANYWHERE_REGOIN: 'x',
     ROLES_ANYWHERE_STATE_DIR: '/s',
@@ -544,7 +544,7 @@ test('a variable that is nearly one of a flag is warned of', () => {
   ]);
 });
 
-test('without --print-config a line must be complete, and what is missing is named', () => {
+it('without --print-config a line must be complete, and what is missing is named', () => {
   expect(errorOf(() => read(['credential-process'], { profile: 'rolesanywhere_certificate = c' }))).toMatchObject({
     code: 'ERR_FLAG_REQUIRED',
     message: 'missing flags: --trust-anchor-arn, --profile-arn, --role-arn',

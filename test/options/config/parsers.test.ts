@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { loadSharedConfigFiles } from '@smithy/core/config';
 import { array, constantFrom, nat, oneof, record, sample, tuple } from 'fast-check';
 import type { Arbitrary } from 'fast-check';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { ConfigFile } from '../../../src/options/config/file.ts';
 import { cleanEnv } from '../../support/cli.ts';
@@ -138,7 +138,7 @@ describe.runIf(requireModule('botocore'))('config files', () => {
     read = byBotocore(texts);
   }, 60_000);
 
-  test('are refused as a whole when botocore does so, with the line, and only then', () => {
+  it('are refused as a whole when botocore does so, with the line, and only then', () => {
     for (const [index, text] of texts.entries())
       expect([
         JSON.stringify(text),
@@ -150,7 +150,7 @@ describe.runIf(requireModule('botocore'))('config files', () => {
     expect(read.filter((profiles) => profiles !== null).length).toBeGreaterThan(texts.length / 4);
   });
 
-  test('give each value that botocore and the SDK for JavaScript read alike, and an error with the line for all others', async () => {
+  it('give each value that botocore and the SDK for JavaScript read alike, and an error with the line for all others', async () => {
     const seen = { alike: 0, different: 0 };
     for (const [index, text] of texts.entries()) {
       const profiles = read[index] ?? {};
@@ -178,7 +178,7 @@ describe.runIf(requireModule('botocore'))('config files', () => {
     expect(seen.different).toBeGreaterThan(200);
   });
 
-  test('have their sections refused only when the SDK reads them differently too', async () => {
+  it('have their sections refused only when the SDK reads them differently too', async () => {
     const refused: (readonly [text: string, alike: boolean])[] = [];
     for (const [index, text] of texts.entries()) {
       for (const [name, keys] of Object.entries(read[index] ?? {})) {

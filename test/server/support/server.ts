@@ -1,16 +1,16 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import type { SessionCredentials } from '../../../src/credentials/credentials.ts';
-import { createProvider } from '../../../src/credentials/provider.ts';
+import { createProvider } from '../../../src/credentials/refresher.ts';
 import { createLog } from '../../../src/platform/log.ts';
 import { createAuthorization } from '../../../src/server/authorization.ts';
 import { createMetrics } from '../../../src/server/metrics.ts';
-import type { ServedRole } from '../../../src/server/roles.ts';
+import type { ServedRole } from '../../../src/server/served-role.ts';
 import { startCredentialServer } from '../../../src/server/server.ts';
 import type { CredentialServer, CredentialServerOptions } from '../../../src/server/server.ts';
+import { ROLE_ARN } from '../../support/arns.ts';
 
 export const TOKEN = 'the-token-of-the-test-suite-0123456789';
-export const ROLE_ARN = 'arn:aws:iam::123456789012:role/path/Demo';
 
 /** A set that is valid for an hour from now, or for as long as the test says. */
 export function credentials(serial = 1, lifeMs = 3_600_000): SessionCredentials {

@@ -1,0 +1,58 @@
+/** The connection: how AWS's services are reached. */
+import type { HttpResponse, HttpTransport, TlsSettings } from '../http/http.ts';
+import { USER_AGENT } from '../http/user-agent.ts';
+import type { Log } from '../platform/log.ts';
+import type { SigningContext } from '../signing/sigv4-x509.ts';
+import type { Endpoints } from './endpoints.ts';
+import type { RetryEnvironment, RetrySettings } from './retry.ts';
+import type { ServiceClock } from './service-clock.ts';
+
+/**
+ * How AWS's services are reached, whatever they are asked. It is never changed; for what holds for one call only, make
+ * another: `{ ...connection, signal }`.
+ */
+export interface Connection extends RetryEnvironment {
+  readonly transport: HttpTransport;
+  /** Whom to believe at the other end. Default: Node's own roots, and those of NODE_EXTRA_CA_CERTS. */
+  readonly tls?: TlsSettings | undefined;
+  /** Default: the standard ones of partition and region. */
+  readonly endpoints?: Endpoints | undefined;
+  /** Default: three attempts of 15 seconds each, within a minute. */
+  readonly retry?: RetrySettings | undefined;
+  /**
+   * The time that requests are signed with and answers are judged by. What a call learns of it holds for all that
+   * follow with the same clock. Default: this machine's, anew for each call.
+   */
+  readonly clock?: ServiceClock | undefined;
+  /** Default: this package and Node, with their versions. */
+  readonly userAgent?: string | undefined;
+  /** Told when the clock turns out to be off (`warn`). Default: nobody. */
+  readonly log?: Log | undefined;
+  /** Gives up when it fires: `ERR_INTERRUPTED`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told what CreateSession hashes and signs. */
+  readonly onStage?: SigningContext['onStage'];
+}
+
+/** A session token takes a few kilobytes. */
+const MAX_RESPONSE_BYTES = 64 * 1024;
+
+/** Sends one request over the connection, without retries. The user agent is not signed. */
+export async function post(
+  { transport, tls, signal, userAgent = USER_AGENT }: Connection,
+  request: { readonly url: URL; readonly headers: Readonly<Record<string, string>>; readonly body: string },
+  timeoutMs: number,
+): Promise<HttpResponse> {
+  const { url, body } = request;
+  const headers = { ...request.headers, 'user-agent': userAgent };
+  return await transport({
+    method: 'POST',
+    url,
+    headers,
+    body,
+    tls,
+    signal,
+    timeoutMs,
+    maxResponseBytes: MAX_RESPONSE_BYTES,
+  });
+}

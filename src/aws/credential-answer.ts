@@ -1,0 +1,107 @@
+/** Credentials in an answer of AWS, whichever the service and its format. */
+import type { SessionCredentials } from '../credentials/credentials.ts';
+import { formatExpiration, parseExpiration } from '../credentials/expiration.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import type { HttpResponse } from '../http/http.ts';
+import { member, parseJson } from './json.ts';
+
+/** An answer of 2xx, taken apart as its format wants it. */
+export interface CredentialAnswer {
+  /** The operation, for messages. */
+  readonly operation: string;
+  /** Who should have answered. */
+  readonly service: 'Roles Anywhere' | 'STS';
+  readonly status: number;
+  readonly requestId: unknown;
+  /** The member of the credentials of that name: `accessKeyId`, `secretAccessKey`, `sessionToken`, `expiration`. */
+  readonly credential: (name: string) => unknown;
+  readonly assumedRoleArn: unknown;
+}
+
+/**
+ * Reads the credentials of an answer. Nothing of the answer gets into an error: it may hold a secret.
+ *
+ * @param now milliseconds since 1970
+ * @throws RolesAnywhereError `ERR_RESPONSE_INVALID`, `ERR_CREDENTIALS_EXPIRED`
+ */
+export function readCredentials(answer: CredentialAnswer, now: number): SessionCredentials {
+  const text = (name: string): string => {
+    const value = answer.credential(name);
+    if (!isCredentialText(value)) throw invalidAnswer(answer, `has no usable ${name}`);
+    return value;
+  };
+  const expiration = parseExpiration(text('expiration'));
+  if (expiration === undefined) throw invalidAnswer(answer, 'has an expiration that is not an RFC 3339 time');
+  const { assumedRoleArn } = answer;
+  const accountId = /^arn:[a-z0-9-]+:sts::(\d{12}):assumed-role\/[\x21-\x7e]+$/.exec(String(assumedRoleArn))?.[1];
+  const read = {
+    accessKeyId: text('accessKeyId'),
+    secretAccessKey: text('secretAccessKey'),
+    sessionToken: text('sessionToken'),
+    expiration,
+    accountId,
+    assumedRoleArn: accountId === undefined ? undefined : String(assumedRoleArn),
+  };
+  if (expiration.getTime() > now) return read;
+  throw new RolesAnywhereError(
+    'ERR_CREDENTIALS_EXPIRED',
+    `${answer.service} handed out credentials that expired at ${formatExpiration(expiration)}`,
+    { ...originOf(answer), hint: "check this machine's clock" },
+  );
+}
+
+/** Whether a value can be a part of credentials, which go into headers, environments and files: visible ASCII. */
+export function isCredentialText(value: unknown): value is string {
+  return typeof value === 'string' && /^[\x21-\x7e]+$/.test(value);
+}
+
+/** The error for an answer that is not what the service gives. */
+export function invalidAnswer(
+  answer: Omit<CredentialAnswer, 'credential' | 'assumedRoleArn'>,
+  what: string,
+): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_RESPONSE_INVALID', `the answer to ${answer.operation} ${what}`, {
+    ...originOf(answer),
+    hint: `check that the endpoint is ${answer.service}, and that nothing on the way answers in its place`,
+  });
+}
+
+/**
+ * Reads the first credential set of CreateSession's answer. What is not needed is not looked at.
+ *
+ * @throws RolesAnywhereError as {@link readCredentials}, and `ERR_CREDENTIALS_EMPTY`
+ */
+export function readCredentialSet({ status, headers, body }: HttpResponse, now: number): SessionCredentials {
+  const origin = {
+    operation: 'CreateSession',
+    service: 'Roles Anywhere',
+    status,
+    requestId: headers['x-amzn-requestid'],
+  } as const;
+  const sets = member(parseJson(body), 'credentialSet');
+  if (!Array.isArray(sets)) throw invalidAnswer(origin, 'holds no credentialSet');
+  if (sets.length === 0)
+    throw new RolesAnywhereError('ERR_CREDENTIALS_EMPTY', 'the service handed out no credentials', {
+      ...originOf(origin),
+      hint: 'check that the role is in the profile and that the profile is enabled',
+    });
+  const credentials = member(sets[0], 'credentials');
+  return readCredentials(
+    {
+      ...origin,
+      credential: (name) => member(credentials, name),
+      assumedRoleArn: member(member(sets[0], 'assumedRoleUser'), 'arn'),
+    },
+    now,
+  );
+}
+
+function originOf({ status, requestId }: Pick<CredentialAnswer, 'status' | 'requestId'>): {
+  status: number;
+  requestId?: string | undefined;
+} {
+  return {
+    status,
+    requestId: typeof requestId === 'string' && /^[\w-]{1,128}$/.test(requestId) ? requestId : undefined,
+  };
+}

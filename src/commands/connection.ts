@@ -1,0 +1,72 @@
+/** The connection of a command: from what its flags say to what the services are asked over. */
+import type { Connection } from '../aws/connection.ts';
+import { createServiceClock } from '../aws/service-clock.ts';
+import type { ServiceClock } from '../aws/service-clock.ts';
+import { directTransport } from '../http/direct.ts';
+import type { HttpTransport, TlsSettings } from '../http/http.ts';
+import type { ConnectionSettings } from '../options/connection.ts';
+import type { Io } from './command.ts';
+
+/** A command's connection, on which nothing is left to defaults that commands look at. */
+export interface CommandConnection extends Connection {
+  readonly tls: TlsSettings;
+  /** One for the run: what is learnt of it holds for certificates and credentials too. */
+  readonly clock: ServiceClock;
+}
+
+/**
+ * Makes the connection of a command.
+ *
+ * @param awaiting told what is waited for from now on, in words that follow `waiting for`
+ * @throws RolesAnywhereError `ERR_CA_BUNDLE`, `ERR_PROXY_URL`
+ */
+export async function openConnection(
+  settings: ConnectionSettings,
+  { env, log }: Pick<Io, 'env' | 'log'>,
+  awaiting?: (what: string) => void,
+): Promise<CommandConnection> {
+  const { endpoints, retry, trust, proxy, connectTimeoutMs } = settings;
+  const tls = await tlsSettings(settings, env);
+  let transport: HttpTransport = directTransport;
+  if (proxy !== undefined) transport = (await import('../http/proxied.ts')).throughProxy(proxy, env, '--proxy');
+  let tellStage: Connection['onStage'];
+  if (log.level === 'debug') {
+    const { stageWriter, traced } = await import('../http/trace.ts');
+    transport = traced(transport, log);
+    tellStage = stageWriter(log);
+  }
+  if (!trust.verify) log.warn('--no-verify-ssl: whoever answers is believed');
+  return {
+    tls,
+    transport(request) {
+      awaiting?.(`${request.url.host} to answer`);
+      return transport({ ...request, connectTimeoutMs });
+    },
+    endpoints,
+    retry,
+    clock: createServiceClock(),
+    log,
+    onStage(stage, text) {
+      if (stage === 'string to sign') awaiting?.('the private key to sign');
+      tellStage?.(stage, text);
+    },
+    onRetry({ message }, delayMs) {
+      log.debug(`attempt failed: ${message}; next in ${Math.round(delayMs)} ms`);
+      awaiting?.(`the next attempt, after: ${message}`);
+    },
+  };
+}
+
+/**
+ * Whom to believe at the other end.
+ *
+ * @throws RolesAnywhereError `ERR_CA_BUNDLE`
+ */
+export async function tlsSettings({ trust }: ConnectionSettings, env: Io['env']): Promise<TlsSettings> {
+  const { verify, caBundle, caStore, minVersion } = trust;
+  let ca: string | undefined;
+  if (caStore !== undefined) ca = (await import('../http/ca-store.ts')).readCaStore(caStore, env);
+  else if (caBundle !== undefined)
+    ca = (await import('../http/ca-bundle.ts')).readCaBundle(caBundle.path, caBundle.source);
+  return { verify, minVersion, ca };
+}

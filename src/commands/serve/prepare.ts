@@ -1,0 +1,152 @@
+/**
+ * Everything that `serve` has before it asks for credentials. What can be known to fail fails here.
+ * Tests: test/clients/serve-operation.test.ts
+ */
+import { systemClock } from '../../platform/clock.ts';
+import type { Log } from '../../platform/log.ts';
+import type { CredentialsProvider } from '../../credentials/provider.ts';
+import { renewalAt } from '../../credentials/refresh-policy.ts';
+import type { IdentityWatcher } from '../../identity/reload.ts';
+import type { FlagsOf } from '../../options/flag-values.ts';
+import { COMMANDS } from '../../options/flags.ts';
+import { serveOptions } from '../../options/serve.ts';
+import type { ServeOptions } from '../../options/serve.ts';
+import type { RoleOptions } from '../../options/served-roles.ts';
+import type { AuditLog } from '../../server/audit.ts';
+import { watchCertificate } from '../../server/certificate-watch.ts';
+import type { CertificateWatch } from '../../server/certificate-watch.ts';
+import type { TlsMaterial } from '../../server/http-server.ts';
+import type { ListenTarget } from '../../server/listen.ts';
+import { createMetrics } from '../../server/metrics.ts';
+import type { Metrics } from '../../server/metrics.ts';
+import { logEvent } from '../../server/provider-events.ts';
+import { prepareTokens } from '../../server/role-tokens.ts';
+import type { Tokens } from '../../server/role-tokens.ts';
+import type { CredentialServer } from '../../server/server.ts';
+import { inheritedSockets } from '../../server/systemd.ts';
+import type { InheritedSocket } from '../../server/systemd.ts';
+import { readCertificate } from '../../x509/certificate.ts';
+import type { Io } from '../command.ts';
+import { followIdentity, sessionProvider } from '../followed-identity.ts';
+import { openVending } from '../vending.ts';
+import type { Vending } from '../vending.ts';
+import type { Cleanup } from './cleanup.ts';
+import { listenTargets } from './listen.ts';
+
+/** One role at work. */
+export interface RunningRole extends RoleOptions {
+  readonly provider: CredentialsProvider;
+}
+
+/** A server at work, or about to be. */
+export interface Serving {
+  readonly options: ServeOptions;
+  /** Where to give credentials. */
+  readonly targets: readonly ListenTarget[];
+  /** The socket that systemd opened for health and metrics. */
+  readonly statusFd: number | undefined;
+  readonly tokens: Tokens;
+  readonly audit: AuditLog | undefined;
+  readonly metrics: Metrics;
+  readonly vending: Vending;
+  readonly identity: IdentityWatcher;
+  readonly roles: readonly RunningRole[];
+  /** The end of the certificate in use, in milliseconds since the epoch. */
+  readonly certificateNotAfter: () => number;
+  /** Reads the files of --tls-cert and --tls-key; undefined without them. */
+  readonly readTls: () => TlsMaterial | undefined;
+  /** What was read last, and is good. */
+  tls: TlsMaterial | undefined;
+  /** Once its ports are open. */
+  server: CredentialServer | undefined;
+}
+
+/**
+ * Checks the flags, reads every file, and makes the roles' providers. Nothing is asked of AWS.
+ *
+ * @throws RolesAnywhereError of class `usage` or `identity`
+ */
+export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup): Promise<Serving> {
+  const { env, log } = io;
+  const options = serveOptions(flags, env);
+  const sockets = inheritedSockets(env, process.pid);
+  const isForStatus = ({ name }: InheritedSocket): boolean => name === 'metrics';
+  const targets = listenTargets(
+    options,
+    sockets.filter((socket) => !isForStatus(socket)),
+  );
+  if (options.hopLimit !== COMMANDS.serve.defaults['hop-limit'] && sockets.length === 0)
+    log.warn('--hop-limit has no effect: Node cannot set it; use IPTTL= of a systemd socket unit', {
+      hopLimit: options.hopLimit,
+    });
+  const tokens = await prepareTokens({ ...options, env, log });
+  cleanup.add(() => tokens.remove());
+  await tokens.check(options.port);
+  const readTls = await tlsReader(options);
+  const tls = readTls();
+  const audit = await auditLog(options, log);
+  cleanup.add(() => audit?.close());
+  return {
+    options,
+    targets,
+    statusFd: sockets.find(isForStatus)?.fd,
+    tokens,
+    audit,
+    readTls,
+    tls,
+    server: undefined,
+    ...(await prepareRoles(flags, options, io, cleanup)),
+  };
+}
+
+/** Opens the connection and the identity, and makes a provider for each role, none of which has asked for anything yet. */
+async function prepareRoles(
+  flags: FlagsOf<'serve'>,
+  options: ServeOptions,
+  io: Io,
+  cleanup: Cleanup,
+): Promise<Pick<Serving, 'metrics' | 'vending' | 'identity' | 'certificateNotAfter' | 'roles'>> {
+  const { log } = io;
+  const metrics = createMetrics();
+  let roles: readonly RunningRole[] = [];
+  let certificate: CertificateWatch | undefined;
+  // What these have of the first role is the same for all.
+  const [{ vending: shared }] = options.roles;
+  const vending = await openVending(shared, flags, io, false);
+  const identity = await followIdentity(shared, vending, log, () => {
+    certificate?.check();
+    for (const { provider } of roles) provider.refresh('rotated');
+  });
+  cleanup.add(() => identity.close());
+  const certificateNotAfter = (): number =>
+    readCertificate(identity.current().certificate, 'the certificate').notAfter.getTime();
+  const clock = { ...systemClock, now: vending.connection().clock.now };
+  certificate = watchCertificate({ notAfter: certificateNotAfter, log, clock });
+  cleanup.add(() => certificate?.stop());
+
+  const refresh = options.refreshBeforeMs === undefined ? undefined : renewalAt(options.refreshBeforeMs);
+  roles = options.roles.map((role) => ({
+    ...role,
+    provider: sessionProvider(role.vending, identity, vending, refresh),
+  }));
+  for (const { name, provider } of roles) {
+    cleanup.add(() => provider.close());
+    provider.subscribe((event) => {
+      metrics.provider(name, event);
+      logEvent(log, name, event);
+    });
+  }
+  return { metrics, vending, identity, certificateNotAfter, roles };
+}
+
+async function auditLog({ auditLog: path }: ServeOptions, log: Log): Promise<AuditLog | undefined> {
+  if (path === undefined) return undefined;
+  const { openAuditLog } = await import('../../server/audit.ts');
+  return openAuditLog(path, { log });
+}
+
+async function tlsReader({ tls: files }: ServeOptions): Promise<() => TlsMaterial | undefined> {
+  if (files === undefined) return () => undefined;
+  const { readTls } = await import('./tls.ts');
+  return () => readTls(files);
+}

@@ -1,0 +1,41 @@
+/** What commands share that ask STS first, not Roles Anywhere. */
+import { regionOf } from '../aws/arn.ts';
+import type { Service } from '../aws/endpoints.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
+import type { FirstStage } from '../credentials/chain.ts';
+import { connectionSettings } from '../options/connection.ts';
+import type { ConnectionFlags } from '../options/connection.ts';
+import type { FlagValues } from '../options/flag-values.ts';
+import { localCredentials } from '../sources/index.ts';
+import { credentialsFrom } from '../sources/source.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
+import type { Io } from './command.ts';
+import { openConnection } from './connection.ts';
+import type { CommandConnection } from './connection.ts';
+
+/**
+ * Checks the flags and makes the connection.
+ *
+ * @throws RolesAnywhereError of class `usage`
+ */
+export async function openSts(
+  flags: ConnectionFlags & FlagValues<'region'>,
+  io: Io,
+  services: readonly Service[] = ['sts'],
+): Promise<{ readonly region: string; readonly connection: CommandConnection }> {
+  const region = regionOf(flags.region, io.env);
+  return { region, connection: await openConnection(connectionSettings(flags, io.env, services), io) };
+}
+
+/** Asks the credentials that `--source` and `--source-profile` name. */
+export function localSource(flags: FlagValues<'source' | 'source-profile'>, { env }: Io): FirstStage {
+  const { source, 'source-profile': profile } = flags;
+  return async (): Promise<AwsCredentials> => {
+    if (profile !== undefined && source !== undefined && source !== 'profile')
+      throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `--source-profile and --source ${source} exclude each other`, {
+        hint: 'leave one of them out',
+        flag: '--source-profile',
+      });
+    return await credentialsFrom(() => localCredentials(profile === undefined ? source : 'profile', { env, profile }));
+  };
+}

@@ -1,0 +1,99 @@
+/** What commands share that obtain credentials with a certificate: identity, connection and the roles to go on to. */
+import { createSession } from '../aws/create-session.ts';
+import { endpointOf } from '../aws/endpoints.ts';
+import type { SessionCredentials } from '../credentials/credentials.ts';
+import { loadIdentity } from '../identity/load.ts';
+import type { LoadDeps } from '../identity/load.ts';
+import type { FlagsOf } from '../options/flag-values.ts';
+import { isChained } from '../options/flags.ts';
+import { tokenOptions } from '../options/token.ts';
+import type { VendingOptions } from '../options/vending.ts';
+import type { ChainFrom } from './chain.ts';
+import type { Io } from './command.ts';
+import { openConnection, tlsSettings } from './connection.ts';
+import type { CommandConnection } from './connection.ts';
+
+/** What it takes to obtain credentials. */
+export interface Vending {
+  /** The connection, with the roots that were read last. */
+  readonly connection: () => CommandConnection;
+  /**
+   * Reads the roots of trust again.
+   *
+   * @throws RolesAnywhereError `ERR_CA_BUNDLE`; the connection stays as it was
+   */
+  readonly readRootsAgain: () => Promise<void>;
+  /** Goes on to other roles; undefined where there are none. */
+  readonly further: ChainFrom | undefined;
+  /** What the identity is loaded with. */
+  readonly loading: LoadDeps;
+}
+
+/**
+ * Opens all that can be opened before the identity is loaded.
+ *
+ * @param once whether credentials are asked for once
+ * @param awaiting told what is waited for from now on, in words that follow `waiting for`
+ * @throws RolesAnywhereError of class `usage`; `ERR_CA_BUNDLE`
+ */
+export async function openVending(
+  { connection: settings, session: { region }, partition, passwords }: VendingOptions,
+  flags: FlagsOf<'credential-process'> | FlagsOf<'serve'>,
+  io: Io,
+  once: boolean,
+  awaiting?: (what: string) => void,
+): Promise<Vending> {
+  const { env, log } = io;
+  let opened = await openConnection(settings, io, awaiting);
+  const connection = (): CommandConnection => opened;
+  const further = isChained(flags)
+    ? (await import('./chain.ts')).chainOf(flags, { region, connection, fromRole: true, once })
+    : undefined;
+  const warn = (message: string): void => log.warn(message);
+  return {
+    connection,
+    async readRootsAgain() {
+      opened = { ...opened, tls: await tlsSettings(settings, env) };
+    },
+    further,
+    loading: {
+      passwords,
+      env,
+      now: opened.clock.now,
+      async correctClock() {
+        const { correctByService } = await import('../aws/clock-offset.ts');
+        return await correctByService(opened, endpointOf(opened, 'rolesanywhere', partition, region));
+      },
+      warn: ({ message }) => warn(message),
+      token: { ...tokenOptions(flags), mode: once ? 'in-process' : undefined, env, warn },
+    },
+  };
+}
+
+/**
+ * Obtains credentials once.
+ *
+ * @throws RolesAnywhereError the identity's, the network's and the service's
+ */
+export async function vendOnce(
+  { identity: spec, session, partition }: VendingOptions,
+  { connection, further, loading }: Vending,
+  { log }: Pick<Io, 'log'>,
+): Promise<SessionCredentials> {
+  // Loading may ask a person for a password: that is no wait to be told of.
+  const identity = await loadIdentity(spec, loading);
+  const current = connection();
+  try {
+    const { signer, serialNumber, chain } = identity;
+    log.debug(`certificate ${serialNumber}, ${signer.keyType}, ${chain.length} intermediate certificates`);
+    log.debug(
+      `CreateSession in ${session.region} at ${endpointOf(current, 'rolesanywhere', partition, session.region).href}`,
+    );
+    const vend = (): Promise<SessionCredentials> => createSession({ ...session, identity }, current);
+    const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal));
+    log.debug(`credentials until ${credentials.expiration.toISOString()}`);
+    return credentials;
+  } finally {
+    await identity.close();
+  }
+}

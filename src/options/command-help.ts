@@ -1,0 +1,97 @@
+/** Words for people about every command of the table in flags.ts, and about exit statuses. Loaded for help and documentation only. */
+// Tests: test/options/any-line.test.ts, test/docs/commands.test.ts
+import type { CommandName } from './flags.ts';
+
+export interface CommandHelp {
+  /** One line, for the list of commands. */
+  readonly summary: string;
+  /** More about it, in full sentences. */
+  readonly text?: string;
+  /** Positional arguments, as in `[DIR]`. */
+  readonly args?: string;
+  /** A line to try, without the program's name, in the parts that it is broken into. */
+  readonly example: readonly string[];
+}
+
+export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
+  'credential-process': {
+    summary: 'print temporary credentials, in the form that the AWS CLI and SDKs read',
+    text: 'Exchanges a certificate for temporary credentials and prints them as JSON. Meant for a line credential_process = ... in a profile of ~/.aws/config.',
+    example: [
+      'credential-process --certificate client.pem --private-key client.key',
+      '--trust-anchor-arn arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/UUID',
+      '--profile-arn arn:aws:rolesanywhere:us-east-1:111122223333:profile/UUID',
+      '--role-arn arn:aws:iam::111122223333:role/NAME',
+    ],
+  },
+  'assume-role': {
+    summary: 'assume one or more roles with credentials that you have already, and print those of the last',
+    text: 'Starts from the environment, a profile of the AWS CLI, a container or the instance metadata service, whichever is found first. Prints what credential-process prints.',
+    example: ['assume-role --source-profile base', '--assume-role-arn arn:aws:iam::111122223333:role/NAME'],
+  },
+  'web-identity': {
+    summary: 'assume a role with the token of an identity provider, and print the credentials',
+    text: 'Understands AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME and AWS_WEB_IDENTITY_TOKEN_FILE. With --assume-role-arn, the flags of a session policy are for the last role.',
+    example: [
+      'web-identity --web-identity-token-file token.jwt',
+      '--role-arn arn:aws:iam::111122223333:role/NAME --region us-east-1',
+    ],
+  },
+  console: {
+    summary: 'print a URL that signs a browser in to the AWS console',
+    text: 'Whoever has the URL is signed in: it is as secret as credentials, and good for 15 minutes. --session-duration is also that of the console session, unless --assume-role-arn is given: AWS ends such a session after an hour.',
+    example: [
+      'console --certificate client.pem --private-key client.key',
+      '--trust-anchor-arn arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/UUID',
+      '--profile-arn arn:aws:rolesanywhere:us-east-1:111122223333:profile/UUID',
+      '--role-arn arn:aws:iam::111122223333:role/NAME --service s3',
+    ],
+  },
+  'read-certificate-data': {
+    summary: 'print what Roles Anywhere reads in a certificate',
+    text: 'Prints key type, certificate and serial number as JSON, or with --format text everything that matters about the certificate: names, validity, key, what is wrong with it, and the session tags and source identity that AWS derives from it.',
+    example: ['read-certificate-data --certificate client.pem --format text'],
+  },
+  'sign-string': {
+    summary: 'sign a fixed text, to show that a key can be used',
+    text: 'Signs "AWS Roles Anywhere Credential Helper Signing Test" || "1" || SHA256("IAM RA" || public key). The signature is in hexadecimal, except with --format bin.',
+    example: ['sign-string --private-key client.key --format text'],
+  },
+  emulator: {
+    summary: 'run a local Roles Anywhere and STS to test against',
+    text: 'Verifies what it is sent as the services do, and runs until it is interrupted.',
+    example: ['emulator --trust-anchor root.pem'],
+  },
+  link: {
+    summary: 'make the link aws_signing_helper, so that existing lines call this program',
+    args: '[DIR]',
+    text: "Makes the link in DIR, or beside this program's own command when DIR is left out. A file of that name that is something else, such as AWS's own program, is left alone without --force. On Windows the link is a script, aws_signing_helper.cmd.",
+    example: ['link ~/bin'],
+  },
+  completion: {
+    summary: 'print a script that completes command lines in a shell',
+    args: 'SHELL',
+    text: 'SHELL is bash, zsh or fish. The script completes commands, flags and their values: choices, files, profiles of the AWS config file.',
+    example: ['completion bash >~/.local/share/bash-completion/completions/roles-anywhere'],
+  },
+  serve: {
+    summary: 'serve fresh credentials on this machine to every AWS SDK',
+    text: 'Gets the first credentials, then opens the container credentials endpoint (/credentials, /role/NAME) and the instance metadata service on the loopback, and prints the lines to export. SIGHUP reads files again, SIGTERM and SIGINT end it.',
+    example: [
+      'serve --certificate client.pem --private-key client.key',
+      '--trust-anchor-arn ARN --profile-arn ARN --role-arn ARN',
+    ],
+  },
+  version: { summary: "print this program's version", example: ['version'] },
+};
+
+/** Exit status and what it stands for (EXIT_STATUS in errors.ts), shown below every help. */
+export const EXIT_STATUS_HELP: readonly (readonly [number, string])[] = [
+  [0, 'done'],
+  [1, 'a defect of this program, or output that could not be written'],
+  [2, 'the command line, its environment or its configuration is wrong'],
+  [3, 'the certificate, its chain or its private key cannot be used'],
+  [4, 'Roles Anywhere said no: asking again changes nothing'],
+  [5, 'no usable answer (network, TLS, throttling, failing service): asking later may work'],
+  [130, 'interrupted'],
+];

@@ -1,0 +1,155 @@
+/** Reading the files that people name: bounded, never waiting for a pipe, and with errors that say who named the file. */
+import { type Stats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type ErrorCode, RolesAnywhereError } from './errors.ts';
+
+/** A file that somebody named, and what is said when it cannot be read. */
+export interface NamedFile {
+  readonly path: string;
+  /** The words for it in messages, such as `--certificate leaf.pem`. */
+  readonly name: string;
+  /** The flag that named it, with its dashes. */
+  readonly flag?: string | undefined;
+  /** In place of the codes that begin with `ERR_FILE`. */
+  readonly code?: ErrorCode | undefined;
+  /** In place of the hints of this module. That about `~` stays. */
+  readonly hint?: string | undefined;
+  /** Default 1 MiB. */
+  readonly maxBytes?: number | undefined;
+  /**
+   * Takes pipes and devices as well, to their end. `open`: a pipe that somebody writes to already, as a shell's process
+   * substitution is; any other is empty. `awaited`: waits for a writer, which nothing can interrupt. Default: takes none.
+   */
+  readonly streams?: 'open' | 'awaited' | undefined;
+}
+
+export interface FileContent {
+  /** May hold a secret, and no copy is left elsewhere: fill it with zeros when done. */
+  readonly bytes: Uint8Array;
+  readonly stats: Stats;
+}
+
+/** 1 MiB. A certificate with its chain and key is some 10 KB; a bundle of all public roots 220 KB. */
+export const MAX_FILE_BYTES = 1024 * 1024;
+
+const CHUNK_BYTES = 16 * 1024;
+
+/**
+ * Reads a file whole. Synchronous: such files are small and local, and a
+ * one-shot command has nothing else to do meanwhile.
+ *
+ * @throws RolesAnywhereError the file's own code, or else `ERR_FILE_NOT_FOUND`, `ERR_FILE_IS_DIRECTORY`,
+ * `ERR_FILE_TOO_LARGE`, or `ERR_FILE_UNREADABLE`, also for a pipe or device; {@link systemCode} tells what the system said
+ */
+export function readNamedFile(file: NamedFile): FileContent {
+  return withOpened(file, (descriptor, stats) => ({ bytes: readBounded(descriptor, file), stats }));
+}
+
+/** Opens a file for as long as `use` runs, by the rules of {@link readNamedFile} and with its errors. */
+export function withOpened<T>(file: NamedFile, use: (descriptor: number, stats: Stats) => T): T {
+  let descriptor: number | undefined;
+  try {
+    // Opening a pipe would wait for somebody who writes to it. Windows has no such flag, and no such pipes.
+    const nonBlocking = file.streams === 'awaited' ? 0 : (constants.O_NONBLOCK ?? 0);
+    descriptor = openSync(file.path, constants.O_RDONLY | nonBlocking);
+    const stats = fstatSync(descriptor);
+    if (stats.isDirectory()) throw fileError(file, 'ERR_FILE_IS_DIRECTORY', 'is a directory', 'name a file in it');
+    if (!stats.isFile() && file.streams === undefined)
+      throw fileError(
+        file,
+        'ERR_FILE_UNREADABLE',
+        `is a ${stats.isFIFO() ? 'pipe' : 'device'} and not a file`,
+        'write what it gives into a file, and name that',
+      );
+    if (stats.size > (file.maxBytes ?? MAX_FILE_BYTES)) throw tooLarge(file);
+    return use(descriptor, stats);
+  } catch (error) {
+    throw error instanceof RolesAnywhereError ? error : accessError(file, error);
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** Reads to the end without ever growing a buffer: what is left behind by growing could not be wiped. */
+export function readBounded(descriptor: number, file: NamedFile): Uint8Array {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  try {
+    for (;;) {
+      const chunk = new Uint8Array(CHUNK_BYTES);
+      chunks.push(chunk);
+      const count = readSome(descriptor, chunk);
+      if (count === 0) break;
+      chunks[chunks.length - 1] = chunk.subarray(0, count);
+      length += count;
+      if (length > (file.maxBytes ?? MAX_FILE_BYTES)) throw tooLarge(file);
+    }
+    const bytes = new Uint8Array(length);
+    let offset = 0;
+    for (const chunk of chunks) {
+      if (offset === length) break;
+      bytes.set(chunk, offset);
+      offset += chunk.length;
+    }
+    return bytes;
+  } finally {
+    for (const chunk of chunks) chunk.fill(0);
+  }
+}
+
+/** Fills a part of a buffer, and gives its length; 0 at the end. Waits for bytes, also where the descriptor does not. */
+export function readSome(descriptor: number, chunk: Uint8Array): number {
+  for (;;) {
+    try {
+      return readSync(descriptor, chunk);
+    } catch (error) {
+      const code = systemCode(error);
+      if (code === 'EOF') return 0; // how Windows says that a pipe ends
+      if (code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}
+
+/** The error for what the system refused. */
+export function accessError(file: NamedFile, cause: unknown): RolesAnywhereError {
+  const reason = systemCode(cause) ?? 'unknown reason';
+  const missing = file.code === undefined && (reason === 'ENOENT' || reason === 'ENOTDIR');
+  if (file.path.startsWith('~/')) file = { ...file, hint: '~ is not expanded: write the path of the home directory' };
+  return missing
+    ? fileError(
+        file,
+        'ERR_FILE_NOT_FOUND',
+        'does not exist',
+        `check the path${file.flag === undefined ? '' : ` given with ${file.flag}`}; a relative one starts at the working directory`,
+        cause,
+      )
+    : fileError(
+        file,
+        'ERR_FILE_UNREADABLE',
+        `cannot be read (${reason})`,
+        'check who owns the file, its mode and those of the folders above it',
+        cause,
+      );
+}
+
+/** The system's code, such as `ENOENT`, of an error or of the one below it. */
+export function systemCode(error: unknown): string | undefined {
+  if (error instanceof RolesAnywhereError) return systemCode(error.cause);
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
+}
+
+function tooLarge(file: NamedFile): RolesAnywhereError {
+  const bytes = file.maxBytes ?? MAX_FILE_BYTES;
+  const most = bytes % MAX_FILE_BYTES === 0 ? `${bytes / MAX_FILE_BYTES} MiB` : `${bytes} bytes`;
+  return fileError(file, 'ERR_FILE_TOO_LARGE', `is larger than ${most}`, 'that is another file: check the path');
+}
+
+function fileError(
+  { name, flag, code, hint }: NamedFile,
+  usual: ErrorCode,
+  what: string,
+  usualHint: string,
+  cause?: unknown,
+): RolesAnywhereError {
+  return new RolesAnywhereError(code ?? usual, `${name} ${what}`, { hint: hint ?? usualHint, flag, cause });
+}

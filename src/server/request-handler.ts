@@ -1,0 +1,114 @@
+/**
+ * The way of a request: bounds, guards, route, answer.
+ * Tests: test/server/guards.test.ts, limits.test.ts, stampede.test.ts
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Log } from '../platform/log.ts';
+import { errorAnswer, sendAnswer } from './answer.ts';
+import type { Answer } from './answer.ts';
+import type { Connection, Connections } from './connections.ts';
+import { readHead, refusalAnswer, refuse } from './guards.ts';
+import type { Metrics } from './metrics.ts';
+import { createRefusalLog } from './refusal-log.ts';
+import { answerBy, findRoute } from './router.ts';
+import type { Routes } from './router.ts';
+
+/** What the requests to one address are checked against and answered from. */
+export interface Listener {
+  hosts: ReadonlySet<string>;
+  routes: Routes;
+}
+
+export interface RequestHandlerOptions {
+  readonly connections: Connections;
+  readonly maxConnections: number;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+export interface RequestHandler {
+  handle(listener: Listener, request: IncomingMessage, response: ServerResponse): void;
+  /** From now on, each connection ends with its last answer. */
+  endConnections(): void;
+}
+
+/** Most requests of one connection without an answer: no SDK sends two, and what waits here is memory. */
+const MAX_PIPELINED = 16;
+
+/** The share of all connections that may wait for credentials: the rest is for roles that have theirs. */
+const WAITING_SHARE = 0.75;
+
+const BUSY = errorAnswer(503, 'Busy', 'too many requests wait for credentials');
+const INTERNAL = errorAnswer(500, 'ERR_INTERNAL', 'internal error', ['Connection', 'close']);
+
+export function createRequestHandler(options: RequestHandlerOptions): RequestHandler {
+  const { connections, metrics, log } = options;
+  const refused = createRefusalLog(log);
+  const maxWaiting = options.maxConnections * WAITING_SHARE;
+  let waiting = 0;
+  let ending = false;
+
+  const send = (response: ServerResponse, connection: Connection, label: string, answer: Answer): void => {
+    // Not before the last of those that were sent together.
+    if (ending && connection.waiting === 1) response.shouldKeepAlive = false;
+    metrics.request(label, answer.status);
+    sendAnswer(response, answer);
+    connections.answered(connection);
+  };
+
+  const sendLater = (
+    response: ServerResponse,
+    connection: Connection,
+    label: string,
+    answer: Promise<Answer>,
+  ): void => {
+    if (waiting >= maxWaiting) {
+      answer.catch(() => undefined);
+      send(response, connection, label, BUSY);
+      return;
+    }
+    waiting++;
+    const answered = (settled: Answer): void => {
+      waiting--;
+      send(response, connection, label, settled);
+    };
+    answer.then(answered, (error: unknown) => {
+      log.error('a request failed', { route: label, reason: error instanceof Error ? error.message : 'unknown' });
+      answered(INTERNAL);
+    });
+  };
+
+  return {
+    handle(listener, request, response) {
+      const { socket, rawHeaders, method = '', url = '' } = request;
+      // What the parser had in hand when its connection was cut.
+      if (socket.destroyed) return;
+      const connection = connections.asked(socket);
+      if (connection.waiting > MAX_PIPELINED) {
+        metrics.refused('pipelined');
+        socket.destroy();
+        return;
+      }
+      const head = readHead(rawHeaders);
+      const refusal = refuse(head, rawHeaders.length / 2, listener.hosts);
+      if (refusal !== undefined) {
+        metrics.refused(refusal);
+        refused(refusal, socket, head.host);
+        send(response, connection, 'refused', refusalAnswer(refusal));
+        return;
+      }
+      const route = findRoute(listener.routes, url);
+      const label = route?.label ?? 'unknown';
+      const answer = answerBy(route, { method, head, socket });
+      if (answer instanceof Promise) {
+        sendLater(response, connection, label, answer);
+        return;
+      }
+      if (answer.status === 401) refused('token', socket, head.host);
+      send(response, connection, label, answer);
+    },
+    endConnections() {
+      ending = true;
+    },
+  };
+}

@@ -1,0 +1,424 @@
+import {
+  array,
+  assert,
+  asyncProperty,
+  boolean,
+  constantFrom,
+  infiniteStream,
+  nat,
+  oneof,
+  record,
+  string,
+  tuple,
+} from 'fast-check';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { EXIT_STATUS, RolesAnywhereError } from '../../src/platform/errors.ts';
+import type { ErrorCode } from '../../src/platform/errors.ts';
+import { COMMANDS, FLAGS, flagRow, flagsOf, isCommand, isFlag } from '../../src/options/flags.ts';
+import { COMMAND_HELP, EXIT_STATUS_HELP } from '../../src/options/command-help.ts';
+import { FLAG_HELP } from '../../src/options/help.ts';
+import { parseOrdinary } from '../../src/options/pflag.ts';
+import { parseAny } from '../../src/options/any-line.ts';
+import type { Outcome } from '../../src/options/any-line.ts';
+
+const parse = (tokens: readonly string[], compat = false): Promise<Outcome> =>
+  parseAny(tokens, { program: 'roles-anywhere', compat, columns: 100 });
+
+const LINE = ['--certificate', 'c', '--role-arn', 'r', '--profile-arn', 'p', '--trust-anchor-arn', 't'];
+
+async function flagsFor(...more: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
+  const outcome = await parse(['credential-process', ...LINE, ...more]);
+  if (outcome.kind !== 'run') throw new Error(`came to ${outcome.kind}`);
+  return outcome.parsed.flags;
+}
+
+async function errorFor(tokens: readonly string[], compat = false): Promise<RolesAnywhereError> {
+  const error: unknown = await parse(tokens, compat).then(
+    (outcome) => new Error(`came to ${outcome.kind}`),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof RolesAnywhereError)) throw error;
+  return error;
+}
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+describe('the grammar on any line', () => {
+  it('--no-verify-ssl is a flag, not the negation of an unknown one', async () => {
+    expect(await flagsFor('--no-verify-ssl')).toMatchObject({ 'no-verify-ssl': true });
+  });
+
+  it('--no-tpm-key-password does not set --tpm-key-password', async () => {
+    expect(await errorFor(['credential-process', ...LINE, '--no-tpm-key-password'])).toMatchObject({
+      code: 'ERR_UNSUPPORTED',
+      message: expect.stringContaining('--no-tpm-key-password') as string,
+    });
+    expect(await flagsFor('--no-tpm-key-password=false')).not.toHaveProperty('tpm-key-password');
+  });
+
+  it('--certificate - has the value -', async () => {
+    expect(await flagsFor('--certificate', '-')).toMatchObject({ certificate: '-' });
+  });
+
+  it.each(['-abc', '--', '--debug', '-h', '--help', '-5', '--x=y'])(
+    '%s is a value after --private-key',
+    async (value) => {
+      const flags = await flagsFor('--private-key', value);
+      expect(flags).toMatchObject({ 'private-key': value });
+      expect(flags).not.toHaveProperty('debug');
+    },
+  );
+
+  it.each([`'x'`, `"x"`, 'true', 'false', '007', '1e3', '0x10', 'a b', 'a\nb', 'a=b', 'a.b', 'é𝕏'])(
+    'the value %j stays as it is',
+    async (value) => {
+      for (const form of [['--private-key', value], [`--private-key=${value}`]]) {
+        expect(await flagsFor(...form)).toMatchObject({ 'private-key': value });
+      }
+    },
+  );
+
+  it.each(['LANG', 'LC_ALL'])('help and messages do not follow %s', async (name) => {
+    vi.stubEnv(name, 'de_DE.UTF-8');
+    const help = await parse(['--help']);
+    expect(help).toMatchObject({ text: expect.stringContaining('\nCommands:\n') as string });
+    expect((await errorFor(['credential-process', '--certificate'])).message).toContain('needs a value');
+  });
+
+  it.each(['__proto__', 'constructor', 'toString', '_', '$0', '__proto__.x'])('--%s is unknown', async (name) => {
+    for (const form of [[`--${name}`, 'x'], [`--${name}=x`]]) {
+      expect(await errorFor(['credential-process', ...LINE, ...form])).toMatchObject({
+        code: 'ERR_UNKNOWN_FLAG',
+        message: `unknown flag --${name}`,
+      });
+    }
+    expect(Object.hasOwn(Object.prototype, 'x')).toBe(false);
+  });
+
+  it('the last of several values wins', async () => {
+    expect(await flagsFor('--region', 'a', '--region=b')).toMatchObject({ region: 'b' });
+    expect(await flagsFor('--debug', '--debug=false')).toMatchObject({ debug: false });
+  });
+
+  it('each repeat of a list adds a value, also just one', async () => {
+    for (const values of [['a'], ['a', '-b', ''], ['1', 'true', 'a']]) {
+      const tokens = ['emulator', ...values.flatMap((value) => ['--trust-anchor', value])];
+      const given = values.filter((value) => value !== '');
+      expect(await parse(tokens)).toMatchObject({ parsed: { flags: { 'trust-anchor': given, port: 9912 } } });
+      expect(parseOrdinary(tokens, false)?.flags['trust-anchor']).toEqual(given);
+    }
+  });
+
+  it('a flag with an empty value counts as not given', async () => {
+    const flags = await flagsFor('--private-key', '', '--tag=', '--tag', '');
+    expect(flags).not.toHaveProperty('private-key');
+    expect(flags).not.toHaveProperty('tag');
+    // Two flags exclude each other all the same, as in pflag.
+    const selected = await parse(['sign-string', '--private-key', 'k', '--format', 'text', '--cert-selector=']).catch(
+      String,
+    );
+    expect(selected).toContain('--private-key and --cert-selector exclude each other');
+    expect(await errorFor(['emulator', '--trust-anchor='])).toMatchObject({ code: 'ERR_FLAG_REQUIRED' });
+  });
+
+  it.each(['1', 't', 'T', 'TRUE', 'True'])('--debug=%s is true', async (word) => {
+    expect(await flagsFor(`--debug=${word}`)).toMatchObject({ debug: true });
+  });
+
+  it('--debug takes no separate value', async () => {
+    expect(await errorFor(['credential-process', ...LINE, '--debug', 'false'])).toMatchObject({
+      code: 'ERR_USAGE',
+      hint: expect.stringContaining('--debug=false') as string,
+    });
+  });
+
+  it.each(['-certificate', '--privateKey', '--private_key', '--certificate.x', '--cert'])(
+    '%s is no spelling of a flag',
+    async (token) => {
+      expect(await errorFor(['credential-process', ...LINE, token, 'x'])).toMatchObject({ code: 'ERR_UNKNOWN_FLAG' });
+    },
+  );
+});
+
+describe('errors', () => {
+  const cases: [string, string[], ErrorCode, RegExp, RegExp][] = [
+    [
+      'unknown flag',
+      ['credential-process', '--certificat', 'x'],
+      'ERR_UNKNOWN_FLAG',
+      /--certificat$/,
+      /--certificate$/,
+    ],
+    ['camel case', ['credential-process', '--roleArn', 'x'], 'ERR_UNKNOWN_FLAG', /--roleArn$/, /--role-arn$/],
+    ['nothing near', ['credential-process', '--zzz', 'x'], 'ERR_UNKNOWN_FLAG', /--zzz$/, /--help$/],
+    [
+      'one dash',
+      ['credential-process', '-certificate=x'],
+      'ERR_UNKNOWN_FLAG',
+      /-certificate=\.\.\. /,
+      /--certificate$/,
+    ],
+    ['a flag of another command', ['version', '--force'], 'ERR_UNKNOWN_FLAG', /version does not take --force/, /./],
+    [
+      'unknown command',
+      ['credentials-process', '--x'],
+      'ERR_UNKNOWN_COMMAND',
+      /"credentials-process"/,
+      /credential-process$/,
+    ],
+    ['help about an unknown command', ['help', 'lnk'], 'ERR_UNKNOWN_COMMAND', /"lnk"/, /link$/],
+    ['update', ['update', '--once'], 'ERR_UNSUPPORTED', /does not have the command update/, /./],
+    ['flags without a command', ['--debug'], 'ERR_USAGE', /no command/, /--help/],
+    ['a value cut off', ['credential-process', '--region'], 'ERR_FLAG_VALUE', /--region needs a value/, /./],
+    ['a word for a number', ['credential-process', '--session-duration', '1h'], 'ERR_FLAG_VALUE', /"1h"/, /decimal/],
+    [
+      'a word for a boolean',
+      ['credential-process', '--debug=yes'],
+      'ERR_FLAG_VALUE',
+      /--debug.*"yes"/,
+      /--debug=false/,
+    ],
+    ['not a choice', ['sign-string', '--digest', 'md5'], 'ERR_FLAG_VALUE', /"md5"/, /SHA256, SHA384, SHA512/],
+    [
+      'a choice of another command',
+      ['read-certificate-data', '--certificate', 'c', '--format', 'bin'],
+      'ERR_FLAG_VALUE',
+      /--format does not take "bin"/,
+      /it takes json, text$/,
+    ],
+    ['a choice in other letters', ['sign-string', '--digest', 'sha256'], 'ERR_FLAG_VALUE', /"sha256"/, /SHA256$/],
+    [
+      'what is missing, together',
+      ['credential-process', '--profile-arn', 'p'],
+      'ERR_FLAG_REQUIRED',
+      /: --certificate, --trust-anchor-arn, --role-arn$/,
+      /./,
+    ],
+    [
+      'what serve misses',
+      ['serve'],
+      'ERR_FLAG_REQUIRED',
+      /: --certificate, --trust-anchor-arn, --profile-arn, --role-arn or --role$/,
+      /./,
+    ],
+    ['but not what roles may have', ['serve', '--role', 'a=arn'], 'ERR_FLAG_REQUIRED', /: --certificate$/, /./],
+    ['one of two', ['sign-string'], 'ERR_FLAG_REQUIRED', /: --private-key or --certificate$/, /./],
+    ['a stray argument', ['link', 'a', 'b'], 'ERR_USAGE', /"b"/, /quote/],
+    [
+      'a bad selector',
+      ['credential-process', '--cert-selector', 'x'],
+      'ERR_SELECTOR',
+      /--cert-selector/,
+      /x509Subject/,
+    ],
+    [
+      'a selector, for now',
+      ['read-certificate-data', '--cert-selector', 'Key=x509Subject,Value=CN=a'],
+      'ERR_UNSUPPORTED',
+      /--cert-selector/,
+      /PEM/,
+    ],
+  ];
+
+  it.each(cases)('%s: %j', async (_what, tokens, code, message, hint) => {
+    const error = await errorFor(tokens);
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(message);
+    expect(error.hint).toMatch(hint);
+  });
+
+  it('an unquoted password is not repeated', async () => {
+    const { message, hint } = await errorFor(['credential-process', ...LINE, '--pkcs8-password', 'open', 'sesame']);
+    expect(`${message} ${hint}`).not.toMatch(/open|sesame/);
+  });
+
+  // The pairs of aws_signing_helper 1.8.
+  it.each([
+    ['certificate', 'cert-selector'],
+    ['certificate', 'system-store-name'],
+    ['private-key', 'cert-selector'],
+    ['private-key', 'system-store-name'],
+    ['private-key', 'use-latest-expiring-certificate'],
+    ['use-latest-expiring-certificate', 'intermediates'],
+    ['use-latest-expiring-certificate', 'reuse-pin'],
+    ['cert-selector', 'intermediates'],
+    ['cert-selector', 'reuse-pin'],
+    ['system-store-name', 'reuse-pin'],
+    ['tpm-key-password', 'cert-selector'],
+    ['tpm-key-password', 'reuse-pin'],
+    ['no-tpm-key-password', 'cert-selector'],
+    ['no-tpm-key-password', 'tpm-key-password'],
+    ['pkcs8-password', 'tpm-key-password'],
+  ])('--%s and --%s exclude each other, in any order and whatever their values', async (one, other) => {
+    const forms = [one, other].map((name) => {
+      if (!isFlag(name)) throw new Error(`${name} is not in the table`);
+      if (flagRow(name).kind === 'boolean') return [`--${name}=false`];
+      return [`--${name}`, name === 'cert-selector' ? 'Key=x509Serial,Value=0A' : ''];
+    });
+    for (const order of [forms, forms.toReversed()]) {
+      const { code, message } = await errorFor(['credential-process', ...order.flat()]);
+      expect(code).toBe('ERR_FLAG_CONFLICT');
+      expect(message).toBe(`--${one} and --${other} exclude each other`);
+    }
+  });
+});
+
+async function textOf(tokens: readonly string[]): Promise<string> {
+  const outcome = await parse(tokens);
+  if (outcome.kind !== 'help') throw new Error(`came to ${outcome.kind}`);
+  return outcome.text;
+}
+
+describe('help', () => {
+  it.each(Object.keys(COMMANDS).filter(isCommand))(
+    'of %s has every flag, an example and the exit statuses',
+    async (name) => {
+      const text = await textOf([name, '--help']);
+      for (const flag of flagsOf(name)) expect(text).toMatch(new RegExp(String.raw`^  --${flag}[ \[]`, 'm'));
+      expect(text).toContain(`Example:\n  roles-anywhere ${COMMAND_HELP[name].example.join(' \\\n    ')}\n`);
+      expect(text).toContain('Exit status:');
+      expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+    },
+  );
+
+  it('names the choices that a command has of a flag', async () => {
+    expect(await textOf(['read-certificate-data', '--help'])).toContain('(json, text; default json)');
+    expect(await textOf(['sign-string', '--help'])).toContain('(json, text, bin; default json)');
+  });
+
+  it('of the program has every command', async () => {
+    const text = await textOf(['--help']);
+    for (const name of Object.keys(COMMANDS)) expect(text).toContain(`  roles-anywhere ${name} `);
+  });
+
+  it('comes for help, -h, and beside anything that is otherwise wrong', async () => {
+    const text = await textOf(['link', '--help']);
+    for (const tokens of [
+      ['help', 'link'],
+      ['link', '-h'],
+      ['-h', 'link', 'a', 'b'],
+      ['link', '--help', '--bogus'],
+    ]) {
+      expect(await textOf(tokens)).toBe(text);
+    }
+    expect(await textOf(['help'])).toBe(await textOf(['-h']));
+  });
+
+  it('does not come for --help=false', async () => {
+    expect(await parse(['version', '--help=false'])).toMatchObject({ kind: 'run' });
+  });
+
+  it('comes as usage when there is nothing on the line', async () => {
+    expect(await parse([])).toEqual({ kind: 'usage', text: await textOf(['--help']) });
+  });
+
+  it('has words for every flag, and a value for all but booleans', () => {
+    const names = Object.keys(FLAGS).filter(isFlag);
+    expect(Object.keys(FLAG_HELP).toSorted()).toEqual(names.toSorted());
+    const without = names.filter((name) => FLAG_HELP[name].value === undefined);
+    expect(without).toEqual(names.filter((name) => flagRow(name).kind === 'boolean'));
+  });
+
+  it('has every exit status', () => {
+    expect(EXIT_STATUS_HELP.map(([status]) => status)).toEqual([0, ...Object.values(EXIT_STATUS)]);
+  });
+});
+
+describe('ordinary lines and any lines', () => {
+  const flagName = oneof(
+    { weight: 12, arbitrary: constantFrom(...Object.keys(FLAGS)) },
+    { weight: 1, arbitrary: constantFrom('__proto__', 'constructor', 'no-debug', 'verify-ssl', 'Region', 'h', '') },
+  );
+  const value = oneof(
+    {
+      weight: 6,
+      arbitrary: constantFrom('a', 'json', 'bin', 'SHA384', '900', '/x y', 'Key=x509Serial,Value=0A', 'true'),
+    },
+    {
+      weight: 2,
+      arbitrary: constantFrom('', '-', '--', '-5', '-h', '--help', '--debug', '"x"', `'x'`, 'a=b', '0x1'),
+    },
+    { weight: 1, arbitrary: string({ unit: 'grapheme' }) },
+  );
+  const word = constantFrom('true', 'false', '1', '0', 'T', 'F', 'yes', '');
+  const piece = oneof(
+    {
+      weight: 5,
+      arbitrary: tuple(
+        flagName.map((name) => `--${name}`),
+        value,
+      ),
+    },
+    { weight: 3, arbitrary: tuple(flagName, oneof(value, word)).map(([name, text]) => [`--${name}=${text}`]) },
+    { weight: 3, arbitrary: constantFrom('debug', 'no-verify-ssl', 'compat', 'force').map((name) => [`--${name}`]) },
+    {
+      weight: 1,
+      arbitrary: oneof(
+        flagName.map((name) => `-${name}`),
+        flagName.map((name) => `--${name}`),
+        value,
+      ).map((t) => [t]),
+    },
+  );
+  const command = oneof(
+    { weight: 9, arbitrary: constantFrom(...Object.keys(COMMANDS)) },
+    { weight: 1, arbitrary: constantFrom('serve', 'help', '__proto__', 'x', '') },
+  );
+  const required = new Map<string, readonly (readonly string[])[]>([
+    [
+      'credential-process',
+      [
+        ['--certificate', 'c', '--role-arn=r'],
+        ['--profile-arn', '-p', '--trust-anchor-arn', 't'],
+      ],
+    ],
+    ['read-certificate-data', [['--certificate', '-']]],
+    ['sign-string', [['--private-key=k']]],
+    ['emulator', [['--trust-anchor', 'f']]],
+  ]);
+  const line = record({
+    command,
+    pieces: array(piece, { maxLength: 4 }),
+    complete: boolean(),
+    seeds: infiniteStream(nat({ max: 99 })),
+  }).map(({ command: name, pieces, complete, seeds }) => {
+    const mixed: (readonly string[])[] = [];
+    for (const part of [...pieces, ...(complete ? (required.get(name) ?? []) : []), [name]]) {
+      mixed.splice(seeds.next().value % (mixed.length + 1), 0, part);
+    }
+    return mixed.flat();
+  });
+
+  it.each([
+    ['read-certificate-data', 'json', true],
+    ['read-certificate-data', 'text', true],
+    ['read-certificate-data', 'bin', false],
+    ['sign-string', 'bin', true],
+    ['sign-string', 'xml', false],
+  ])('agree that %s takes --format %s: %s', async (name, format, taken) => {
+    const tokens = [name, '--certificate', 'c', '--format', format];
+    const full = await parse(tokens).catch(() => undefined);
+    expect(full?.kind === 'run' ? full.parsed.flags['format'] : undefined).toBe(taken ? format : undefined);
+    expect(parseOrdinary(tokens, false)?.flags['format']).toBe(taken ? format : undefined);
+  });
+
+  it('take the same lines, with the same values', async () => {
+    let taken = 0;
+    await assert(
+      asyncProperty(line, boolean(), async (tokens, compat) => {
+        const small = parseOrdinary(tokens, compat);
+        const full = await parse(tokens, compat).catch((error: unknown) => {
+          if (error instanceof RolesAnywhereError && error.code !== 'ERR_INTERNAL') return undefined;
+          throw error;
+        });
+        if (full?.kind === 'run') taken++;
+        expect(small).toEqual(full?.kind === 'run' ? full.parsed : undefined);
+      }),
+      { numRuns: 2000 },
+    );
+    // Else the property would say little.
+    expect(taken).toBeGreaterThan(100);
+  });
+});

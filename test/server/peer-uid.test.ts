@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { peerUid } from '../../src/server/peer-uid.ts';
+
+/** A row of /proc/net/tcp. */
+const row = (local: string, remote: string, state: string, uid: number): string =>
+  `   0: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 1 1 0000000000000000\n`;
+/** 127.0.0.1 as an IPv6 socket has it. */
+const mapped = (port: string): string => `0000000000000000FFFF00000100007F:${port}`;
+
+describe('the uid of a client', () => {
+  const header = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
+  const client = { address: '127.0.0.1', port: 0xd431 };
+  const server = { address: '127.0.0.1', port: 9911 };
+  const V4 =
+    header + row('0100007F:26B7', '0100007F:D431', '01', 7) + row('0100007F:D431', '0100007F:26B7', '01', 1234);
+  const V6 =
+    header +
+    row(mapped('D431'), mapped('26B7'), '01', 99) +
+    row('00000000000000000000000001000000:D431', '00000000000000000000000001000000:26B7', '01', 55);
+
+  const uid = (tables: Record<string, string>, from = client, to = server) =>
+    peerUid(from, to, { platform: 'linux', read: (path) => Promise.resolve(tables[path] ?? header) });
+
+  it.runIf(process.arch === 'x64' || process.arch === 'arm64')(
+    'comes from the row of the client, not from its own',
+    async () => {
+      expect(await uid({ '/proc/net/tcp': V4 })).toBe(1234);
+      expect(await uid({ '/proc/net/tcp6': V6 })).toBe(99);
+      const loopback = { address: '::1', port: 0xd431 };
+      expect(await uid({ '/proc/net/tcp6': V6 }, loopback, { address: '::1', port: 9911 })).toBe(55);
+      expect(await uid({ '/proc/net/tcp': V4 }, { ...client, address: '::ffff:127.0.0.1' })).toBe(1234);
+    },
+  );
+
+  it('is not told of a closed connection, which the kernel gives to root', async () => {
+    expect(await uid({ '/proc/net/tcp': header + row('0100007F:D431', '0100007F:26B7', '06', 0) })).toBeUndefined();
+  });
+
+  it('is not told off the loopback, elsewhere than on Linux, and of who is not in the table', async () => {
+    expect(await uid({ '/proc/net/tcp': V4 }, { ...client, address: '10.0.0.1' })).toBeUndefined();
+    expect(await uid({ '/proc/net/tcp': V4 }, { ...client, port: 1 })).toBeUndefined();
+    expect(
+      await peerUid(client, server, { platform: 'darwin', read: () => Promise.reject(new Error('must not be read')) }),
+    ).toBeUndefined();
+  });
+
+  it.runIf(process.platform === 'linux').each(['127.0.0.1', '::1'])('is told by this kernel over %s', async (host) => {
+    const listener = createServer();
+    listener.listen(0, host);
+    await once(listener, 'listening');
+    const accepted = once(listener, 'connection') as Promise<[Socket]>;
+    const dialled = connect((listener.address() as AddressInfo).port, host);
+    const [socket] = await accepted;
+    const { remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 } = socket;
+    expect(
+      await peerUid({ address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort }),
+    ).toBe(process.getuid?.());
+    dialled.destroy();
+    socket.destroy();
+    listener.close();
+  });
+});
