@@ -26,7 +26,10 @@ function dataOf(certificate: Certificate): object {
     keyType,
     certificateData: Buffer.from(certificate.der).toString('base64'),
     serialNumber: certificate.serialNumber,
-    supportedAlgorithms: ['SHA256', 'SHA384', 'SHA512'].map((digest) => `${keyType}${digest}`),
+    // ML-DSA hashes by itself.
+    supportedAlgorithms: keyType.startsWith('ML-DSA')
+      ? [keyType]
+      : ['SHA256', 'SHA384', 'SHA512'].map((digest) => `${keyType}${digest}`),
   };
 }
 
@@ -38,6 +41,11 @@ async function listTokens(uri: string, flags: FlagsOf<'read-certificate-data'>, 
     env: io.env,
     warn: io.log.warn,
   });
+  if (io.compat && flags.format !== 'text') {
+    const { matchingIdentities } = await import('./matching-identities.ts');
+    io.stdout(matchingIdentities(listed));
+    return;
+  }
   if (listed.length === 0) {
     throw new RolesAnywhereError(
       'ERR_OBJECT_NOT_FOUND',

@@ -30,6 +30,9 @@ const LABEL_HINTS: Readonly<Record<string, string>> = {
   'PUBLIC KEY': 'a public key is neither: find the certificate and the private key that were made with it',
 };
 
+/** Tab, line feed, carriage return and blank. */
+const BLANKS: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
+
 /** Not a label of RFC 7468; certtool writes it. */
 const PKCS12_LABEL = 'PKCS12';
 
@@ -37,7 +40,7 @@ const PKCS12_LABEL = 'PKCS12';
  * Takes PEM, or a single certificate, key or PKCS#12 container in DER, apart.
  * A container is a block of its own until {@link openContainers}.
  *
- * @throws RolesAnywhereError `ERR_PEM_TRUNCATED`, `ERR_PEM_MALFORMED`, `ERR_FORMAT_UNKNOWN`
+ * @throws RolesAnywhereError `ERR_PEM_TRUNCATED`, `ERR_PEM_MALFORMED`, `ERR_PEM_EMPTY`, `ERR_FORMAT_UNKNOWN`
  */
 export function readContents(material: Material): Contents {
   const { bytes, source } = material;
@@ -45,6 +48,10 @@ export function readContents(material: Material): Contents {
   if (label !== undefined) return { material, blocks: [{ label, headers: new Map(), der: bytes.slice() }] };
   const blocks = readPem(bytes, source);
   if (blocks.length > 0) return { material, blocks };
+  if (bytes.every((byte) => BLANKS.has(byte)))
+    throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} holds white space and nothing else`, {
+      hint: 'whatever writes it may have failed',
+    });
   if (bytes[0] === TAG.sequence && (bytes[1] ?? 0) >= 0x80)
     throw new RolesAnywhereError(
       'ERR_FORMAT_UNKNOWN',

@@ -229,7 +229,7 @@ function refuseUnsupported(flag: MaterialFlag, value: string | undefined): void 
 async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps): Promise<Opened> {
   const certificateFile = await open('--certificate', spec.certificate);
   const keyFile = spec.privateKey === undefined ? certificateFile : await open('--private-key', spec.privateKey);
-  const bundle = spec.intermediates === undefined ? undefined : await open('--intermediates', spec.intermediates);
+  const bundle = await openBundle(spec.intermediates, open, deps.warn);
   const certificates = certificatesIn(certificateFile);
   const intermediates = bundle === undefined ? [] : certificatesIn(bundle);
   const { leaf, key } = matchKey(certificates, await signingKeysIn(keyFile, deps), certificateFile, keyFile);
@@ -248,6 +248,22 @@ async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps):
   } catch (error) {
     key.forget();
     throw error;
+  }
+}
+
+/** Opens the intermediates. Several issuers write an empty file where the leaf hangs on the root. */
+async function openBundle(
+  intermediates: string | undefined,
+  open: OpenMaterial,
+  warn: Warn | undefined,
+): Promise<Contents | undefined> {
+  if (intermediates === undefined) return undefined;
+  try {
+    return await open('--intermediates', intermediates);
+  } catch (error) {
+    if (!(error instanceof RolesAnywhereError) || error.code !== 'ERR_PEM_EMPTY') throw error;
+    warn?.({ code: 'WARN_CHAIN_EMPTY', message: `${error.message}: no intermediates are sent` });
+    return undefined;
   }
 }
 

@@ -3,6 +3,7 @@ import type { CertificateRule } from '../x509/rules.ts';
 
 export type WarningCode =
   | 'WARN_CERTIFICATE_EXPIRES_SOON'
+  | 'WARN_CHAIN_EMPTY'
   | 'WARN_CHAIN_VALIDITY'
   | 'WARN_CHAIN_CERTIFICATE'
   | 'WARN_CHAIN_UNRELATED'

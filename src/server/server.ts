@@ -27,6 +27,8 @@ export interface CredentialServerOptions {
   readonly listen: readonly ListenTarget[];
   /** Whether loopback addresses speak IMDS. No other address does. */
   readonly imds: boolean;
+  /** Life of an IMDS token for which no time was asked, in seconds. Default: it is refused, as on EC2. */
+  readonly tokenTtlSeconds?: number | undefined;
   /** Names under which clients may call, besides the loopback's and the address itself; see {@link allowedHosts}. */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Throws for an address that must not be listened on; nothing was answered there before. */
@@ -63,7 +65,12 @@ export async function startCredentialServer(options: CredentialServerOptions): P
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const connections = createConnections(limits);
   const container = containerRoutes(roles, audit);
-  const imds = imdsRoutes({ roles: roles.filter((role) => role.imds), tokens: createSessionTokens(), audit });
+  const imds = imdsRoutes({
+    roles: roles.filter((role) => role.imds),
+    tokens: createSessionTokens(),
+    audit,
+    tokenTtlSeconds: options.tokenTtlSeconds,
+  });
   const onLoopback: Routes = options.imds ? new Map([...container, ...imds]) : container;
   const requests = createRequestHandler({ connections, maxConnections: limits.maxConnections, metrics, log });
   const servers: Server[] = [];
