@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { createAuthority } from '../src/emulator/authority.ts';
+import { createAuthority } from '../src/emulator/certificates/authority.ts';
 import { startEmulator } from '../src/emulator/emulator.ts';
 import { type Identity, createPooledTransport, createSession, loadIdentity } from '../src/index.ts';
 
@@ -100,7 +100,10 @@ async function measure(seconds: number, keep: boolean): Promise<void> {
   const { url, ...arns } = await answerOf<Ready>(child);
   const transport = createPooledTransport();
   const vend = () =>
-    createSession({ identity, ...arns, region: 'us-east-1', endpoint: new URL(url), transport: transport.request });
+    createSession(
+      { identity, ...arns, region: 'us-east-1' },
+      { endpoints: { rolesanywhere: new URL(url) }, transport: transport.request },
+    );
 
   await load(vend, 3); // warm, and the log of verdicts full
   const heaps: number[] = [];

@@ -23,35 +23,35 @@ export interface Authority {
   readonly keys: CryptoKeyPair;
 }
 
-/** What every certificate here has in common. */
+/** The options that every certificate here has. */
 interface Common {
   /** RFC 4514 text, such as `CN=web,O=Example`. */
   subject: string;
   /** Hexadecimal; default: 16 random octets. Sign padding is added. */
-  serialNumber?: string;
+  serialNumber?: string | undefined;
   /** Default: an hour ago. */
-  notBefore?: Date;
+  notBefore?: Date | undefined;
   /** Default: ten years from now for an authority, 397 days for a leaf. */
-  notAfter?: Date;
-  /** What the issuer signs; default SHA-256. */
-  hash?: 'SHA-1' | 'SHA-256';
+  notAfter?: Date | undefined;
+  /** The digest that the issuer signs; default SHA-256. */
+  hash?: 'SHA-1' | 'SHA-256' | undefined;
 }
 
 export interface AuthorityOptions extends Common {
   keys: CryptoKeyPair;
   /** Default: self-signed. */
-  issuer?: Authority;
-  /** How many authorities may follow below; default: no limit. */
-  pathLength?: number;
+  issuer?: Authority | undefined;
+  /** The number of authorities that may follow below; default: no limit. */
+  pathLength?: number | undefined;
 }
 
 export interface LeafOptions extends Common {
   issuer: Authority;
   publicKey: webcrypto.CryptoKey;
   /** The key that the authority key identifier is of; default the issuer's. */
-  issuerKey?: webcrypto.CryptoKey;
+  issuerKey?: webcrypto.CryptoKey | undefined;
   /** Default {@link leafExtensions}. Key identifiers are added. */
-  extensions?: x509.Extension[];
+  extensions?: x509.Extension[] | undefined;
 }
 
 /** The extensions of a client certificate that Roles Anywhere accepts. */
@@ -94,7 +94,7 @@ export async function issueLeaf(options: LeafOptions): Promise<x509.X509Certific
 }
 
 async function issue(
-  options: Common & { issuer?: Authority; issuerKey?: webcrypto.CryptoKey },
+  options: Common & { issuer?: Authority | undefined; issuerKey?: webcrypto.CryptoKey | undefined },
   days: number,
   publicKey: webcrypto.CryptoKey,
   signingKey: webcrypto.CryptoKey,

@@ -5,7 +5,7 @@
 import { createCipheriv, createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import * as asn1js from 'asn1js';
 
-/** Of everything that is encrypted in the development PKI. */
+/** The password of everything that is encrypted in the development PKI. */
 export const PASSWORD = 'development';
 
 /** `modern`: PBES2 with AES-256 and an HMAC-SHA256, as OpenSSL 3 writes; `legacy`: triple DES and SHA-1, as programs did before. */

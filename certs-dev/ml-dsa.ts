@@ -103,7 +103,7 @@ interface Issue {
   readonly issuer: x509.X509Certificate;
   readonly days: number;
   readonly extensions: readonly x509.Extension[];
-  /** What the issuer signs with. */
+  /** The OID of the algorithm with which the issuer signs. */
   readonly algorithm: string;
   readonly sign: (bytes: Uint8Array) => Uint8Array;
 }

@@ -38,11 +38,11 @@ const SERIALS = {
 } as const;
 
 export interface PkiOptions {
-  /** Which leaves to make; default all. Fewer are faster: RSA 4096 takes seconds. */
-  kinds?: readonly (KeyKind | MlDsaKind)[];
+  /** The kinds of leaves to make; default all. Fewer are faster: RSA 4096 takes seconds. */
+  kinds?: readonly (KeyKind | MlDsaKind)[] | undefined;
 }
 
-/** What tests need to issue more certificates under the same authorities. */
+/** The authorities, with which tests issue more certificates. */
 export interface Pki {
   root: Authority;
   intermediate: Authority;
@@ -185,7 +185,7 @@ async function issueClient(
     issuer,
     publicKey: keys.publicKey,
     extensions: leafExtensions(namesOf(name)),
-    ...(serialNumber !== undefined && { serialNumber }),
+    serialNumber,
   });
 }
 

@@ -19,7 +19,7 @@ try {
   const library = await bundleLibrary(root, fresh, manifest.version);
   emitTypes(root, fresh, Object.values(LIBRARY));
   // For editors that check a world file as it is written.
-  copyFileSync(join(root, 'src/emulator/world.schema.json'), join(fresh, 'emulator-world.schema.json'));
+  copyFileSync(join(root, 'src/emulator/world/schema.json'), join(fresh, 'emulator-world.schema.json'));
   const packages = bundledPackages(root, new Set([...cli.modules, ...library, ...helper]));
   replaceDist();
   writeFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), notices(packages));

@@ -61,7 +61,6 @@ async function main(tokens: readonly string[]): Promise<number> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the parser checked the line against the command's row
   await execute(command, flags as FlagsOf<typeof command>, {
     stdout: print,
-    stderr: printError,
     log,
     env: process.env,
     args: args.slice(0, most),

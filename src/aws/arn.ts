@@ -114,22 +114,6 @@ export function isRegion(text: string): boolean {
   return new RegExp(`^${REGION}$`).test(text);
 }
 
-/**
- * The region in which STS is asked, where no trust anchor names one.
- *
- * @param given by the user
- * @throws RolesAnywhereError `ERR_REGION`
- */
-export function regionOf(given: string | undefined, env: Readonly<Record<string, string | undefined>>): string {
-  const region = given ?? (env['AWS_REGION'] || env['AWS_DEFAULT_REGION']);
-  if (region && isRegion(region)) return region;
-  throw new RolesAnywhereError(
-    'ERR_REGION',
-    region ? `not a region: ${JSON.stringify(region)}` : 'no region is given',
-    { hint: 'give one such as us-east-1 with the option region (--region) or AWS_REGION' },
-  );
-}
-
 function mismatch(who: string, part: string, one: string, other: string): RolesAnywhereError {
   return new RolesAnywhereError('ERR_ARN_MISMATCH', `${who} are of different ${part}s: ${one} and ${other}`, {
     hint: 'compare --trust-anchor-arn, --profile-arn and --role-arn',

@@ -32,15 +32,12 @@ export function readCredentials(answer: CredentialAnswer, now: number): SessionC
   };
   const expiration = parseExpiration(text('expiration'));
   if (expiration === undefined) throw invalidAnswer(answer, 'has an expiration that is not an RFC 3339 time');
-  const { assumedRoleArn } = answer;
-  const accountId = /^arn:[a-z0-9-]+:sts::(\d{12}):assumed-role\/[\x21-\x7e]+$/.exec(String(assumedRoleArn))?.[1];
   const read = {
     accessKeyId: text('accessKeyId'),
     secretAccessKey: text('secretAccessKey'),
     sessionToken: text('sessionToken'),
     expiration,
-    accountId,
-    assumedRoleArn: accountId === undefined ? undefined : String(assumedRoleArn),
+    ...assumedRole(String(answer.assumedRoleArn)),
   };
   if (expiration.getTime() > now) return read;
   throw new RolesAnywhereError(
@@ -48,6 +45,11 @@ export function readCredentials(answer: CredentialAnswer, now: number): SessionC
     `${answer.service} handed out credentials that expired at ${formatExpiration(expiration)}`,
     { ...originOf(answer), hint: "check this machine's clock" },
   );
+}
+
+function assumedRole(assumedRoleArn: string): Pick<SessionCredentials, 'accountId' | 'assumedRoleArn'> {
+  const accountId = /^arn:[a-z0-9-]+:sts::(\d{12}):assumed-role\/[\x21-\x7e]+$/.exec(assumedRoleArn)?.[1];
+  return accountId === undefined ? {} : { assumedRoleArn, accountId };
 }
 
 /** Whether a value can be a part of credentials, which go into headers, environments and files: visible ASCII. */

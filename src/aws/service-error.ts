@@ -116,8 +116,9 @@ export function retryAfter({ headers }: HttpResponse, now: number): number | und
 export function classify(status: number, serviceCode: string, codes: Readonly<Record<string, ErrorCode>>): ErrorCode {
   if (status < 400) return 'ERR_RESPONSE_INVALID';
   if (status === 429 || THROTTLING.has(serviceCode)) return 'ERR_THROTTLED';
+  if (status >= 500) return 'ERR_SERVICE_FAILED';
   const known = Object.hasOwn(codes, serviceCode) ? codes[serviceCode] : undefined;
-  return known ?? (status >= 500 ? 'ERR_SERVICE_FAILED' : (codes[status] ?? 'ERR_SERVICE_REFUSED'));
+  return known ?? codes[status] ?? 'ERR_SERVICE_REFUSED';
 }
 
 /** A refusal, its parts safe to show; empty is what the service did not say. */

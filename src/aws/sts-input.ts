@@ -21,7 +21,7 @@ export interface ProvidedContext {
 
 /** What both operations take. */
 export interface RoleSessionInput {
-  /** 20 to 2048 characters. */
+  /** At most 1011 characters. */
   readonly roleArn: string;
   /** 2 to 64 letters, digits and characters of `_+=,.@-`. */
   readonly roleSessionName?: string | undefined;

@@ -1,30 +1,27 @@
-/** What every command is: flags that were parsed and checked against the table, in; text and an exit status, out. */
-
+/** The form of every command: flags that were parsed and checked against the table, in; text and an exit status, out. */
 import type { FlagsOf } from '../options/flag-values.ts';
 import type { CommandName } from '../options/flags.ts';
 import type { Log } from '../platform/log.ts';
 
 /** Where a command reads and writes. Commands never touch `process` themselves: that is cli.ts's. */
 export interface Io {
-  /** The result, and nothing else. */
+  /** Takes the result, and nothing else. */
   stdout(text: string | Uint8Array): void;
-  /** Takes everything that is said to people, and decides by its level what is written to standard error. */
+  /** Takes everything that is said to people; what is severe enough goes to standard error. */
   log: Log;
-  /** Raw text; gives way to `log`. */
-  stderr(text: string): void;
   env: Readonly<Record<string, string | undefined>>;
   /** Positional arguments, for the few commands that take any. */
   args: readonly string[];
-  /** Absolute path that the program was called by: of the link, where it was called through one. */
+  /** The absolute path that the program was called by: of the link, where it was called through one. */
   program: string;
   /** Whether the program was called as `aws_signing_helper`, or with `--compat`. */
   compat: boolean;
   /** Resolves when a person or the system asks the process to end (SIGINT, SIGTERM). Long-running commands wait for it. */
   stop: () => Promise<void>;
   /** Calls `listener` each time that the system asks to read configuration and files again (SIGHUP). */
-  onReload?: (listener: () => void) => void;
+  onReload?: ((listener: () => void) => void) | undefined;
   /** Whether a person reads stderr on a terminal. Default no. */
-  stderrIsTerminal?: () => boolean;
+  stderrIsTerminal?: (() => boolean) | undefined;
 }
 
 /**

@@ -6,7 +6,7 @@ import { candidates } from '../options/completion/candidates.ts';
 import { COMPLETION_SHELLS, completionScript } from '../options/completion/scripts.ts';
 import type { RunCommand } from './command.ts';
 
-/** What scripts call, followed by the words of the line, the one to complete last. */
+/** The argument by which scripts ask. The words of the line follow, the one to complete last. */
 const ASK = 'candidates';
 
 export const run: RunCommand<'completion'> = async (_flags, io) => {

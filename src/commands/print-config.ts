@@ -35,7 +35,7 @@ function row(
   return { flag, value: shown(flag, value), source };
 }
 
-/** What may be shown of a value: secrets can also be in URLs and URIs. */
+/** The part of a value that may be shown: secrets can also be in URLs and URIs. */
 function shown(flag: FlagName, value: FlagValue): FlagValue {
   if (value === '' || typeof value === 'boolean') return value;
   if (flagRow(flag).secret === true) return REDACTED;

@@ -1,5 +1,5 @@
 /** What commands share that ask STS first, not Roles Anywhere. */
-import { regionOf } from '../aws/arn.ts';
+import { regionOf } from '../sources/region.ts';
 import type { Service } from '../aws/endpoints.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import type { FirstStage } from '../credentials/chain.ts';

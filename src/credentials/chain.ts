@@ -28,7 +28,6 @@ export function createChain(
   hops: readonly [HopStage, ...HopStage[]],
   now: () => number = Date.now,
 ): (signal: AbortSignal) => Promise<SessionCredentials> {
-  const endOf = ({ expiration }: AwsCredentials): number => expiration?.getTime() ?? Infinity;
   const keep = <T extends AwsCredentials>(credentials: T): Kept<T> => ({
     credentials,
     lifeMs: endOf(credentials) - now(),
@@ -60,4 +59,8 @@ export function createChain(
     if (last === undefined) throw new TypeError('a chain has a last hop');
     return { ...last.credentials, expiration: new Date(end) };
   };
+}
+
+function endOf({ expiration }: AwsCredentials): number {
+  return expiration?.getTime() ?? Infinity;
 }

@@ -14,8 +14,10 @@ export interface AwsCredentials {
   readonly assumedRoleArn?: string | undefined;
 }
 
-/** Temporary credentials. */
+/** Temporary credentials. What is not known is left out, and never undefined: the types of the AWS SDK want it so. */
 export interface SessionCredentials extends AwsCredentials {
   readonly sessionToken: string;
   readonly expiration: Date;
+  readonly accountId?: string;
+  readonly assumedRoleArn?: string;
 }

@@ -1,4 +1,5 @@
 /** A clock that stands still until it is told otherwise. */
+// Tests: test/emulator/wire/faults.test.ts
 
 export interface Clock {
   /** To be handed to `startEmulator`. It needs no `this`. */

@@ -5,69 +5,71 @@
  */
 import { randomBytes } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { Verdict } from './answer.ts';
-import { developmentTls } from './authority.ts';
-import { type Fault, createFaults, faultyRefusal, withFault } from './faults.ts';
-import { type Handler, type TlsOptions, listen } from './listener.ts';
-import { route } from './router.ts';
-import { createSessionTokens } from './sessions.ts';
+import type { Verdict } from './wire/answer.ts';
+import { developmentTls } from './certificates/authority.ts';
+import { type Fault, createFaults, faultyRefusal, withFault } from './wire/faults.ts';
+import { type Handler, type TlsOptions, listen } from './wire/listener.ts';
+import { route } from './services/router.ts';
+import { createSessionTokens } from './callers/sessions.ts';
 import type { Journal } from './state/journal.ts';
 import type { Kind } from './state/records.ts';
 import { type State, createState } from './state/state.ts';
-import { type ThrottleOptions, createThrottle, noThrottle } from './throttle.ts';
-import { type WorldOptions, createWorld } from './world.ts';
-import { type WorldSource, openWorld } from './world-source.ts';
+import { type ThrottleOptions, createThrottle, noThrottle } from './services/throttle.ts';
+import { type WorldOptions, createWorld } from './world/world.ts';
+import { type WorldSource, openWorld } from './world/source.ts';
 
-export type { Verdict } from './answer.ts';
+export type { Verdict } from './wire/answer.ts';
 
-export interface EmulatorOptions extends Partial<WorldOptions> {
+export interface EmulatorOptions extends Omit<WorldOptions, 'trustAnchors'> {
+  /** The trust anchors, without which there must be a world file. */
+  trustAnchors?: WorldOptions['trustAnchors'] | undefined;
   /** A YAML or JSON file that describes the world, in place of the members that do; read again when it changes. */
-  worldFile?: string;
+  worldFile?: string | undefined;
   /**
    * A directory that keeps the state, changes by the control plane and the key of session tokens included, over
    * restarts. A world that is given anew changes what it says otherwise than the one before did. Default: nothing is kept.
    */
-  stateDir?: string;
+  stateDir?: string | undefined;
   /** Default 0: any free one. */
-  port?: number;
+  port?: number | undefined;
   /** A loopback address: `127.0.0.1` (the default), another of 127.0.0.0/8, or `::1`. */
-  host?: string;
+  host?: string | undefined;
   /**
-   * With it there is an HTTPS listener beside the HTTP one, with the same sessions. `development` makes a certificate
-   * for `localhost` and the loopback addresses.
+   * The certificate and key of an HTTPS listener beside the HTTP one, with the same sessions; default no such listener.
+   * `development` makes a certificate for `localhost` and the loopback addresses.
    */
-  tls?: TlsOptions | 'development';
+  tls?: TlsOptions | 'development' | undefined;
   /** The emulator's clock; default the system's. */
-  now?: () => Date;
+  now?: (() => Date) | undefined;
   /** Limits on CreateSession; default none, so that tests go as fast as they can. `true` for the service's own. */
-  throttle?: boolean | ThrottleOptions;
-  /** Told of every request, but for those that end before their last byte, in the order of the answers. */
-  onVerdict?: (verdict: Verdict) => void;
-  /** Told when the world file was read again; of a problem, when the world stays as it was. */
-  onReload?: (problem: RolesAnywhereError | undefined) => void;
+  throttle?: boolean | ThrottleOptions | undefined;
+  /** Called with the verdict on every request, in the order of the answers, but for requests that end before their last byte. */
+  onVerdict?: ((verdict: Verdict) => void) | undefined;
+  /** Called when the world file was read again, with the problem when there is one and the world stays as it was. */
+  onReload?: ((problem: RolesAnywhereError | undefined) => void) | undefined;
 }
 
 export interface Emulator {
-  /** Of the HTTP listener, such as `http://127.0.0.1:40123`: the endpoint of all services. */
+  /** The URL of the HTTP listener, such as `http://127.0.0.1:40123`: the endpoint of all services. */
   readonly url: string;
   readonly port: number;
-  /** Of the HTTPS listener, if there is one. */
+  /** The URL of the HTTPS listener, if there is one. */
   readonly tlsUrl: string | undefined;
-  /** PEM of the CA of the development certificate, if there is one. */
+  /** The CA certificate of the development certificate in PEM, if there is one. */
   readonly tlsCa: string | undefined;
   readonly region: string;
-  /** Of those there were at the start, in the order in which they were given. */
+  /** The ARNs of the trust anchors at the start, in the order in which they were given; so are the next two. */
   readonly trustAnchorArns: readonly string[];
   readonly profileArns: readonly string[];
   readonly roleArns: readonly string[];
   /** The verdicts on the last requests, 1000 at most, oldest first. */
   readonly verdicts: readonly Verdict[];
-  /** Everything that the emulator knows, to be read; and changed, by `apply`. */
+  /** Everything that the emulator knows. Read it, and change it with `apply`. */
   readonly state: State;
   /**
-   * Has something go wrong with the next request, or with several.
+   * Makes something go wrong with the next request, or with several.
    *
-   * @returns takes it back, if it is still to come
+   * @returns a function that takes the fault back, if it is still to come
    */
   inject(fault: Fault): () => void;
   /** Stops listening and ends every connection. */
@@ -144,8 +146,8 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
   }
 }
 
-async function openTls({ tls }: EmulatorOptions): Promise<{ tls?: TlsOptions; ca?: string }> {
-  if (tls !== 'development') return tls === undefined ? {} : { tls };
+async function openTls({ tls }: EmulatorOptions): Promise<{ tls?: TlsOptions | undefined; ca?: string | undefined }> {
+  if (tls !== 'development') return { tls };
   const { ca, cert, key } = await developmentTls();
   return { tls: { cert, key }, ca };
 }

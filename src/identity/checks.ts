@@ -1,20 +1,11 @@
 /** Looks at an identity as the service will, before anything is sent. */
 import { type Certificate, sameBytes } from '../x509/certificate.ts';
 import { KEY_USAGE } from '../x509/extensions.ts';
-import { type CertificateRule, brokenPeriod, brokenRules, hasWeakSignature, rsaBits } from '../x509/rules.ts';
-import type { Warn, WarningCode } from './warnings.ts';
-
-/** Something to say about one certificate. The words are in verdicts.ts, which is loaded when there is anything. */
-export interface Finding {
-  readonly code: CertificateRule | Exclude<WarningCode, 'WARN_CHAIN_UNRELATED' | 'WARN_KEY_READABLE'>;
-  readonly certificate: Certificate;
-}
+import { LEAST_RSA_BITS, brokenPeriod, brokenRules, hasWeakSignature, rsaBits } from '../x509/rules.ts';
+import type { Finding, Warn } from './warnings.ts';
 
 const DAY_MS = 86_400_000;
 const EXPIRES_SOON_MS = 7 * DAY_MS;
-
-/** The service's minimum is not documented. Below it a CA of today does not issue. */
-export const LEAST_RSA_BITS = 2048;
 
 /** What is checked. */
 export interface CertificatePath {

@@ -1,4 +1,5 @@
 /** What a piece of material holds: certificates and private keys, or a refusal that says what it is instead. */
+// Tests: test/identity/load.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { DerError, TAG, readChildren, readDer, readInteger } from '../x509/der.ts';

@@ -3,12 +3,13 @@
  * its chain, and something that can sign with the certificate's private key.
  * A file, a PKCS#12 container, a token or a TPM each makes one of these.
  */
+// Tests: test/identity/load.test.ts
+import type { KeyType } from '../x509/algorithms.ts';
+
+export type { KeyType } from '../x509/algorithms.ts';
 
 /** The digest that a signature is made over. ML-DSA takes the message itself and ignores it. */
 export type Digest = 'SHA256' | 'SHA384' | 'SHA512';
-
-/** The kind of a certificate's key; it decides the signing algorithm. */
-export type KeyType = 'RSA' | 'EC' | 'ML-DSA-44' | 'ML-DSA-65' | 'ML-DSA-87';
 
 /** Something that holds a private key and signs with it, here or far away. */
 export interface Signer {

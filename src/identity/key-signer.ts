@@ -1,7 +1,9 @@
 /** Signs with a private key that this process holds. */
+// Tests: test/identity/load.test.ts
 import { type KeyObject, sign } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { Digest, KeyType, Signer } from './identity.ts';
+import type { KeyType } from '../x509/algorithms.ts';
+import type { Digest, Signer } from './identity.ts';
 
 /**
  * A signer over a plain RSA or EC key.

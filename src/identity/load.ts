@@ -51,9 +51,9 @@ export interface LoadDeps extends PasswordDeps, SourceDeps {
    */
   correctClock?: (() => Promise<boolean>) | undefined;
   /** For keys in PKCS#11 tokens. */
-  token?: TokenSettings & Pkcs11Deps;
+  token?: (TokenSettings & Pkcs11Deps) | undefined;
   /** Waits until a rotation that was met half-way is likely to be over. Default 100 ms. */
-  pause?: () => Promise<unknown>;
+  pause?: (() => Promise<unknown>) | undefined;
 }
 
 const ROTATION_PAUSE_MS = 100;

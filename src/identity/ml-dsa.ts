@@ -98,7 +98,7 @@ function nobleKey(der: Uint8Array, keyType: MlDsaType): PrivateKey {
 }
 
 function signError(cause?: Error): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_SIGN', 'the private key cannot sign', cause === undefined ? {} : { cause });
+  return new RolesAnywhereError('ERR_SIGN', 'the private key cannot sign', { cause });
 }
 
 /**

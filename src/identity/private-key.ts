@@ -1,4 +1,5 @@
 /** A private key that this process holds, whether node:crypto or a library works with it. */
+// Tests: test/identity/load.test.ts
 import { type KeyObject, createPublicKey } from 'node:crypto';
 import type { Certificate } from '../x509/certificate.ts';
 import { belongsTo, keyTypeOf } from '../x509/keys.ts';

@@ -17,15 +17,15 @@ export interface WatchIdentityOptions {
   /** Every file that `load` reads, passwords included. None for an identity outside the file system. */
   paths: readonly string[];
   /** Called with each new identity whose certificate or chain differs from the one before; what it throws is ignored. */
-  onChange?: (identity: Identity) => void;
+  onChange?: ((identity: Identity) => void) | undefined;
   /** Called when the files changed into something unusable, once for each such content and error code; the old identity stays in use. */
-  onError?: (error: RolesAnywhereError) => void;
+  onError?: ((error: RolesAnywhereError) => void) | undefined;
   /** The files must lie still for so long before they are loaded, in milliseconds. Default 100. */
-  settleMs?: number;
+  settleMs?: number | undefined;
   /** Files are looked at this often even when nothing is heard of a change (network file systems), in milliseconds. Default 60,000. */
-  pollMs?: number;
+  pollMs?: number | undefined;
   /** Default: the system's. */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
 export interface IdentityWatcher {
@@ -95,7 +95,7 @@ class IdentityKeeper implements IdentityWatcher {
   readonly #clock: Clock;
   readonly #settleMs: number;
   #held: Held;
-  /** Of the files that the identity in use was loaded from. */
+  /** The digest of the files that the identity in use was loaded from. */
   #digest: string;
   /** The last failure that was reported: it is not reported again for the same files. */
   #reported = '';

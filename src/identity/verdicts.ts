@@ -1,13 +1,13 @@
 /** The words for what checks.ts finds. Loaded when there is something to say. */
+// Tests: test/identity/checks.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { DerError } from '../x509/der.ts';
 import { EXTENSION, KEY_USAGE } from '../x509/extensions.ts';
 import { nameText, readName } from '../x509/names.ts';
-import { type CertificateRule, brokenPeriod, rsaBits } from '../x509/rules.ts';
+import { type CertificateRule, LEAST_RSA_BITS, brokenPeriod, rsaBits } from '../x509/rules.ts';
 import { signatureName } from '../x509/signature-names.ts';
-import { type Finding, LEAST_RSA_BITS } from './checks.ts';
-import type { IdentityWarning } from './warnings.ts';
+import type { Finding, IdentityWarning } from './warnings.ts';
 
 const DAY_MS = 86_400_000;
 

@@ -1,4 +1,6 @@
 /** What is odd about an identity and yet no reason to refuse it, as values. */
+// Tests: test/identity/checks.test.ts
+import type { Certificate } from '../x509/certificate.ts';
 import type { CertificateRule } from '../x509/rules.ts';
 
 export type WarningCode =
@@ -18,3 +20,9 @@ export interface IdentityWarning {
 }
 
 export type Warn = (warning: IdentityWarning) => void;
+
+/** Something to say about one certificate. The words are in verdicts.ts, which is loaded when there is anything. */
+export interface Finding {
+  readonly code: CertificateRule | Exclude<WarningCode, 'WARN_CHAIN_UNRELATED' | 'WARN_KEY_READABLE'>;
+  readonly certificate: Certificate;
+}

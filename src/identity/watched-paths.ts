@@ -1,4 +1,5 @@
 /** What to look at for noticing that files were replaced, however that is done. */
+// Tests: test/identity/reload.test.ts
 import { createHash } from 'node:crypto';
 import { join, parse, resolve, sep } from 'node:path';
 import { lstat, readFile, readlink, stat } from '../platform/file-system.ts';

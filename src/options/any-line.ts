@@ -10,7 +10,7 @@ import type { Parsed } from './pflag.ts';
 import { problemError, unknownCommand } from './problems.ts';
 import type { HelpOptions } from './yargs.ts';
 
-/** What a line comes to: a command to run, or text to show. */
+/** The outcome of a line: a command to run, or text to show. */
 export type Outcome =
   | { readonly kind: 'run'; readonly parsed: Parsed }
   /** Help that was asked for, or `usage`: help because there was nothing to do. */

@@ -1,11 +1,11 @@
-/** A flag in words: what help.ts says of it, and what the table knows. */
+/** A flag in words: those of help.ts, and what the table knows. */
 // Tests: test/options/any-line.test.ts
 import { choicesOf, commandRow, flagRow } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import { FLAG_HELP } from './help.ts';
 import type { Group } from './help.ts';
 
-/** Under which heading help shows a flag. */
+/** The heading under which help shows a flag. */
 export function groupOf(flag: FlagName): Group {
   return flagRow(flag).later === true ? 'Not in this version yet' : FLAG_HELP[flag].group;
 }
@@ -17,7 +17,7 @@ export function label(flag: FlagName): string {
   return value.startsWith('[=') ? `${flag}${value}` : `${flag} ${value}`;
 }
 
-/** What a flag does, and what the table knows about it. */
+/** The effect of a flag, and what the table knows about it. */
 export function describeFlag(flag: FlagName, command?: CommandName): string {
   const choices = choicesOf(flag, command);
   const notes = choices === undefined ? [] : [choices.join(', ')];

@@ -82,7 +82,8 @@ export function hopsOf(flags: HopFlags, fromRole: boolean): Hop[] {
       return readHop(hop, flags, index === hops.length - 1, fromRole || index > 0);
     } catch (error) {
       if (!(error instanceof RolesAnywhereError) || hops.length === 1) throw error;
-      throw new RolesAnywhereError(error.code, `hop ${index + 1}: ${error.message}`, { ...error });
+      const { code, message, hint, flag, cause } = error;
+      throw new RolesAnywhereError(code, `hop ${index + 1}: ${message}`, { hint, flag, cause });
     }
   });
 }
@@ -149,7 +150,7 @@ function seconds(value: string | undefined): number {
 export function readPolicy(policy: string | undefined): string | undefined {
   if (policy?.startsWith('file://') !== true) return policy;
   const path = policy.slice('file://'.length);
-  const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy' });
+  const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy', code: 'ERR_FILE_UNREADABLE' });
   return Buffer.from(bytes).toString('utf8').trim();
 }
 

@@ -8,7 +8,7 @@ import type { FlagValues } from './flag-values.ts';
 import { CONFLICTS, choicesOf, commandRow, flagRow, isCommand, isFlag, takesFlag } from './flags.ts';
 import type { CommandName, FlagName, FlagValue } from './flags.ts';
 
-/** What is wrong with a command line. */
+/** A fault of a command line. */
 export type Problem =
   | { readonly kind: 'unknown-flag'; readonly name: string }
   | { readonly kind: 'syntax'; readonly token: string }
@@ -84,7 +84,7 @@ function valueAfter(name: FlagName, rest: Iterator<string, undefined>): string |
 const TRUE = /^(?:1|[tT]|true|TRUE|True)$/;
 const FALSE = /^(?:0|[fF]|false|FALSE|False)$/;
 
-/** Gives texts their meaning (for `command`, when there is one): the last repeat of a flag wins, a list gathers them, and each must be well formed. */
+/** The values that texts mean to `command`, if there is one: the last repeat of a flag wins, and a list gathers all. */
 export function readValues(flags: Line['flags'], command?: CommandName): { given: Given; problem?: Problem } {
   const given: Partial<Record<FlagName, FlagValue>> = {};
   for (const [flag, text] of flags) {
@@ -109,7 +109,7 @@ function readValue(
   return choices === undefined || choices.includes(text) ? text : undefined;
 }
 
-/** What of a well-formed line `command` cannot run with. The most telling thing comes first. */
+/** The first fault of a well-formed line that `command` cannot run with. The most telling kind comes first. */
 export function findProblem(
   command: CommandName,
   given: Given,

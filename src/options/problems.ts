@@ -1,4 +1,4 @@
-/** What is wrong with a command line, in words, and what to do about it. */
+/** Words for the faults of a command line, and what to do about each. */
 // Tests: test/options/any-line.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { COMMANDS, FLAGS, choicesOf, flagRow, flagsOf, isFlag } from './flags.ts';

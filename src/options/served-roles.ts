@@ -54,7 +54,10 @@ export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RolesToS
     });
   for (const text of flags.role ?? []) roles.push(readRole(text, flags, env));
   const [first, ...others] = roles;
-  if (first === undefined) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role');
+  if (first === undefined)
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role', {
+      flag: ['--role-arn', '--role'],
+    });
   const names = new Set<string>();
   for (const { name } of roles) {
     if (!NAME.test(name))
@@ -85,7 +88,9 @@ function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): Role
   }
   const { 'token-file': tokenFile, 'session-duration': duration, ...overrides } = settings;
   if (duration !== undefined && !/^\d{1,6}$/.test(duration))
-    throw new RolesAnywhereError('ERR_DURATION', `--role ${name}: session-duration is not a number of seconds`);
+    throw new RolesAnywhereError('ERR_DURATION', `--role ${name}: session-duration is not a number of seconds`, {
+      flag: '--role',
+    });
   if (tokenFile === '') throw refused(`--role ${name}: token-file is empty`);
   const ownDuration = duration === undefined ? flags['session-duration'] : Number(duration);
   const own = { ...flags, ...overrides, 'session-duration': ownDuration };
@@ -93,8 +98,8 @@ function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): Role
     return { name, vending: vendingOptions(forRole(own, roleArn), env), tokenFile };
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
-    const { code, message, hint = HINT } = error;
-    throw new RolesAnywhereError(code, `--role ${name}: ${message}`, { ...error, hint });
+    const { code, message, flag = '--role', hint = HINT } = error;
+    throw new RolesAnywhereError(code, `--role ${name}: ${message}`, { flag, hint });
   }
 }
 

@@ -1,4 +1,4 @@
-/** What commands take for keys in PKCS#11 tokens. */
+/** The options of keys in PKCS#11 tokens, which several commands take. */
 // Tests: test/commands/read-certificate-data.test.ts
 import type { FlagValues } from './flag-values.ts';
 

@@ -4,7 +4,7 @@
  */
 // Tests: test/docs/troubleshooting.test.ts, test/cli/refusals.test.ts
 
-/** What kind of trouble a code stands for; a command's exit status follows from it. */
+/** The kind of trouble that a code stands for; a command's exit status follows from it. */
 export type ErrorClass = 'internal' | 'usage' | 'identity' | 'refused' | 'unavailable' | 'interrupted';
 
 /** Exit status of a command that fails with an error of each class. */
@@ -148,9 +148,9 @@ export const ERROR_CLASSES = {
 /** A stable code of this project's errors. */
 export type ErrorCode = keyof typeof ERROR_CLASSES;
 
-/** What may accompany an error. */
+/** Facts that may accompany an error. */
 export interface ErrorDetails {
-  /** What to do about it: one sentence, lower case, no full stop. */
+  /** Advice: one sentence that says what to do, in lower case and without a full stop. */
   hint?: string | undefined;
   /** The flag that it is about, or the flags, with their dashes, as in `--role-arn`. The message names them too. */
   flag?: string | readonly string[] | undefined;

@@ -1,4 +1,5 @@
 /** A lock that processes, also those of different machines on one file system, hold by having made a file. */
+// Tests: test/output/credentials-file.test.ts
 import { randomBytes } from 'node:crypto';
 import { RolesAnywhereError } from './errors.ts';
 import { link, rename, rm, writeFile } from './file-system.ts';
@@ -8,9 +9,9 @@ import { processAge } from './clock.ts';
 /** How long to wait for others, in milliseconds. */
 export interface LockTimes {
   /** For the lock. Default 30 000. */
-  readonly timeoutMs?: number;
+  readonly timeoutMs?: number | undefined;
   /** A lock that the same holder keeps for so long while we watch was left by a crash. Default 10 000. */
-  readonly staleMs?: number;
+  readonly staleMs?: number | undefined;
 }
 
 /** A lock that is held. */

@@ -39,17 +39,26 @@ export async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     if (systemCode(error) === 'ENOENT' && dirname(path) !== path) {
       await makeFolder(dirname(path));
-      await mkdir(path, { mode: 0o700 }).catch(unlessFolder(path));
-    } else await unlessFolder(path)(error);
+      await makeOne(path);
+    } else if (!(await isFolder(path))) throw error;
   }
 }
 
-/** Takes an error when the folder is there; another process may have made it. */
-function unlessFolder(path: string): (error: unknown) => Promise<void> {
-  return async (error) => {
-    const there = await stat(path).catch(() => undefined);
-    if (there?.isDirectory() !== true) throw error;
-  };
+/** Makes a folder in one that is there. Another process may have made it meanwhile. */
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (!(await isFolder(path))) throw error;
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 /**

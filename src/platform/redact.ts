@@ -1,5 +1,5 @@
 /**
- * What may be shown of requests and answers: the one place that decides it.
+ * The one place that decides what may be shown of requests and answers.
  * A secret is shown as `<redacted>`, with neither length nor any character of
  * it; of an access key id the last four characters stay. A signature counts
  * as a secret: whoever has it can send the request again while it is fresh.

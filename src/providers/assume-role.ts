@@ -4,7 +4,7 @@ import { checkAssumeRole } from '../aws/sts-input.ts';
 import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import type { AssumedRole } from '../aws/sts.ts';
 import type { CredentialsFunction } from '../credentials/cached.ts';
-import { regionOf } from '../aws/arn.ts';
+import { regionOf } from '../sources/region.ts';
 import { DEFAULT_TOKEN_TIMEOUT_MS, codesOf } from '../sources/mfa.ts';
 import type { TokenProvider } from '../sources/mfa.ts';
 import { credentialsFrom } from '../sources/source.ts';

@@ -5,7 +5,7 @@ import { checkWebIdentity } from '../aws/sts-input.ts';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
 import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
 import type { WebIdentityRole } from '../aws/web-identity.ts';
-import { regionOf } from '../aws/arn.ts';
+import { regionOf } from '../sources/region.ts';
 import { readTokenFile } from '../sources/token-file.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';

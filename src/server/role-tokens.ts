@@ -115,7 +115,7 @@ export async function prepareTokens({
       }
     },
     async remove() {
-      await Promise.all([...ownFiles, sharedFile].map((file) => file?.remove()));
+      for (const file of [...ownFiles, sharedFile]) await file?.remove();
       if (temporary !== undefined) await rmdir(temporary).catch(() => undefined);
     },
   };

@@ -1,39 +1,37 @@
 /** A profile of the AWS CLI's files: an access key, or a process that gives credentials. */
+// Tests: test/sources/sources.test.ts
 import { execFile } from 'node:child_process';
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { ConfigFile, configPath, credentialsPath, readConfigText } from '../options/config/file.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { systemCode } from '../platform/files.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import type { Source, SourceSurroundings } from './source.ts';
 import { readJsonCredentials } from './json-credentials.ts';
 
 const PROCESS_TIMEOUT_MS = 60_000;
 const MAX_OUTPUT_BYTES = 64 * 1024;
-const MAX_FILE_BYTES = 1024 * 1024;
 
 /**
  * AWS SDKs and Tools Reference Guide, "Shared config and credentials files".
  * The credentials file goes before the configuration file, and an access key
- * before a process. Other kinds of profile (SSO, roles) are for the AWS CLI.
+ * before a process. Other kinds of profile (SSO, roles) are for the AWS CLI. What the AWS CLI and the AWS SDK for
+ * JavaScript read differently is an error, as in the configuration.
  */
 export const fromProfile: Source = async (surroundings) => {
   const { env, profile = env['AWS_PROFILE'] } = surroundings;
   const name = profile === undefined || profile === '' ? 'default' : profile;
-  const credentials = await readSection(pathOf(env, 'AWS_SHARED_CREDENTIALS_FILE', 'credentials'), name);
-  const section = name === 'default' ? name : `profile ${name}`;
-  const config = await readSection(pathOf(env, 'AWS_CONFIG_FILE', 'config'), section);
+  const credentials = readFile(credentialsPath(env))?.find('key', name);
+  const config = readFile(configPath(env))?.find('profile', name);
   for (const settings of [credentials, config]) {
-    const accessKeyId = settings?.get('aws_access_key_id');
+    const accessKeyId = settings?.get('aws_access_key_id')?.value;
     if (accessKeyId !== undefined)
       return {
         accessKeyId,
-        secretAccessKey: settings?.get('aws_secret_access_key') ?? '',
-        sessionToken: settings?.get('aws_session_token'),
+        secretAccessKey: settings?.get('aws_secret_access_key')?.value ?? '',
+        sessionToken: settings?.get('aws_session_token')?.value,
       };
   }
-  const command = credentials?.get('credential_process') ?? config?.get('credential_process');
+  const command = (credentials?.get('credential_process') ?? config?.get('credential_process'))?.value;
   if (command !== undefined) return await fromProcess(command, env);
   if (profile === undefined || profile === '') return undefined;
   const kind =
@@ -45,51 +43,15 @@ export const fromProfile: Source = async (surroundings) => {
   });
 };
 
-function pathOf(env: SourceSurroundings['env'], variable: string, file: string): string {
-  return env[variable] || join(env['HOME'] || homedir(), '.aws', file);
-}
-
-/** A file's text; empty where there is none. */
-async function readText(path: string): Promise<string> {
+/** A file, read as the configuration is; undefined where there is none. */
+function readFile(path: string): ConfigFile | undefined {
+  const hint = 'check its mode, and that it is the right file';
   try {
-    // Not to wait for whoever may write to a pipe: nothing can interrupt that, not even the end of the process.
-    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    try {
-      const stats = await file.stat();
-      if (!stats.isFile()) throw unreadable(path, 'is not a file', 'name a file');
-      if (stats.size > MAX_FILE_BYTES) throw unreadable(path, 'is larger than 1 MiB', 'name the right file');
-      return await file.readFile('utf8');
-    } finally {
-      await file.close();
-    }
-  } catch (cause) {
-    if (cause instanceof RolesAnywhereError) throw cause;
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return '';
-    throw unreadable(path, 'cannot be read', 'check its mode', cause);
+    return new ConfigFile(readConfigText(path, { name: path, code: 'ERR_SOURCE_CREDENTIALS', hint }));
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw error;
   }
-}
-
-function unreadable(path: string, what: string, hint: string, cause?: unknown): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `${path} ${what}`, { hint, cause });
-}
-
-/** A section's settings, names in lower case; undefined when there is no such section, or no file. */
-async function readSection(path: string, name: string): Promise<ReadonlyMap<string, string> | undefined> {
-  const text = await readText(path);
-  let section: Map<string, string> | undefined;
-  let inside = false;
-  for (const line of text.split(/\r?\n/)) {
-    const [, header] = /^\s*\[\s*([^\]]*?)\s*\]/.exec(line) ?? [];
-    if (header !== undefined) {
-      inside = header.replace(/\s+/, ' ').replaceAll('"', '') === name;
-      if (inside) section ??= new Map();
-      continue;
-    }
-    // Nested settings are indented, comments begin a line.
-    const [, key, value] = /^([A-Za-z]\w*)\s*=\s*(.*?)\s*$/.exec(line) ?? [];
-    if (inside && key !== undefined && value !== undefined && value !== '') section?.set(key.toLowerCase(), value);
-  }
-  return section;
 }
 
 /** Through the shell, as the SDKs for Go, Java and JavaScript do. */

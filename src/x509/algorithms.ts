@@ -1,13 +1,16 @@
 /** Names of the key algorithms that certificates and PKCS#8 keys are found with. */
-import type { KeyType } from '../identity/identity.ts';
+// Tests: test/x509/certificate.test.ts
+
+/** The kind of a certificate's key; it decides the signing algorithm. */
+export type KeyType = 'RSA' | 'EC' | MlDsaType;
 
 /** The parameter sets of FIPS 204. */
-export type MlDsaType = Exclude<KeyType, 'RSA' | 'EC'>;
+export type MlDsaType = 'ML-DSA-44' | 'ML-DSA-65' | 'ML-DSA-87';
 
 /** What an algorithm is called here, and the key type that it is, where that can be used. */
 export interface KeyAlgorithm {
   readonly name: string;
-  readonly keyType?: KeyType;
+  readonly keyType?: KeyType | undefined;
 }
 
 /** RFC 3279, 4055, 8410, 9881, by object identifier. */

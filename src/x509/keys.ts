@@ -1,7 +1,7 @@
 /** Private keys: from a PEM block to a KeyObject that the service has a signing algorithm for. */
 import { type KeyObject, X509Certificate, createPrivateKey, createPublicKey } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { KeyType } from '../identity/identity.ts';
+import type { KeyType } from './algorithms.ts';
 import { type KeyAlgorithm, type MlDsaType, keyAlgorithm } from './algorithms.ts';
 import { type Certificate, sameBytes } from './certificate.ts';
 import { DerError, TAG, expectTag, readChildren, readDer, readObjectIdentifier } from './der.ts';

@@ -125,8 +125,8 @@ export interface AlternativeName {
   readonly kind: 'DNS' | 'URI' | 'email' | 'IP' | 'directory' | 'other';
   /** What to show. */
   readonly text: string;
-  /** Of a directory name. */
-  readonly name?: Name;
+  /** The name, where it is a directory name. */
+  readonly name?: Name | undefined;
 }
 
 /**

@@ -93,7 +93,7 @@ function readHeader(lines: Lines, headers: Map<string, string>): boolean {
 
 /** Walks the lines of a file without making strings of them. */
 class Lines {
-  /** Of the current line, from 1. */
+  /** The number of the current line, from 1. */
   number = 0;
   /** Where the current line starts and ends, without the white space around it. */
   start = 0;

@@ -4,6 +4,7 @@
  * (https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html).
  * Facts only, for every run looks at them; the words are in identity/verdicts.ts.
  */
+// Tests: test/identity/checks.test.ts
 import type { Certificate, SignatureAlgorithm } from './certificate.ts';
 import { DerError, TAG, readChildren, readDer, readObjectIdentifier } from './der.ts';
 import { KEY_USAGE } from './extensions.ts';
@@ -89,6 +90,9 @@ export function pssDigest({ objectIdentifier, parameters }: SignatureAlgorithm):
     throw error;
   }
 }
+
+/** The service's minimum is not documented. Below it a CA of today does not issue. */
+export const LEAST_RSA_BITS = 2048;
 
 /** The size of an RSA key in bits; undefined for other keys, and for one that cannot be read. */
 export function rsaBits({

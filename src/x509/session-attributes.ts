@@ -3,6 +3,7 @@
  * Anywhere User Guide, "Trust model", "Mapping" and "CreateSession". The
  * mapping is the one that a profile has from the start; its owner may change it.
  */
+// Tests: test/x509/names.test.ts
 import type { Certificate } from './certificate.ts';
 import { EXTENSION } from './extensions.ts';
 import { type Name, readAlternativeNames, readName } from './names.ts';
@@ -12,7 +13,7 @@ export interface SessionAttributes {
   readonly sessionName: string;
   readonly sourceIdentity: string;
   /** Why STS cannot have that source identity; what the service does then is not documented. */
-  readonly sourceIdentityProblem?: string;
+  readonly sourceIdentityProblem?: string | undefined;
   readonly tags: readonly SessionTag[];
 }
 
@@ -21,7 +22,7 @@ export interface SessionTag {
   readonly key: string;
   readonly value: string;
   /** Why STS cannot have it: the service leaves such a tag out. */
-  readonly problem?: string;
+  readonly problem?: string | undefined;
 }
 
 /** STS API Reference, "AssumeRole", SourceIdentity: its length, with the prefix, and its characters. */
@@ -88,7 +89,7 @@ function tagsOf(prefix: string, values: ReadonlyMap<string, string>): SessionTag
         : TAG_VALUE.test(value)
           ? undefined
           : 'holds characters that STS does not take there';
-    return { key: `${prefix}/${type}`, value, ...(problem === undefined ? {} : { problem }) };
+    return { key: `${prefix}/${type}`, value, problem };
   });
 }
 

@@ -1,4 +1,5 @@
 /** Names of signature algorithms, for people. */
+// Tests: test/identity/certificate-text.test.ts
 import type { Certificate } from './certificate.ts';
 import { pssDigest } from './rules.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { checkArnsAgree, isRegion, parseArn } from '../../src/options/arn.ts';
-import type { ArnKind } from '../../src/options/arn.ts';
+import { checkArnsAgree, isRegion, parseArn } from '../../src/aws/arn.ts';
+import type { ArnKind } from '../../src/aws/arn.ts';
 
 const ID = '11111111-2222-3333-4444-555555555555';
 const ANCHOR = `arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/${ID}`;

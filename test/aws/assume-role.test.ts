@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { directTransport } from '../../src/http/direct.ts';
 import { assumeRole } from '../../src/aws/assume-role.ts';
-import type { AssumeRoleOptions } from '../../src/aws/assume-role.ts';
+import type { AssumeRoleRequest } from '../../src/aws/assume-role.ts';
+import type { Connection } from '../../src/aws/connection.ts';
+import { createServiceClock } from '../../src/aws/service-clock.ts';
 import { refusal, refusalCode } from '../support/refusal.ts';
 import { SOURCE, type ScriptedSts, scriptedSts } from '../support/sts.ts';
 
@@ -14,21 +16,25 @@ beforeEach(async () => {
 });
 afterEach(() => sts.close());
 
-function options(extra: Partial<AssumeRoleOptions> = {}): AssumeRoleOptions {
-  return {
-    credentials: SOURCE,
-    roleArn: ROLE,
-    region: 'eu-west-1',
-    endpoint: new URL(sts.url),
+type Extra = Partial<AssumeRoleRequest & Connection>;
+
+/** A request, and the connection to the scripted STS. */
+function options(extra: Extra = {}): [AssumeRoleRequest, Connection] {
+  const request = { credentials: SOURCE, roleArn: ROLE, region: 'eu-west-1' };
+  const connection = {
+    endpoints: { sts: new URL(sts.url) },
     transport: directTransport,
     sleep: () => Promise.resolve(),
-    ...extra,
   };
+  return [
+    { ...request, ...extra },
+    { ...connection, ...extra },
+  ];
 }
 
 /** The parameters that a call sends besides those that all have. */
-async function sent(extra: Partial<AssumeRoleOptions>): Promise<Record<string, string>> {
-  await assumeRole(options(extra));
+async function sent(extra: Extra): Promise<Record<string, string>> {
+  await assumeRole(...options(extra));
   const { Action, Version, RoleArn, ...rest }: Record<string, string> = { ...sts.calls.at(-1)?.parameters };
   expect({ Action, Version, RoleArn }).toEqual({ Action: 'AssumeRole', Version: '2011-06-15', RoleArn: ROLE });
   if (extra.roleSessionName === undefined) delete rest['RoleSessionName'];
@@ -42,7 +48,7 @@ const arns = (count: number): string[] => range(count).map((n) => `arn:aws:iam::
 const context = { providerArn: 'arn:aws:iam::aws:contextProvider/IdentityCenter', contextAssertion: 'assertion' };
 
 /** The names are those of AWS's service model for STS, version 2011-06-15, query protocol. */
-const WIRE: readonly [keyof AssumeRoleOptions, Partial<AssumeRoleOptions>, Record<string, string>][] = [
+const WIRE: readonly [keyof AssumeRoleRequest, Extra, Record<string, string>][] = [
   ['roleSessionName', { roleSessionName: 'a=b,c@d' }, { RoleSessionName: 'a=b,c@d' }],
   ['durationSeconds', { durationSeconds: 900 }, { DurationSeconds: '900' }],
   ['externalId', { externalId: 'ex:t/1' }, { ExternalId: 'ex:t/1' }],
@@ -87,8 +93,8 @@ const WIRE: readonly [keyof AssumeRoleOptions, Partial<AssumeRoleOptions>, Recor
 ];
 
 /** Each limit of the API reference: what is still taken, and what is one past it. */
-const LIMITS: readonly [string, string, Partial<AssumeRoleOptions>, Partial<AssumeRoleOptions>][] = [
-  ['a role ARN of 2048', 'ERR_ARN', role(2048), role(2049)],
+const LIMITS: readonly [string, string, Extra, Extra][] = [
+  ['a role ARN of 1011', 'ERR_ARN', role(1011), role(1012)],
   ['a session name of 2', 'ERR_SESSION_NAME', { roleSessionName: 'ab' }, { roleSessionName: 'a' }],
   ['a session name of 64', 'ERR_SESSION_NAME', { roleSessionName: repeat(64) }, { roleSessionName: repeat(65) }],
   ['a session name of its letters', 'ERR_SESSION_NAME', { roleSessionName: '_+=,.@-' }, { roleSessionName: 'a b' }],
@@ -128,21 +134,21 @@ const LIMITS: readonly [string, string, Partial<AssumeRoleOptions>, Partial<Assu
   ['an assertion of 2048', 'ERR_CONTEXT', assertion(2048), assertion(2049)],
 ];
 
-function role(length: number): Partial<AssumeRoleOptions> {
-  const start = 'arn:aws:iam::111122223333:role/';
-  return { roleArn: start + repeat(length - start.length) };
+function role(length: number): Extra {
+  const [before, after] = ['arn:aws:iam::111122223333:role/', '/Target'];
+  return { roleArn: `${before}${repeat(length - before.length - after.length)}${after}` };
 }
-function mfa(serialNumber: string): Partial<AssumeRoleOptions> {
+function mfa(serialNumber: string): Extra {
   return { serialNumber, tokenCode: () => Promise.resolve('123456') };
 }
-function policy(length: number): Partial<AssumeRoleOptions> {
+function policy(length: number): Extra {
   const start = '{"Statement":"';
   return { policy: `${start}${repeat(length - start.length - 2)}"}` };
 }
-function contexts(count: number): Partial<AssumeRoleOptions> {
+function contexts(count: number): Extra {
   return { providedContexts: range(count).map(() => context) };
 }
-function assertion(length: number): Partial<AssumeRoleOptions> {
+function assertion(length: number): Extra {
   return { providedContexts: [{ ...context, contextAssertion: repeat(length) }] };
 }
 
@@ -159,15 +165,15 @@ describe('assumeRole', () => {
   });
 
   it.each(LIMITS)('takes %s, and one past it is %s before anything is sent', async (_, code, good, bad) => {
-    await assumeRole(options(good));
+    await assumeRole(...options(good));
     expect(sts.calls).toHaveLength(1);
-    expect(await refusalCode(() => assumeRole(options(bad)))).toBe(code);
+    expect(await refusalCode(() => assumeRole(...options(bad)))).toBe(code);
     expect(sts.calls).toHaveLength(1);
   });
 
   it('signs for STS and its region, with the session token of temporary credentials', async () => {
-    const first = await assumeRole(options());
-    await assumeRole(options({ credentials: first, region: 'eu-central-1' }));
+    const first = await assumeRole(...options());
+    await assumeRole(...options({ credentials: first, region: 'eu-central-1' }));
     const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
     expect(sts.calls.map(({ signedBy }) => signedBy)).toEqual([
       { accessKeyId: SOURCE.accessKeyId, valid: true, scope: `${day}/eu-west-1/sts/aws4_request` },
@@ -177,7 +183,7 @@ describe('assumeRole', () => {
   });
 
   it('gives the credentials, whose session it is and what STS says about it', async () => {
-    expect(await assumeRole(options({ roleSessionName: 'me', sourceIdentity: 'Alice' }))).toEqual({
+    expect(await assumeRole(...options({ roleSessionName: 'me', sourceIdentity: 'Alice' }))).toEqual({
       accessKeyId: 'ASIA0000000000000000',
       secretAccessKey: 'secret/0+=',
       sessionToken: 'token/0+==',
@@ -190,28 +196,54 @@ describe('assumeRole', () => {
   });
 
   it('names the session after itself and the time', async () => {
-    await assumeRole(options({ now: () => 1_767_225_600_000 }));
+    await assumeRole(...options({ clock: createServiceClock(() => 1_767_225_600_000) }));
     expect(sts.calls[0]?.parameters['RoleSessionName']).toBe('roles-anywhere-1767225600000');
   });
 
   it('goes to the regional endpoint of the partition of the role', async () => {
     const urls: string[] = [];
-    const transport: AssumeRoleOptions['transport'] = (request) => {
+    const transport: Connection['transport'] = (request) => {
       urls.push(request.url.href);
       return directTransport({ ...request, url: new URL(sts.url) });
     };
-    const { endpoint, ...rest } = options({ transport });
-    expect(endpoint).toBeDefined();
-    await assumeRole(rest);
-    await assumeRole({ ...rest, roleArn: 'arn:aws-cn:iam::111122223333:role/R', region: 'cn-north-1' });
+    const china = { roleArn: 'arn:aws-cn:iam::111122223333:role/R', region: 'cn-north-1' };
+    await assumeRole(...options({ transport, endpoints: undefined }));
+    await assumeRole(...options({ transport, endpoints: undefined, ...china }));
     expect(urls).toEqual(['https://sts.eu-west-1.amazonaws.com/', 'https://sts.cn-north-1.amazonaws.com.cn/']);
   });
 
+  it.each([
+    ['FIPS', { useFips: true }, 'https://sts-fips.eu-west-1.amazonaws.com/'],
+    ['dual-stack', { useDualStack: true }, 'https://sts.eu-west-1.api.aws/'],
+  ])('goes to the endpoint of %s that the connection asks for', async (_, endpoints, expected) => {
+    let asked = '';
+    const transport: Connection['transport'] = (request) => {
+      asked = request.url.href;
+      return directTransport({ ...request, url: new URL(sts.url) });
+    };
+    await assumeRole(...options({ transport, endpoints }));
+    expect(asked).toBe(expected);
+  });
+
+  it('refuses plain http to another machine before anything is sent', async () => {
+    let requests = 0;
+    const transport: Connection['transport'] = (request) => {
+      requests += 1;
+      return directTransport({ ...request, url: new URL(sts.url) });
+    };
+    const endpoints = { sts: new URL('http://sts.test') };
+    const error = await refusal(() => assumeRole(...options({ transport, endpoints })));
+    expect(error).toMatchObject({ code: 'ERR_ENDPOINT', message: 'the endpoint is plain http to sts.test' });
+    expect(requests).toBe(0);
+    await assumeRole(...options({ transport, endpoints: { ...endpoints, allowHttp: true } }));
+    expect(requests).toBe(1);
+  });
+
   it('refuses more than an hour for a role session before anything is sent', async () => {
-    const session = await assumeRole(options());
-    const error = await refusal(() => assumeRole(options({ credentials: session, durationSeconds: 3601 })));
+    const session = await assumeRole(...options());
+    const error = await refusal(() => assumeRole(...options({ credentials: session, durationSeconds: 3601 })));
     expect(error).toMatchObject({ code: 'ERR_DURATION', message: expect.stringContaining('an hour') as string });
-    await assumeRole(options({ credentials: session, durationSeconds: 3600 }));
+    await assumeRole(...options({ credentials: session, durationSeconds: 3600 }));
     expect(sts.calls).toHaveLength(2);
   });
 
@@ -219,13 +251,13 @@ describe('assumeRole', () => {
     ['a serial number without a code', { serialNumber: 'GAHT12345678' }],
     ['a code without a serial number', { tokenCode: () => Promise.resolve('123456') }],
   ])('refuses %s', async (_, input) => {
-    expect(await refusalCode(() => assumeRole(options(input)))).toBe('ERR_MFA_SERIAL');
+    expect(await refusalCode(() => assumeRole(...options(input)))).toBe('ERR_MFA_SERIAL');
   });
 
   it('says where in a policy the JSON ends to be JSON', async () => {
-    const { message } = await refusal(() => assumeRole(options({ policy: '{\n "Statement": [}' })));
+    const { message } = await refusal(() => assumeRole(...options({ policy: '{\n "Statement": [}' })));
     expect(message).toMatch(/^policy is not JSON/);
-    const foreign = await refusal(() => assumeRole(options({ policy: '{\n "Statement": "→"}' })));
+    const foreign = await refusal(() => assumeRole(...options({ policy: '{\n "Statement": "→"}' })));
     expect(foreign.message).toContain('line 2, column 16');
   });
 
@@ -234,8 +266,8 @@ describe('assumeRole', () => {
     let time = Date.now() - 60_000;
     let code = 100_000;
     await assumeRole(
-      options({
-        now: () => (time += 1000),
+      ...options({
+        clock: createServiceClock(() => (time += 1000)),
         serialNumber: 'GAHT12345678',
         tokenCode: () => Promise.resolve(String(code++)),
       }),
@@ -251,13 +283,13 @@ describe('assumeRole', () => {
     ['a provider that cannot be reached', { status: 400, code: 'IDPCommunicationError', message: 'x' }],
   ])('tries again after %s', async (_, answer) => {
     sts.answer = (__, index) => (index === 0 ? answer : undefined);
-    await assumeRole(options());
+    await assumeRole(...options());
     expect(sts.calls).toHaveLength(2);
   });
 
   it('takes an answer with nothing but credentials', async () => {
     sts.answer = () => answerWith((xml) => xml);
-    expect(await assumeRole(options())).toEqual({
+    expect(await assumeRole(...options())).toEqual({
       accessKeyId: 'ASIAX',
       secretAccessKey: 'VERYSECRET',
       sessionToken: 'VERYSECRETTOKEN',
@@ -284,7 +316,7 @@ describe('assumeRole', () => {
     ['too much', 'ERR_RESPONSE_INVALID', (xml: string) => xml + ' '.repeat(70_000)],
   ])('refuses an answer with %s, and shows nothing of it', async (_, code, change) => {
     sts.answer = () => answerWith(change);
-    const error = await refusal(() => assumeRole(options({ retry: { attempts: 1 } })));
+    const error = await refusal(() => assumeRole(...options({ retry: { attempts: 1 } })));
     expect(error.code).toBe(code);
     expect(JSON.stringify([error.message, error.hint, String(error.cause)])).not.toContain('VERYSECRET');
   });

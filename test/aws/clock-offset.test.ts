@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { clockOffset, measureClock, offsetWarning, span } from '../../src/aws/clock-offset.ts';
+import { clockOffset, correctByService, span } from '../../src/aws/clock-offset.ts';
+import { createServiceClock } from '../../src/aws/service-clock.ts';
+import { createLog } from '../../src/platform/log.ts';
 import { retryAfter } from '../../src/aws/service-error.ts';
 
 const NOW = Date.parse('2026-03-01T12:00:00Z');
@@ -28,30 +30,30 @@ describe('clockOffset', () => {
   });
 });
 
-it('a clock that cannot be measured is not off', async () => {
-  const request = { url: new URL('https://service.test'), headers: {} };
-  expect(
-    await measureClock(
-      () => Promise.reject(new Error('no network')),
-      request,
-      () => NOW,
-    ),
-  ).toBeUndefined();
-  const good = answer({ date: 'Sun, 01 Mar 2026 13:00:00 GMT' });
-  expect(
-    await measureClock(
-      () => Promise.resolve(good),
-      request,
-      () => NOW,
-    ),
-  ).toBe(3_600_000);
-});
+describe('correctByService', () => {
+  const url = new URL('https://service.test');
 
-it.each([
-  [3_600_000, /1 hour behind/],
-  [-86_400_000, /1 day ahead/],
-])('%d ms is told as %s', (offset, words) => {
-  expect(offsetWarning(offset)).toMatch(words);
+  it.each([
+    ['Sun, 01 Mar 2026 13:00:00 GMT', 3_600_000, /^warning: this machine's clock is 1 hour behind/],
+    ['Sat, 28 Feb 2026 12:00:00 GMT', -86_400_000, /^warning: this machine's clock is 1 day ahead/],
+  ])('corrects a clock by the Date %s of whatever is answered, and says so', async (date, offset, words) => {
+    let said = '';
+    const log = createLog({ write: (line) => (said += line), format: 'plain' });
+    const clock = createServiceClock(() => NOW);
+    const transport = (): Promise<ReturnType<typeof answer>> => Promise.resolve(answer({ date }));
+    expect(await correctByService({ transport, clock, log }, url)).toBe(true);
+    expect(clock.offset()).toBe(offset);
+    expect(said).toMatch(words);
+  });
+
+  it.each([
+    ['nobody answers', () => Promise.reject(new Error('no network'))],
+    ['it is right', () => Promise.resolve(answer({ date: 'Sun, 01 Mar 2026 12:00:00 GMT' }))],
+  ])('leaves a clock alone when %s', async (_, transport) => {
+    const clock = createServiceClock(() => NOW);
+    expect(await correctByService({ transport, clock }, url)).toBe(false);
+    expect(clock.offset()).toBe(0);
+  });
 });
 
 it.each([

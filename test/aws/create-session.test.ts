@@ -7,9 +7,10 @@ import type { HttpTransport } from '../../src/http/http.ts';
 import { createPooledTransport } from '../../src/http/pooled.ts';
 import type { Identity } from '../../src/identity/identity.ts';
 import { createSession } from '../../src/aws/create-session.ts';
-import type { CreateSessionOptions } from '../../src/aws/create-session.ts';
+import type { Connection } from '../../src/aws/connection.ts';
+import type { CreateSessionRequest } from '../../src/aws/create-session.ts';
 import { createServiceClock } from '../../src/aws/service-clock.ts';
-import type { RetryEnvironment } from '../../src/aws/retry.ts';
+import { createLog } from '../../src/platform/log.ts';
 import { freePort, serve } from '../http/support/servers.ts';
 import type { OnRequest } from '../http/support/servers.ts';
 
@@ -70,21 +71,29 @@ async function script(...answers: (string | OnRequest)[]): Promise<{ endpoint: U
   return { endpoint: new URL(`http://127.0.0.1:${server.port}`), requests };
 }
 
-/** Options in a world whose clock moves an hour at each look, and where waiting takes no time. */
-function options(extra: Partial<CreateSessionOptions & RetryEnvironment>): CreateSessionOptions & RetryEnvironment {
+type Extra = Partial<CreateSessionRequest & Connection> & { endpoint?: URL; now?: () => number };
+
+/** A request, and a connection in a world whose clock moves an hour at each look, and where waiting takes no time. */
+function options({ endpoint, now, ...extra }: Extra): [CreateSessionRequest, Connection] {
   let looks = 0;
-  return {
+  const request = {
     identity,
     trustAnchorArn: 'arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/2',
     profileArn: 'arn:aws:rolesanywhere:us-east-1:111122223333:profile/1',
     roleArn: 'arn:aws:iam::111122223333:role/path/De+mo',
     region: 'us-east-1',
+  };
+  const connection = {
+    endpoints: { rolesanywhere: endpoint },
     transport: directTransport,
-    now: () => NOW + HOUR * looks++,
+    clock: createServiceClock(now ?? (() => NOW + HOUR * looks++)),
     random: () => 0,
     sleep: () => Promise.resolve(),
-    ...extra,
   };
+  return [
+    { ...request, ...extra },
+    { ...connection, ...extra },
+  ];
 }
 
 async function failure(outcome: Promise<unknown>): Promise<RolesAnywhereError> {
@@ -101,7 +110,7 @@ async function failure(outcome: Promise<unknown>): Promise<RolesAnywhereError> {
 describe('createSession', () => {
   it('returns what the service handed out', async () => {
     const { endpoint } = await script(GOOD);
-    expect(await createSession(options({ endpoint }))).toEqual({
+    expect(await createSession(...options({ endpoint }))).toEqual({
       ...CREDENTIALS,
       expiration: new Date(CREDENTIALS.expiration),
       accountId: '111122223333',
@@ -111,7 +120,7 @@ describe('createSession', () => {
 
   it('sends exactly the bytes that it signed, and nothing that was not asked for', async () => {
     const { endpoint, requests } = await script(GOOD);
-    await createSession(options({ endpoint: new URL('/base/', endpoint), userAgent: 'agent/1' }));
+    await createSession(...options({ endpoint: new URL('/base/', endpoint), userAgent: 'agent/1' }));
     const [head = '', body] = (requests[0] ?? '').split('\r\n\r\n');
     const [start, ...fields] = head.split('\r\n');
     expect(start).toBe(
@@ -137,7 +146,7 @@ describe('createSession', () => {
 
   it('puts duration and session name into the body', async () => {
     const { endpoint, requests } = await script(GOOD);
-    await createSession(options({ endpoint, durationSeconds: 900, roleSessionName: 'me' }));
+    await createSession(...options({ endpoint, durationSeconds: 900, roleSessionName: 'me' }));
     expect(requests[0]?.split('\r\n\r\n')[1]).toBe('{"durationSeconds":900,"roleSessionName":"me"}');
   });
 
@@ -151,13 +160,21 @@ describe('createSession', () => {
       return Promise.resolve({ status: 201, headers: {}, body: JSON.stringify({ credentialSet: [SET] }) });
     };
     const trustAnchorArn = `arn:${partition}:rolesanywhere:${region}:111122223333:trust-anchor/2`;
-    await createSession(options({ transport, trustAnchorArn, region }));
+    await createSession(...options({ transport, trustAnchorArn, region }));
     expect(url).toBe(expected);
+  });
+
+  it('refuses plain http to another machine before anything is signed', async () => {
+    const closed = { ...identity, signer: { ...identity.signer, sign: () => expect.fail('signed') } };
+    const error = await failure(
+      createSession(...options({ identity: closed, endpoint: new URL('http://rolesanywhere.test') })),
+    );
+    expect(error).toMatchObject({ code: 'ERR_ENDPOINT', message: 'the endpoint is plain http to rolesanywhere.test' });
   });
 
   it('takes any 2xx, and does without the assumed role', async () => {
     const { endpoint } = await script(respond(200, { credentialSet: [{ credentials: CREDENTIALS }] }));
-    const credentials = await createSession(options({ endpoint }));
+    const credentials = await createSession(...options({ endpoint }));
     expect(credentials).not.toHaveProperty('accountId');
     expect(credentials.accessKeyId).toBe('ASIAEXAMPLE');
   });
@@ -207,7 +224,7 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
   it.each(CASES)('%s', async (_what, does, code, expected) => {
     const { endpoint, requests } = await script(does);
     const retry = does === hang ? { attemptTimeoutMs: 150 } : {};
-    const error = await failure(createSession(options({ endpoint, retry, transport: makeTransport() })));
+    const error = await failure(createSession(...options({ endpoint, retry, transport: makeTransport() })));
     expect(error.code).toBe(code);
     expect(requests).toHaveLength(expected);
   });
@@ -216,7 +233,7 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
     const endpoint = new URL(`http://127.0.0.1:${await freePort()}`);
     const waits: number[] = [];
     const sleep = (ms: number): Promise<void> => Promise.resolve(void waits.push(ms));
-    const error = await failure(createSession(options({ endpoint, sleep, transport: makeTransport() })));
+    const error = await failure(createSession(...options({ endpoint, sleep, transport: makeTransport() })));
     expect(error.code).toBe('ERR_CONNECT');
     expect(waits).toHaveLength(2);
   });
@@ -225,7 +242,7 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
     const { endpoint } = await script(
       respond(403, { message: 'Untrusted signing certificate' }, errorType('AccessDeniedException:http://x')),
     );
-    expect(await failure(createSession(options({ endpoint, transport: makeTransport() })))).toMatchObject({
+    expect(await failure(createSession(...options({ endpoint, transport: makeTransport() })))).toMatchObject({
       message: expect.stringContaining('Untrusted signing certificate') as string,
       serviceCode: 'AccessDeniedException',
       status: 403,
@@ -240,13 +257,13 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
     ['r'.repeat(129), undefined],
   ])('an unusable answer with request id %j has it as %j', async (sent, kept) => {
     const { endpoint } = await script(respond(201, {}, `X-Amzn-RequestId: ${sent}\r\n`));
-    const error = await failure(createSession(options({ endpoint, transport: makeTransport() })));
+    const error = await failure(createSession(...options({ endpoint, transport: makeTransport() })));
     expect([error.code, error.requestId]).toEqual(['ERR_RESPONSE_INVALID', kept]);
   });
 
   it('recovers, and signs every attempt afresh with its own date', async () => {
     const { endpoint, requests } = await script(respond(500, ''), (socket) => socket.resetAndDestroy(), GOOD);
-    expect(await createSession(options({ endpoint, transport: makeTransport() }))).toMatchObject(SECRETS);
+    expect(await createSession(...options({ endpoint, transport: makeTransport() }))).toMatchObject(SECRETS);
     const field = (name: string): unknown[] =>
       requests.map((request) => new RegExp(`\r\n${name}: (.*)\r\n`).exec(request)?.[1]);
     expect(field('x-amz-date')).toEqual(['20260101T000000Z', '20260101T010000Z', '20260101T020000Z']);
@@ -255,7 +272,7 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
 
   it('makes as many attempts as it is told', async () => {
     const { endpoint, requests } = await script(respond(500, ''));
-    await failure(createSession(options({ endpoint, retry: { attempts: 1 }, transport: makeTransport() })));
+    await failure(createSession(...options({ endpoint, retry: { attempts: 1 }, transport: makeTransport() })));
     expect(requests).toHaveLength(1);
   });
 
@@ -263,13 +280,13 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
     const abort = new AbortController();
     const { endpoint, requests } = await script(() => abort.abort());
     const { signal } = abort;
-    const error = await failure(createSession(options({ endpoint, signal, transport: makeTransport() })));
+    const error = await failure(createSession(...options({ endpoint, signal, transport: makeTransport() })));
     expect(error.code).toBe('ERR_INTERRUPTED');
     expect(requests).toHaveLength(1);
   });
 });
 
-const still = (extra: Parameters<typeof options>[0]) => options({ now: () => NOW, ...extra });
+const still = (extra: Extra): ReturnType<typeof options> => options({ now: () => NOW, ...extra });
 const refusal = (date: string | undefined): string =>
   respond(
     403,
@@ -281,22 +298,25 @@ const dates = (requests: readonly string[]): unknown[] =>
 
 describe('createSession with a clock that is off', () => {
   it.each([
-    ['an hour behind', 'Thu, 01 Jan 2026 01:00:00 GMT', HOUR, '20260101T010000Z'],
-    ['a day ahead', 'Wed, 31 Dec 2025 00:00:00 GMT', -24 * HOUR, '20251231T000000Z'],
+    ['an hour behind', 'Thu, 01 Jan 2026 01:00:00 GMT', '1 hour behind', '20260101T010000Z'],
+    ['a day ahead', 'Wed, 31 Dec 2025 00:00:00 GMT', '1 day ahead', '20251231T000000Z'],
   ])('%s signs once more with the time of the service', async (_off, date, offset, signedAt) => {
     const { endpoint, requests } = await script(refusal(date), GOOD);
-    const told: unknown[] = [];
-    const credentials = await createSession(still({ endpoint, onClockOffset: (ms) => told.push(ms) }));
+    let told = '';
+    const log = createLog({ write: (line) => (told += line), format: 'plain' });
+    const credentials = await createSession(...still({ endpoint, log }));
     expect(dates(requests)).toEqual(['20260101T000000Z', signedAt]);
-    expect(told).toEqual([offset]);
+    expect(told).toBe(
+      `warning: this machine's clock is ${offset}, by the service's: its time is used for this run; set the clock\n`,
+    );
     expect(credentials.expiration).toEqual(new Date(CREDENTIALS.expiration));
   });
 
   it('learns it for the run', async () => {
     const { endpoint, requests } = await script(refusal('Thu, 01 Jan 2026 01:00:00 GMT'), GOOD);
     const clock = createServiceClock(() => NOW);
-    await createSession(still({ endpoint, clock }));
-    await createSession(still({ endpoint, clock }));
+    await createSession(...still({ endpoint, clock }));
+    await createSession(...still({ endpoint, clock }));
     expect(dates(requests)).toEqual(['20260101T000000Z', '20260101T010000Z', '20260101T010000Z']);
     expect(clock.offset()).toBe(HOUR);
   });
@@ -304,7 +324,7 @@ describe('createSession with a clock that is off', () => {
   it('judges the expiry of credentials by the time of the service', async () => {
     const { endpoint } = await script(refusal('Wed, 31 Dec 2025 00:00:00 GMT'), GOOD);
     const ahead = Date.parse('2026-01-02T00:00:00Z'); // past the expiration, by a clock that is wrong
-    await expect(createSession(still({ endpoint, now: () => ahead }))).resolves.toMatchObject({
+    await expect(createSession(...still({ endpoint, now: () => ahead }))).resolves.toMatchObject({
       accessKeyId: 'ASIAEXAMPLE',
     });
   });
@@ -314,7 +334,7 @@ describe('createSession with a clock that is off', () => {
     ['unknown', undefined],
   ])('does not ask again when the offset is %s', async (_which, date) => {
     const { endpoint, requests } = await script(refusal(date), GOOD);
-    const error = await failure(createSession(still({ endpoint })));
+    const error = await failure(createSession(...still({ endpoint })));
     expect(error.code).toBe('ERR_ACCESS_DENIED');
     expect(requests).toHaveLength(1);
     expect(/clock.*2026-01-01T00:00:00Z.*no Date/.test(error.hint ?? '')).toBe(date === undefined);
@@ -325,7 +345,7 @@ describe('createSession with a clock that is off', () => {
       refusal('Thu, 01 Jan 2026 01:00:00 GMT'),
       refusal('Thu, 01 Jan 2026 09:00:00 GMT'),
     );
-    expect((await failure(createSession(still({ endpoint })))).code).toBe('ERR_ACCESS_DENIED');
+    expect((await failure(createSession(...still({ endpoint })))).code).toBe('ERR_ACCESS_DENIED');
     expect(requests).toHaveLength(2);
   });
 
@@ -333,7 +353,7 @@ describe('createSession with a clock that is off', () => {
     const slept: number[] = [];
     const sleep = (ms: number): Promise<void> => Promise.resolve(void slept.push(ms));
     const { endpoint } = await script(respond(429, '{}', 'Retry-After: 5\r\n'), GOOD);
-    await createSession(still({ endpoint, sleep }));
+    await createSession(...still({ endpoint, sleep }));
     expect(slept).toEqual([5000]);
   });
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { partition as sdkPartition } from '@aws-sdk/util-endpoints';
 import { expect, it } from 'vitest';
-import { partitionOf } from '../../src/options/arn.ts';
+import { partitionOf } from '../../src/aws/arn.ts';
 import { standardEndpoint } from '../../src/aws/endpoints.ts';
 import { createRequire } from 'node:module';
 
@@ -32,7 +32,7 @@ const REGIONS = PARTITIONS.flatMap(({ id, regions, regionRegex }) => {
 
 it('knows the partitions that the SDK knows, and no other', () => {
   expect(PARTITIONS.length).toBeGreaterThan(7);
-  for (const { id } of PARTITIONS) expect(() => standardEndpoint(id, 'us-east-1')).not.toThrow();
+  for (const { id } of PARTITIONS) expect(() => standardEndpoint('rolesanywhere', id, 'us-east-1')).not.toThrow();
   expect(REGIONS.length).toBeGreaterThan(40);
 });
 
@@ -44,12 +44,14 @@ it.each(REGIONS)('%s: the hosts of %s are those of the SDK', (id, region) => {
   expect({ supportsFIPS, supportsDualStack }).toEqual({ supportsFIPS: true, supportsDualStack: true });
   expect(partitionOf(region)).toBe(id);
   // The rules of the service's endpoint rule set, which the SDKs share.
-  expect(standardEndpoint(id, region).host).toBe(`rolesanywhere.${region}.${dnsSuffix}`);
-  expect(standardEndpoint(id, region, { useFips: true }).host).toBe(`rolesanywhere-fips.${region}.${dnsSuffix}`);
-  expect(standardEndpoint(id, region, { useDualStack: true }).host).toBe(
+  expect(standardEndpoint('rolesanywhere', id, region).host).toBe(`rolesanywhere.${region}.${dnsSuffix}`);
+  expect(standardEndpoint('rolesanywhere', id, region, { useFips: true }).host).toBe(
+    `rolesanywhere-fips.${region}.${dnsSuffix}`,
+  );
+  expect(standardEndpoint('rolesanywhere', id, region, { useDualStack: true }).host).toBe(
     `rolesanywhere.${region}.${dualStackDnsSuffix}`,
   );
-  expect(standardEndpoint(id, region, { useFips: true, useDualStack: true }).host).toBe(
+  expect(standardEndpoint('rolesanywhere', id, region, { useFips: true, useDualStack: true }).host).toBe(
     `rolesanywhere-fips.${region}.${dualStackDnsSuffix}`,
   );
 });
@@ -65,7 +67,7 @@ it.each([
   ['aws-iso-f', 'us-isof-east-1', 'csp.hci.ic.gov', 'api.aws.hci.ic.gov'],
 ])('%s has the hosts that the AWS documentation lists', (id, region, suffix, dualStack) => {
   const hosts = [{}, { useFips: true }, { useDualStack: true }, { useFips: true, useDualStack: true }].map(
-    (variant) => standardEndpoint(id, region, variant).host,
+    (variant) => standardEndpoint('rolesanywhere', id, region, variant).host,
   );
   expect(hosts).toEqual([
     `rolesanywhere.${region}.${suffix}`,

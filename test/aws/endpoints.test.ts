@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { operationUrl, standardEndpoint } from '../../src/aws/endpoints.ts';
+import type { Endpoints, Service } from '../../src/aws/endpoints.ts';
+import { endpointOf, operationUrl, parseEndpoint, standardEndpoint } from '../../src/aws/endpoints.ts';
 
 describe('standardEndpoint', () => {
   it.each([
@@ -13,11 +14,11 @@ describe('standardEndpoint', () => {
     ['aws-iso-e', 'eu-isoe-west-1', 'rolesanywhere.eu-isoe-west-1.cloud.adc-e.uk'],
     ['aws-iso-f', 'us-isof-south-1', 'rolesanywhere.us-isof-south-1.csp.hci.ic.gov'],
   ])('of %s, %s is %s', (partition, region, host) => {
-    expect(standardEndpoint(partition, region).href).toBe(`https://${host}/`);
+    expect(standardEndpoint('rolesanywhere', partition, region).href).toBe(`https://${host}/`);
   });
 
   it.each(['', 'aws-moon', '__proto__', 'toString'])('refuses partition %j', (partition) => {
-    expect(() => standardEndpoint(partition, 'us-east-1')).toThrow(
+    expect(() => standardEndpoint('rolesanywhere', partition, 'us-east-1')).toThrow(
       expect.objectContaining({ code: 'ERR_ENDPOINT' }) as Error,
     );
   });
@@ -25,7 +26,9 @@ describe('standardEndpoint', () => {
   it.each(['', 'US-EAST-1', 'us_east_1', 'evil.test/', 'a.b', '-a', 'a-', 'x'.repeat(64), 'us-east-1\n'])(
     'refuses region %j',
     (region) => {
-      expect(() => standardEndpoint('aws', region)).toThrow(expect.objectContaining({ code: 'ERR_REGION' }) as Error);
+      expect(() => standardEndpoint('rolesanywhere', 'aws', region)).toThrow(
+        expect.objectContaining({ code: 'ERR_REGION' }) as Error,
+      );
     },
   );
 });
@@ -39,17 +42,55 @@ describe('operationUrl', () => {
   ])('below %s is %s', (endpoint, url) => {
     expect(operationUrl(new URL(endpoint), '/sessions').href).toBe(url);
   });
+});
 
+describe('parseEndpoint', () => {
   it.each([
     'ftp://host.test',
     'file:///x',
+    'nonsense',
     'https://u@host.test',
     'https://u:p@host.test',
     'https://h/?a',
     'https://h/#a',
-  ])('refuses %s and does not repeat it', (endpoint) => {
-    expect(() => operationUrl(new URL(endpoint), '/sessions')).toThrow(
+    'http://host.test',
+    'http://127.0.0.1.host.test',
+    'http://localhost.host.test',
+  ])('refuses %s and does not repeat a password', (endpoint) => {
+    expect(() => parseEndpoint(endpoint, 'the endpoint')).toThrow(
       expect.objectContaining({ code: 'ERR_ENDPOINT', message: expect.not.stringContaining('u:p') as string }) as Error,
     );
+  });
+
+  it.each(['http://localhost:1', 'http://127.1:8080/base', 'http://[::1]', 'https://host.test/a'])(
+    'takes %s',
+    (text) => {
+      expect(parseEndpoint(text, 'the endpoint').href).toBe(new URL(text).href);
+    },
+  );
+});
+
+describe('endpointOf', () => {
+  const GIVEN = { sts: new URL('https://sts.test/base') };
+  it.each<[Service, string, string, Endpoints | undefined, string]>([
+    ['rolesanywhere', 'aws', 'us-east-1', undefined, 'https://rolesanywhere.us-east-1.amazonaws.com/'],
+    ['rolesanywhere', 'aws', 'us-east-1', GIVEN, 'https://rolesanywhere.us-east-1.amazonaws.com/'],
+    ['sts', 'aws', 'us-east-1', GIVEN, 'https://sts.test/base'],
+    ['sts', 'aws', 'us-east-1', { useFips: true }, 'https://sts-fips.us-east-1.amazonaws.com/'],
+    ['sts', 'aws', 'eu-west-1', { useDualStack: true }, 'https://sts.eu-west-1.api.aws/'],
+    ['sts', 'aws-us-gov', 'us-gov-west-1', { useFips: true }, 'https://sts.us-gov-west-1.amazonaws.com/'],
+    ['signin', 'aws-cn', 'cn-north-1', undefined, 'https://signin.amazonaws.cn/'],
+    ['signin', 'aws', 'us-east-1', { useFips: true }, 'https://signin.aws.amazon.com/'],
+  ])('asks %s of %s, %s, with %j, at %s', (service, partition, region, endpoints, expected) => {
+    expect(endpointOf({ endpoints }, service, partition, region).href).toBe(expected);
+  });
+
+  it('takes plain http to another machine only where that was allowed', () => {
+    const endpoints = { sts: new URL('http://sts.test') };
+    expect(() => endpointOf({ endpoints }, 'sts', 'aws', 'us-east-1')).toThrow(
+      expect.objectContaining({ code: 'ERR_ENDPOINT' }) as Error,
+    );
+    const allowed = { endpoints: { ...endpoints, allowHttp: true } };
+    expect(endpointOf(allowed, 'sts', 'aws', 'us-east-1').href).toBe('http://sts.test/');
   });
 });

@@ -69,7 +69,7 @@ describe('withRetries', () => {
 
   it('waits a random part of a limit that doubles up to twenty seconds', async () => {
     const time = fakeTime(0.5);
-    const settings = { ...time, attempts: 9, timeoutMs: 1e9 };
+    const settings = { ...time, retry: { attempts: 9, timeoutMs: 1e9 } };
     await expect(withRetries(() => Promise.reject(failing('ERR_CONNECT')), settings)).rejects.toThrow('failed');
     expect(time.slept).toEqual([250, 500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
   });
@@ -83,7 +83,7 @@ describe('withRetries', () => {
         time.pass(timeoutMs);
         return Promise.reject(failing('ERR_TIMEOUT'));
       },
-      { ...time, attempts: 5, attemptTimeoutMs: 400, timeoutMs: 1000 },
+      { ...time, retry: { attempts: 5, attemptTimeoutMs: 400, timeoutMs: 1000 } },
     );
     await expect(run).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
     expect(given).toEqual([400, 400, 200]);
@@ -91,7 +91,7 @@ describe('withRetries', () => {
 
   it('does not wait past the whole time', async () => {
     const time = fakeTime(0.9);
-    const run = withRetries(() => Promise.reject(failing('ERR_THROTTLED')), { ...time, timeoutMs: 400 });
+    const run = withRetries(() => Promise.reject(failing('ERR_THROTTLED')), { ...time, retry: { timeoutMs: 400 } });
     await expect(run).rejects.toMatchObject({ code: 'ERR_THROTTLED' });
     expect(time.slept).toEqual([]);
   });
@@ -119,7 +119,9 @@ describe('withRetries', () => {
       given.push(ms);
       return Promise.reject(failing('ERR_CONNECT'));
     };
-    await expect(withRetries(attempt, { ...fakeTime(0), attempts: 2, timeoutMs: 100_000 })).rejects.toThrow('failed');
+    await expect(withRetries(attempt, { ...fakeTime(0), retry: { attempts: 2, timeoutMs: 100_000 } })).rejects.toThrow(
+      'failed',
+    );
     expect(given).toEqual([50_000, 50_000]);
   });
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { directTransport } from '../../src/http/direct.ts';
 import { assumeRoleWithWebIdentity } from '../../src/aws/web-identity.ts';
-import type { WebIdentityOptions } from '../../src/aws/web-identity.ts';
+import type { Connection } from '../../src/aws/connection.ts';
+import type { WebIdentityRequest } from '../../src/aws/web-identity.ts';
 import { refusalCode } from '../support/refusal.ts';
 import { type ScriptedSts, scriptedSts } from '../support/sts.ts';
 
@@ -13,24 +14,28 @@ beforeEach(async () => {
 });
 afterEach(() => sts.close());
 
-function options(extra: Partial<WebIdentityOptions> = {}): WebIdentityOptions {
-  return {
-    roleArn: ROLE,
-    token: () => Promise.resolve('header.claims.signature'),
-    region: 'eu-west-1',
-    endpoint: new URL(sts.url),
+type Extra = Partial<WebIdentityRequest & Connection>;
+
+/** A request, and the connection to the scripted STS. */
+function options(extra: Extra = {}): [WebIdentityRequest, Connection] {
+  const request = { roleArn: ROLE, token: () => Promise.resolve('header.claims.signature'), region: 'eu-west-1' };
+  const connection = {
+    endpoints: { sts: new URL(sts.url) },
     transport: directTransport,
     sleep: () => Promise.resolve(),
-    ...extra,
   };
+  return [
+    { ...request, ...extra },
+    { ...connection, ...extra },
+  ];
 }
 
-const token = (length: number): Partial<WebIdentityOptions> => ({ token: () => Promise.resolve('x'.repeat(length)) });
+const token = (length: number): Extra => ({ token: () => Promise.resolve('x'.repeat(length)) });
 
 describe('assumeRoleWithWebIdentity', () => {
   it('sends every parameter as the service model spells it, and does not sign', async () => {
     await assumeRoleWithWebIdentity(
-      options({
+      ...options({
         roleSessionName: 'me',
         durationSeconds: 1800,
         policy: '{"Statement":[]}',
@@ -58,7 +63,7 @@ describe('assumeRoleWithWebIdentity', () => {
   });
 
   it('gives the credentials and who the token is of', async () => {
-    expect(await assumeRoleWithWebIdentity(options({ roleSessionName: 'me' }))).toMatchObject({
+    expect(await assumeRoleWithWebIdentity(...options({ roleSessionName: 'me' }))).toMatchObject({
       accessKeyId: 'ASIA0000000000000000',
       assumedRoleArn: 'arn:aws:sts::111122223333:assumed-role/Target/me',
       subject: 'alice',
@@ -67,7 +72,7 @@ describe('assumeRoleWithWebIdentity', () => {
     });
   });
 
-  it.each<[string, string, Partial<WebIdentityOptions>, Partial<WebIdentityOptions>]>([
+  it.each<[string, string, Extra, Extra]>([
     ['a token of 4', 'ERR_WEB_IDENTITY_TOKEN', token(4), token(3)],
     ['a token of 20000', 'ERR_WEB_IDENTITY_TOKEN', token(20_000), token(20_001)],
     ['a token without spaces', 'ERR_WEB_IDENTITY_TOKEN', {}, { token: () => Promise.resolve('not a token') }],
@@ -78,15 +83,25 @@ describe('assumeRoleWithWebIdentity', () => {
     ['a session name', 'ERR_SESSION_NAME', { roleSessionName: 'ab' }, { roleSessionName: 'a' }],
     ['a policy', 'ERR_POLICY', { policy: '{"Statement":1}' }, { policy: '{}' }],
   ])('takes %s, and one past it is %s before anything is sent', async (_, code, good, bad) => {
-    await assumeRoleWithWebIdentity(options(good));
-    expect(await refusalCode(() => assumeRoleWithWebIdentity(options(bad)))).toBe(code);
+    await assumeRoleWithWebIdentity(...options(good));
+    expect(await refusalCode(() => assumeRoleWithWebIdentity(...options(bad)))).toBe(code);
     expect(sts.calls).toHaveLength(1);
+  });
+
+  it('refuses plain http to another machine before the token is asked for', async () => {
+    let asked = 0;
+    const giveToken = (): Promise<string> => Promise.resolve(`token-${++asked}`);
+    const endpoints = { sts: new URL('http://sts.test') };
+    expect(await refusalCode(() => assumeRoleWithWebIdentity(...options({ endpoints, token: giveToken })))).toBe(
+      'ERR_ENDPOINT',
+    );
+    expect(asked).toBe(0);
   });
 
   it('asks for the token at each attempt', async () => {
     sts.answer = (_, index) => (index === 0 ? 'cut' : undefined);
     let asked = 0;
-    await assumeRoleWithWebIdentity(options({ token: () => Promise.resolve(`token-${++asked}`) }));
+    await assumeRoleWithWebIdentity(...options({ token: () => Promise.resolve(`token-${++asked}`) }));
     expect(sts.calls.map(({ parameters }) => parameters['WebIdentityToken'])).toEqual(['token-1', 'token-2']);
   });
 });

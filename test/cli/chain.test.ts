@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -102,6 +103,16 @@ describe('a chain of roles', () => {
     [
       'a policy file is not there',
       () => ['--assume-role-arn', FIRST, '--policy', 'file:///no/file'],
+      3,
+      'ERR_FILE_NOT_FOUND',
+    ],
+    [
+      'a policy file is a pipe that nobody writes to',
+      () => {
+        const pipe = join(folder, 'policy');
+        execFileSync('mkfifo', [pipe]);
+        return ['--assume-role-arn', FIRST, '--policy', `file://${pipe}`];
+      },
       3,
       'ERR_FILE_UNREADABLE',
     ],

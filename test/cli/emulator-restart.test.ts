@@ -85,7 +85,7 @@ it('keeps every session that it answered with, when it is killed in the middle o
     const credentials = { accessKeyId, secretAccessKey, sessionToken };
     const sts = new STSClient({ endpoint: again, region: 'us-east-1', credentials });
     const { Arn } = await sts.send(new GetCallerIdentityCommand({}));
-    expect(Arn).toMatch(/assumed-role\/Demo\//);
+    expect(Arn).toMatch(/assumed-role\/Workload\//);
   }
   await kill();
   const state = createState();

@@ -71,7 +71,7 @@ describe.each(CLIS)('%s', (aws) => {
     );
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     const identity = JSON.parse(stdout) as { Arn: string };
-    expect(identity.Arn).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Demo\//);
+    expect(identity.Arn).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Workload\//);
   });
 
   test('passes on an argument with spaces, quoted as AWS documents it', async () => {

@@ -34,13 +34,13 @@ describe('a profile that is the whole of a set-up', () => {
     const line = ['--endpoint-url', emulator.url, 'sts', 'get-caller-identity', '--query', 'Arn', '--output', 'text'];
     const { status, stdout, stderr } = await runProgram(AWS, line, { env: home.env });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Demo\//);
+    expect(stdout).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Workload\//);
   });
 
   test('works in the AWS SDK for JavaScript', async () => {
     const { status, stdout } = await runProgram(process.execPath, [JS_CLIENT, emulator.url], { env: home.env });
     expect(status).toBe(0);
-    expect(stdout).toContain('arn:aws:sts::123456789012:assumed-role/Demo/');
+    expect(stdout).toContain('arn:aws:sts::123456789012:assumed-role/Workload/');
   });
 
   test('gives way to flags and to the environment', async () => {

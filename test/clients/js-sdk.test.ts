@@ -37,7 +37,7 @@ test('the default chain of the AWS SDK for JavaScript finds the credentials and 
   const { env } = home(() => `${PKI}rsa-2048.crt.pem`);
   const { status, stdout } = await runProgram(process.execPath, [WHO_AM_I, emulator.url], { env });
   expect(status).toBe(0);
-  expect(stdout).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Demo\//);
+  expect(stdout).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Workload\//);
 });
 
 test('an argument with spaces, quoted as AWS documents it, arrives whole', async () => {
@@ -50,6 +50,6 @@ test('an argument with spaces, quoted as AWS documents it, arrives whole', async
   const { status, stdout } = await runProgram(process.execPath, [WHO_AM_I, emulator.url], { env });
   expect({ status, stdout }).toMatchObject({
     status: 0,
-    stdout: expect.stringContaining('assumed-role/Demo/') as string,
+    stdout: expect.stringContaining('assumed-role/Workload/') as string,
   });
 });

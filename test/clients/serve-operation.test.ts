@@ -305,16 +305,16 @@ it('several roles: each at its path, one of them with a token of its own and not
   const admin = readFileSync(join(dir, 'admin'), 'utf8');
   const get = async (path: string, authorization: string): Promise<number> =>
     (await ask({ port }, 'GET', path, { Authorization: authorization })).status;
-  expect(await Promise.all([get('/credentials', token), get('/role/Demo', token), get('/role/ci', token)])).toEqual([
-    200, 200, 200,
-  ]);
+  expect(await Promise.all([get('/credentials', token), get('/role/Workload', token), get('/role/ci', token)])).toEqual(
+    [200, 200, 200],
+  );
   expect([await get('/role/admin', token), await get('/role/admin', admin), await get('/role/ci', admin)]).toEqual([
     401, 200, 401,
   ]);
   const { body } = await ask({ port }, 'PUT', '/latest/api/token', { 'X-aws-ec2-metadata-token-ttl-seconds': '60' });
   const imds = (path: string) =>
     ask({ port }, 'GET', `/latest/meta-data/iam/security-credentials/${path}`, { 'X-aws-ec2-metadata-token': body });
-  expect(await imds('')).toMatchObject({ status: 200, body: 'Demo' });
+  expect(await imds('')).toMatchObject({ status: 200, body: 'Workload' });
   expect([(await imds('ci')).status, (await imds('admin')).status]).toEqual([200, 404]);
 });
 
@@ -367,9 +367,9 @@ it('health and metrics have a port of their own, which is open before the first 
   expect((await ask({ port }, 'GET', '/healthz')).status).toBe(200);
   expect((await ask({ port }, 'GET', '/readyz')).status).toBe(503);
   const { body } = await ask({ port }, 'GET', '/metrics');
-  expect(body).toContain('roles_anywhere_credentials_valid{role="Demo"} 0');
-  expect(body).toMatch(/roles_anywhere_certificate_seconds_to_expiry\{role="Demo"\} \d+/);
-  expect(body).toMatch(/roles_anywhere_refreshes_total\{role="Demo",result="failure"\} [1-9]/);
+  expect(body).toContain('roles_anywhere_credentials_valid{role="Workload"} 0');
+  expect(body).toMatch(/roles_anywhere_certificate_seconds_to_expiry\{role="Workload"\} \d+/);
+  expect(body).toMatch(/roles_anywhere_refreshes_total\{role="Workload",result="failure"\} [1-9]/);
 });
 
 const MANAGER = fileURLToPath(new URL('notify-manager.py', import.meta.url));
@@ -377,7 +377,7 @@ const HAS_SYSTEMD =
   requireTool('systemd-notify') && requireTool('systemd-socket-activate') && requireTool('/usr/bin/python3');
 
 describe.runIf(HAS_SYSTEMD)('under systemd', () => {
-  it('it says when it is ready, how it is, that it lives and that it stops', async () => {
+  it('says when it is ready, how it is, that it lives and that it stops', async () => {
     const socket = join(dir, 'notify');
     const manager = spawn('/usr/bin/python3', [MANAGER, socket], {
       env: cleanEnv(),
@@ -393,7 +393,7 @@ describe.runIf(HAS_SYSTEMD)('under systemd', () => {
       const serve = await start([], { env: { NOTIFY_SOCKET: socket, WATCHDOG_USEC: '400000' } });
       await until('READY=1\n');
       await until('WATCHDOG=1\n');
-      await until('STATUS=Demo: valid until ');
+      await until('STATUS=Workload: valid until ');
       serve.kill('SIGHUP');
       await until('RELOADING=1\n');
       await until('MONOTONIC_USEC=');
@@ -406,7 +406,7 @@ describe.runIf(HAS_SYSTEMD)('under systemd', () => {
     }
   });
 
-  it('it takes the sockets that systemd opened', async () => {
+  it('takes the sockets that systemd opened', async () => {
     const ports = [await freePort(), await freePort()];
     const serve = spawnServe(identityFlags(emulator), {
       command: [

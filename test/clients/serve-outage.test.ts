@@ -83,7 +83,7 @@ const FLAGS = flagsOf({
   intermediates: `${PKI}intermediate.pem`,
   'trust-anchor-arn': `${ARN}trust-anchor/${ID}`,
   'profile-arn': `${ARN}profile/${ID}`,
-  'role-arn': 'arn:aws:iam::123456789012:role/Demo',
+  'role-arn': 'arn:aws:iam::123456789012:role/Workload',
   port: '0',
   'refresh-before': '2',
 });
@@ -109,7 +109,7 @@ class Clients {
     const routes: readonly [string, () => Promise<Record<string, string>>][] = [
       ['/credentials', () => Promise.resolve({ Authorization: token })],
       [
-        '/latest/meta-data/iam/security-credentials/Demo',
+        '/latest/meta-data/iam/security-credentials/Workload',
         async () => ({ 'X-aws-ec2-metadata-token': await imdsToken(server) }),
       ],
     ];
@@ -231,7 +231,7 @@ describe.concurrent('with sessions of seconds', () => {
         await service.answer(bad);
         const arrived = service.arrivals.length;
         await clients.until('a 503', ({ status }) => status === 503);
-        expect(await clients.roleList()).toMatchObject({ status: 200, body: 'Demo' });
+        expect(await clients.roleList()).toMatchObject({ status: 200, body: 'Workload' });
         const [keyId, end] = [...service.ends].at(-1) ?? ['', 0];
         const during = clients.seen.filter(({ sentAt }) => sentAt > end - LIFE_MS);
         expect(during.some((seen) => seen.keyId === keyId)).toBe(true);

@@ -37,7 +37,7 @@ afterAll(async () => {
   await emulator.close();
 });
 
-const ARN = /arn:aws:sts::123456789012:assumed-role\/Demo\//;
+const ARN = /arn:aws:sts::123456789012:assumed-role\/Workload\//;
 
 it('the printed lines set these, and no endpoint ends with a slash', () => {
   const port = /:(\d+)$/.exec(printed['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ?? '')?.[1] ?? '';

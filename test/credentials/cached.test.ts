@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cached } from '../../src/credentials/cached.ts';
 import type { CacheOptions, CredentialsFunction } from '../../src/credentials/cached.ts';
 import type { SessionCredentials } from '../../src/credentials/credentials.ts';
@@ -30,19 +30,19 @@ function bench(options: CacheOptions = {}): Bench {
 }
 
 describe('a cached source', () => {
-  test('that gives nothing at all is an error', async () => {
+  it('that gives nothing at all is an error', async () => {
     const nothing = (() => Promise.resolve()) as unknown as () => Promise<SessionCredentials>;
     await expect(cached(nothing)()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_EMPTY' });
   });
 
-  test('is called once for 100 callers at once, and told of once', async () => {
+  it('is called once for 100 callers at once, and told of once', async () => {
     const { credentials, service, refreshed } = bench();
     const sets = new Set(await Promise.all(Array.from({ length: 100 }, () => credentials())));
     expect([...sets]).toEqual(refreshed);
     expect(service.calls).toHaveLength(1);
   });
 
-  test('is called again within the window, not before, and not waited for', async () => {
+  it('is called again within the window, not before, and not waited for', async () => {
     const { credentials, service, clock } = bench({ expiryWindow: 10 * MINUTE });
     const old = await credentials();
     await clock.advance(49 * MINUTE);
@@ -56,7 +56,7 @@ describe('a cached source', () => {
     expect(await credentials()).not.toBe(old);
   });
 
-  test('is called earlier by jitter', async () => {
+  it('is called earlier by jitter', async () => {
     const { credentials, service, clock } = bench({ expiryWindow: 10 * MINUTE, jitter: 0.5 });
     await credentials();
     await clock.advance(47.5 * MINUTE);
@@ -65,7 +65,7 @@ describe('a cached source', () => {
     expect(service.calls).toHaveLength(2);
   });
 
-  test('that fails leaves the old credentials in use until they expire', async () => {
+  it('that fails leaves the old credentials in use until they expire', async () => {
     const { credentials, service, clock, errors } = bench();
     const old = await credentials();
     service.behaviour = service.failing('ERR_CONNECT');
@@ -78,7 +78,7 @@ describe('a cached source', () => {
     await expect(credentials()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
   });
 
-  test('that hangs is an error after the timeout', async () => {
+  it('that hangs is an error after the timeout', async () => {
     const { credentials, service, clock } = bench({ timeout: 5000 });
     service.behaviour = service.hanging();
     const outcome = credentials().catch((error: unknown) => error);
@@ -86,7 +86,7 @@ describe('a cached source', () => {
     expect(await outcome).toMatchObject({ code: 'ERR_TIMEOUT' });
   });
 
-  test('keeps the process alive for a caller who waits, and not for a renewal', async () => {
+  it('keeps the process alive for a caller who waits, and not for a renewal', async () => {
     const { credentials, clock, service } = bench();
     await credentials();
     expect(clock.timers.keepAlive).toBe(0);
@@ -105,7 +105,7 @@ describe('a cached source', () => {
 });
 
 describe('static stability', () => {
-  test('gives the last credentials out again while the source is down, and the new ones when it is back', async () => {
+  it('gives the last credentials out again while the source is down, and the new ones when it is back', async () => {
     const { credentials, service, clock } = bench({ staticStability: true });
     const old = await credentials();
     service.behaviour = service.failing('ERR_SERVICE_FAILED');
@@ -119,7 +119,7 @@ describe('static stability', () => {
     expect((await credentials()).accessKeyId).not.toBe(old.accessKeyId);
   });
 
-  test('covers a source that hangs', async () => {
+  it('covers a source that hangs', async () => {
     const { credentials, service, clock } = bench({ staticStability: true, timeout: 5000 });
     const old = await credentials();
     service.behaviour = service.hanging();
@@ -129,7 +129,7 @@ describe('static stability', () => {
     expect((await outcome).accessKeyId).toBe(old.accessKeyId);
   });
 
-  test('does not outlast a refusal or the end', async () => {
+  it('does not outlast a refusal or the end', async () => {
     const { credentials, service, clock } = bench({ staticStability: true });
     await credentials();
     service.behaviour = service.failing('ERR_ACCESS_DENIED');
@@ -139,7 +139,7 @@ describe('static stability', () => {
     await expect(credentials()).rejects.toMatchObject({ code: 'ERR_INTERRUPTED' });
   });
 
-  test('gives nothing out before the first success', async () => {
+  it('gives nothing out before the first success', async () => {
     const { credentials, service } = bench({ staticStability: true });
     service.behaviour = service.failing('ERR_SERVICE_FAILED');
     await expect(credentials()).rejects.toMatchObject({ code: 'ERR_SERVICE_FAILED' });

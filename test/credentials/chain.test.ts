@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createChain } from '../../src/credentials/chain.ts';
-import type { Caller, Hop } from '../../src/credentials/chain.ts';
+import type { HopStage } from '../../src/credentials/chain.ts';
+import type { AwsCredentials } from '../../src/credentials/credentials.ts';
 import type { SessionCredentials } from '../../src/credentials/credentials.ts';
-import { createProvider } from '../../src/credentials/provider.ts';
+import { createProvider } from '../../src/credentials/refresher.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const MINUTE = 60_000;
@@ -24,7 +25,7 @@ function world(...minutes: readonly number[]) {
       expiration: new Date(clock.now() + (minutes[stage] ?? 0) * MINUTE),
     });
   };
-  const hop = (stage: number): Hop => {
+  const hop = (stage: number): HopStage => {
     return (from) => vend(stage, from.accessKeyId);
   };
   const hops = [hop(1), ...minutes.slice(2).map((_, index) => hop(index + 2))] as const;
@@ -100,11 +101,11 @@ describe('createChain', () => {
   it('asks a source that never ends once, unless new credentials are wanted', async () => {
     const clock = new FakeClock();
     let asked = 0;
-    const first = (): Promise<Caller> => {
+    const first = (): Promise<AwsCredentials> => {
       asked += 1;
       return Promise.resolve({ accessKeyId: 'AKIA', secretAccessKey: 'x' });
     };
-    const hop: Hop = () => Promise.resolve({ ...session, expiration: new Date(clock.now() + 15 * MINUTE) });
+    const hop: HopStage = () => Promise.resolve({ ...session, expiration: new Date(clock.now() + 15 * MINUTE) });
     const session = { accessKeyId: 'ASIA', secretAccessKey: 'x', sessionToken: 'x' };
     const chain = createChain(first, [hop], () => clock.now());
     expect((await chain(SIGNAL)).expiration.getTime()).toBe(clock.now() + 15 * MINUTE);

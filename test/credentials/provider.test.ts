@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { createProvider } from '../../src/credentials/provider.ts';
+import { describe, expect, it } from 'vitest';
+import { createProvider } from '../../src/credentials/refresher.ts';
 import type { CredentialsProvider, ProviderEvent, ProviderOptions } from '../../src/credentials/provider.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 import { HOUR, MINUTE, ScriptedService, session } from './support/scripted-service.ts';
@@ -42,7 +42,7 @@ async function failure(promise: Promise<unknown>): Promise<unknown> {
 }
 
 describe('one set, one request in flight', () => {
-  test('1,000 gets with nothing in hand make one call and get the same set', async () => {
+  it('1,000 gets with nothing in hand make one call and get the same set', async () => {
     const { provider, service, clock } = bench({ delayMs: 800 });
     const gets = Array.from({ length: 1000 }, () => provider.get());
     await clock.advance(800);
@@ -51,7 +51,7 @@ describe('one set, one request in flight', () => {
     expect(service.calls).toHaveLength(1);
   });
 
-  test('1,000 gets at refresh time are served at once from the set in hand, with one call', async () => {
+  it('1,000 gets at refresh time are served at once from the set in hand, with one call', async () => {
     const { provider, service, clock } = await started({ delayMs: 800 });
     const old = provider.peek();
     await clock.advance(35 * MINUTE);
@@ -63,7 +63,7 @@ describe('one set, one request in flight', () => {
     expect(service.calls).toHaveLength(2);
   });
 
-  test('gets, starts and refreshes at once never put two calls in flight', async () => {
+  it('gets, starts and refreshes at once never put two calls in flight', async () => {
     const { provider, service, clock } = bench({ delayMs: 500 });
     const asked = [provider.start(), provider.get(), provider.start(), provider.get()];
     provider.refresh('rotated');
@@ -74,7 +74,7 @@ describe('one set, one request in flight', () => {
     expect(service.mostInFlight).toBe(1);
   });
 
-  test('a listener that asks back does not begin a second attempt', async () => {
+  it('a listener that asks back does not begin a second attempt', async () => {
     const { provider, service } = bench();
     const inside: Promise<unknown>[] = [];
     provider.subscribe(({ type }) => {
@@ -86,7 +86,7 @@ describe('one set, one request in flight', () => {
     expect(service.calls).toHaveLength(1);
   });
 
-  test('a listener that throws costs nobody anything', async () => {
+  it('a listener that throws costs nobody anything', async () => {
     const { provider } = bench();
     provider.subscribe(() => {
       throw new Error('of the listener');
@@ -96,7 +96,7 @@ describe('one set, one request in flight', () => {
 });
 
 describe('refreshing ahead', () => {
-  test.each([
+  it.each([
     { life: 15 * MINUTE, after: 5 * MINUTE },
     { life: HOUR, after: 35 * MINUTE },
     { life: 12 * HOUR, after: 12 * HOUR - 25 * MINUTE },
@@ -108,20 +108,20 @@ describe('refreshing ahead', () => {
     expect(service.calls).toHaveLength(2);
   });
 
-  test('chance moves it earlier', async () => {
+  it('chance moves it earlier', async () => {
     const { service, clock } = await started({ random: () => 0.999 });
     await clock.advance(31.6 * MINUTE);
     expect(service.calls).toHaveLength(2);
   });
 
-  test('sessions shorter than the window are renewed once a minute, not more often', async () => {
+  it('sessions shorter than the window are renewed once a minute, not more often', async () => {
     const { service, clock } = await started({ lifeMs: 5 * MINUTE });
     await clock.advance(10 * MINUTE);
     const gaps = service.calls.slice(1).map((at, index) => at - (service.calls[index] ?? 0));
     expect(gaps).toEqual(Array.from({ length: 10 }, () => MINUTE));
   });
 
-  test('sessions of seconds work with settings of seconds', async () => {
+  it('sessions of seconds work with settings of seconds', async () => {
     const refresh = { minRemainingMs: 500, maxRemainingMs: 2000, minIntervalMs: 100, expiryMarginMs: 50 };
     const { service, provider, clock } = await started({ lifeMs: 3000, refresh });
     await clock.advance(30_000);
@@ -129,14 +129,14 @@ describe('refreshing ahead', () => {
     expect(provider.status().state).toBe('valid');
   });
 
-  test('settings that always want more do not starve the event loop', async () => {
+  it('settings that always want more do not starve the event loop', async () => {
     const { service, provider, clock } = await started({ lifeMs: 5 * MINUTE, refresh: { minIntervalMs: 0 } });
     await clock.advance(100);
     expect(service.calls).toHaveLength(101);
     provider.close();
   });
 
-  test('without background refresh nothing happens unasked, and a get near the end is served at once while it refreshes', async () => {
+  it('without background refresh nothing happens unasked, and a get near the end is served at once while it refreshes', async () => {
     const { provider, service, clock } = bench({ background: false, delayMs: 100 });
     const first = provider.get();
     await clock.advance(100);
@@ -150,7 +150,7 @@ describe('refreshing ahead', () => {
     expect(await provider.get()).not.toBe(old);
   });
 
-  test('only a provider that is told so keeps the process alive', async () => {
+  it('only a provider that is told so keeps the process alive', async () => {
     const library = await started({ keepAlive: false });
     expect(library.clock.timers).toEqual({ all: 1, keepAlive: 0 });
     const server = await started();
@@ -159,7 +159,7 @@ describe('refreshing ahead', () => {
 });
 
 describe('a refresh that was asked for', () => {
-  test('waits until the set in hand is a minute old', async () => {
+  it('waits until the set in hand is a minute old', async () => {
     const { provider, service, clock, events } = await started();
     await clock.advance(10_000);
     provider.refresh('rotated');
@@ -170,7 +170,7 @@ describe('a refresh that was asked for', () => {
     expect(events[0]).toEqual({ type: 'attempt', reason: 'rotated' });
   });
 
-  test('is made at once when the last attempt is older', async () => {
+  it('is made at once when the last attempt is older', async () => {
     const { provider, service, clock } = await started();
     await clock.advance(2 * MINUTE);
     provider.refresh('requested');
@@ -178,7 +178,7 @@ describe('a refresh that was asked for', () => {
     expect(service.calls).toHaveLength(2);
   });
 
-  test('many of them are one a minute', async () => {
+  it('many of them are one a minute', async () => {
     const { provider, service, clock } = await started();
     for (let second = 0; second < 600; second++) {
       provider.refresh('rotated');
@@ -187,7 +187,7 @@ describe('a refresh that was asked for', () => {
     expect(service.calls).toHaveLength(11);
   });
 
-  test('follows an attempt that is in flight with the old certificate', async () => {
+  it('follows an attempt that is in flight with the old certificate', async () => {
     const { provider, service, clock } = await started({ delayMs: 5000 });
     await clock.advance(35 * MINUTE + 1000);
     expect(service.inFlight).toBe(1);
@@ -196,7 +196,7 @@ describe('a refresh that was asked for', () => {
     expect(service.calls).toHaveLength(3);
   });
 
-  test('is tried again when it fails', async () => {
+  it('is tried again when it fails', async () => {
     const { provider, service, clock, took } = await started();
     await clock.advance(2 * MINUTE);
     service.behaviour = service.failing('ERR_CONNECT');
@@ -208,7 +208,7 @@ describe('a refresh that was asked for', () => {
     expect(took()).toEqual(['attempt', 'refreshed']);
   });
 
-  test('cuts the backoff short, but not a wait that the service asked for', async () => {
+  it('cuts the backoff short, but not a wait that the service asked for', async () => {
     const { provider, service, clock } = bench({ random: () => 0.99 });
     service.behaviour = service.failing('ERR_SERVICE_FAILED');
     await expect(provider.get()).rejects.toMatchObject({ code: 'ERR_SERVICE_FAILED' });
@@ -225,7 +225,7 @@ describe('a refresh that was asked for', () => {
 });
 
 describe('failures', () => {
-  test('the service down for the rest of a session: the set is used to its end, then errors, then recovery within one backoff step', async () => {
+  it('the service down for the rest of a session: the set is used to its end, then errors, then recovery within one backoff step', async () => {
     const { provider, service, clock, took } = await started({ random: () => 0.999 });
     const good = provider.peek();
     service.behaviour = service.failing('ERR_SERVICE_FAILED');
@@ -249,7 +249,7 @@ describe('failures', () => {
     expect(await provider.get()).not.toBe(good);
   });
 
-  test('while a valid set is in hand a failing service is asked once a minute at most', async () => {
+  it('while a valid set is in hand a failing service is asked once a minute at most', async () => {
     const { service, clock } = await started();
     service.behaviour = service.failing('ERR_CONNECT');
     await clock.advance(59 * MINUTE);
@@ -258,7 +258,7 @@ describe('failures', () => {
     expect(Math.min(...gaps)).toBeGreaterThanOrEqual(MINUTE);
   });
 
-  test('with nothing in hand the backoff holds callers apart, and they learn the reason at once', async () => {
+  it('with nothing in hand the backoff holds callers apart, and they learn the reason at once', async () => {
     const { provider, service, clock } = bench({ background: false, random: () => 0.999 });
     service.behaviour = service.failing('ERR_DNS');
     await expect(provider.get()).rejects.toMatchObject({ code: 'ERR_DNS' });
@@ -271,7 +271,7 @@ describe('failures', () => {
     expect(service.calls).toHaveLength(2);
   });
 
-  test('throttling with Retry-After: not before that time', async () => {
+  it('throttling with Retry-After: not before that time', async () => {
     const { provider, service, clock, events } = bench();
     service.behaviour = service.failing('ERR_THROTTLED', { retryAfterMs: 120_000 });
     const ready = provider.start();
@@ -284,7 +284,7 @@ describe('failures', () => {
     expect(service.calls).toHaveLength(2);
   });
 
-  test('a service that hangs is given up after a time, its signal aborted and its late answer dropped', async () => {
+  it('a service that hangs is given up after a time, its signal aborted and its late answer dropped', async () => {
     const { provider, service, clock } = bench({ vendTimeoutMs: 20_000, background: false });
     const late: ((set: ReturnType<typeof session>) => void)[] = [];
     service.behaviour = () => new Promise((resolve) => late.push(resolve));
@@ -298,7 +298,7 @@ describe('failures', () => {
     expect(provider.peek()).toBeUndefined();
   });
 
-  test.each([
+  it.each([
     { name: 'without keys', set: { ...session(0), accessKeyId: '' }, code: 'ERR_CREDENTIALS_EMPTY' },
     { name: 'already expired', set: session(Date.UTC(2025, 0, 1)), code: 'ERR_CREDENTIALS_EXPIRED' },
     { name: 'with a garbage expiration', set: session(Number.NaN), code: 'ERR_RESPONSE_INVALID' },
@@ -312,7 +312,7 @@ describe('failures', () => {
     expect(provider.status().state).toBe('degraded');
   });
 
-  test('an error that is not of this project becomes one, with its cause', async () => {
+  it('an error that is not of this project becomes one, with its cause', async () => {
     const { provider, service } = bench();
     const cause = new TypeError('of a stranger');
     service.behaviour = () => {
@@ -323,7 +323,7 @@ describe('failures', () => {
 });
 
 describe('the start', () => {
-  test.each([
+  it.each([
     { code: 'ERR_ARN', wrong: 'a bad ARN' },
     { code: 'ERR_KEY_MISMATCH', wrong: 'a key that does not match' },
     { code: 'ERR_ACCESS_DENIED', wrong: 'access denied' },
@@ -332,13 +332,13 @@ describe('the start', () => {
     const { provider, service, clock, events } = bench();
     service.behaviour = service.failing(code);
     await expect(provider.start()).rejects.toMatchObject({ code });
-    expect(events[1]).not.toHaveProperty('retryInMs');
+    expect(events[1]).toMatchObject({ type: 'failed', retryInMs: undefined });
     expect(clock.timers.all).toBe(0);
     await clock.advance(HOUR);
     expect(service.calls).toHaveLength(1);
   });
 
-  test.each([
+  it.each([
     'ERR_DNS',
     'ERR_CONNECT',
     'ERR_TLS',
@@ -360,7 +360,7 @@ describe('the start', () => {
     expect(provider.status().state).toBe('valid');
   });
 
-  test('a refusal after a start that succeeded is tried again: access may be given back', async () => {
+  it('a refusal after a start that succeeded is tried again: access may be given back', async () => {
     const { provider, service, clock } = await started();
     service.behaviour = service.failing('ERR_ACCESS_DENIED');
     await clock.advance(2 * HOUR);
@@ -370,7 +370,7 @@ describe('the start', () => {
     await expect(provider.get()).resolves.toBeDefined();
   });
 
-  test('is over for the caller whose signal is aborted', async () => {
+  it('is over for the caller whose signal is aborted', async () => {
     const { provider, service } = bench();
     service.behaviour = service.hanging();
     const controller = new AbortController();
@@ -384,7 +384,7 @@ describe('the start', () => {
 });
 
 describe('clocks', () => {
-  test('after hours of suspend the first get waits for a new set', async () => {
+  it('after hours of suspend the first get waits for a new set', async () => {
     const { provider, service, clock, took } = await started();
     const old = provider.peek();
     clock.jump(8 * HOUR);
@@ -394,7 +394,7 @@ describe('clocks', () => {
     expect(took()).toEqual(['clock-jump', 'expired', 'attempt', 'refreshed']);
   });
 
-  test('after a suspend it refreshes unasked, within one look at the clocks', async () => {
+  it('after a suspend it refreshes unasked, within one look at the clocks', async () => {
     const { provider, service, clock } = await started();
     clock.jump(8 * HOUR);
     await clock.advance(15_000);
@@ -402,7 +402,7 @@ describe('clocks', () => {
     expect(provider.status().state).toBe('valid');
   });
 
-  test('a suspend counts as waiting: no backoff and no minute is left of before', async () => {
+  it('a suspend counts as waiting: no backoff and no minute is left of before', async () => {
     const { provider, service, clock } = await started({ lifeMs: 12 * HOUR });
     clock.jump(11.7 * HOUR);
     await provider.get();
@@ -410,7 +410,7 @@ describe('clocks', () => {
     expect(service.calls).toHaveLength(2);
   });
 
-  test('an attempt that was in flight before a suspend is given up after it', async () => {
+  it('an attempt that was in flight before a suspend is given up after it', async () => {
     const { provider, service, clock } = await started();
     service.behaviour = service.hanging();
     await clock.advance(35 * MINUTE + 1000);
@@ -422,7 +422,7 @@ describe('clocks', () => {
     await expect(provider.get()).resolves.toBeDefined();
   });
 
-  test('a clock put back by hours does not keep a set alive', async () => {
+  it('a clock put back by hours does not keep a set alive', async () => {
     const { provider, service, clock, events } = await started();
     service.behaviour = service.failing('ERR_ACCESS_DENIED');
     clock.jump(-5 * HOUR);
@@ -434,7 +434,7 @@ describe('clocks', () => {
     await expect(provider.get()).rejects.toMatchObject({ code: 'ERR_ACCESS_DENIED' });
   });
 
-  test('a clock put back does not stop refreshing', async () => {
+  it('a clock put back does not stop refreshing', async () => {
     const { provider, service, clock } = await started();
     clock.jump(-5 * HOUR);
     await clock.advance(6 * HOUR);
@@ -442,7 +442,7 @@ describe('clocks', () => {
     expect(provider.status().state).toBe('valid');
   });
 
-  test('a clock that was wrong for a moment gives the set back', async () => {
+  it('a clock that was wrong for a moment gives the set back', async () => {
     const { provider, service, clock } = await started();
     const good = provider.peek();
     service.behaviour = service.failing('ERR_ACCESS_DENIED');
@@ -452,7 +452,7 @@ describe('clocks', () => {
     expect(await provider.get()).toBe(good);
   });
 
-  test('drift below seconds is no jump', async () => {
+  it('drift below seconds is no jump', async () => {
     const { clock, took } = await started();
     for (let step = 0; step < 100; step++) {
       clock.jump(100);
@@ -463,7 +463,7 @@ describe('clocks', () => {
 });
 
 describe('the end', () => {
-  test('closing rejects those who wait, aborts the attempt and leaves no timer', async () => {
+  it('closing rejects those who wait, aborts the attempt and leaves no timer', async () => {
     const { provider, service, clock } = bench();
     service.behaviour = service.hanging();
     const waiting = [provider.get(), provider.start(), provider.get(new AbortController().signal)];
@@ -482,7 +482,7 @@ describe('the end', () => {
     await expect(provider.start()).rejects.toMatchObject({ code: 'ERR_INTERRUPTED' });
   });
 
-  test('closing during a refresh drops its outcome, good or bad', async () => {
+  it('closing during a refresh drops its outcome, good or bad', async () => {
     for (const behaviour of ['vending', 'failing'] as const) {
       const { provider, service, clock, took } = await started();
       const slow = service.vending(HOUR, 5000);
@@ -500,7 +500,7 @@ describe('the end', () => {
     }
   });
 
-  test('closing in the same turn as a get makes no call', async () => {
+  it('closing in the same turn as a get makes no call', async () => {
     const { provider, service } = bench();
     const got = failure(provider.get());
     provider.close();
@@ -509,7 +509,7 @@ describe('the end', () => {
     expect(service.calls).toHaveLength(0);
   });
 
-  test("one caller's abort leaves the attempt to the others", async () => {
+  it("one caller's abort leaves the attempt to the others", async () => {
     const { provider, service, clock } = bench({ delayMs: 500 });
     const controller = new AbortController();
     const impatient = failure(provider.get(controller.signal));
@@ -522,7 +522,7 @@ describe('the end', () => {
     expect(service.signals[0]?.aborted).toBe(false);
   });
 
-  test('a failure that nobody waits for is no unhandled rejection', async () => {
+  it('a failure that nobody waits for is no unhandled rejection', async () => {
     const seen: unknown[] = [];
     const note = (reason: unknown): void => void seen.push(reason);
     process.on('unhandledRejection', note);
@@ -542,7 +542,7 @@ describe('the end', () => {
   });
 });
 
-test('nothing secret is in an event or in the status', async () => {
+it('nothing secret is in an event or in the status', async () => {
   const { provider, service, clock, events } = await started();
   await clock.advance(36 * MINUTE);
   service.behaviour = service.failing('ERR_CONNECT');

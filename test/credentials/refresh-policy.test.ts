@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   DEFAULT_REFRESH,
   backoff,
@@ -14,7 +14,7 @@ const HOUR = 60 * MINUTE;
 const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
 describe('the remaining life at which a set is renewed', () => {
-  test.each([
+  it.each([
     { life: 15 * MINUTE, left: 10 * MINUTE, why: 'botocore may use what it got for ten minutes more' },
     { life: 30 * MINUTE, left: 15 * MINUTE, why: 'half of it' },
     { life: HOUR, left: 25 * MINUTE, why: 'botocore asks again from 25 minutes on' },
@@ -23,7 +23,7 @@ describe('the remaining life at which a set is renewed', () => {
     expect(refreshThreshold(life, 0, DEFAULT_REFRESH)).toBe(left);
   });
 
-  test.each([
+  it.each([
     { asked: 5 * MINUTE, life: 15 * MINUTE, left: 5 * MINUTE, interval: MINUTE },
     { asked: 5 * MINUTE, life: 12 * HOUR, left: 5 * MINUTE, interval: MINUTE },
     { asked: 2000, life: 5000, left: 2000, interval: 2000 },
@@ -33,7 +33,7 @@ describe('the remaining life at which a set is renewed', () => {
     expect(settings.minIntervalMs).toBe(interval);
   });
 
-  test('chance moves it only earlier, by a tenth of the wait and five minutes at most', () => {
+  it('chance moves it only earlier, by a tenth of the wait and five minutes at most', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 12 * HOUR }), chance, (life, random) => {
         const plain = refreshThreshold(life, 0, DEFAULT_REFRESH);
@@ -53,7 +53,7 @@ describe('the wait before the next attempt', () => {
     sinceAttemptMs: Infinity,
     holdMs: 0,
   };
-  test.each([
+  it.each([
     { name: 'lasts until the threshold', situation: good, wait: 35 * MINUTE },
     { name: 'is over at the threshold', situation: { ...good, remainingMs: 25 * MINUTE }, wait: 0 },
     { name: 'is over when someone wants a new set', situation: { ...good, requested: true }, wait: 0 },
@@ -86,7 +86,7 @@ describe('the wait before the next attempt', () => {
     expect(untilAttempt(situation, DEFAULT_REFRESH)).toBe(wait);
   });
 
-  test('is never negative, never below the backoff, and never beyond set and backoff', () => {
+  it('is never negative, never below the backoff, and never beyond set and backoff', () => {
     fc.assert(
       fc.property(
         fc.record({
@@ -109,12 +109,12 @@ describe('the wait before the next attempt', () => {
 describe('the wait after a failure', () => {
   const failure = { failures: 1, throttled: false, retryAfterMs: undefined };
 
-  test('doubles its bound with each failure up to the cap', () => {
+  it('doubles its bound with each failure up to the cap', () => {
     const most = [1, 2, 3, 4, 5, 6, 7, 2000].map((failures) => backoff({ ...failure, failures }, 1, DEFAULT_REFRESH));
     expect(most).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
   });
 
-  test('stays between a quarter of the first step and the cap', () => {
+  it('stays between a quarter of the first step and the cap', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5000 }), fc.boolean(), chance, (failures, throttled, random) => {
         const wait = backoff({ failures, throttled, retryAfterMs: undefined }, random, DEFAULT_REFRESH);
@@ -124,16 +124,16 @@ describe('the wait after a failure', () => {
     );
   });
 
-  test('is longer for a throttled caller', () => {
+  it('is longer for a throttled caller', () => {
     expect(backoff({ ...failure, throttled: true }, 1, DEFAULT_REFRESH)).toBe(4000);
   });
 
-  test('is at least what the service asks for', () => {
+  it('is at least what the service asks for', () => {
     expect(backoff({ ...failure, retryAfterMs: 90_000 }, 1, DEFAULT_REFRESH)).toBe(90_000);
     expect(backoff({ ...failure, retryAfterMs: 10 }, 1, DEFAULT_REFRESH)).toBe(1000);
   });
 
-  test('is bounded, whatever the service asks for', () => {
+  it('is bounded, whatever the service asks for', () => {
     expect(backoff({ ...failure, retryAfterMs: 24 * HOUR }, 0, DEFAULT_REFRESH)).toBe(5 * MINUTE);
   });
 });

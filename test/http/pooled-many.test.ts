@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createPooledTransport } from '../../src/http/pooled.ts';
 import { scriptedServer, type ScriptedServer } from '../support/scripted-server.ts';
 
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-test('thirty exchanges at once print no warning of Node’s', async () => {
+it('thirty exchanges at once print no warning of Node’s', async () => {
   const warned = vi.fn<(warning: Error) => void>();
   process.on('warning', warned);
   const { request, close } = createPooledTransport();

@@ -1,5 +1,7 @@
 import { expect, it } from 'vitest';
 import { traced } from '../../src/http/trace.ts';
+import { createLog } from '../../src/platform/log.ts';
+import type { Log } from '../../src/platform/log.ts';
 import type { HttpTransport } from '../../src/http/http.ts';
 import { directTransport } from '../../src/http/direct.ts';
 import { createPooledTransport } from '../../src/http/pooled.ts';
@@ -10,12 +12,17 @@ import { startConnectProxy } from '../support/connect-proxy.ts';
 
 const PHASE = String.raw`[\d.]+ ms`;
 
+/** A log that says everything into a list. */
+function logTo(said: string[]): Log {
+  return createLog({ write: (line) => void said.push(line), format: 'plain', level: 'debug' });
+}
+
 /** What is said of one exchange with a service of https by a name. */
 async function trace(transport: HttpTransport): Promise<string> {
   const authority = await makeAuthority('Trusted');
   const { port } = await up(serveTls(await authority.issue(['service.test']), (socket) => socket.write(OK)));
   const said: string[] = [];
-  const request = traced(transport, (text) => said.push(text));
+  const request = traced(transport, logTo(said));
   const answer = await request({
     method: 'GET',
     url: new URL(`https://service.test:${port}/`),
@@ -55,10 +62,7 @@ it('names the phases of an exchange through a proxy, up to the proxy and beyond'
 
 it('tells the phases of an exchange that fails too', async () => {
   const said: string[] = [];
-  const request = traced(
-    () => Promise.reject(new Error('no')),
-    (text) => said.push(text),
-  );
+  const request = traced(() => Promise.reject(new Error('no')), logTo(said));
   await failure(request({ method: 'GET', url: new URL('https://h'), headers: {}, timeoutMs: 1, maxResponseBytes: 1 }));
-  expect(said.at(-1)).toMatch(/^timings: a failure/);
+  expect(said.at(-1)).toMatch(/^debug: timings: a failure/);
 });

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import {
   type Authority,
   certificatePem,
@@ -96,7 +96,7 @@ async function until(condition: () => boolean): Promise<void> {
 describe.each(WAYS)('files that are replaced $way', ({ rotate: rotateIn }) => {
   const rotate = (next: Pair, step: number): Promise<void> => rotateIn(dir, next, step);
 
-  test('are noticed by themselves, and once', async () => {
+  it('are noticed by themselves, and once', async () => {
     await rotate(pair(0), 0);
     const { watcher, changes } = await watchFiles();
     for (let step = 1; step < 5; step++) {
@@ -106,14 +106,14 @@ describe.each(WAYS)('files that are replaced $way', ({ rotate: rotateIn }) => {
     expect(changes).toEqual([1, 2, 3, 4].map((step) => pair(step).serialNumber));
   });
 
-  test('are noticed before use, whatever is heard of them', async () => {
+  it('are noticed before use, whatever is heard of them', async () => {
     await rotate(pair(0), 0);
     const { watcher } = await watchFiles({ settleMs: 0 });
     await rotate(pair(1), 1);
     expect(await watcher.use(async ({ serialNumber }) => serialNumber)).toBe(pair(1).serialNumber);
   });
 
-  test('250 times under use: nobody fails, and no key meets a foreign certificate', async () => {
+  it('250 times under use: nobody fails, and no key meets a foreign certificate', async () => {
     await rotate(pair(0), 0);
     const { watcher, changes } = await watchFiles();
     const seen = new Set<string>();
@@ -163,7 +163,7 @@ async function kept(change: () => Promise<void>): Promise<Watched> {
 }
 
 describe('what is not taken', () => {
-  test.each([
+  it.each([
     {
       what: 'a key without its certificate',
       code: 'ERR_KEY_MISMATCH',
@@ -204,7 +204,7 @@ describe('what is not taken', () => {
   });
 });
 
-test('what was put in place while the files were looked at is noticed before the next use', async () => {
+it('what was put in place while the files were looked at is noticed before the next use', async () => {
   await byRename(dir, pair(0), 0);
   let used: Promise<string> | undefined;
   const { watcher } = await watchFiles({
@@ -240,7 +240,7 @@ function memory(): { load: () => Promise<Identity>; closed: number[] } {
 }
 
 describe('an identity that was replaced', () => {
-  test('is closed when its last user is done, and not before', async () => {
+  it('is closed when its last user is done, and not before', async () => {
     const { load, closed } = memory();
     const watcher = await watchIdentity({ load, paths: [] });
     let finish: (() => void) | undefined;
@@ -263,7 +263,7 @@ describe('an identity that was replaced', () => {
     await expect(watcher.use(async () => undefined)).rejects.toMatchObject({ code: 'ERR_INTERRUPTED' });
   });
 
-  test('is closed when its user fails', async () => {
+  it('is closed when its user fails', async () => {
     const { load, closed } = memory();
     const watcher = await watchIdentity({ load, paths: [] });
     const failing = watcher.use(async () => {
@@ -276,7 +276,7 @@ describe('an identity that was replaced', () => {
   });
 });
 
-test('an expired certificate is taken where the checks are off: what loads decides', async () => {
+it('an expired certificate is taken where the checks are off: what loads decides', async () => {
   await byRename(dir, pair(0), 0);
   const [certificate, privateKey] = [certificatePath(dir), keyPath(dir)];
   const load = () => loadIdentity({ certificate, privateKey, skipChecks: true }, { pause: () => sleep(1) });
@@ -291,7 +291,7 @@ test('an expired certificate is taken where the checks are off: what loads decid
   expect([changes, errors]).toEqual([['97'], []]);
 });
 
-test('the same certificate loaded again is no change', async () => {
+it('the same certificate loaded again is no change', async () => {
   await byRename(dir, pair(0), 0);
   const { watcher, changes } = await watchFiles();
   await watcher.reload();
@@ -300,13 +300,13 @@ test('the same certificate loaded again is no change', async () => {
   expect(changes).toEqual([]);
 });
 
-test('a first load that cannot succeed is the error of the call', async () => {
+it('a first load that cannot succeed is the error of the call', async () => {
   await byRename(dir, pair(0), 0);
   await writeFile(keyPath(dir), pair(1).key);
   await expect(watchFiles()).rejects.toMatchObject({ code: 'ERR_KEY_MISMATCH' });
 });
 
-test('a pipe is not read for noticing changes', async () => {
+it('a pipe is not read for noticing changes', async () => {
   const { load, paths } = {
     load: () => loadIdentity({ certificate: certificatePath(dir) }),
     paths: ['/dev/null', dir],
@@ -317,7 +317,7 @@ test('a pipe is not read for noticing changes', async () => {
   expect(await watcher.use((identity) => signsWithItsOwnKey(identity))).toBe(true);
 });
 
-test('every link on the way to a file is watched, and a loop of links ends', async () => {
+it('every link on the way to a file is watched, and a loop of links ends', async () => {
   await mkdir(join(dir, 'real', 'inner'), { recursive: true });
   await writeFile(join(dir, 'real', 'inner', 'file'), '');
   await mkdir(join(dir, 'links'));

@@ -23,7 +23,7 @@ const calls = Array.from({ length: 100 }, async (_, index) => {
     s3.send(new ListBucketsCommand({})),
     sts.send(new GetCallerIdentityCommand({})),
   ]);
-  return buckets.Buckets.length === 1 && identity.Arn.includes(':assumed-role/Demo/');
+  return buckets.Buckets.length === 1 && identity.Arn.includes(':assumed-role/Workload/');
 });
 const good = (await Promise.all(calls)).filter(Boolean).length;
 console.log(`${good} of ${calls.length} pairs of calls were right`);

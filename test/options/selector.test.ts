@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -81,8 +82,9 @@ describe('as a file', () => {
     await expect(loadSelector(file(content))).rejects.toMatchObject({ code: 'ERR_SELECTOR' });
   });
 
-  it.each(['none.json', '.'])('is refused when it cannot be read: %s', async (name) => {
+  it.each(['none.json', '.', 'pipe'])('is refused when it cannot be read: %s', async (name) => {
     mkdirSync(dir, { recursive: true });
+    if (name === 'pipe') execFileSync('mkfifo', [join(dir, name)]);
     await expect(loadSelector(`file://${join(dir, name)}`)).rejects.toMatchObject({
       code: 'ERR_SELECTOR',
       message: expect.stringContaining('--cert-selector file://') as string,

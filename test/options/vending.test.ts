@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest';
-import type { FlagValues } from '../../src/commands/command.ts';
+import { describe, expect, it } from 'vitest';
+import type { FlagValues } from '../../src/options/flag-values.ts';
 import type { ErrorCode } from '../../src/platform/errors.ts';
+import { flagsFor } from '../support/flags.ts';
 import { vendingOptions } from '../../src/options/vending.ts';
 import type { VendingOptions } from '../../src/options/vending.ts';
 
@@ -11,71 +12,68 @@ const ROLE = 'arn:aws:iam::123456789012:role/Demo';
 
 const options = (changes: FlagValues = {}, env: Readonly<Record<string, string>> = {}): VendingOptions =>
   vendingOptions(
-    { certificate: 'c.pem', 'trust-anchor-arn': ANCHOR, 'profile-arn': PROFILE, 'role-arn': ROLE, ...changes },
+    flagsFor('credential-process', {
+      certificate: 'c.pem',
+      'trust-anchor-arn': ANCHOR,
+      'profile-arn': PROFILE,
+      'role-arn': ROLE,
+      ...changes,
+    }),
     env,
   );
 
-test('the least that is enough leaves the rest to others', () => {
-  expect(options()).toEqual({
-    identity: { certificate: 'c.pem' },
-    session: { trustAnchorArn: ANCHOR, profileArn: PROFILE, roleArn: ROLE, region: 'us-east-1' },
-    passwords: {},
-    trust: { verify: true },
-    network: { retry: {} },
+describe('vendingOptions', () => {
+  it('leaves the rest to others, given the least that is enough', () => {
+    expect(options()).toEqual({
+      identity: { certificate: 'c.pem', skipChecks: false },
+      session: { trustAnchorArn: ANCHOR, profileArn: PROFILE, roleArn: ROLE, region: 'us-east-1' },
+      partition: 'aws',
+      passwords: {},
+      connection: { endpoints: { allowHttp: false }, trust: { verify: true }, retry: {} },
+    });
   });
-});
 
-test('everything that is given arrives', () => {
-  const given = options({
-    'private-key': '-',
-    intermediates: 'i.pem',
-    'skip-checks': true,
-    region: 'eu-west-1',
-    endpoint: 'https://vpce.example:8443/base',
-    'session-duration': 900,
-    'role-session-name': 'me@host',
-    'ca-bundle': 'ca.pem',
-    'no-verify-ssl': true,
-  });
-  expect(given).toEqual({
-    identity: { certificate: 'c.pem', privateKey: '-', intermediates: 'i.pem', skipChecks: true },
-    session: {
-      trustAnchorArn: ANCHOR,
-      profileArn: PROFILE,
-      roleArn: ROLE,
+  it('gives all that is given', () => {
+    const given = options({
+      'private-key': '-',
+      intermediates: 'i.pem',
+      'skip-checks': true,
       region: 'eu-west-1',
-      endpoint: new URL('https://vpce.example:8443/base'),
-      durationSeconds: 900,
-      roleSessionName: 'me@host',
-    },
-    passwords: {},
-    trust: { verify: false, caBundle: { path: 'ca.pem', source: '--ca-bundle' } },
-    network: { retry: {} },
+      endpoint: 'https://vpce.example:8443/base',
+      'session-duration': 900,
+      'role-session-name': 'me@host',
+      'ca-bundle': 'ca.pem',
+      'no-verify-ssl': true,
+    });
+    expect(given).toEqual({
+      identity: { certificate: 'c.pem', privateKey: '-', intermediates: 'i.pem', skipChecks: true },
+      session: {
+        trustAnchorArn: ANCHOR,
+        profileArn: PROFILE,
+        roleArn: ROLE,
+        region: 'eu-west-1',
+        durationSeconds: 900,
+        roleSessionName: 'me@host',
+      },
+      partition: 'aws',
+      passwords: {},
+      connection: {
+        endpoints: { rolesanywhere: new URL('https://vpce.example:8443/base'), allowHttp: false },
+        trust: { verify: false, caBundle: { path: 'ca.pem', source: '--ca-bundle' } },
+        retry: {},
+      },
+    });
   });
-});
 
-test('what is given but empty counts as not given', () => {
-  const empty = {
-    'private-key': '',
-    intermediates: '',
-    region: '',
-    endpoint: '',
-    'role-session-name': '',
-    'ca-bundle': '',
-  };
-  expect(options(empty, { AWS_CA_BUNDLE: '' })).toEqual(options());
-});
-
-test('AWS_CA_BUNDLE counts when there is no --ca-bundle', () => {
-  const env = { AWS_CA_BUNDLE: 'env.pem' };
-  expect(options({}, env).trust.caBundle).toEqual({ path: 'env.pem', source: 'AWS_CA_BUNDLE' });
-  expect(options({ 'ca-bundle': 'ca.pem' }, env).trust.caBundle).toEqual({ path: 'ca.pem', source: '--ca-bundle' });
+  it('looks at the endpoint of STS only where it is asked', () => {
+    const env = { AWS_ENDPOINT_URL_STS: 'http://sts.test' };
+    expect(options({}, env)).toEqual(options());
+    expect(() => options({ 'assume-role-arn': [ROLE] }, env)).toThrow(/^AWS_ENDPOINT_URL_STS is plain http/);
+  });
 });
 
 describe('refused before anything is read or sent', () => {
   const cases: [ErrorCode, string, FlagValues][] = [
-    ['ERR_FLAG_REQUIRED', '--role-arn', { 'role-arn': '' }],
-    ['ERR_FLAG_REQUIRED', '--certificate', { certificate: undefined }],
     ['ERR_ARN', '--trust-anchor-arn', { 'trust-anchor-arn': PROFILE }],
     ['ERR_ARN', '--profile-arn', { 'profile-arn': 'x' }],
     ['ERR_ARN', '--role-arn', { 'role-arn': 'Demo' }],
@@ -118,26 +116,26 @@ describe('refused before anything is read or sent', () => {
     ].map((endpoint): [ErrorCode, string, FlagValues] => ['ERR_ENDPOINT', '--endpoint', { endpoint }]),
   ];
 
-  test.each(cases)('%s, %s: %j', (code, message, changes) => {
+  it.each(cases)('%s, %s: %j', (code, message, changes) => {
     expect(() => options(changes)).toThrow(
       expect.objectContaining({ code, message: expect.stringContaining(message) as string }),
     );
   });
 
-  test('a password in the endpoint is not repeated', () => {
+  it('a password in the endpoint is not repeated', () => {
     expect(() => options({ endpoint: 'https://user:sesame@host' })).toThrow(/^(?!.*sesame)/);
   });
 });
 
-test.each([900, 3600, 43_200])('%i seconds are a duration', (seconds) => {
+it.each([900, 3600, 43_200])('%i seconds are a duration', (seconds) => {
   expect(options({ 'session-duration': seconds }).session.durationSeconds).toBe(seconds);
 });
 
-test.each(['ab', 'x'.repeat(64), 'A_z+=,.@-09'])('%s is a session name', (name) => {
+it.each(['ab', 'x'.repeat(64), 'A_z+=,.@-09'])('%s is a session name', (name) => {
   expect(options({ 'role-session-name': name }).session.roleSessionName).toBe(name);
 });
 
-test.each([
+it.each([
   'https://rolesanywhere.us-east-1.amazonaws.com',
   'http://127.0.0.1:8080',
   'http://127.1.2.3',
@@ -145,5 +143,5 @@ test.each([
   'http://[::1]:8080',
   'HTTPS://HOST',
 ])('%s is an endpoint', (endpoint) => {
-  expect(options({ endpoint }).session.endpoint).toEqual(new URL(endpoint));
+  expect(options({ endpoint }).connection.endpoints.rolesanywhere).toEqual(new URL(endpoint));
 });

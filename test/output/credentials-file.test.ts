@@ -353,6 +353,11 @@ describe('refused, with nothing changed', () => {
     },
   );
 
+  it.runIf(process.platform === 'linux')('a folder that the system does not make', async () => {
+    // Node 20's own recursive mkdir never ends there.
+    expect((await refusal(write({ file: '/proc/none/x' }))).message).toContain('(ENOENT)');
+  });
+
   it('what is no file, and a directory that cannot be written to', async () => {
     expect((await refusal(write({ file: work }))).message).toContain('is a directory');
     expect((await refusal(write({ file: '/dev/null/x' }))).message).toMatch(/ENOTDIR|EEXIST/);

@@ -20,7 +20,7 @@ describe('makeFolder', () => {
     await makeFolder(path);
     for (const made of [path, join(dir, 'a', 'b'), join(dir, 'a')]) {
       expect(statSync(made).isDirectory()).toBe(true);
-      if (process.platform !== 'win32') expect(statSync(made).mode & 0o777).toBe(0o700);
+      expect(statSync(made).mode & 0o777).toBe(process.platform === 'win32' ? 0o666 : 0o700);
     }
   });
 
@@ -54,7 +54,7 @@ describe('openForAppending', () => {
       closeSync(file);
     }
     expect(readFileSync(path, 'utf8')).toBe('one\ntwo\n');
-    if (process.platform !== 'win32') expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(statSync(path).mode & 0o777).toBe(process.platform === 'win32' ? 0o666 : 0o600);
   });
 
   it('takes a device', () => {

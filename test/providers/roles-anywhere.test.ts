@@ -154,7 +154,7 @@ describe('fromRolesAnywhere', () => {
     );
     const sts = new STSClient({ region: 'us-east-1', endpoint: emulator.url, credentials });
     const { Arn } = await sts.send(new GetCallerIdentityCommand({}));
-    expect(Arn).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Demo\//);
+    expect(Arn).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Workload\//);
     const { expiration, accountId, assumedRoleArn } = await credentials();
     expect(expiration.getTime()).toBeGreaterThan(Date.now());
     expect({ accountId, assumedRoleArn }).toEqual({ accountId: '123456789012', assumedRoleArn: Arn });

@@ -47,7 +47,7 @@ it('a new certificate is looked at anew, and as soon as it is there', () => {
   expect(took()).toEqual(['the certificate ends within 7 days']);
 });
 
-it('it does not keep the process alive, and ends when it is told', async () => {
+it('does not keep the process alive, and ends when it is told', async () => {
   const { clock, made, took } = watch(31);
   expect(clock.timers).toEqual({ all: 1, keepAlive: 0 });
   made.stop();

@@ -63,7 +63,7 @@ describe('a profile', () => {
     );
     write(
       'config',
-      '[default]\nregion=x\n[profile c d]\naws_access_key_id = AKIA3\naws_secret_access_key = s3\ns3 =\n  aws_access_key_id = no\n',
+      '[default]\nregion=x\n[profile "c d"]\naws_access_key_id = AKIA3\naws_secret_access_key = s3\ns3 =\n  aws_access_key_id = no\n',
     );
     expect(await find('profile')).toEqual({ accessKeyId: 'AKIA1', secretAccessKey: 's1=' });
     expect(await find('profile', { AWS_PROFILE: 'b' })).toEqual({
@@ -107,7 +107,57 @@ describe('a profile', () => {
   });
 });
 
+describe('a profile that the AWS CLI and the AWS SDK for JavaScript do not read alike', () => {
+  const key = 'aws_access_key_id = AKIA\naws_secret_access_key = s';
+  it.each([
+    ['has a comment behind a value', `[b]\n${key} # mine\n`, 'ERR_CONFIG_KEY', /line 3: aws_secret_access_key holds #/],
+    ['has a key in capitals', `[b]\n${key.toUpperCase()}\n`, 'ERR_CONFIG_KEY', /not in lower case/],
+    ['is there twice', `[b]\n${key}\n[x]\n[b]\naws_session_token = t\n`, 'ERR_CONFIG_FILE', /line 5: \[b\] is there a/],
+    ['has spaces in its header', `[ b ]\n${key}\n`, 'ERR_SOURCE_CREDENTIALS', /"b" is in no file/],
+  ])('%s', async (_, credentials, code, message) => {
+    write('credentials', credentials);
+    const error = await refusal(() => find('profile', {}, silence, 'b'));
+    expect(error.code).toBe(code);
+    expect(error.message).toMatch(message);
+    expect(`${error.message} ${error.hint}`).not.toContain('AKIA');
+  });
+
+  it('is read where there is a comment behind its header', async () => {
+    write('credentials', `[b] # mine\n${key}\n`);
+    expect(await find('profile', {}, silence, 'b')).toMatchObject({ accessKeyId: 'AKIA' });
+  });
+
+  it('is refused in the config file as well', async () => {
+    write('config', `[profile b]\n${key} # mine\n`);
+    expect((await refusal(() => find('profile', {}, silence, 'b'))).code).toBe('ERR_CONFIG_KEY');
+  });
+});
+
+describe('the names of the files', () => {
+  it('may begin with ~/, as in the configuration', async () => {
+    write('mine', '[profile b]\naws_access_key_id = AKIA1\naws_secret_access_key = s\n');
+    write('keys', '[c]\naws_access_key_id = AKIA2\naws_secret_access_key = s\n');
+    const env = { AWS_CONFIG_FILE: '~/.aws/mine', AWS_SHARED_CREDENTIALS_FILE: '~/.aws/keys' };
+    expect(await find('profile', env, silence, 'b')).toMatchObject({ accessKeyId: 'AKIA1' });
+    expect(await find('profile', env, silence, 'c')).toMatchObject({ accessKeyId: 'AKIA2' });
+  });
+});
+
 describe('a container', () => {
+  it('has no pipe for a token file, which would be waited for', async () => {
+    const pipe = join(home, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const env = {
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://127.0.0.1:9911/credentials',
+      AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: pipe,
+    };
+    const error = await refusal(() => find('container', env));
+    expect([error.code, error.message]).toEqual([
+      'ERR_SOURCE_CREDENTIALS',
+      `the container's token file ${pipe} is a pipe and not a file`,
+    ]);
+  });
+
   it('is asked with its token, read from the file that wins', async () => {
     const tokenFile = join(home, 'token');
     writeFileSync(tokenFile, 'from-file');

@@ -1,5 +1,5 @@
 /** A world of three roles in a row: the certificate's, one that asks for an external id, and one that asks for MFA and a tag. */
-import { totp } from '../../src/emulator/mfa.ts';
+import { totp } from '../../src/emulator/callers/mfa.ts';
 import type { Emulator, EmulatorOptions } from '../../src/emulator/emulator.ts';
 import { startTestEmulator } from './vending.ts';
 
@@ -32,7 +32,7 @@ export function mfaCode(device: keyof typeof MFA): string {
 export function startChainEmulator(options: Partial<EmulatorOptions> = {}): Promise<Emulator> {
   return startTestEmulator({
     roles: [
-      { arn: `arn:aws:iam::${ACCOUNT}:role/Demo`, maxSessionDuration: 43_200 },
+      { arn: `arn:aws:iam::${ACCOUNT}:role/Workload`, maxSessionDuration: 43_200 },
       {
         arn: FIRST,
         trustPolicy: policy(

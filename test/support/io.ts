@@ -16,7 +16,6 @@ export function memoryIo(
   };
   return {
     stdout: (text) => void out.push(Buffer.from(text)),
-    stderr: write,
     log: createLog({ write, format: 'plain', ...options }),
     env,
     args: [],

@@ -1,5 +1,5 @@
 import { X509Certificate, verify } from 'node:crypto';
-import { readMlDsaKey } from '../../src/emulator/ml-dsa.ts';
+import { readMlDsaKey } from '../../src/emulator/certificates/ml-dsa.ts';
 import { readCertificate } from '../../src/x509/certificate.ts';
 
 const OIDS: Readonly<Record<string, string>> = {

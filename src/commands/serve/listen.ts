@@ -16,7 +16,7 @@ import type { ServedRole } from '../../server/served-role.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';
 import type { Io } from '../command.ts';
 import type { Cleanup } from './cleanup.ts';
-import type { RunningRole, Serving } from './prepare.ts';
+import type { RunningRole, Serving } from './serving.ts';
 
 /** Addresses that stand for all of a machine's, which no client calls. */
 const WILDCARDS = new Set(['0.0.0.0', '::']);

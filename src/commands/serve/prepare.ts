@@ -4,62 +4,27 @@
  */
 import { systemClock } from '../../platform/clock.ts';
 import type { Log } from '../../platform/log.ts';
-import type { CredentialsProvider } from '../../credentials/provider.ts';
 import { renewalAt } from '../../credentials/refresh-policy.ts';
-import type { IdentityWatcher } from '../../identity/reload.ts';
 import type { FlagsOf } from '../../options/flag-values.ts';
 import { COMMANDS } from '../../options/flags.ts';
 import { serveOptions } from '../../options/serve.ts';
 import type { ServeOptions } from '../../options/serve.ts';
-import type { RoleOptions } from '../../options/served-roles.ts';
 import type { AuditLog } from '../../server/audit.ts';
 import { watchCertificate } from '../../server/certificate-watch.ts';
 import type { CertificateWatch } from '../../server/certificate-watch.ts';
 import type { TlsMaterial } from '../../server/http-server.ts';
-import type { ListenTarget } from '../../server/listen.ts';
 import { createMetrics } from '../../server/metrics.ts';
-import type { Metrics } from '../../server/metrics.ts';
 import { logEvent } from '../../server/provider-events.ts';
 import { prepareTokens } from '../../server/role-tokens.ts';
-import type { Tokens } from '../../server/role-tokens.ts';
-import type { CredentialServer } from '../../server/server.ts';
 import { inheritedSockets } from '../../server/systemd.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Io } from '../command.ts';
 import { followIdentity, sessionProvider } from '../followed-identity.ts';
 import { openVending } from '../vending.ts';
-import type { Vending } from '../vending.ts';
 import type { Cleanup } from './cleanup.ts';
 import { listenTargets } from './listen.ts';
-
-/** One role at work. */
-export interface RunningRole extends RoleOptions {
-  readonly provider: CredentialsProvider;
-}
-
-/** A server at work, or about to be. */
-export interface Serving {
-  readonly options: ServeOptions;
-  /** Where to give credentials. */
-  readonly targets: readonly ListenTarget[];
-  /** The socket that systemd opened for health and metrics. */
-  readonly statusFd: number | undefined;
-  readonly tokens: Tokens;
-  readonly audit: AuditLog | undefined;
-  readonly metrics: Metrics;
-  readonly vending: Vending;
-  readonly identity: IdentityWatcher;
-  readonly roles: readonly RunningRole[];
-  /** The end of the certificate in use, in milliseconds since the epoch. */
-  readonly certificateNotAfter: () => number;
-  /** Reads the files of --tls-cert and --tls-key; undefined without them. */
-  readonly readTls: () => TlsMaterial | undefined;
-  /** What was read last, and is good. */
-  tls: TlsMaterial | undefined;
-  /** Once its ports are open. */
-  server: CredentialServer | undefined;
-}
+import type { RunningRole, Serving } from './serving.ts';
 
 /**
  * Checks the flags, reads every file, and makes the roles' providers. Nothing is asked of AWS.
@@ -70,7 +35,6 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
   const { env, log } = io;
   const options = serveOptions(flags, env);
   const sockets = inheritedSockets(env, process.pid);
-  const isForStatus = ({ name }: InheritedSocket): boolean => name === 'metrics';
   const targets = listenTargets(
     options,
     sockets.filter((socket) => !isForStatus(socket)),
@@ -97,6 +61,11 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     server: undefined,
     ...(await prepareRoles(flags, options, io, cleanup)),
   };
+}
+
+/** Whether systemd opened the socket for health and metrics. */
+function isForStatus({ name }: InheritedSocket): boolean {
+  return name === 'metrics';
 }
 
 /** Opens the connection and the identity, and makes a provider for each role, none of which has asked for anything yet. */

@@ -5,7 +5,7 @@
 import type { Notifier } from '../../server/systemd.ts';
 import type { Io } from '../command.ts';
 import { attempt } from './cleanup.ts';
-import type { Serving } from './prepare.ts';
+import type { Serving } from './serving.ts';
 
 /** @param notifier tells systemd of it, once it was told that the service is ready */
 export async function readAgain(serving: Serving, { log }: Io, notifier: Notifier | undefined): Promise<void> {

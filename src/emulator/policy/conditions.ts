@@ -4,6 +4,7 @@
  * "Conditions with multiple context keys or values"
  * (reference_policies_condition-logic-multiple-context-keys-or-values.html).
  */
+// Tests: test/emulator/policy/evaluate.test.ts
 import { BlockList, isIP } from 'node:net';
 import type { ContextKeys } from './keys.ts';
 import { type Variables, matches, matchesArn, resolve } from './patterns.ts';
@@ -96,7 +97,7 @@ function parseOperator(text: string): Operator {
   };
 }
 
-/** What is wrong with an operator and the values below it, as the service words it, or undefined. */
+/** The fault of an operator or the values below it, as the service words it, or undefined. */
 export function conditionProblem(text: string, keys: Readonly<Record<string, readonly string[]>>): string | undefined {
   const { qualifier, base, ifExists } = parseOperator(text);
   const known = OPERATORS.has(base) || (base === 'Null' && qualifier === undefined && !ifExists);

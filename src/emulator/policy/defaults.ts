@@ -1,7 +1,8 @@
 /** Policies that hold where a world has none. */
+// Tests: test/emulator/services/sts/authorization.test.ts
 
 /**
- * Of a role without a trust policy: Roles Anywhere may do what it needs (User
+ * The trust policy of a role that has none: Roles Anywhere may do what it needs (User
  * Guide, "Trust model"), and so may who the role's account gives the
  * permission to, which is what chaining within an account needs. Web identity
  * is not in it: what may come with a token is for each role to say.
@@ -23,10 +24,10 @@ export function defaultTrustPolicy({ partition, account }: { partition: string; 
 const allow = (action: string | readonly string[]): string =>
   JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: action, Resource: '*' }] });
 
-/** Of a role or user without policies: everything. What is tested here is how a session comes to be. */
+/** The policy of a role or user that has none. It allows everything: tests here are about how a session comes to be. */
 export const ALLOW_ALL = allow('*');
 
-/** Those of AWS's own managed policies that are most used for trying, as far as the emulator has the actions. */
+/** Some of AWS's own managed policies, those that are most used for trying, as far as the emulator has the actions. */
 export const AWS_MANAGED_POLICIES: ReadonlyMap<string, string> = new Map([
   ['AdministratorAccess', ALLOW_ALL],
   ['ReadOnlyAccess', allow(['s3:List*', 's3:Get*', 'rolesanywhere:Get*', 'rolesanywhere:List*', 'sts:Get*'])],

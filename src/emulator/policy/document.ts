@@ -3,10 +3,14 @@
  * (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html)
  * and the pages of the single elements.
  */
+// Tests: test/emulator/policy/evaluate.test.ts
 import { conditionProblem } from './conditions.ts';
 
-/** `trust`: of a role, with principals. `permissions`: what a role, a user or a session may do, with resources. */
-export type PolicyKind = 'trust' | 'permissions';
+/**
+ * `trust`: of a role, with principals. `permissions`: what a role or a user may do, with resources. `session`: the same
+ * for a session, in which ARNs must be complete.
+ */
+export type PolicyKind = 'trust' | 'permissions' | 'session';
 
 export type Conditions = Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
 
@@ -33,7 +37,7 @@ export interface Policy {
   readonly statements: readonly Statement[];
 }
 
-/** What is wrong with a document, as the service words it where that is known. */
+/** The fault of a document, as the service words it where that is known. */
 export class PolicyError extends Error {}
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -161,9 +165,12 @@ function checkNames({ actions, resources = [] }: Statement, kind: PolicyKind): v
     if (kind === 'trust' && action !== '*' && !/^sts:/i.test(action))
       throw new PolicyError('AssumeRole policy may only specify STS AssumeRole actions.');
   }
-  for (const resource of resources)
-    if (resource !== '*' && resource.split(':').length < 6)
+  for (const resource of resources) {
+    // IAM User Guide, "IAM ARNs": an identity-based policy may end early, and one that is passed to STS may not.
+    const least = kind === 'session' ? 6 : 2;
+    if (resource !== '*' && (!/^(?:arn:|\*|\${)/.test(resource) || resource.split(':').length < least))
       throw new PolicyError(`Resource ${resource} must be in ARN format or "*".`);
+  }
 }
 
 function readPrincipals(value: unknown): Principals {

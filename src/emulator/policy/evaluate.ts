@@ -5,29 +5,29 @@
 import { holds } from './conditions.ts';
 import type { Policy, Statement } from './document.ts';
 import type { ContextKeys } from './keys.ts';
-import { matches, matchesAction, matchesArn } from './patterns.ts';
+import { type Variables, matchesAction, matchesResource } from './patterns.ts';
 import { type PrincipalMatch, type RequestPrincipal, matchPrincipals } from './principals.ts';
 
 export interface PolicyRequest {
   /** Such as `sts:AssumeRole`. */
   readonly action: string;
   /** ARN, or `*` of actions that have none. For policies with resources. */
-  readonly resource?: string;
+  readonly resource?: string | undefined;
   /** For policies with principals. */
-  readonly principal?: RequestPrincipal;
+  readonly principal?: RequestPrincipal | undefined;
   readonly keys: ContextKeys;
 }
 
 export interface Decision {
   /** `none`: nothing denies it, and nothing allows it. */
   readonly effect: 'allow' | 'deny' | 'none';
-  /** How the statements that allow it name the principal, at their closest. */
+  /** The closest way in which the statements that allow it name the principal. */
   readonly match: PrincipalMatch;
   /** Words for the log: which statement decided, or why none that is about the action did. */
   readonly reason: string;
 }
 
-/** What several policies together say: a denial in any of them is the last word. */
+/** The decision of several policies together: a denial in any of them is the last word. */
 export function evaluate(policies: readonly Policy[], request: PolicyRequest): Decision {
   const misses: string[] = [];
   let allowed: Decision | undefined;
@@ -50,7 +50,7 @@ function rank(match: PrincipalMatch): number {
   return ['none', 'account', 'principal', 'session'].indexOf(match);
 }
 
-/** How a statement names the principal, or why it does not apply; no reason when it is about other actions. */
+/** The way in which a statement names the principal, or why it does not apply; no reason when it is about other actions. */
 function apply(
   statement: Statement,
   { variables }: Policy,
@@ -66,7 +66,7 @@ function apply(
     match = notPrincipals ? 'principal' : named;
   }
   if (resources !== undefined) {
-    const isNamed = resources.some((text) => matchesResource(text, resource ?? '*', scope));
+    const isNamed = resources.some((text) => isAbout(text, resource ?? '*', scope));
     if (isNamed === notResources) return { miss: `it names other resources than ${resource ?? '*'}` };
   }
   for (const [operator, wanted] of Object.entries(conditions))
@@ -75,8 +75,9 @@ function apply(
   return { match };
 }
 
-function matchesResource(text: string, resource: string, scope: Parameters<typeof matches>[2]): boolean {
-  return text === '*' || (resource === '*' ? false : matchesArn(text, resource, scope));
+/** Whether a text of Resource names what the request is about: `*` of an action that has no resource. */
+function isAbout(text: string, resource: string, scope: Variables): boolean {
+  return text === '*' || (resource !== '*' && matchesResource(text, resource, scope));
 }
 
 function failure(operator: string, key: string, wanted: readonly string[], keys: ContextKeys): string {

@@ -1,4 +1,5 @@
 /** Condition keys of a request: their names are matched without regard to case. */
+// Tests: test/emulator/policy/evaluate.test.ts
 
 export class ContextKeys {
   readonly #values = new Map<string, { name: string; values: readonly string[]; multivalued: boolean }>();

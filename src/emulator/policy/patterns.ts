@@ -3,7 +3,11 @@
  * and policy variables (IAM User Guide, "IAM policy elements: Variables and
  * tags", https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html).
  */
+// Tests: test/emulator/policy/evaluate.test.ts
 import type { ContextKeys } from './keys.ts';
+
+/** The components of an ARN. */
+const COMPONENTS = 6;
 
 /** Part of a text: to be taken as it is, or a wildcard. */
 type Piece = { readonly literal: string } | { readonly wildcard: '*' | '?' };
@@ -51,9 +55,20 @@ export function matchesArn(text: string, value: string, variables: Variables): b
   );
 }
 
+/**
+ * Whether `value` is like the ARN `text` of a Resource element, in which a
+ * wildcard may go beyond a colon and components that are missing stand for
+ * any: IAM User Guide, "Resource", "Using wildcards in resource ARNs", and
+ * "IAM ARNs", "Using wildcards in paths".
+ */
+export function matchesResource(text: string, value: string, variables: Variables): boolean {
+  const missing = COMPONENTS - text.split(':').length;
+  return matches(missing > 0 ? text + ':*'.repeat(missing) : text, value, variables);
+}
+
 function components(arn: string): string[] {
   const parts = arn.split(':');
-  return parts.length <= 6 ? parts : [...parts.slice(0, 5), parts.slice(5).join(':')];
+  return parts.length <= COMPONENTS ? parts : [...parts.slice(0, 5), parts.slice(5).join(':')];
 }
 
 function splitPieces(all: readonly Piece[]): Piece[][] {
@@ -64,7 +79,7 @@ function splitPieces(all: readonly Piece[]): Piece[][] {
       continue;
     }
     for (const [index, text] of piece.literal.split(':').entries()) {
-      if (index > 0 && parts.length < 6) parts.push([{ literal: text }]);
+      if (index > 0 && parts.length < COMPONENTS) parts.push([{ literal: text }]);
       else parts.at(-1)?.push({ literal: index > 0 ? `:${text}` : text });
     }
   }

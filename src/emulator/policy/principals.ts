@@ -2,6 +2,7 @@
  * Principals: IAM User Guide, "AWS JSON policy elements: Principal"
  * (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html).
  */
+// Tests: test/emulator/policy/evaluate.test.ts
 import type { Principals } from './document.ts';
 
 export type RequestPrincipal =
@@ -10,14 +11,14 @@ export type RequestPrincipal =
   | {
       readonly type: 'AWS';
       readonly account: string;
-      /** Of the user, or of the role that the session is of. */
+      /** The ARN of the user, or of the role of the session. */
       readonly arn: string;
-      /** Of the role's session. */
-      readonly sessionArn?: string;
+      /** The ARN of the role's session. */
+      readonly sessionArn?: string | undefined;
     };
 
 /**
- * How a policy names a principal: by its account, which leaves the rest to the
+ * The way in which a policy names a principal: by its account, which leaves the rest to the
  * account; for itself, or as one of everybody; or the one session of a role.
  */
 export type PrincipalMatch = 'none' | 'account' | 'principal' | 'session';

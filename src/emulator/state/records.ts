@@ -5,6 +5,7 @@
  * service model (version 2018-05-10) and of IAM where they have the thing.
  * Times are ISO 8601 in UTC, by the emulator's clock.
  */
+// Tests: test/emulator/state/state.test.ts
 
 export interface Tag {
   readonly key: string;
@@ -16,15 +17,15 @@ interface Timed {
   readonly updatedAt: string;
 }
 
-/** When the service is to say that a certificate ends; it is kept and handed out, and nobody is told. */
+/** A notification setting: when the service is to say that a certificate expires. It is kept and handed out, and nobody is notified. */
 export interface NotificationSetting {
   readonly enabled: boolean;
   readonly event: 'CA_CERTIFICATE_EXPIRY' | 'END_ENTITY_CERTIFICATE_EXPIRY';
-  readonly channel?: 'ALL';
+  readonly channel?: 'ALL' | undefined;
   /** Days before the end: 1 to 360. */
-  readonly threshold?: number;
+  readonly threshold?: number | undefined;
   /** `rolesanywhere.amazonaws.com` for those that every anchor begins with. */
-  readonly configuredBy?: string;
+  readonly configuredBy?: string | undefined;
 }
 
 export interface TrustAnchorRecord extends Timed {
@@ -34,15 +35,15 @@ export interface TrustAnchorRecord extends Timed {
   readonly sourceType: 'CERTIFICATE_BUNDLE' | 'AWS_ACM_PCA' | 'SELF_SIGNED_REPOSITORY';
   /** PEM of one or two CA certificates; for a private CA the certificate that it has here. */
   readonly certificates: string;
-  /** Of a private CA alone. */
-  readonly acmPcaArn?: string;
+  /** The ARN of a private CA; only such an anchor has one. */
+  readonly acmPcaArn?: string | undefined;
   readonly notificationSettings: readonly NotificationSetting[];
   readonly tags: readonly Tag[];
 }
 
 export type CertificateField = 'x509Subject' | 'x509Issuer' | 'x509SAN';
 
-/** Which parts of a certificate's field become session tags: User Guide, "Certificate attribute mapping". */
+/** A mapping of parts of a certificate's field to session tags: User Guide, "Certificate attribute mapping". */
 export interface AttributeMapping {
   readonly certificateField: CertificateField;
   readonly mappingRules: readonly { readonly specifier: string }[];
@@ -63,7 +64,7 @@ export interface ProfileRecord extends Timed {
   /** Whether a request must have instance properties. */
   readonly requireInstanceProperties: boolean;
   /** A policy as JSON text that limits each session. */
-  readonly sessionPolicy?: string;
+  readonly sessionPolicy?: string | undefined;
   /** Further policies that limit each session, by ARN. */
   readonly managedPolicyArns: readonly string[];
   /** One for each field at most; what is not named in them is not mapped. */
@@ -99,7 +100,7 @@ export interface SeenInstanceProperties {
   readonly properties: Readonly<Record<string, string>>;
 }
 
-/** Who asked for a session with a certificate that a trust anchor vouches for. Requests make these; nobody else does. */
+/** A subject: the holder of a certificate that a trust anchor vouches for, who asked for a session. Only requests make subjects. */
 export interface SubjectRecord extends Timed {
   readonly arn: string;
   readonly enabled: boolean;
@@ -120,12 +121,12 @@ export interface RoleRecord {
   readonly partition: string;
   /** `AROA...`, always the same for an ARN. */
   readonly roleId: string;
-  /** In seconds: 3600 to 43200. */
+  /** The longest session in seconds: 3600 to 43200. */
   readonly maxSessionDuration: number;
-  /** Who may assume it, as JSON text. Without one: {@link defaultTrustPolicy} of policy/defaults.ts. */
-  readonly trustPolicy?: string;
-  /** What its sessions may do, as JSON texts. Without any: everything. */
-  readonly policies?: readonly string[];
+  /** The trust policy as JSON text. Without one: {@link defaultTrustPolicy} of policy/defaults.ts. */
+  readonly trustPolicy?: string | undefined;
+  /** The permissions of its sessions, as JSON texts. Without any: everything. */
+  readonly policies?: readonly string[] | undefined;
   readonly tags: readonly Tag[];
 }
 
@@ -143,8 +144,8 @@ export interface UserRecord {
   /** `AIDA...`, always the same for an ARN. */
   readonly userId: string;
   readonly accessKeys: readonly AccessKey[];
-  /** What it may do, as JSON texts. Without any: everything. */
-  readonly policies?: readonly string[];
+  /** The permissions of the user, as JSON texts. Without any: everything. */
+  readonly policies?: readonly string[] | undefined;
   readonly tags: readonly Tag[];
 }
 
@@ -163,11 +164,11 @@ export interface MfaDeviceRecord {
   /** The serial number, which for a virtual device is an ARN. */
   readonly arn: string;
   /** ARN of the user or role that may present its codes; without it, any caller of the device's account may. */
-  readonly owner?: string;
+  readonly owner?: string | undefined;
   /** Base32 (RFC 4648), the seed of the codes (RFC 6238: SHA-1, 6 digits, 30 seconds). */
   readonly secret: string;
   /** The time step of the last code that was taken: a code is good once. */
-  readonly lastStep?: number;
+  readonly lastStep?: number | undefined;
 }
 
 export interface ManagedPolicyRecord {
@@ -180,7 +181,7 @@ export interface BucketRecord {
   /** `arn:PARTITION:s3:::NAME` */
   readonly arn: string;
   readonly name: string;
-  /** Of the owner. */
+  /** The account of the owner. */
   readonly account: string;
   readonly createdAt: string;
 }
@@ -237,7 +238,7 @@ export interface Sighting {
   /** PEM. */
   readonly certificate: string;
   readonly failed: boolean;
-  readonly instanceProperties?: Readonly<Record<string, string>>;
+  readonly instanceProperties?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Puts a record in the place of the one with its ARN, or beside the others. */

@@ -14,11 +14,11 @@ export interface State {
   get<K extends Kind>(kind: K, arn: string): Records[K] | undefined;
   /** All of a kind, oldest first. */
   list<K extends Kind>(kind: K): readonly Records[K][];
-  /** Makes a change, and tells the listeners of it, in that order. */
+  /** Makes a change, and then tells the listeners of it. */
   apply(change: Change): void;
-  /** Has every change told, after it was made. */
+  /** Calls the listener with every change, after it was made. */
   onChange(listener: (change: Change) => void): void;
-  /** The one change that makes this state of an empty one. */
+  /** The one change that turns an empty state into this one. */
   snapshot(): Change;
 }
 

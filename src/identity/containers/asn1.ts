@@ -2,6 +2,7 @@
  * BER as containers are written in (browsers use indefinite lengths), read by
  * asn1js within limits, and the few shapes that occur there.
  */
+// Tests: test/identity/containers/malformed.test.ts
 import * as asn1js from 'asn1js';
 import { MAX_FILE_BYTES } from '../../platform/files.ts';
 

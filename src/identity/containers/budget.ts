@@ -1,4 +1,5 @@
 /** How much work a file may ask for before it is known that its password is right. */
+// Tests: test/identity/containers/malformed.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 
 /** In all of one file: some seconds. What is in use today has between 1 and 1,000,000. */

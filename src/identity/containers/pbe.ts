@@ -3,6 +3,7 @@
  * RFC 7914) and the schemes of PKCS#12 (RFC 7292, appendix C). Reading a
  * scheme derives nothing: its cost is known first.
  */
+// Tests: test/identity/containers/table.test.ts
 import { createDecipheriv, pbkdf2, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { RolesAnywhereError } from '../../platform/errors.ts';

@@ -1,4 +1,5 @@
 /** The key derivation of PKCS#12's own schemes (RFC 7292, appendix B.2). */
+// Tests: test/identity/containers/primitives.test.ts
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';

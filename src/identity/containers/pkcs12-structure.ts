@@ -1,4 +1,5 @@
 /** The structures of PKCS#12 (RFC 7292, section 4): what is where, before any password. */
+// Tests: test/identity/containers/malformed.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import {
   type Asn1Value,
@@ -88,7 +89,7 @@ function readMac(macData: Asn1Value, source: string): Mac {
 
 /** One ContentInfo of the AuthenticatedSafe: SafeContents as they are, or under a scheme. */
 export interface Part {
-  readonly scheme?: Scheme;
+  readonly scheme?: Scheme | undefined;
   readonly data: Uint8Array;
 }
 

@@ -1,4 +1,5 @@
 /** PKCS#12 files (RFC 7292): from a container to the certificates and keys in it, each with its exact bytes. */
+// Tests: test/identity/containers/table.test.ts
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { PemBlock } from '../../x509/pem.ts';
 import { StructureError, isSequence, readBer } from './asn1.ts';

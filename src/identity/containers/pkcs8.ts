@@ -1,4 +1,5 @@
 /** Encrypted private keys: EncryptedPrivateKeyInfo (RFC 5958, section 3) and what PEM did before it (RFC 1421). */
+// Tests: test/identity/containers/table.test.ts
 import { createHash, getCipherInfo } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { DerError, TAG, readChildren, readDer } from '../../x509/der.ts';

@@ -1,4 +1,5 @@
 /** RC2 in CBC mode (RFC 2268), which OpenSSL 3 keeps out of Node: what old PKCS#12 files encrypt certificates with. */
+// Tests: test/identity/containers/primitives.test.ts
 
 const BLOCK = 8;
 

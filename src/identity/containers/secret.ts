@@ -1,4 +1,5 @@
 /** What is tried on a container, and how it says no. Of its own, so that asking for a password loads no cryptography. */
+// Tests: test/identity/containers/password.test.ts
 
 /** In UTF-8. Undefined: none, which PKCS#12 tells from an empty one. */
 export type Password = Uint8Array | undefined;

@@ -1,4 +1,5 @@
 /** Opens what a password keeps shut. Loaded only when a file holds such a thing. */
+// Tests: test/identity/containers/table.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { PemBlock } from '../../x509/pem.ts';
 import { StructureError } from './asn1.ts';

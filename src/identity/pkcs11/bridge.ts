@@ -23,7 +23,7 @@ export interface BridgeOptions extends HelperPathOptions {
   /** The pause after the first crash; it doubles with each one that follows, up to 100 times as much. Default 100 ms. */
   backoffMs?: number | undefined;
   /** For that pause. */
-  clock?: Clock;
+  clock?: Clock | undefined;
 }
 
 const START_TIMEOUT_MS = 10_000;

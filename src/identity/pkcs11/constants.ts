@@ -1,4 +1,5 @@
 /** The part of PKCS#11 2.40's names and numbers that is used here, and the spelling of return values. */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 
 export const CKR_OK = 0x00;
 export const CKR_BUFFER_TOO_SMALL = 0x150;

@@ -3,6 +3,7 @@
  * synchronous calls, plain values in and out, and an error for every return
  * value but CKR_OK.
  */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import process from 'node:process';
 import type { Binding, NativeFunction } from './binding.ts';
 import {

@@ -1,4 +1,5 @@
 /** Answers a port's questions with a module in this process: one session a token, opened when it is first needed. */
+// Tests: test/identity/pkcs11/faults.test.ts
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import type { Binding } from './binding.ts';

@@ -1,4 +1,5 @@
 /** What a module's failures mean to a person, and how they travel between processes. */
+// Tests: test/identity/pkcs11/faults.test.ts
 import { ERROR_CLASSES, RolesAnywhereError } from '../../platform/errors.ts';
 import type { ErrorCode } from '../../platform/errors.ts';
 import { returnValueName } from './constants.ts';
@@ -42,11 +43,7 @@ export function fromFailure(failure: Failure): Error {
       return new ModuleError(failure.kind, failure.library, failure.reason);
     case 'error': {
       const { code, message, hint } = failure.error;
-      return new RolesAnywhereError(
-        isErrorCode(code) ? code : 'ERR_INTERNAL',
-        message,
-        hint === undefined ? {} : { hint },
-      );
+      return new RolesAnywhereError(isErrorCode(code) ? code : 'ERR_INTERNAL', message, { hint });
     }
     case 'unexpected':
     default:

@@ -1,4 +1,5 @@
 /** What an identity in a token has in files: the certificate, intermediates, or the key of a certificate in a token. */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';

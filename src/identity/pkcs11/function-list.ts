@@ -1,4 +1,5 @@
 /** Loads a library and takes the functions that are used from its function list (PKCS#11 2.40 base, section 5.4). */
+// Tests: test/identity/pkcs11/layout.test.ts
 import type { Binding, NativeFunction, NativeLibrary, NativeType } from './binding.ts';
 import { CKR_OK } from './constants.ts';
 import { functionOffset } from './layout.ts';

@@ -1,4 +1,5 @@
 /** Where the helper program is: in an installed package, or next to a user's own bundle. */
+// Tests: test/identity/pkcs11/bridge.test.ts
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { RolesAnywhereError } from '../../platform/errors.ts';
@@ -6,7 +7,7 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 export interface HelperPathOptions {
   /** A copy of this package's `dist/pkcs11-helper.cjs`, for programs that are bundled into one file. */
   helperPath?: string | undefined;
-  resolve?: (specifier: string) => string;
+  resolve?: ((specifier: string) => string) | undefined;
 }
 
 /**

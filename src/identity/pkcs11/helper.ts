@@ -3,6 +3,7 @@
  * a module that crashes or hangs takes nothing else with it. It is started by
  * bridge.ts, answers what comes through the channel, and ends with it.
  */
+// Tests: test/identity/pkcs11/bridge.test.ts
 import process from 'node:process';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { VERSION } from '../../platform/version.ts';

@@ -1,4 +1,5 @@
 /** A port on a module in this process: for a command that signs once and ends. */
+// Tests: test/identity/pkcs11/bridge.test.ts
 import { loadBinding } from './binding.ts';
 import { Engine } from './engine.ts';
 import type { Port } from './port.ts';

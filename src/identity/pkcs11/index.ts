@@ -1,4 +1,5 @@
 /** Identities whose key is in a PKCS#11 token; the certificate is there too, or in a file. */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
@@ -6,7 +7,8 @@ import { readCertificate } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { keyTypeOf } from '../../x509/keys.ts';
 import type { MaterialFlag } from '../material.ts';
-import type { Identity, KeyType } from '../identity.ts';
+import type { KeyType } from '../../x509/algorithms.ts';
+import type { Identity } from '../identity.ts';
 import { createBridge } from './bridge.ts';
 import { explain } from './failures.ts';
 import { FileMaterial } from './file-material.ts';
@@ -199,7 +201,7 @@ interface Loaded {
   publicKey: KeyObject;
   chain: Certificate[];
   /** Absent when the key is in a file. */
-  ready?: ReadyKey;
+  ready?: ReadyKey | undefined;
 }
 
 function usable(leaf: Certificate): { keyType: KeyType; publicKey: KeyObject } {

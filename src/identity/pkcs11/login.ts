@@ -1,4 +1,5 @@
 /** Logs in to a token: picks the PIN's source, heeds what the token says of its tries, and lets the guard decide. */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import { timingSafeEqual } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { CKR_PIN_LOCKED, TOKEN_FLAGS } from './constants.ts';

@@ -1,4 +1,5 @@
 /** Which tokens and objects a URI means, and the URI that means one of them. */
+// Tests: test/identity/pkcs11/uri.test.ts
 import type { ObjectFilter, TokenFacts } from './port.ts';
 import { formatPkcs11Uri } from './uri.ts';
 import type { ObjectType, Pkcs11Uri } from './uri.ts';
@@ -29,7 +30,7 @@ function equal(wanted: string | undefined, actual: string): boolean {
 
 /** The object attributes of a URI. Its type is not one of them: the same URI names a certificate and its key. */
 export function objectFilter({ object, id }: Pkcs11Uri): ObjectFilter {
-  return { ...(object === undefined ? {} : { label: object }), ...(id === undefined ? {} : { id }) };
+  return { label: object, id };
 }
 
 /** The URI of one token, or of one object in it. The slot is in it only where the rest leaves two tokens alike. */

@@ -1,4 +1,5 @@
 /** Memory that C can point into: one block at a fixed address, from which a call's structures are cut. */
+// Tests: test/identity/pkcs11/layout.test.ts
 import type { Binding } from './binding.ts';
 import type { Abi } from './layout.ts';
 

@@ -1,4 +1,5 @@
 /** What goes through the channel between a process and its helper. */
+// Tests: test/identity/pkcs11/bridge.test.ts
 import type { Failure, Operation, Operations } from './port.ts';
 
 export interface AskMessage<O extends Operation = Operation> {

@@ -32,9 +32,9 @@ interface Marker {
   /** Tells this process from another one with the same number. */
   owner: string;
   /** The source's stamp, where it has one. */
-  stamp?: string;
-  /** Of refused PINs only, which are not the token's: a salt and one byte of a hash each, to know them when they come back. */
-  refused?: string[];
+  stamp?: string | undefined;
+  /** Refused PINs, which are not the token's: a salt and one byte of a hash each, to know them when they come back. */
+  refused?: string[] | undefined;
 }
 
 /** Tokens lock sooner. */
@@ -43,9 +43,9 @@ const MAX_REFUSED = 8;
 export interface GuardOptions {
   directory: string;
   /** How long to wait for another process that logs in with the same PIN. Default 10 seconds. */
-  waitMs?: number;
-  pollMs?: number;
-  now?: () => Date;
+  waitMs?: number | undefined;
+  pollMs?: number | undefined;
+  now?: (() => Date) | undefined;
 }
 
 /**
@@ -106,7 +106,7 @@ export class PinGuard {
       at: this.#now().toISOString(),
       pid: process.pid,
       owner: OWNER,
-      ...(pin.stamp === undefined ? {} : { stamp: pin.stamp }),
+      stamp: pin.stamp,
     };
     await this.#claim(file, marker, source, pin);
     try {

@@ -17,7 +17,7 @@ export interface Pin {
   /** The caller's to wipe. */
   bytes: Uint8Array;
   /** Changes when the source is written to, where that can be seen. */
-  stamp?: string;
+  stamp?: string | undefined;
 }
 
 /** A place that a PIN is read from without a person. */

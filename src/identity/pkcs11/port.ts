@@ -3,6 +3,7 @@
  * small questions and answers that can be sent through a channel. What they
  * mean for a user (which token, which key, which PIN) is decided on this side.
  */
+// Tests: test/identity/pkcs11/bridge.test.ts
 import type { LibraryInfo, SlotInfo, TokenInfo } from './cryptoki.ts';
 
 /** A slot with a token in it. */
@@ -41,8 +42,8 @@ export interface PublicPart {
 
 /** Which objects of a token: those whose attributes are equal to what is given. */
 export interface ObjectFilter {
-  label?: string;
-  id?: Uint8Array;
+  label?: string | undefined;
+  id?: Uint8Array | undefined;
 }
 
 /** Questions and their answers. */

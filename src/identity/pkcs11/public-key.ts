@@ -1,4 +1,5 @@
 /** The public half of a key in a token, from what the token shows of it. */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import { createPublicKey } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { CKK_EC, CKK_RSA } from './constants.ts';
@@ -9,7 +10,7 @@ interface Curve {
   name: string;
   /** DER of the object identifier, which CKA_EC_PARAMS holds (RFC 5480, section 2.1.1.1). */
   parameters: string;
-  /** Of a coordinate, and of the group's order. */
+  /** The length of a coordinate, and of the group's order. */
   bytes: number;
 }
 

@@ -5,6 +5,7 @@
  * or by the certificate's and then by the certificate's CKA_ID. Two answers are
  * an error, never a guess.
  */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import type { KeyObject } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { CKK_EC, CKK_RSA, TOKEN_FLAGS } from './constants.ts';
@@ -177,7 +178,7 @@ export class Search {
     return all;
   }
 
-  /** Of several keys, the one that matches the certificate; of several that do, the one with the certificate's CKA_ID. */
+  /** The key: of several, that which matches the certificate; of several that do, that with the certificate's CKA_ID. */
   #choose(
     found: readonly Found<KeyFacts>[],
     publicKey: KeyObject,

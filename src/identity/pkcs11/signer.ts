@@ -2,10 +2,12 @@
  * Signs with a key in a token: one signature at a time, with everything looked
  * up again on a fresh port when the module, its helper or the token was lost.
  */
+// Tests: test/identity/pkcs11/softhsm.test.ts
 import { verify } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import type { Digest, KeyType, Signer } from '../identity.ts';
+import type { KeyType } from '../../x509/algorithms.ts';
+import type { Digest, Signer } from '../identity.ts';
 import { CKM_RSA_PKCS, CKR_MECHANISM_INVALID } from './constants.ts';
 import { CryptokiError } from './cryptoki.ts';
 import { explain, mayRecover } from './failures.ts';

@@ -6,28 +6,28 @@ export type ObjectType = 'public' | 'private' | 'cert' | 'secret-key' | 'data';
 
 /** The attributes of a URI. One that is absent matches everything. */
 export interface Pkcs11Uri {
-  token?: string;
-  manufacturer?: string;
-  serial?: string;
-  model?: string;
-  libraryManufacturer?: string;
-  libraryDescription?: string;
+  token?: string | undefined;
+  manufacturer?: string | undefined;
+  serial?: string | undefined;
+  model?: string | undefined;
+  libraryManufacturer?: string | undefined;
+  libraryDescription?: string | undefined;
   /** Without a minor part, `minor` is absent, and every minor version matches. */
-  libraryVersion?: { major: number; minor?: number };
-  slotId?: number;
-  slotDescription?: string;
-  slotManufacturer?: string;
+  libraryVersion?: { major: number; minor?: number } | undefined;
+  slotId?: number | undefined;
+  slotDescription?: string | undefined;
+  slotManufacturer?: string | undefined;
   /** CKA_LABEL. */
-  object?: string;
+  object?: string | undefined;
   /** CKA_ID. */
-  id?: Uint8Array;
-  type?: ObjectType;
+  id?: Uint8Array | undefined;
+  type?: ObjectType | undefined;
   /** The PIN itself. A secret. */
-  pinValue?: Uint8Array;
+  pinValue?: Uint8Array | undefined;
   /** A file name, a `file:` URI, or `|` and a command. */
-  pinSource?: string;
-  moduleName?: string;
-  modulePath?: string;
+  pinSource?: string | undefined;
+  moduleName?: string | undefined;
+  modulePath?: string | undefined;
 }
 
 export interface ParsedUri {

@@ -1,4 +1,4 @@
-/** What could stand where a person presses Tab, from the table of flags. */
+/** The words that could stand where a person presses Tab, from the table of flags. */
 import { ConfigFile, configPath, readConfigText } from '../config/file.ts';
 import { COMMANDS, CONFLICTS, choicesOf, flagRow, flagsOf, isCommand, isFlag } from '../flags.ts';
 import type { CommandName, FlagName } from '../flags.ts';
@@ -9,7 +9,7 @@ import { COMPLETION_SHELLS } from './scripts.ts';
 type Environment = Readonly<Record<string, string | undefined>>;
 type Candidate = readonly [value: string, description: string];
 
-/** In place of candidates: the shell completes names of files, or of folders, by itself. */
+/** Answers in place of candidates: the shell completes names of files, or of folders, by itself. */
 const FILES = ':files\n';
 const FOLDERS = ':folders\n';
 

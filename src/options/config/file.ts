@@ -3,7 +3,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import { readNamedFile } from '../../platform/files.ts';
+import { type NamedFile, readNamedFile } from '../../platform/files.ts';
 import { nearest } from '../suggest.ts';
 import { atLine, keyError, nestedKeys, readIni } from './ini.ts';
 import type { IniKey, IniSection } from './ini.ts';
@@ -27,8 +27,16 @@ export interface ConfigText {
 
 /** `AWS_CONFIG_FILE`, else `~/.aws/config`. A leading `~/` is the home directory. */
 export function configPath(env: Environment, home: string = defaultHome(env)): string {
-  const path = env['AWS_CONFIG_FILE'] ?? '';
-  if (path === '') return join(home, '.aws', 'config');
+  return sharedPath(env['AWS_CONFIG_FILE'], 'config', home);
+}
+
+/** `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`. A leading `~/` is the home directory. */
+export function credentialsPath(env: Environment, home: string = defaultHome(env)): string {
+  return sharedPath(env['AWS_SHARED_CREDENTIALS_FILE'], 'credentials', home);
+}
+
+function sharedPath(path: string | undefined, file: string, home: string): string {
+  if (path === undefined || path === '') return join(home, '.aws', file);
   return path.startsWith('~/') ? join(home, path.slice(2)) : path;
 }
 
@@ -38,19 +46,23 @@ function defaultHome(env: Environment): string {
 }
 
 /**
- * Reads the config file, up to 1 MiB of it.
+ * Reads a config file or a credentials file, up to 1 MiB of it.
  *
- * @throws RolesAnywhereError `ERR_CONFIG_FILE`
+ * @param words in place of those for the config file
+ * @throws RolesAnywhereError `ERR_CONFIG_FILE`, or the code of `words`
  */
-export function readConfigText(path: string): ConfigText {
-  const name = `the config file ${path}`;
-  const hint = 'it is ~/.aws/config, or what AWS_CONFIG_FILE names';
-  const { bytes, stats } = readNamedFile({ path, name, code: 'ERR_CONFIG_FILE', hint });
+export function readConfigText(path: string, words: Partial<Omit<NamedFile, 'path'>> = {}): ConfigText {
+  const {
+    name = `the config file ${path}`,
+    code = 'ERR_CONFIG_FILE',
+    hint = 'it is ~/.aws/config, or what AWS_CONFIG_FILE names',
+  } = words;
+  const { bytes, stats } = readNamedFile({ path, name, code, hint });
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     return { path, text, exposed: process.platform !== 'win32' && (stats.mode & 0o044) !== 0 };
   } catch (cause) {
-    throw new RolesAnywhereError('ERR_CONFIG_FILE', `${name} is not UTF-8`, { hint, cause });
+    throw new RolesAnywhereError(code, `${name} is not UTF-8`, { hint, cause });
   }
 }
 
@@ -81,7 +93,7 @@ export class ConfigFile {
    * @throws RolesAnywhereError `ERR_CONFIG_PROFILE` when there is none of that name
    */
   profile(name: string): ConfigSection {
-    const section = this.#find('profile', name);
+    const section = this.find('profile', name);
     if (section !== undefined) return section;
     const known = nearest(name, this.profiles());
     throw new RolesAnywhereError('ERR_CONFIG_PROFILE', `${this.path} has no profile ${JSON.stringify(name)}`, {
@@ -92,12 +104,12 @@ export class ConfigFile {
     });
   }
 
-  /** The section `[services NAME]`, if there is one. */
-  services(name: string): ConfigSection | undefined {
-    return this.#find('services', name);
-  }
-
-  #find(kind: 'profile' | 'services', name: string): ConfigSection | undefined {
+  /**
+   * The section of a kind with a name, if there is one.
+   *
+   * @throws RolesAnywhereError `ERR_CONFIG_FILE` for one that is there twice, or whose header is read differently
+   */
+  find(kind: SectionKind, name: string): ConfigSection | undefined {
     const [first, second] = this.#sections.filter(({ header }) => sectionName(header, kind) === name);
     if (second !== undefined)
       throw atLine(this.path, second.line, `a second section for ${kind} ${name}`, `it begins in line ${first?.line}`);
@@ -116,8 +128,12 @@ export class ConfigFile {
   }
 }
 
+/** `key`: a profile of a credentials file, whose header is the bare name. */
+export type SectionKind = 'profile' | 'services' | 'key';
+
 /** The name in a section's header as `[profile NAME]` or `[profile "A NAME"]`; `[default]` is a profile too. */
-function sectionName(header: string, kind: 'profile' | 'services'): string | undefined {
+function sectionName(header: string, kind: SectionKind): string | undefined {
+  if (kind === 'key') return header === 'DEFAULT' ? undefined : header;
   if (kind === 'profile' && header === 'default') return header;
   const match = /^(\w+)\s+(?:([^\s"'\\]+)|"([^"\\]+)"|'([^']+)')$/.exec(header);
   return match?.[1] === kind ? (match[2] ?? match[3] ?? match[4]) : undefined;

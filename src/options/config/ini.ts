@@ -14,7 +14,7 @@ export interface IniKey {
 }
 
 export interface IniSection {
-  /** What is between the brackets. */
+  /** The text between the brackets. */
   readonly header: string;
   readonly line: number;
   /** By name in lower case. */
@@ -25,7 +25,7 @@ export interface IniSection {
 const SPACE = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`;
 const AROUND = new RegExp(`^${SPACE}+|${SPACE}+$`, 'g');
 const INDENT = new RegExp(`^${SPACE}*`);
-/** What ends a line inside of a value to Python, besides what ends one of the file. */
+/** The characters that end a line inside of a value to Python, besides those that end one of the file. */
 const LINE_END = new RegExp(String.raw`[\v\f\x1c-\x1e\x85\u2028\u2029]`);
 const HEADER = /^\[(.+)\]/s;
 const OPTION = new RegExp(`^(.*?)${SPACE}*[=:]${SPACE}*(.*)$`, 's');
@@ -86,7 +86,7 @@ class Reader {
   #section: OpenSection | undefined;
   readonly #file: string;
   #indent = 0;
-  /** What an indented line continues. */
+  /** The key that an indented line continues. */
   #open: Lines | undefined;
 
   constructor(file: string) {

@@ -25,7 +25,7 @@ export interface ProfileText {
   readonly line: number;
 }
 
-/** What begins an item, whether the profile's name goes in front, and the keys that may follow. */
+/** The form of an item: the key that begins it, whether the profile's name goes in front, and the keys that may follow. */
 const FORMS: Readonly<
   Record<string, { readonly head: string; readonly named: boolean; readonly keys: readonly string[] }>
 > = {

@@ -1,4 +1,4 @@
-/** What AWS's own variables and keys say about flags here. They rank below this program's own of the same source. */
+/** The values that AWS's own variables and keys give to flags here. They rank below this program's own of the same source. */
 // Tests: test/options/config/configured.test.ts
 import type { FlagName } from '../flags.ts';
 import type { ConfigFile, ConfigValue } from './file.ts';
@@ -15,7 +15,7 @@ const ROWS: readonly {
   readonly flag: FlagName;
   readonly variables: readonly string[];
   readonly key: string;
-  readonly service?: string;
+  readonly service?: string | undefined;
 }[] = [
   {
     flag: 'endpoint',
@@ -65,7 +65,7 @@ export function sdkProfile(
   for (const { flag, key, service } of ROWS) {
     if (!takes(flag) || (service !== undefined && ignore?.toLowerCase() === 'true')) continue;
     const special =
-      service === undefined || services === undefined ? undefined : file.services(services)?.get(service, key);
+      service === undefined || services === undefined ? undefined : file.find('services', services)?.get(service, key);
     const found = special ?? section.get(key);
     if (found === undefined) continue;
     const name = special === undefined ? key : `${key} of ${service} in services ${services}`;

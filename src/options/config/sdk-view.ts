@@ -4,12 +4,12 @@
  */
 // Tests: test/options/config/parsers.test.ts
 
-/** What that parser finds in the sections of one name, by key: below another key, with its name and a dot in front. */
+/** The values that that parser finds in the sections of one name, by key: below another key, with its name and a dot in front. */
 export type SdkKeys = ReadonlyMap<string, { readonly value: string; readonly line: number }>;
 
 /** A file in that SDK's eyes. */
 export interface SdkView {
-  /** What is between the brackets, by the line of a section. */
+  /** The text between the brackets, by the line of a section. */
   readonly headers: ReadonlyMap<number, string>;
   /** By {@link sdkName} of the header. */
   readonly sections: ReadonlyMap<string, SdkKeys>;

@@ -1,6 +1,5 @@
 /**
- * Where flags have their values from, besides the command line: the
- * environment and a profile of the AWS config file. Names and forms follow
+ * The sources of values besides the command line: the environment and a profile of the AWS config file. Names and forms follow
  * from the table of flags.
  */
 // Tests: test/options/config/configured.test.ts
@@ -18,7 +17,7 @@ import { splitWords } from './words.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What gave a value: the name of a variable, or a key of a profile. */
+/** The origin of a value: the command line, a variable, a key of a profile, or the table. */
 export interface Origin {
   readonly kind: 'command line' | 'environment' | 'profile' | 'default';
   readonly name?: string | undefined;
@@ -55,7 +54,7 @@ export function keyOf(flag: FlagName): string | undefined {
   return NOT_OUTSIDE.has(flag) || flag === 'config-profile' ? undefined : `${KEY_PREFIX}${flag.replaceAll('-', '_')}`;
 }
 
-/** What the environment says about the flags of a command. An empty variable counts as not set. */
+/** The values that the environment gives to the flags of a command. An empty variable counts as not set. */
 export function environmentSource(env: Environment, command: CommandName): Source {
   const source = new Map<FlagName, Setting>();
   for (const flag of Object.keys(FLAGS).filter(isFlag)) {
@@ -81,7 +80,7 @@ export function strayVariables(env: Environment): string[] {
   });
 }
 
-/** What a profile says about the flags of a command in keys of its own, and whether a secret is among all its keys. */
+/** The values that a profile gives to the flags of a command, and the first of all its keys that holds a secret. */
 export interface ProfileSource {
   readonly settings: Source;
   readonly secretKey: string | undefined;

@@ -51,6 +51,10 @@ async function crash(changes: readonly Change[]): Promise<void> {
 }
 
 describe('the journal', () => {
+  it.runIf(process.platform === 'linux')('is refused where the system makes no folders', async () => {
+    await expect(openJournal('/proc/none/state', createState())).rejects.toMatchObject({ code: 'ERR_STATE' });
+  });
+
   it('keeps the state over restarts', async () => {
     await session([put('a'), put('b')]);
     await session([put('c'), { op: 'delete', kind: 'buckets', arn: 'arn:aws:s3:::a' }]);

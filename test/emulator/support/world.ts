@@ -1,5 +1,6 @@
+import 'reflect-metadata';
 import { KeyObject } from 'node:crypto';
-import type * as x509 from '@peculiar/x509';
+import * as x509 from '@peculiar/x509';
 import {
   type Authority,
   type KeyKind,
@@ -46,6 +47,26 @@ export async function makeClient(
   return { certificate, key: KeyObject.from(keys.privateKey) };
 }
 
+/** A TLS server on the loopback, valid at any time: TLS goes by the system's clock. All in PEM. */
+export async function makeServer(): Promise<{ ca: string; cert: string; key: string }> {
+  const anyTime = { notBefore: new Date(0), notAfter: new Date('2049-01-01') };
+  const issuer = await makeAuthority('TLS root', anyTime);
+  const { certificate, key } = await makeClient(issuer, {
+    subject: 'CN=localhost',
+    extensions: [
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }]),
+    ],
+    ...anyTime,
+  });
+  return {
+    ca: certificatePem(issuer.certificate),
+    cert: certificatePem(certificate),
+    key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
+}
+
 /** The emulator with its clock at {@link NOW}, trusting `root`. */
 export async function startWith(root: Authority, options: Partial<EmulatorOptions> = {}): Promise<Emulator> {
   return await startEmulator({
@@ -57,9 +78,9 @@ export async function startWith(root: Authority, options: Partial<EmulatorOption
 
 /** The ARNs of the built-in world, which are documented and must not change. */
 export const ARNS = {
-  trustAnchorArn: 'arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/22222222-2222-2222-2222-222222222222',
-  profileArn: 'arn:aws:rolesanywhere:us-east-1:123456789012:profile/11111111-1111-1111-1111-111111111111',
-  roleArn: 'arn:aws:iam::123456789012:role/Demo',
+  trustAnchorArn: 'arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/11111111-1111-1111-1111-111111111111',
+  profileArn: 'arn:aws:rolesanywhere:us-east-1:123456789012:profile/22222222-2222-2222-2222-222222222222',
+  roleArn: 'arn:aws:iam::123456789012:role/Workload',
 } as const;
 
 export { certificatePem };

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { KOFFI_VERSION, loadBinding } from '../../../src/identity/pkcs11/binding.ts';
 import { refusal } from '../../support/refusal.ts';
 
 const NAME = `@koromix/koffi-${process.platform}-${process.arch}`;
 
-test('the package of this platform is loaded, in the version that package.json pins for all', () => {
+it('the package of this platform is loaded, in the version that package.json pins for all', () => {
   const { optionalDependencies } = JSON.parse(readFileSync('package.json', 'utf8')) as {
     optionalDependencies: Record<string, string>;
   };
@@ -14,7 +14,7 @@ test('the package of this platform is loaded, in the version that package.json p
   expect(loadBinding().version).toBe(KOFFI_VERSION);
 });
 
-test('a package that is not installed is named, with what to install', async () => {
+it('a package that is not installed is named, with what to install', async () => {
   const error = await refusal(() =>
     loadBinding(() => {
       throw Object.assign(new Error(`Cannot find module '${NAME}'`), { code: 'MODULE_NOT_FOUND' });
@@ -26,7 +26,7 @@ test('a package that is not installed is named, with what to install', async () 
   });
 });
 
-test.each([
+it.each([
   [
     'is for another system',
     () => {

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/platform/clock.ts';
 import { createBridge, helperEnvironment } from '../../../src/identity/pkcs11/bridge.ts';
 import type { Connect } from '../../../src/identity/pkcs11/port.ts';
@@ -21,7 +21,7 @@ function helper(name: string, code: string): string {
 }
 
 describe('the environment of a helper', () => {
-  test.each([
+  it.each([
     'PATH',
     'HOME',
     'LANG',
@@ -41,7 +41,7 @@ describe('the environment of a helper', () => {
     'TPM2_PKCS11_STORE',
   ])('keeps %s', (name) => expect(helperEnvironment({ [name]: 'x' })).toEqual({ [name]: 'x' }));
 
-  test.each([
+  it.each([
     'AWS_ACCESS_KEY_ID',
     'AWS_SECRET_ACCESS_KEY',
     'AWS_PROFILE',
@@ -58,14 +58,14 @@ describe('the environment of a helper', () => {
 });
 
 describe('the helper program is', () => {
-  test("the package's own, after an npm install", () => {
+  it("the package's own, after an npm install", () => {
     expect(findHelper({ resolve })).toBe('/node_modules/roles-anywhere/pkcs11-helper');
     expect(existsSync(findHelper())).toBe(true);
   });
-  test('the one that a bundled program names', () => {
+  it('the one that a bundled program names', () => {
     expect(findHelper({ helperPath: HELPER, resolve: nowhere })).toBe(HELPER);
   });
-  test('missed with a code, when a bundle forgot it', async () => {
+  it('missed with a code, when a bundle forgot it', async () => {
     const error = await refusal(() => findHelper({ resolve: nowhere }));
     expect(error).toMatchObject({ code: 'ERR_PKCS11_HELPER', hint: expect.stringContaining('helperPath') as string });
     expect((await refusal(() => findHelper({ helperPath: '/nonexistent' }))).code).toBe('ERR_PKCS11_HELPER');
@@ -73,7 +73,7 @@ describe('the helper program is', () => {
 });
 
 describe('a bridge', () => {
-  test('refuses a helper of another version', async () => {
+  it('refuses a helper of another version', async () => {
     const path = helper('other', `process.on('message', () => {}); process.send({ ready: '0.0.0' });`);
     expect(await refusal(connect(path))).toMatchObject({
       code: 'ERR_PKCS11_HELPER',
@@ -81,7 +81,7 @@ describe('a bridge', () => {
     });
   });
 
-  test.each([
+  it.each([
     ['ends at once', 'process.exit(3)', 'status 3'],
     ['cannot be read', 'this is not JavaScript', 'status 1'],
   ])('reports a helper that %s', async (name, code, words) => {
@@ -90,7 +90,7 @@ describe('a bridge', () => {
     expect(error.message).toContain(words);
   });
 
-  test('gives the helper no arguments of Node, no standard streams, and the channel alone', async () => {
+  it('gives the helper no arguments of Node, no standard streams, and the channel alone', async () => {
     const out = join(directory, 'facts.json');
     const path = helper(
       'facts',
@@ -108,7 +108,7 @@ describe('a bridge', () => {
     });
   });
 
-  test('waits longer after each crash, up to a limit, and not before the first start', async () => {
+  it('waits longer after each crash, up to a limit, and not before the first start', async () => {
     const pauses: number[] = [];
     const clock: Clock = {
       now: () => 0,
@@ -126,7 +126,7 @@ describe('a bridge', () => {
   });
 });
 
-test('the helper program is not run by hand', async () => {
+it('the helper program is not run by hand', async () => {
   const { status, stdout, stderr } = await runProgram(process.execPath, [HELPER]);
   expect([status, stdout]).toEqual([1, '']);
   expect(stderr).toContain('this is a helper program');

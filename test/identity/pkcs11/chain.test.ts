@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tokenChain } from '../../../src/identity/pkcs11/chain.ts';
 import { readCertificate } from '../../../src/x509/certificate.ts';
 import type { Certificate } from '../../../src/x509/certificate.ts';
@@ -54,19 +54,19 @@ describe.skipIf(!requireTool('openssl'))('tokenChain', () => {
     issue('stranger', '/CN=stranger', 'root');
   });
 
-  test('leads from the leaf upwards, whatever the order in the token', () => {
+  it('leads from the leaf upwards, whatever the order in the token', () => {
     expect(chainOf('root', 'upper', 'lower', 'leaf', 'stranger')).toEqual(['lower', 'upper']);
   });
-  test('leaves out an authority of the same name that did not sign', () => {
+  it('leaves out an authority of the same name that did not sign', () => {
     expect(chainOf('former lower', 'lower', 'upper')).toEqual(['lower', 'upper']);
     expect(chainOf('former lower', 'upper')).toEqual([]);
   });
-  test('takes the limit of the service, or none', () => {
+  it('takes the limit of the service, or none', () => {
     const [leaf] = all('leaf');
     expect(() => tokenChain(leaf!, all('lower', 'upper'), 1)).toThrow('the chain has 2 intermediates');
     expect(tokenChain(leaf!, all('lower', 'upper'), Infinity)).toHaveLength(2);
   });
-  test('ends where the token has no more', () => {
+  it('ends where the token has no more', () => {
     expect(chainOf('lower')).toEqual(['lower']);
     expect(chainOf('upper')).toEqual([]);
   });

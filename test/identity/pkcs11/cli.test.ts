@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
 import { CLI, runCli, runProgram } from '../../support/cli.ts';
 import { FaultyModule } from '../../support/faulty-module.ts';
@@ -45,7 +45,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
   const vend = (args: readonly string[], env: Record<string, string> = {}) =>
     runCli(['credential-process', ...worldFlags(emulator), ...args], { env: { ...hsm.env, ...env } });
 
-  test.each(
+  it.each(
     KEYS.flatMap(({ pki, label }) => [SOFTHSM_MODULE, P11_KIT_PROXY].map((library) => ({ pki, label, library }))),
   )('the emulator takes signatures by $pki through $library', async ({ label, library }) => {
     const uri = `pkcs11:token=main;object=${label}?pin-value=${PIN}`;
@@ -54,7 +54,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     expect(JSON.parse(stdout)).toMatchObject({ Version: 1, AccessKeyId: expect.stringMatching(/^ASIA/) as string });
   });
 
-  test('the emulator takes a signature of a key that wants the PIN again, and of one whose certificate is in a file', async () => {
+  it('the emulator takes a signature of a key that wants the PIN again, and of one whose certificate is in a file', async () => {
     const env = { ROLES_ANYWHERE_PKCS11_PIN: PIN };
     const always = await vend(['--certificate', 'pkcs11:token=main;object=always', '--reuse-pin'], env);
     expect([always.status, always.stderr]).toEqual([0, '']);
@@ -63,7 +63,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     expect([keyOnly.status, keyOnly.stderr]).toEqual([0, '']);
   });
 
-  test('the PIN may come from a file of a flag, and from a command that is allowed', async () => {
+  it('the PIN may come from a file of a flag, and from a command that is allowed', async () => {
     const pinFile = join(hsm.directory, 'pin');
     writeFileSync(pinFile, `${PIN}\n`);
     const uri = 'pkcs11:token=main;object=p256';
@@ -73,14 +73,14 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     expect((await vend(['--certificate', command, '--pkcs11-allow-pin-command'])).status).toBe(0);
   });
 
-  test('a pin-value in the path works, with a warning', async () => {
+  it('a pin-value in the path works, with a warning', async () => {
     const { status, stderr } = await vend(['--certificate', `pkcs11:token=main;object=p256;pin-value=${PIN}`]);
     expect(status).toBe(0);
     expect(stderr).toMatch(/^warning: .*\?pin-value=/);
     expect(stderr).not.toContain(PIN);
   });
 
-  test.each(KEYS)('sign-string with $pki verifies with openssl', async ({ pki, label }) => {
+  it.each(KEYS)('sign-string with $pki verifies with openssl', async ({ pki, label }) => {
     const uri = `pkcs11:token=main;object=${label}?pin-value=${PIN}`;
     const publicKey = join(hsm.directory, 'public.pem');
     writeFileSync(publicKey, openssl(['x509', '-in', pkiPath(`${pki}.crt.pem`), '-noout', '-pubkey']));
@@ -102,7 +102,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     }
   });
 
-  test('read-certificate-data lists a line for each certificate, with its own URI', async () => {
+  it('read-certificate-data lists a line for each certificate, with its own URI', async () => {
     const all = await runCli(
       ['read-certificate-data', '--certificate', 'pkcs11:token=main', '--pkcs11-lib', SOFTHSM_MODULE],
       { env: hsm.env },
@@ -118,7 +118,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     }
   });
 
-  test("a wrong PIN is presented once by the AWS SDKs' two runs, and by any that follow", async () => {
+  it("a wrong PIN is presented once by the AWS SDKs' two runs, and by any that follow", async () => {
     faulty.forget();
     const wrong = ['--certificate', 'pkcs11:token=main;object=p256?pin-value=98765', '--pkcs11-lib', faulty.path];
     const first = await vend(wrong);
@@ -133,7 +133,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     await hsm.tool(['--token-label', 'main', '--login', '--pin', PIN, '--list-mechanisms']);
   });
 
-  test('a module that crashes ends a one-shot by its signal, with an empty stdout', async () => {
+  it('a module that crashes ends a one-shot by its signal, with an empty stdout', async () => {
     faulty.behave('sign=abort');
     const args = ['credential-process', ...worldFlags(emulator), '--certificate', URI, '--pkcs11-lib', faulty.path];
     const child = spawn(process.execPath, [CLI, ...args], { env: hsm.env, stdio: ['ignore', 'pipe', 'ignore'] });
@@ -144,7 +144,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     expect([signal, stdout]).toEqual(['SIGABRT', '']);
   });
 
-  test('without the native package everything else works, and a URI says what to install', async () => {
+  it('without the native package everything else works, and a URI says what to install', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'no-koffi-'));
     cpSync(dirname(CLI), join(directory, 'dist'), { recursive: true });
     const cli = join(directory, 'dist', 'cli.cjs');
@@ -162,7 +162,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     expect(withToken.stderr).toContain(`npm install @koromix/koffi-${process.platform}-${process.arch}`);
   });
 
-  test.skipIf(!requireTool('python3'))('asks at the terminal when nothing else gives the PIN', async () => {
+  it.skipIf(!requireTool('python3'))('asks at the terminal when nothing else gives the PIN', async () => {
     const args = [CLI, 'sign-string', '--certificate', 'pkcs11:token=main;object=p256', '--format', 'text'];
     const result = await runOnTerminal(
       [process.execPath, ...args],

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadPkcs11Identity } from '../../../src/identity/pkcs11/index.ts';
 import type { Pkcs11Deps, Pkcs11Spec } from '../../../src/identity/pkcs11/index.ts';
 import { FaultyModule } from '../../support/faulty-module.ts';
@@ -48,7 +48,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     );
 
   describe('in C_Sign', () => {
-    test.each([
+    it.each([
       ['a segmentation fault', 'sign=segv', 'ERR_PKCS11_MODULE_CRASHED'],
       ['an abort', 'sign=abort', 'ERR_PKCS11_MODULE_CRASHED'],
       ['an _exit', 'sign=exit', 'ERR_PKCS11_MODULE_CRASHED'],
@@ -69,7 +69,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       expect(module.count('C_Sign')).toBe(3);
     });
 
-    test('a crash that happens once is not even seen', async () => {
+    it('a crash that happens once is not even seen', async () => {
       const identity = await load();
       module.behave('sign=segv');
       const signature = identity.signer.sign(message);
@@ -80,7 +80,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       await identity.close();
     });
 
-    test('a wrong signature is not given out', async () => {
+    it('a wrong signature is not given out', async () => {
       const identity = await load();
       module.behave('sign=wrong');
       expect(await refusalCode(() => identity.signer.sign(message))).toBe('ERR_KEY_MISMATCH');
@@ -89,7 +89,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
   });
 
   describe('RSA without a combined mechanism', () => {
-    test.each([
+    it.each([
       ['that is not listed', 'mechanisms=raw'],
       ['that is listed and refused', 'combined=mechanism'],
     ])('%s signs a DigestInfo instead', async (_name, fault) => {
@@ -107,7 +107,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
   });
 
   describe('one wrong PIN costs one C_Login', () => {
-    test('over repeated one-shots', async () => {
+    it('over repeated one-shots', async () => {
       const codes: string[] = [];
       for (let run = 0; run < 5; run += 1)
         codes.push(await refusalCode(() => load({ certificate: WRONG }, { mode: 'in-process' })));
@@ -118,7 +118,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       expect(module.count('C_Login')).toBe(1);
     });
 
-    test('over repeated one-shots on a token that does not tell of its tries', async () => {
+    it('over repeated one-shots on a token that does not tell of its tries', async () => {
       const spec = { certificate: WRONG, allowLowPinCount: true };
       const codes: string[] = [];
       for (let run = 0; run < 5; run += 1) codes.push(await refusalCode(() => load(spec, { mode: 'in-process' })));
@@ -126,13 +126,13 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       expect(module.count('C_Login')).toBe(1);
     });
 
-    test('over one-shots at the same time', async () => {
+    it('over one-shots at the same time', async () => {
       const spec = { certificate: WRONG, allowLowPinCount: true };
       await Promise.all(Array.from({ length: 4 }, () => refusal(() => load(spec))));
       expect(module.count('C_Login')).toBe(1);
     });
 
-    test('over helpers that are started again, and signatures that are asked for again', async () => {
+    it('over helpers that are started again, and signatures that are asked for again', async () => {
       const env = { ...hsm.env, ROLES_ANYWHERE_PKCS11_PIN: PIN };
       const identity = await load({ certificate: 'pkcs11:token=main;object=p256', allowLowPinCount: true }, { env });
       env.ROLES_ANYWHERE_PKCS11_PIN = '98765';
@@ -150,7 +150,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       await identity.close();
     });
 
-    test('for a key that wants the PIN at each signature', async () => {
+    it('for a key that wants the PIN at each signature', async () => {
       const identity = await load({ certificate: `pkcs11:token=main;object=always?pin-value=${PIN}`, reusePin: true });
       await identity.signer.sign(message);
       expect(module.count('C_Login', C_USER)).toBe(1);
@@ -158,7 +158,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       await identity.close();
     });
 
-    test.each([
+    it.each([
       ['crashes', 'login=segv', 'ERR_PKCS11_MODULE_CRASHED'],
       ['hangs', 'login=hang', 'ERR_PKCS11_TIMEOUT'],
       ['fails in a way that tells nothing', 'login=device-error', 'ERR_PKCS11_FAILED'],
@@ -174,7 +174,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       await (await load()).close();
     });
 
-    test('not when the token was gone before it saw the PIN', async () => {
+    it('not when the token was gone before it saw the PIN', async () => {
       const identity = await load();
       module.behave('sign=removed');
       await refusal(() => identity.signer.sign(message));
@@ -192,7 +192,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       ['that it is locked', 'flags=locked', 'ERR_PIN_LOCKED'],
     ] as const;
 
-    test.each(FLAGS)('%s is not logged in to without a person', async (_name, flags, code) => {
+    it.each(FLAGS)('%s is not logged in to without a person', async (_name, flags, code) => {
       module.behave(flags);
       const error = await refusal(() => load());
       expect(error.code).toBe(code);
@@ -200,13 +200,13 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       expect(module.count('C_Login')).toBe(0);
     });
 
-    test.each(FLAGS)('%s is logged in to when that is allowed', async (_name, flags) => {
+    it.each(FLAGS)('%s is logged in to when that is allowed', async (_name, flags) => {
       module.behave(flags);
       await (await load({ allowLowPinCount: true })).close();
       expect(module.count('C_Login')).toBe(1);
     });
 
-    test('few tries left says so to the person that it asks', async () => {
+    it('few tries left says so to the person that it asks', async () => {
       const asked: string[] = [];
       const askPin = async (question: string) => {
         asked.push(question);
@@ -226,18 +226,18 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
   describe('a person', () => {
     const spec = { certificate: 'pkcs11:token=main;object=p256' };
 
-    test('who types a wrong PIN is not asked again when few tries are left', async () => {
+    it('who types a wrong PIN is not asked again when few tries are left', async () => {
       // SoftHSM reports that after the first wrong PIN.
       expect(await refusalCode(() => load(spec, typing('11111', PIN)))).toBe('ERR_PIN_INCORRECT');
       expect(module.count('C_Login')).toBe(1);
     });
 
-    test('who types nothing costs the token no try', async () => {
+    it('who types nothing costs the token no try', async () => {
       expect(await refusalCode(() => load(spec, typing('')))).toBe('ERR_PIN_EMPTY');
       expect(module.count('C_Login')).toBe(0);
     });
 
-    test('is asked again for a fresh helper, and not with reusePin', async () => {
+    it('is asked again for a fresh helper, and not with reusePin', async () => {
       for (const reusePin of [false, true]) {
         let asked = 0;
         const askPin = async () => {
@@ -255,7 +255,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     });
   });
 
-  test.each([
+  it.each([
     ['of version 1', 'version=1'],
     ['without a function list', 'list=null'],
   ])('a library %s is not usable', async (_name, fault) => {
@@ -263,7 +263,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     expect(await refusalCode(() => load())).toBe('ERR_PKCS11_MODULE_INVALID');
   });
 
-  test('many signatures use one session and leave none open', async () => {
+  it('many signatures use one session and leave none open', async () => {
     const identity = await load({ certificate: `pkcs11:token=main;object=always?pin-value=${PIN}`, reusePin: true });
     for (let index = 0; index < 100; index += 1) await identity.signer.sign(message);
     module.behave('sign=wrong');
@@ -273,7 +273,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
     await until(() => module.count('C_CloseSession') === 1);
   });
 
-  test('a helper ends when the identity is closed', async () => {
+  it('a helper ends when the identity is closed', async () => {
     const identity = await load();
     expect(childrenNamed(process.pid, HELPER)).toHaveLength(1);
     await identity.close();
@@ -290,13 +290,13 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
       return spawn(process.execPath, ['--input-type=module', '-e', code], { env: hsm.env, stdio: 'ignore' });
     };
 
-    test('ends by itself although it forgot to close the identity', async () => {
+    it('ends by itself although it forgot to close the identity', async () => {
       const child = start("await identity.signer.sign(Buffer.from('x'));");
       expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0);
       expect(module.count('C_Sign')).toBe(1);
     });
 
-    test.skipIf(process.platform !== 'linux')(
+    it.skipIf(process.platform !== 'linux')(
       'leaves no helper behind when it is killed while the module hangs',
       async () => {
         module.behave('sign=hang');

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import {
   ATTRIBUTE,
   INFO,
@@ -19,7 +19,7 @@ const ABIS = {
   'Windows, 64 bits': [abiOf('win32', 4, 8), { attribute: 16, info: 72, slot: 104, token: 160, flags: 96, sign: 346 }],
 } as const;
 
-test.each(Object.entries(ABIS))('structures lie as on %s', (_name, [abi, expected]) => {
+it.each(Object.entries(ABIS))('structures lie as on %s', (_name, [abi, expected]) => {
   expect({
     attribute: layout(ATTRIBUTE, abi).size,
     info: layout(INFO, abi).size,

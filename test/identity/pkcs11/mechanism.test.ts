@@ -7,14 +7,14 @@ import {
   sign,
   verify,
 } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ecRequest, ecdsaToDer, rsaRequest } from '../../../src/identity/pkcs11/mechanism.ts';
 
 const DIGESTS = ['SHA256', 'SHA384', 'SHA512'] as const;
 const message = randomBytes(200);
 
 describe('ecdsaToDer', () => {
-  test.each(['P-256', 'P-384', 'P-521'])(
+  it.each(['P-256', 'P-384', 'P-521'])(
     'makes signatures of %s that verify, whatever their leading bytes',
     (namedCurve) => {
       const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve });
@@ -25,7 +25,7 @@ describe('ecdsaToDer', () => {
     },
   );
 
-  test.each([
+  it.each([
     ['small numbers', '0000000100000000', '3006020101020100'],
     ['numbers with a set top bit', '80000000ff000000', '300e02050080000000020500ff000000'],
     ['numbers with zeros before a set top bit', '000000800000007f', '30070202008002017f'],
@@ -37,14 +37,14 @@ describe('ecdsaToDer', () => {
 describe('rsaRequest', () => {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
-  test.each(DIGESTS)('without a combined mechanism makes the DigestInfo that PKCS#1 wants for %s', (digest) => {
+  it.each(DIGESTS)('without a combined mechanism makes the DigestInfo that PKCS#1 wants for %s', (digest) => {
     const { mechanism, data } = rsaRequest(message, digest, (candidate) => candidate === 1);
     expect(mechanism).toBe(1);
     const signature = privateEncrypt({ key: privateKey, padding: constants.RSA_PKCS1_PADDING }, data);
     expect(verify(digest, message, createPublicKey(privateKey), signature)).toBe(true);
   });
 
-  test.each([
+  it.each([
     ['SHA256', 0x40],
     ['SHA384', 0x41],
     ['SHA512', 0x42],
@@ -52,14 +52,14 @@ describe('rsaRequest', () => {
     expect(rsaRequest(message, digest, () => true)).toEqual({ mechanism, data: message });
   });
 
-  test('hashes a long message here, unless the token cannot do without', () => {
+  it('hashes a long message here, unless the token cannot do without', () => {
     const long = Buffer.alloc(5000);
     expect(rsaRequest(long, 'SHA256', () => true).data).toHaveLength(51);
     expect(rsaRequest(long, 'SHA256', (mechanism) => mechanism !== 1).data).toBe(long);
   });
 });
 
-test('ecRequest cuts a digest to the size of the curve', () => {
+it('ecRequest cuts a digest to the size of the curve', () => {
   expect(ecRequest(message, 'SHA512', 32).data).toHaveLength(32);
   expect(ecRequest(message, 'SHA512', 66).data).toHaveLength(64);
 });

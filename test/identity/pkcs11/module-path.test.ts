@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, it } from 'vitest';
 import { librariesToTry } from '../../../src/identity/pkcs11/module-path.ts';
 import { parsePkcs11Uri } from '../../../src/identity/pkcs11/uri.ts';
 import { refusalCode } from '../../support/refusal.ts';
@@ -10,7 +10,7 @@ const first = (flag: string | undefined, uris: string[], platform: NodeJS.Platfo
     platform,
   )[0];
 
-test.each<[what: string, expected: string, flag: string | undefined, uris: string[], platform?: NodeJS.Platform]>([
+it.each<[what: string, expected: string, flag: string | undefined, uris: string[], platform?: NodeJS.Platform]>([
   ['the proxy of p11-kit', 'p11-kit-proxy.so', undefined, ['pkcs11:']],
   ['the proxy of p11-kit on macOS', 'p11-kit-proxy.dylib', undefined, ['pkcs11:'], 'darwin'],
   ['the proxy of p11-kit on Windows', 'p11-kit-proxy.dll', undefined, [], 'win32'],
@@ -24,13 +24,13 @@ test.each<[what: string, expected: string, flag: string | undefined, uris: strin
   expect(first(flag, uris, platform)).toBe(expected),
 );
 
-test('a name is tried with and without the prefix of libraries', () => {
+it('a name is tried with and without the prefix of libraries', () => {
   expect(librariesToTry(undefined, [{ moduleName: 'softhsm2' }], 'linux')).toEqual(
     expect.arrayContaining(['softhsm2.so', 'libsofthsm2.so', '/usr/lib/softhsm/libsofthsm2.so']),
   );
 });
 
-test.each([
+it.each([
   ['two modules', ['pkcs11:?module-path=/x.so', 'pkcs11:?module-path=/y.so']],
   ['a name that is a path', ['pkcs11:?module-name=a/b']],
   ['an empty name', ['pkcs11:?module-name=']],

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Pin, PinSource } from '../../../src/identity/pkcs11/pin.ts';
 import { PinGuard, guardDirectory } from '../../../src/identity/pkcs11/pin-guard.ts';
 import type { Outcome, Purpose } from '../../../src/identity/pkcs11/pin-guard.ts';
@@ -51,24 +51,24 @@ describe('the guard', () => {
   const records = () => readdirSync(directory);
   const record = (): Record<string, unknown> => JSON.parse(readFileSync(join(directory, records()[0] ?? ''), 'utf8'));
 
-  test('leaves nothing behind after a login that was accepted', async () => {
+  it('leaves nothing behind after a login that was accepted', async () => {
     await login(pin('1234'), 'accepted');
     await login(pin('1234'), 'accepted');
     expect(records()).toEqual([]);
   });
 
-  test('leaves nothing behind after a login that never reached the token', async () => {
+  it('leaves nothing behind after a login that never reached the token', async () => {
     await login(pin('1234'), 'unpresented');
     expect(records()).toEqual([]);
   });
 
-  test.each(['refused', 'unknown'] as const)('does not present a PIN again whose login was %s', async (outcome) => {
+  it.each(['refused', 'unknown'] as const)('does not present a PIN again whose login was %s', async (outcome) => {
     await login(pin('1234'), outcome);
     expect(await refusalCode(() => login(pin('1234'), 'accepted'))).toBe('ERR_PIN_WITHHELD');
     expect(logins).toEqual(['1234']);
   });
 
-  test('presents another PIN of the same source after a refusal', async () => {
+  it('presents another PIN of the same source after a refusal', async () => {
     // One changed PIN in 256 has the same tag by chance, and waits for the operator.
     const results = await Promise.allSettled(
       ['a', 'b', 'c', 'd'].map(async (name) => {
@@ -80,7 +80,7 @@ describe('the guard', () => {
     expect(results.some(({ status }) => status === 'fulfilled')).toBe(true);
   });
 
-  test('presents none of several refused PINs again that take turns', async () => {
+  it('presents none of several refused PINs again that take turns', async () => {
     // As two lines of a configuration do. A tag that two PINs have by chance withholds one more, never presents one more.
     for (const turn of ['1111', '2222', '3333', '1111', '2222', '3333', '1111'])
       await login(pin(turn), 'refused').catch(() => undefined);
@@ -88,19 +88,28 @@ describe('the guard', () => {
     expect(await refusalCode(() => login(pin('1111'), 'accepted'))).toBe('ERR_PIN_WITHHELD');
   });
 
-  test('presents the PIN of a file that was written again after an unknown outcome', async () => {
+  it('presents the PIN of a file that was written again after an unknown outcome', async () => {
     await login(pin('1234', 'stamp 1'), 'unknown');
     expect(await refusalCode(() => login(pin('1234', 'stamp 1'), 'accepted'))).toBe('ERR_PIN_WITHHELD');
     await login(pin('1234', 'stamp 2'), 'accepted');
     expect(records()).toEqual([]);
   });
 
-  test('does not take a rewritten file with the refused PIN for a change', async () => {
+  it('does not take a rewritten file with the refused PIN for a change', async () => {
     await login(pin('1234', 'stamp 1'), 'refused');
     expect(await refusalCode(() => login(pin('1234', 'stamp 2'), 'accepted'))).toBe('ERR_PIN_WITHHELD');
   });
 
-  test('presents it again when the operator removed the record that the hint names', async () => {
+  it('does not wait for a pipe in the place of a record, and presents nothing', async () => {
+    await login(pin('1234'), 'refused');
+    const path = join(directory, records()[0] ?? '');
+    rmSync(path);
+    execFileSync('mkfifo', [path]);
+    expect(await refusalCode(() => login(pin('5678'), 'accepted'))).toBe('ERR_PIN_STATE');
+    expect(logins).toEqual(['1234']);
+  });
+
+  it('presents it again when the operator removed the record that the hint names', async () => {
     await login(pin('1234'), 'refused');
     const { hint } = await refusal(() => login(pin('1234'), 'accepted'));
     rmSync(/remove (\S+)/.exec(hint ?? '')?.[1] ?? '');
@@ -108,7 +117,7 @@ describe('the guard', () => {
     expect(logins).toEqual(['1234', '1234']);
   });
 
-  test('keeps tokens, sources and purposes apart', async () => {
+  it('keeps tokens, sources and purposes apart', async () => {
     await login(pin('1234'), 'refused');
     await login(pin('1234'), 'accepted', { serial: '2' });
     await login(pin('1234'), 'accepted', { purpose: 'context' });
@@ -116,7 +125,7 @@ describe('the guard', () => {
     expect(logins).toHaveLength(4);
   });
 
-  test('takes the record of a process that died in its login for an unknown outcome', async () => {
+  it('takes the record of a process that died in its login for an unknown outcome', async () => {
     await login(pin('1234'), 'unknown');
     const dead = Number(execFileSync('/bin/sh', ['-c', 'echo $$'], { encoding: 'utf8' }));
     const path = join(directory, records()[0] ?? '');
@@ -129,7 +138,7 @@ describe('the guard', () => {
     expect(await refusalCode(() => login(pin('1234'), 'accepted'))).toBe('ERR_PIN_WITHHELD');
   });
 
-  test.each([
+  it.each([
     ['cut off', '{"version":1,"sta'],
     ['of another version', '{"version":2}'],
     ['empty', ''],
@@ -139,7 +148,7 @@ describe('the guard', () => {
     expect(await refusalCode(() => login(pin('1234'), 'accepted', { waitMs: 5 }))).toBe('ERR_PIN_WITHHELD');
   });
 
-  test('lets logins wait for one another, and stops them all after one refusal', async () => {
+  it('lets logins wait for one another, and stops them all after one refusal', async () => {
     const attempts = Array.from({ length: 10 }, () =>
       refusalCode(() => login(pin('1234'), 'refused', { waitMs: 5000 })),
     );
@@ -148,13 +157,13 @@ describe('the guard', () => {
     expect(codes.filter(({ status }) => status === 'fulfilled')).toHaveLength(9);
   });
 
-  test('lets many logins with a right PIN through, one at a time', async () => {
+  it('lets many logins with a right PIN through, one at a time', async () => {
     await Promise.all(Array.from({ length: 10 }, () => login(pin('1234'), 'accepted', { waitMs: 5000 })));
     expect(logins).toHaveLength(10);
     expect(records()).toEqual([]);
   });
 
-  test("writes no PIN, for its owner's eyes only", async () => {
+  it("writes no PIN, for its owner's eyes only", async () => {
     await login(pin('87654321'), 'refused');
     const [name] = records();
     const text = readFileSync(join(directory, name ?? ''), 'utf8');
@@ -165,12 +174,12 @@ describe('the guard', () => {
     expect(statSync(directory).mode & 0o777).toBe(0o700);
   });
 
-  test('writes nothing at all about a PIN that may be right', async () => {
+  it('writes nothing at all about a PIN that may be right', async () => {
     await login(pin('1234'), 'unknown');
     expect(Object.keys(record())).not.toContain('refused');
   });
 
-  test('presents no PIN where it cannot keep a record', async () => {
+  it('presents no PIN where it cannot keep a record', async () => {
     writeFileSync(join(directory, '..', 'file'), '');
     const guard = new PinGuard({ directory: join(directory, '..', 'file', 'pins') });
     const code = await refusalCode(() =>
@@ -187,14 +196,14 @@ describe('the guard', () => {
     chmodSync(join(directory, '..', 'file'), 0o600);
   });
 
-  test.skipIf(process.platform !== 'linux')('gives up where the system makes no folders', async () => {
+  it.skipIf(process.platform !== 'linux')('gives up where the system makes no folders', async () => {
     directory = '/proc/nobody/state/pins';
     const code = await refusalCode(() => login(pin('1'), 'accepted'));
     directory = join(mkdtempSync(join(tmpdir(), 'guard-')), 'pins');
     expect([code, logins]).toEqual(['ERR_PIN_STATE', []]);
   });
 
-  test('says so when another process takes long over the same login', async () => {
+  it('says so when another process takes long over the same login', async () => {
     await login(pin('1'), 'unknown');
     const [name = ''] = records();
     const busy = { ...record(), state: 'presented', pid: process.ppid, owner: 'another' };
@@ -205,7 +214,7 @@ describe('the guard', () => {
   });
 });
 
-test.each([
+it.each([
   [{ ROLES_ANYWHERE_STATE_DIR: '/s' }, '/s/pins'],
   [{ XDG_STATE_HOME: '/x', HOME: '/h' }, '/x/roles-anywhere/pins'],
   [{ XDG_STATE_HOME: 'relative', HOME: '/h' }, '/h/.local/state/roles-anywhere/pins'],

@@ -1,7 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { choosePinSource } from '../../../src/identity/pkcs11/pin.ts';
 import type { PinSettings } from '../../../src/identity/pkcs11/pin.ts';
 import { parsePkcs11Uri } from '../../../src/identity/pkcs11/uri.ts';
@@ -26,8 +27,8 @@ async function read(uri: string, settings?: Partial<PinSettings>): Promise<strin
 }
 
 describe('a PIN comes from', () => {
-  test('pin-value, decoded', async () => expect(await read('pkcs11:?pin-value=a%20%C3%A9')).toBe('a é'));
-  test.each([
+  it('pin-value, decoded', async () => expect(await read('pkcs11:?pin-value=a%20%C3%A9')).toBe('a é'));
+  it.each([
     ['without a line end', '1234', '1234'],
     ['with a line end', '1234\n', '1234'],
     ['with a line end of Windows', '1234\r\n', '1234'],
@@ -40,17 +41,17 @@ describe('a PIN comes from', () => {
     expect(await read(`pkcs11:?pin-source=file://${path}`)).toBe(expected);
     expect(await read('pkcs11:', { pinFile: path })).toBe(expected);
   });
-  test('a command, where commands are allowed', async () => {
+  it('a command, where commands are allowed', async () => {
     expect(await read("pkcs11:?pin-source=|echo%2012'34'", { allowCommand: true })).toBe('1234');
   });
-  test('the environment, last of all', async () => {
+  it('the environment, last of all', async () => {
     const env = { ROLES_ANYWHERE_PKCS11_PIN: 'from-env' };
     expect(await read('pkcs11:', { env })).toBe('from-env');
     expect(await read('pkcs11:', { env, pinFile: file('pin', 'from-file') })).toBe('from-file');
     expect(await read('pkcs11:?pin-value=from-uri', { env, pinFile: file('pin', 'from-file') })).toBe('from-uri');
   });
-  test('nowhere, when no source is given', () => expect(source('pkcs11:')).toBeUndefined());
-  test('the first URI that has one', async () => {
+  it('nowhere, when no source is given', () => expect(source('pkcs11:')).toBeUndefined());
+  it('the first URI that has one', async () => {
     const uris = ['pkcs11:', 'pkcs11:?pin-value=b'].map((uri) => ({
       uri: parsePkcs11Uri(uri).uri,
       flag: '--private-key',
@@ -58,6 +59,11 @@ describe('a PIN comes from', () => {
     expect(Buffer.from((await choosePinSource({ uris, env: {} })?.read())?.bytes ?? []).toString()).toBe('b');
   });
 });
+
+function pipe(name: string): string {
+  execFileSync('mkfifo', [join(directory, name)]);
+  return join(directory, name);
+}
 
 describe('refused is', () => {
   const cases: [name: string, code: string, uri: string, settings?: Partial<PinSettings>][] = [
@@ -74,6 +80,7 @@ describe('refused is', () => {
     ['a file: URI of another host', 'ERR_PIN_SOURCE', 'pkcs11:?pin-source=file://host/pin'],
     ['an empty pin-source', 'ERR_PIN_SOURCE', 'pkcs11:?pin-source='],
     ['a file that is not there', 'ERR_PIN_SOURCE', `pkcs11:?pin-source=${directory}/none`],
+    ['a pipe that nobody writes to', 'ERR_PIN_EMPTY', `pkcs11:?pin-source=${pipe('pipe')}`],
     ['a folder', 'ERR_PIN_SOURCE', `pkcs11:?pin-source=${directory}`],
     ['an empty file', 'ERR_PIN_EMPTY', `pkcs11:?pin-source=${file('empty', '')}`],
     ['a file with a line end only', 'ERR_PIN_EMPTY', `pkcs11:?pin-source=${file('newline', '\n')}`],
@@ -89,14 +96,14 @@ describe('refused is', () => {
     ['an empty pin-value', 'ERR_PIN_EMPTY', 'pkcs11:?pin-value='],
     ['an empty variable', 'ERR_PIN_EMPTY', 'pkcs11:', { env: { ROLES_ANYWHERE_PKCS11_PIN: '' } }],
   ];
-  test.each(cases)('%s', async (_name, code, uri, settings) => {
+  it.each(cases)('%s', async (_name, code, uri, settings) => {
     const error = await refusal(() => read(uri, settings));
     expect(error.code).toBe(code);
     expect(JSON.stringify([error.message, error.hint, String(error.cause)])).not.toContain('secret');
   });
 });
 
-test("a file's stamp changes when it is written again", async () => {
+it("a file's stamp changes when it is written again", async () => {
   const path = file('stamped', '1');
   utimesSync(path, 1, 1);
   const before = await source(`pkcs11:?pin-source=${path}`)?.read();
@@ -105,7 +112,7 @@ test("a file's stamp changes when it is written again", async () => {
   expect(before?.stamp).not.toBe(after?.stamp);
 });
 
-test('a source names itself without its PIN or its command', () => {
+it('a source names itself without its PIN or its command', () => {
   const sources = [
     source('pkcs11:?pin-value=98765'),
     source('pkcs11:?pin-source=|echo%2098765', { allowCommand: true }),

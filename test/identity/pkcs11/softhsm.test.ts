@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readContents } from '../../../src/identity/contents.ts';
 import { readMaterialFile } from '../../../src/identity/material.ts';
 import {
@@ -60,7 +60,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     const load = (spec: Pkcs11Spec, deps: Pkcs11Deps = {}) =>
       loadPkcs11Identity({ library, ...spec }, { mode, env: hsm.env, helperPath: HELPER, askPin: nobody, ...deps });
 
-    test.each(KEYS)('$pki signs what verifies with its certificate, with every digest', async ({ pki, label }) => {
+    it.each(KEYS)('$pki signs what verifies with its certificate, with every digest', async ({ pki, label }) => {
       const identity = await load({ certificate: `pkcs11:token=main;object=${label}?pin-value=${PIN}` });
       try {
         const certificate = new X509Certificate(readFileSync(pkiPath(`${pki}.crt.pem`)));
@@ -76,27 +76,27 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       }
     });
 
-    test('the chain is made of the certificates in the token, without the root', async () => {
+    it('the chain is made of the certificates in the token, without the root', async () => {
       const identity = await load({ certificate: `pkcs11:token=main;object=p256?pin-value=${PIN}` });
       await identity.close();
       expect(identity.chain.map((der) => Buffer.from(der))).toEqual([rawOf('intermediate.pem')]);
     });
 
-    test('signatures that are asked for at once are made one after the other', async () => {
+    it('signatures that are asked for at once are made one after the other', async () => {
       const identity = await load({ certificate: `pkcs11:token=main;object=p256?pin-value=${PIN}` });
       const signatures = await Promise.all(Array.from({ length: 8 }, () => identity.signer.sign(message)));
       await identity.close();
       expect(new Set(signatures.map((signature) => Buffer.from(signature).toString('hex'))).size).toBe(8);
     });
 
-    test('a certificate that needs a login is found after one, where one token matches', async () => {
+    it('a certificate that needs a login is found after one, where one token matches', async () => {
       const identity = await load({ certificate: `pkcs11:token=main;object=hidden?pin-value=${PIN}` });
       await identity.signer.sign(message);
       await identity.close();
       expect(Buffer.from(identity.certificate)).toEqual(rawOf('serial-20-bytes.crt.pem'));
     });
 
-    test('a key with another label is found by the id of the certificate, zero bytes and all', async () => {
+    it('a key with another label is found by the id of the certificate, zero bytes and all', async () => {
       const identity = await load({ certificate: `pkcs11:token=main;object=Zertifikat%20%E2%98%82?pin-value=${PIN}` });
       await identity.signer.sign(message);
       await identity.close();
@@ -105,7 +105,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect(byId.certificate).toEqual(identity.certificate);
     });
 
-    test('a key that wants the PIN at each signature gets it with reusePin', async () => {
+    it('a key that wants the PIN at each signature gets it with reusePin', async () => {
       const identity = await load({ certificate: `pkcs11:token=main;object=always?pin-value=${PIN}`, reusePin: true });
       const certificate = new X509Certificate(readFileSync(pkiPath('serial-1.crt.pem')));
       for (let index = 0; index < 3; index += 1) {
@@ -114,7 +114,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       await identity.close();
     });
 
-    test('a key that wants the PIN at each signature asks a person for it without reusePin', async () => {
+    it('a key that wants the PIN at each signature asks a person for it without reusePin', async () => {
       const asked: string[] = [];
       const askPin = async (question: string) => {
         asked.push(question);
@@ -126,14 +126,14 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect(asked).toEqual(Array.from({ length: 2 }, () => 'PIN for a signature with the token "main"'));
     });
 
-    test('a key that wants the PIN at each signature is refused without reusePin and without a person', async () => {
+    it('a key that wants the PIN at each signature is refused without reusePin and without a person', async () => {
       const identity = await load({ certificate: `pkcs11:token=main;object=always?pin-value=${PIN}` });
       const error = await refusal(() => identity.signer.sign(message));
       await identity.close();
       expect(error).toMatchObject({ code: 'ERR_PIN_REQUIRED', hint: expect.stringContaining('--reuse-pin') });
     });
 
-    test('a certificate from a file is joined with the key in the token', async () => {
+    it('a certificate from a file is joined with the key in the token', async () => {
       const identity = await load({
         certificate: pkiPath('rsa-4096.crt.pem'),
         privateKey: `pkcs11:token=main;object=key-only?pin-value=${PIN}`,
@@ -144,7 +144,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect(identity.chain.map((der) => Buffer.from(der))).toEqual([rawOf('intermediate.pem')]);
     });
 
-    test('the file of a certificate may have its chain in front, and what does not belong is named', async () => {
+    it('the file of a certificate may have its chain in front, and what does not belong is named', async () => {
       const files = ['intermediate.pem', 'rsa-4096.crt.pem', 'ml-dsa-intermediate.pem'].map((name) => pkiPath(name));
       const certificate = join(hsm.directory, 'reversed.pem');
       writeFileSync(certificate, Buffer.concat(files.map((file) => readFileSync(file))));
@@ -160,7 +160,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect(warnings).toEqual(['WARN_CHAIN_UNRELATED']);
     });
 
-    test('of all keys in the token, that of the certificate is taken', async () => {
+    it('of all keys in the token, that of the certificate is taken', async () => {
       const identity = await load({
         certificate: pkiPath('ec-p384.crt.pem'),
         privateKey: `pkcs11:token=main?pin-value=${PIN}`,
@@ -170,7 +170,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect(identity.signer.keyType).toBe('EC');
     });
 
-    test('a key by itself shows its public key', async () => {
+    it('a key by itself shows its public key', async () => {
       for (const { pki, label } of [KEYS[0], KEYS[4]]) {
         const key = await loadPkcs11SigningKey(
           `pkcs11:token=main;object=${label}?pin-value=${PIN}`,
@@ -186,7 +186,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       }
     });
 
-    test('every certificate is listed with a URI that finds it and nothing else', async () => {
+    it('every certificate is listed with a URI that finds it and nothing else', async () => {
       const deps = { mode, env: hsm.env, helperPath: HELPER, askPin: nobody } as const;
       const listed = await listPkcs11Certificates('pkcs11:', { library }, deps);
       // Through the proxy, the system's trust store may be listed too.
@@ -200,12 +200,12 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
   });
 
   describe('refuses', () => {
-    test('a token that is not there, naming those that are', async () => {
+    it('a token that is not there, naming those that are', async () => {
       const error = await refused(hsm, { certificate: 'pkcs11:token=nowhere' });
       expect(error).toMatchObject({ code: 'ERR_TOKEN_NOT_FOUND', hint: expect.stringContaining('token=main') });
     });
 
-    test('a token in no slot at all', async () => {
+    it('a token in no slot at all', async () => {
       const error = await refused(
         hsm,
         {},
@@ -220,7 +220,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect(proxied.code).toBe('ERR_TOKEN_NOT_FOUND');
     });
 
-    test('a certificate that is not there', async () => {
+    it('a certificate that is not there', async () => {
       const error = await refused(hsm, { certificate: `pkcs11:token=main;object=nothing?pin-value=${PIN}` });
       expect(error).toMatchObject({
         code: 'ERR_OBJECT_NOT_FOUND',
@@ -228,14 +228,14 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       });
     });
 
-    test('two certificates, listing a full URI of each', async () => {
+    it('two certificates, listing a full URI of each', async () => {
       const error = await refused(hsm, { certificate: `pkcs11:token=main;type=cert?pin-value=${PIN}` });
       expect(error.code).toBe('ERR_OBJECT_AMBIGUOUS');
       expect(error.hint).toContain('object=p256;type=cert');
       expect(error.hint).toContain('id=%03');
     });
 
-    test('a key whose token has a twin, before any login', async () => {
+    it('a key whose token has a twin, before any login', async () => {
       const error = await refused(hsm, {
         certificate: pkiPath('ec-p256.crt.pem'),
         privateKey: `pkcs11:token=twin?pin-value=${PIN}`,
@@ -244,12 +244,12 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect(error.hint?.match(/serial=\w+/g)).toHaveLength(2);
     });
 
-    test('a certificate that may be in two tokens that need a login', async () => {
+    it('a certificate that may be in two tokens that need a login', async () => {
       const error = await refused(hsm, { certificate: `pkcs11:token=twin?pin-value=${PIN}` });
       expect(error).toMatchObject({ code: 'ERR_OBJECT_NOT_FOUND', hint: expect.stringContaining('name one token') });
     });
 
-    test("a key that is not the certificate's", async () => {
+    it("a key that is not the certificate's", async () => {
       const error = await refused(hsm, {
         certificate: pkiPath('ec-p256.crt.pem'),
         privateKey: `pkcs11:token=main;object=p384?pin-value=${PIN}`,
@@ -260,7 +260,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       });
     });
 
-    test('a key or a certificate of a type that cannot be used', async () => {
+    it('a key or a certificate of a type that cannot be used', async () => {
       const privateKey = `pkcs11:token=main;object=edwards?pin-value=${PIN}`;
       const other = await refused(hsm, { certificate: pkiPath('ec-p256.crt.pem'), privateKey });
       expect(other).toMatchObject({
@@ -277,7 +277,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect((await refused(hsm, { certificate, privateKey })).code).toBe('ERR_KEY_UNSUPPORTED');
     });
 
-    test('a module that is not there', async () => {
+    it('a module that is not there', async () => {
       expect((await refused(hsm, { library: '/nonexistent/module.so' })).code).toBe('ERR_PKCS11_MODULE_NOT_FOUND');
       expect((await refused(hsm, { library: 'no-such-module.so' })).code).toBe('ERR_PKCS11_MODULE_NOT_FOUND');
       expect((await refused(hsm, { library: undefined, certificate: 'pkcs11:?module-name=no-such-module' })).code).toBe(
@@ -285,7 +285,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       );
     });
 
-    test('a library that is not PKCS#11, and a file that is not a library', async () => {
+    it('a library that is not PKCS#11, and a file that is not a library', async () => {
       const library = await refused(hsm, { library: 'libz.so.1' });
       expect(library).toMatchObject({
         code: 'ERR_PKCS11_MODULE_INVALID',
@@ -294,7 +294,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       expect((await refused(hsm, { library: '/etc/passwd' })).code).toBe('ERR_PKCS11_MODULE_INVALID');
     });
 
-    test('an empty PIN, without presenting it', async () => {
+    it('an empty PIN, without presenting it', async () => {
       expect((await refused(hsm, { certificate: 'pkcs11:token=main;object=p256?pin-value=' })).code).toBe(
         'ERR_PIN_EMPTY',
       );
@@ -304,7 +304,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       );
     });
 
-    test('a token that wants a PIN when there is none', async () => {
+    it('a token that wants a PIN when there is none', async () => {
       const error = await refused(hsm, { certificate: 'pkcs11:token=main;object=p256' });
       expect(error).toMatchObject({
         code: 'ERR_PIN_REQUIRED',
@@ -313,7 +313,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     });
   });
 
-  test('a module is found by the path and by the name in the URI', async () => {
+  it('a module is found by the path and by the name in the URI', async () => {
     for (const query of [
       `module-path=${SOFTHSM_MODULE}`,
       'module-name=softhsm2',
@@ -326,7 +326,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     }
   });
 
-  test('a certificate and a key in two tokens each get their own PIN', async () => {
+  it('a certificate and a key in two tokens each get their own PIN', async () => {
     const identity = await loadPkcs11Identity(
       {
         certificate: `pkcs11:token=main;object=hidden?pin-value=${PIN}`,
@@ -340,7 +340,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     await identity.close();
   });
 
-  test('a module stays loaded while it is in use, whatever is collected meanwhile', async () => {
+  it('a module stays loaded while it is in use, whatever is collected meanwhile', async () => {
     setFlagsFromString('--expose-gc');
     const collect: unknown = runInNewContext('gc');
     if (typeof collect !== 'function') throw new Error('this Node has no gc()');
@@ -356,7 +356,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     await identity.close();
   });
 
-  test('a certificate in a token is joined with a key in a file', async () => {
+  it('a certificate in a token is joined with a key in a file', async () => {
     const spec = { certificate: 'pkcs11:token=main;object=p256', library: SOFTHSM_MODULE };
     const deps = { mode: 'in-process', env: hsm.env, askPin: nobody } as const;
     const identity = await loadPkcs11Identity({ ...spec, privateKey: pkiPath('ec-p256.key.pem') }, deps);
@@ -367,7 +367,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     expect(other.code).toBe('ERR_KEY_MISMATCH');
   });
 
-  test('each file is opened once: standard input cannot be read again', async () => {
+  it('each file is opened once: standard input cannot be read again', async () => {
     const opened: string[] = [];
     const identity = await loadPkcs11Identity(
       {
@@ -388,7 +388,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     expect(opened).toEqual(['--certificate']);
   });
 
-  test('slot-id=0 is slot 0, and not any slot', async () => {
+  it('slot-id=0 is slot 0, and not any slot', async () => {
     const settings = { library: SOFTHSM_MODULE };
     const [listed] = await listPkcs11Certificates('pkcs11:token=main;object=p256', settings, { mode: 'in-process' });
     expect(listed).toBeDefined();
@@ -398,7 +398,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     expect(error.code).toBe('ERR_TOKEN_NOT_FOUND');
   });
 
-  test('a token that was taken out and put back is found again', async () => {
+  it('a token that was taken out and put back is found again', async () => {
     const identity = await loadPkcs11Identity(
       { certificate: `pkcs11:token=main;object=p256?pin-value=${PIN}`, library: SOFTHSM_MODULE },
       { env: hsm.env, helperPath: HELPER, backoffMs: 1 },
@@ -416,7 +416,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     expect(signature.length).toBeGreaterThan(60);
   });
 
-  test('a PIN file is read, and missed when it is not there', async () => {
+  it('a PIN file is read, and missed when it is not there', async () => {
     const pinFile = join(hsm.directory, 'pin');
     writeFileSync(pinFile, `${PIN}\n`);
     const identity = await loadPkcs11Identity(

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { formatPkcs11Uri, isPkcs11Uri, parsePkcs11Uri } from '../../../src/identity/pkcs11/uri.ts';
 import type { Pkcs11Uri } from '../../../src/identity/pkcs11/uri.ts';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
@@ -76,11 +76,11 @@ describe('parsePkcs11Uri reads', () => {
     ['pkcs11:?vendor-thing=1&vendor-thing=2&pin-value=1', { pinValue: bytes('1') }],
     ['pkcs11:?pin-value=%00%ff', { pinValue: Uint8Array.from([0, 0xff]) }],
   ];
-  test.each(accepted)('%s', (uri, expected) => {
+  it.each(accepted)('%s', (uri, expected) => {
     expect(parsePkcs11Uri(uri)).toEqual({ uri: expected, warnings: [] });
   });
 
-  test('a pin-value in the path, as the Go helper documents it, with a warning that does not show it', () => {
+  it('a pin-value in the path, as the Go helper documents it, with a warning that does not show it', () => {
     const { uri, warnings } = parsePkcs11Uri('pkcs11:token=a;pin-value=9876', '--certificate');
     expect(uri).toEqual({ token: 'a', pinValue: bytes('9876') });
     expect(warnings).toHaveLength(1);
@@ -125,14 +125,14 @@ describe('parsePkcs11Uri refuses', () => {
     ['a bad character in a name', 'pkcs11:to%6ben=a', 10],
     ['more than is sane', `pkcs11:object=${'a'.repeat(9000)}`, 8193],
   ];
-  test.each(refused)('%s', (_why, uri, position) => {
+  it.each(refused)('%s', (_why, uri, position) => {
     const error = thrown(() => parsePkcs11Uri(uri, '--certificate'));
     expect(error.code).toBe('ERR_PKCS11_URI');
     expect(error.message).toContain('--certificate');
     expect(error.message).toContain(`position ${position}:`);
   });
 
-  test('a malformed PIN without showing it', () => {
+  it('a malformed PIN without showing it', () => {
     const error = thrown(() => parsePkcs11Uri('pkcs11:?pin-value=98 76'));
     expect(error.message).toContain('position 21');
     expect(`${error.message} ${error.hint}`).not.toMatch(/98|76/);
@@ -140,7 +140,7 @@ describe('parsePkcs11Uri refuses', () => {
 });
 
 describe('formatPkcs11Uri', () => {
-  test.each<Pkcs11Uri>([
+  it.each<Pkcs11Uri>([
     {},
     { token: 'ü ;?%', object: "a/b'c", id: Uint8Array.from([0, 1, 255]), type: 'cert' },
     { model: 'm', manufacturer: 'n', serial: '', slotId: 0, libraryVersion: { major: 2, minor: 0 } },
@@ -155,12 +155,12 @@ describe('formatPkcs11Uri', () => {
     expect(parsePkcs11Uri(formatPkcs11Uri(uri)).uri).toEqual(uri);
   });
 
-  test('leaves a PIN and its source out', () => {
+  it('leaves a PIN and its source out', () => {
     expect(formatPkcs11Uri({ token: 'a', pinValue: bytes('1'), pinSource: '/x' })).toBe('pkcs11:token=a');
   });
 });
 
-test.each([
+it.each([
   ['pkcs11:', true],
   ['PKCS11:x', true],
   ['./pkcs11:x', false],

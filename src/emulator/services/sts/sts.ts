@@ -1,0 +1,55 @@
+/**
+ * The emulator's STS: the query protocol, version 2011-06-15. Codes and texts
+ * are the service's where they are known (STS API Reference).
+ */
+import type { Granted } from '../../wire/answer.ts';
+import { authenticate } from '../../callers/authenticate.ts';
+import type { Caller } from '../../callers/caller.ts';
+import type { RequestContext } from '../context.ts';
+import { type ReceivedRequest, parseQuery, utf8 } from '../../wire/received.ts';
+import { Refusal } from '../../wire/refusal.ts';
+import { assumeRole } from './assume-role.ts';
+import { getCallerIdentity, getSessionToken } from './caller-operations.ts';
+import { type StsParameters, createParameters } from './parameters.ts';
+import { assumeRoleWithWebIdentity } from './web-identity.ts';
+import { STS_VERSION } from './xml.ts';
+
+/** Operations that are called with credentials. */
+const OPERATIONS: ReadonlyMap<string, (parameters: StsParameters, caller: Caller, context: RequestContext) => Granted> =
+  new Map([
+    ['AssumeRole', assumeRole],
+    ['GetCallerIdentity', (_, caller, context) => getCallerIdentity(caller, context)],
+    ['GetSessionToken', getSessionToken],
+  ]);
+
+/** @throws Refusal */
+export async function sts(request: ReceivedRequest, context: RequestContext): Promise<Granted> {
+  const parameters = readParameters(request);
+  const action = parameters.get('Action');
+  if (action === undefined) throw badRequest('MissingAction', 'The request is missing an action.');
+  const version = parameters.get('Version');
+  // The one operation here that needs no credentials: the token vouches for the caller.
+  if (action === 'AssumeRoleWithWebIdentity' && version === STS_VERSION)
+    return await assumeRoleWithWebIdentity(parameters, context);
+  const caller = authenticate(request, 'sts', context);
+  const operation = version === STS_VERSION ? OPERATIONS.get(action) : undefined;
+  if (operation !== undefined) return operation(parameters, caller, context);
+  const asked = version ?? 'NO_VERSION_SPECIFIED';
+  throw badRequest('InvalidAction', `Could not find operation ${action} for version ${asked}`);
+}
+
+/** Parameters of the query and, for POST, of the form in the body. */
+function readParameters({ method, query, body }: ReceivedRequest): StsParameters {
+  const parts = [query, ...(method === 'POST' ? [body.toString('latin1')] : [])];
+  return createParameters(
+    parts.flatMap((part) => parseQuery(part, malformed)).map(([name, value]) => [utf8(name), utf8(value)]),
+  );
+}
+
+function malformed(reason: string): Refusal {
+  return badRequest('MalformedQueryString', reason);
+}
+
+function badRequest(code: string, message: string): Refusal {
+  return new Refusal(400, code, message, message);
+}

@@ -1,0 +1,109 @@
+/**
+ * A world in a file, YAML or JSON, and the files that it names. A change of
+ * any of them is noticed at the next request: what is looked at then is their
+ * times and sizes, so that nothing has to watch.
+ */
+import { statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { RolesAnywhereError } from '../../platform/errors.ts';
+import { readNamedFile } from '../../platform/files.ts';
+import { schemaProblems } from './json-schema.ts';
+import schema from './schema.json' with { type: 'json' };
+import type { WorldOptions } from './world.ts';
+
+const MAX_BYTES = 4 * 1024 * 1024;
+const MAX_PROBLEMS = 5;
+
+/** Members that name a file, and those that hold what is in it. */
+const FILE_MEMBERS: Readonly<Record<string, string>> = {
+  certificateFile: 'certificates',
+  crlFile: 'crl',
+  jwksFile: 'jwks',
+};
+
+export interface WorldFile {
+  /** The world that the file describes; throws what is wrong with the file. */
+  world(): WorldOptions;
+  /** Whether the file, or one that it names, has changed since it was read. */
+  isChanged(): boolean;
+}
+
+/** Reads a world. Whether what it describes can be is for `createWorld` to say. */
+export function readWorldFile(path: string): WorldFile {
+  const files = new Map<string, string>();
+  const read = (file: string): string => {
+    files.set(file, fingerprint(file)); // before it is read: a change in between is noticed later
+    return readText(file);
+  };
+  const result = attempt(() => readWorld(path, read));
+  return {
+    world() {
+      if ('problem' in result) throw result.problem;
+      return result.world;
+    },
+    isChanged: () => [...files].some(([file, before]) => fingerprint(file) !== before),
+  };
+}
+
+function attempt(read: () => WorldOptions): { world: WorldOptions } | { problem: RolesAnywhereError } {
+  try {
+    return { world: read() };
+  } catch (problem) {
+    if (problem instanceof RolesAnywhereError) return { problem };
+    throw problem;
+  }
+}
+
+function readWorld(path: string, read: (file: string) => string): WorldOptions {
+  const value = parseText(path, read(path));
+  const problems = schemaProblems(value, schema, 'the file');
+  if (problems.length > 0)
+    throw new RolesAnywhereError('ERR_WORLD', `${path}: ${problems.slice(0, MAX_PROBLEMS).join('; ')}`, {
+      hint: 'correct the file; emulator-world.schema.json, which comes with this program, lets an editor check it',
+    });
+  // The schema has the shape of WorldOptions, but for the members that name files.
+  return inline(value, dirname(path), read) as WorldOptions; // oxlint-disable-line typescript/no-unsafe-type-assertion
+}
+
+function readText(file: string): string {
+  const { bytes } = readNamedFile({
+    path: file,
+    name: file,
+    code: 'ERR_WORLD',
+    hint: 'a path in a world file is relative to that file',
+    maxBytes: MAX_BYTES,
+  });
+  return Buffer.from(bytes).toString('utf8');
+}
+
+function parseText(path: string, text: string): unknown {
+  try {
+    return parse(text, { maxAliasCount: 100 });
+  } catch (cause) {
+    throw new RolesAnywhereError(
+      'ERR_WORLD',
+      `${path} is not YAML: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)}`,
+      { hint: 'a world file is YAML 1.2, of which JSON is a part', cause },
+    );
+  }
+}
+
+/** Puts what is in the files that are named in the place of their names. */
+function inline(value: unknown, directory: string, read: (file: string) => string): unknown {
+  if (Array.isArray(value)) return value.map((item) => inline(item, directory, read));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]: [string, unknown]) => {
+      const member = FILE_MEMBERS[name];
+      return member === undefined || typeof item !== 'string'
+        ? [name, inline(item, directory, read)]
+        : [member, read(resolve(directory, item))];
+    }),
+  );
+}
+
+function fingerprint(file: string): string {
+  const stat = statSync(file, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? 'missing' : `${stat.ino} ${stat.size} ${stat.mtimeNs} ${stat.ctimeNs}`;
+}

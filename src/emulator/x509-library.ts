@@ -1,4 +1,0 @@
-/** The library that the emulator reads and makes certificates with, after what it needs to have been loaded before it. */
-import 'reflect-metadata';
-
-export * as x509 from '@peculiar/x509';
