@@ -62,6 +62,7 @@ async function main(tokens: readonly string[]): Promise<number> {
   await execute(command, flags as FlagsOf<typeof command>, {
     stdout: print,
     log,
+    announce: printError,
     env: process.env,
     args: args.slice(0, most),
     program: path,

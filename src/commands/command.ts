@@ -9,6 +9,8 @@ export interface Io {
   stdout(text: string | Uint8Array): void;
   /** Takes everything that is said to people; what is severe enough goes to standard error. */
   log: Log;
+  /** Writes text to standard error as it is: what programs wait for that started this one. */
+  announce(text: string): void;
   env: Readonly<Record<string, string | undefined>>;
   /** Positional arguments, for the few commands that take any. */
   args: readonly string[];

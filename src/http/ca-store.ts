@@ -16,7 +16,7 @@ export interface SystemStore {
   readonly files: readonly string[];
   /** Folders of which every file counts. */
   readonly folders: readonly string[];
-  /** The store of a system that has no such files; undefined where Node cannot look. */
+  /** The store of a system that keeps it elsewhere, which then counts alone; undefined where there is none, or Node cannot look. */
   readonly fromNode: () => string | undefined;
 }
 
@@ -79,7 +79,7 @@ export function trustedBySystem(
 
 function defaultRoots({ files, folders, fromNode }: SystemStore): string | undefined {
   const file = files.find((path) => existsSync(path));
-  return together([...(file === undefined ? [] : rootsIn(file)), ...folders.flatMap(rootsBelow)]) ?? fromNode();
+  return fromNode() ?? together([...(file === undefined ? [] : rootsIn(file)), ...folders.flatMap(rootsBelow)]);
 }
 
 /** Folders of roots hold each under several names. */
@@ -105,8 +105,9 @@ function rootsIn(path: string): string[] {
   }
 }
 
-/** What Node finds in the system's store; undefined where it cannot look. */
+/** What Node finds in the stores of Windows and macOS. */
 function systemRoots(): string | undefined {
+  if (process.platform !== 'win32' && process.platform !== 'darwin') return undefined;
   // Newer than the type declarations.
   const get: unknown = Reflect.get(tls, 'getCACertificates');
   const found: unknown = typeof get === 'function' ? get('system') : undefined;

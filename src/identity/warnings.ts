@@ -23,6 +23,8 @@ export type Warn = (warning: IdentityWarning) => void;
 
 /** Something to say about one certificate. The words are in verdicts.ts, which is loaded when there is anything. */
 export interface Finding {
-  readonly code: CertificateRule | Exclude<WarningCode, 'WARN_CHAIN_UNRELATED' | 'WARN_KEY_READABLE'>;
+  readonly code:
+    | CertificateRule
+    | Exclude<WarningCode, 'WARN_CHAIN_EMPTY' | 'WARN_CHAIN_UNRELATED' | 'WARN_KEY_READABLE'>;
   readonly certificate: Certificate;
 }

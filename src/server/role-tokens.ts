@@ -16,8 +16,8 @@ export interface TokensOptions {
   readonly tokenFile?: string | undefined;
   /** The file that the shared token is read from. Default: it is made. Without `tokenFile`, clients read it there too. */
   readonly tokenSource?: string | undefined;
-  /** Whether there is no other way to credentials than a file with the shared token. */
-  readonly required: boolean;
+  /** Whether there is no other way to credentials than a file with the shared token. Default no. */
+  readonly required?: boolean | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
 }
@@ -49,7 +49,7 @@ export async function prepareTokens({
   roles,
   tokenFile,
   tokenSource,
-  required,
+  required = false,
   env,
   log,
 }: TokensOptions): Promise<Tokens> {

@@ -23,19 +23,21 @@ it('the bundled store is what came with Node', () => {
 });
 
 it("the system's store is what Node finds, else the first file of the distribution's that is there", () => {
-  expect(readCaStore('system', {}, { fromNode: () => 'FOUND', files: [file] })).toBe('FOUND');
-  expect(readCaStore('system', {}, { fromNode: none, files: [join(dir, 'none'), file] })).toBe(root);
+  expect(readCaStore('system', {}, { fromNode: () => 'FOUND', files: [], folders: [] })).toBe('FOUND');
+  expect(readCaStore('system', {}, { fromNode: none, files: [join(dir, 'none'), file], folders: [] })).toBe(root);
 });
 
 it('SSL_CERT_FILE names the file', () => {
-  expect(readCaStore('system', { SSL_CERT_FILE: file }, { fromNode: () => 'FOUND' })).toBe(root);
+  expect(readCaStore('system', { SSL_CERT_FILE: file }, { fromNode: () => 'FOUND', files: [], folders: [] })).toBe(
+    root,
+  );
 });
 
 it.each([
   ['there is none', {}],
   ['SSL_CERT_FILE names a file that is not there', { SSL_CERT_FILE: '/nonexistent' }],
 ])('is an error when %s', (_why, env) => {
-  expect(() => readCaStore('system', env as Record<string, string>, { fromNode: none, files: [] })).toThrow(
-    expect.objectContaining({ code: 'ERR_CA_BUNDLE' }) as Error,
-  );
+  expect(() =>
+    readCaStore('system', env as Record<string, string>, { fromNode: none, files: [], folders: [] }),
+  ).toThrow(expect.objectContaining({ code: 'ERR_CA_BUNDLE' }) as Error);
 });

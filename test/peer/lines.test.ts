@@ -16,13 +16,13 @@ describe.skipIf(helper === undefined)("AWS's helper and this program", () => {
   beforeAll(async () => {
     world = await makeWorld(helper ?? '', tokens);
   }, 60_000);
-  afterAll(async () => await world.end());
+  afterAll(() => world.end());
 
   describe.each(Object.entries(LINES))('%s', (area, lines) => {
     const run = area === 'keys in tokens' && !tokens ? it.skip : it.concurrent;
-    run.each(lines)(
-      '$name',
-      async (line) => {
+    run.each(lines.map((line) => [line.name, line] as const))(
+      '%s',
+      async (_name, line) => {
         expect(mismatches(line, await runBoth(line, world)).join('\n')).toBe('');
       },
       60_000,

@@ -96,7 +96,7 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
   await tokens.write(first?.port ?? options.port);
   for (const { address, port } of server.addresses) log.info('credentials are served', { address, port });
   if (first === undefined) return;
-  if (io.compat) io.stderr(helperLines(first, options, new Date()));
+  if (io.compat) io.announce(helperLines(first, options, new Date()));
   else io.stdout(linesFor(first, serving, io.env));
 }
 

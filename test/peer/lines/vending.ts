@@ -189,7 +189,7 @@ export const VENDING_LINES: readonly Line[] = [
     name: 'meets a profile of another account',
     args: vend(
       '--profile-arn',
-      'arn:aws:rolesanywhere:us-east-1:999999999999:profile/11111111-1111-1111-1111-111111111111',
+      'arn:aws:rolesanywhere:us-east-1:999999999999:profile/22222222-2222-2222-2222-222222222222',
     ),
     differs: { by: 'early-checks', in: 'ours refuses' },
   },
@@ -197,7 +197,7 @@ export const VENDING_LINES: readonly Line[] = [
     name: 'refuses a profile of another region',
     args: vend(
       '--profile-arn',
-      'arn:aws:rolesanywhere:eu-west-1:123456789012:profile/11111111-1111-1111-1111-111111111111',
+      'arn:aws:rolesanywhere:eu-west-1:123456789012:profile/22222222-2222-2222-2222-222222222222',
     ),
   },
   {

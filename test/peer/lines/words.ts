@@ -1,7 +1,7 @@
 /** Parts that most lines have. */
 const ACCOUNT = '123456789012';
-const ANCHOR_ID = 'trust-anchor/22222222-2222-2222-2222-222222222222';
-const PROFILE_ID = 'profile/11111111-1111-1111-1111-111111111111';
+const ANCHOR_ID = 'trust-anchor/11111111-1111-1111-1111-111111111111';
+const PROFILE_ID = 'profile/22222222-2222-2222-2222-222222222222';
 
 /** The three ARNs, of any partition and region. */
 export function arns({ partition = 'aws', region = 'us-east-1', role = 'path/Worker' } = {}): string[] {
