@@ -71,6 +71,12 @@ export const DIFFERENCES = {
     theirs: "taken in any base of Go's: `03600` is octal, 1920",
     ours: 'refused, with the decimal number in the hint',
   },
+  'broken-line': {
+    area: LINES,
+    what: 'An argument that begins with blanks and then dashes, as a backslash with a blank behind it makes it',
+    theirs: 'ignored, and with it what was to be a flag',
+    ours: 'refused',
+  },
   'early-checks': {
     area: LINES,
     what: 'A mistake in an ARN, a region, a duration or a session name',

@@ -32,7 +32,7 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   const { program } = options;
   const line = scan(tokens);
   const wantsHelp = readValues(line.flags.filter(([flag]) => flag === 'help')).given.help === true;
-  const [first, ...rest] = line.args;
+  const [first, ...rest] = options.compat && isEndedBefore(tokens) ? [] : line.args;
   const asked = first === 'help';
   const name = asked ? rest[0] : first;
   if (name !== undefined && !isCommand(name)) throw unknownCommand(name, program);
@@ -59,6 +59,12 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   const found = findProblem(name, given, rest, compat);
   if (found !== undefined) throw problemError(found, name, program);
   return { kind: 'run', parsed: complete(name, given, rest, compat) };
+}
+
+/** Whether `--` stands before any command: AWS's helper sees no command behind it. */
+export function isEndedBefore(tokens: readonly string[]): boolean {
+  const end = tokens.indexOf('--');
+  return end >= 0 && scan(tokens.slice(0, end)).args.length === 0;
 }
 
 async function help(name: CommandName | undefined, options: LineOptions): Promise<string> {

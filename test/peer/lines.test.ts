@@ -19,7 +19,9 @@ describe.skipIf(helper === undefined)("AWS's helper and this program", () => {
   afterAll(() => world.end());
 
   describe.each(Object.entries(LINES))('%s', (area, lines) => {
-    const run = area === 'keys in tokens' && !tokens ? it.skip : it.concurrent;
+    // SoftHSM rewrites a token at each login, and whoever reads it meanwhile sees none: one after the other.
+    const inTokens = tokens ? it : it.skip;
+    const run = area === 'keys in tokens' ? inTokens : it.concurrent;
     run.each(lines.map((line) => [line.name, line] as const))(
       '%s',
       async (_name, line) => {

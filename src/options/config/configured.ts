@@ -4,6 +4,7 @@
  * `--print-config`. Loaded for those only.
  */
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { isEndedBefore } from '../any-line.ts';
 import { commandRow, isCommand, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagName } from '../flags.ts';
 import { complete, findProblem, readValues, scan } from '../pflag.ts';
@@ -48,6 +49,7 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
     return undefined;
   const { given, problem } = readValues(line.flags, command);
   const alien = line.flags.some(([flag]) => !takesFlag(command, flag));
+  if (surroundings.compat && isEndedBefore(tokens)) return undefined;
   if (problem !== undefined || alien || given.help === true || given.version === true) return undefined;
 
   const takes = (flag: FlagName): boolean => takesFlag(command, flag);

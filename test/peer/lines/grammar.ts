@@ -26,6 +26,11 @@ export const GRAMMAR_LINES: readonly Line[] = [
   { name: 'takes arguments behind --', args: vend('--', '--debug') },
   { name: 'takes a word behind a switch as an argument', args: vend('--with-proxy', 'false') },
   { name: 'takes a dash as an argument', args: vend('-') },
+  {
+    name: 'meets a flag behind a backslash and a blank',
+    args: vend(' --region', 'eu-west-1'),
+    differs: { by: 'broken-line', in: 'ours refuses' },
+  },
   { name: 'takes --no-verify-ssl', args: vend('--no-verify-ssl') },
   { name: 'takes --help=false', args: vend('--help=false') },
   { name: 'takes --no-tpm-key-password=false', args: vend('--no-tpm-key-password=false') },

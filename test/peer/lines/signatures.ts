@@ -119,15 +119,15 @@ export const SIGNATURE_LINES: readonly Line[] = [
     differs: { by: 'curves', in: 'ours refuses' },
   },
   {
-    name: 'takes no heed of a password for a TPM',
+    name: 'signs without heed of a password for a TPM',
     args: sign(...pair('rsa-2048'), '--tpm-key-password', 'x'),
   },
   {
-    name: 'takes no heed of --no-tpm-key-password',
+    name: 'signs without heed of --no-tpm-key-password',
     args: sign(...pair('rsa-2048'), '--no-tpm-key-password'),
   },
   {
-    name: 'takes no heed of --reuse-pin',
+    name: 'signs without heed of --reuse-pin',
     args: sign(...pair('rsa-2048'), '--reuse-pin'),
   },
 ];

@@ -203,6 +203,7 @@ export const VENDING_LINES: readonly Line[] = [
   {
     name: 'takes no heed of --use-latest-expiring-certificate with PKCS#12',
     args: line(['--certificate', '{files}/ec-p256.alone.p12', '--use-latest-expiring-certificate']),
+    differs: { by: 'chain', in: ['requests'] },
   },
   { name: 'takes no heed of --tpm-key-password', args: vend('--tpm-key-password', 'x') },
   { name: 'takes no heed of --no-tpm-key-password', args: vend('--no-tpm-key-password') },
