@@ -44,6 +44,14 @@ async function serve(file: string, args: readonly string[], service: Service, is
   return Object.assign(said, { port, child, service });
 }
 
+/** What a server printed, without what is its own. */
+function words({ port, stdout, stderr }: Server): unknown {
+  return {
+    stdout,
+    stderr: stderr.replaceAll(String(port), 'PORT').replaceAll(/^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d /gm, 'TIME '),
+  };
+}
+
 async function ask(server: Server, { method = 'GET', path, headers = {} }: Route): Promise<RouteAnswer> {
   const fill = (text: string): string => text.replace('{port}', String(server.port));
   const needsToken = JSON.stringify(headers).includes('{token}');
@@ -61,8 +69,9 @@ async function ask(server: Server, { method = 'GET', path, headers = {} }: Route
 function readable(path: string, { status, body }: RouteAnswer): string {
   if (status === 200 && path.startsWith('/latest/api/token')) return body.length > 30 ? 'a token' : body;
   if (status !== 200 || !body.startsWith('{')) return body;
-  const members = Object.entries(JSON.parse(body) as Record<string, unknown>);
-  return JSON.stringify(members.map(([name, value]) => (name === 'LastUpdated' ? [name] : [name, value])).sort());
+  const members = JSON.parse(body) as Record<string, unknown>;
+  const names = Object.keys(members).toSorted((a, b) => a.localeCompare(b));
+  return JSON.stringify(names.map((name) => (name === 'LastUpdated' ? [name] : [name, members[name]])));
 }
 
 async function send(
@@ -105,10 +114,6 @@ describe.skipIf(helper === undefined)("serve of AWS's helper and of this program
   });
 
   it('print the same lines on standard error, and nothing on standard output', () => {
-    const words = ({ port, stdout, stderr }: Server): unknown => ({
-      stdout,
-      stderr: stderr.replaceAll(String(port), 'PORT').replaceAll(/^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d /gm, 'TIME '),
-    });
     expect(words(ours)).toEqual(words(theirs));
   });
 

@@ -102,7 +102,6 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
 
 /** The lines of AWS's helper: scripts wait for the first, and find the port in it. */
 function helperLines(bound: BoundAddress, { tls, allowedHosts }: ServeOptions, now: Date): string {
-  const two = (part: number): string => String(part).padStart(2, '0');
   const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('/');
   const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join(':');
   return [
@@ -125,6 +124,10 @@ function permit({ address, kind }: BoundAddress, options: ServeOptions, log: Log
     log.warn('listening beyond the loopback: whoever has the token gets credentials', { address });
   if (WILDCARDS.has(address) && options.allowedHosts.length === 0)
     log.warn(`no client can call ${address}: name what they call with --allowed-host`, { address });
+}
+
+function two(part: number): string {
+  return String(part).padStart(2, '0');
 }
 
 function servedRole({ name, vending, tokenFile, provider }: RunningRole, tokens: Tokens): ServedRole {

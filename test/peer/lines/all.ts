@@ -5,10 +5,9 @@ import { CERTIFICATE_LINES } from './certificates.ts';
 import { GRAMMAR_LINES } from './grammar.ts';
 import { SIGNATURE_LINES } from './signatures.ts';
 import { SURROUNDINGS_LINES } from './surroundings.ts';
-import { TOKEN_LINES } from './tokens.ts';
 import { VENDING_LINES } from './vending.ts';
 
-/** By what they are about. */
+/** By what they are about. Those with keys in tokens stand by themselves: tokens.ts. */
 export const LINES: Readonly<Record<string, readonly Line[]>> = {
   'read-certificate-data': CERTIFICATE_LINES,
   'sign-string': SIGNATURE_LINES,
@@ -16,5 +15,4 @@ export const LINES: Readonly<Record<string, readonly Line[]>> = {
   'how a line is read': GRAMMAR_LINES,
   'what the service answers': ANSWER_LINES,
   'what the environment says': SURROUNDINGS_LINES,
-  'keys in tokens': TOKEN_LINES,
 };

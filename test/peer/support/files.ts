@@ -37,6 +37,10 @@ const KEY_FORMS: Readonly<Record<string, readonly string[]>> = {
   pbes1: ['pkcs8', '-topk8', '-v1', 'PBE-SHA1-3DES'],
 };
 
+function pem(name: string): string {
+  return readFileSync(join(PKI, name), 'utf8');
+}
+
 /** The command under the name of AWS's helper, in a folder of {@link makeFiles}. */
 export const LINK = 'aws_signing_helper';
 
@@ -47,12 +51,13 @@ export async function makeFiles(): Promise<string> {
   const write = (name: string, content: string | Uint8Array): void => {
     writeFileSync(at(name), content, { mode: 0o600 });
   };
-  const pem = (name: string): string => readFileSync(join(PKI, name), 'utf8');
   symlinkSync(CLI, at(LINK));
   mkdirSync(at('home'));
   mkdirSync(at('directory'));
 
-  const [leaf, key, issuer, root] = ['ec-p256.crt.pem', 'ec-p256.key.pem', 'intermediate.pem', 'root.pem'].map(pem);
+  const [leaf, key, issuer, root] = ['ec-p256.crt.pem', 'ec-p256.key.pem', 'intermediate.pem', 'root.pem'].map((name) =>
+    pem(name),
+  );
   write('empty', '');
   write('blank', ' \n\t\n');
   write('junk', 'this is no PEM at all\n');

@@ -157,7 +157,9 @@ function seen(request: IncomingMessage, body: Buffer): SeenRequest {
   /** By the description of SigV4 and of Roles Anywhere's authentication, and none of the client's code. */
   function isSigned(): boolean {
     const { pathname, searchParams } = new URL(request.url ?? '', 'http://service');
-    const query = [...searchParams].map(([name, value]) => `${encode(name)}=${encode(value)}`).sort();
+    const query = [...searchParams]
+      .map(([name, value]) => `${encode(name)}=${encode(value)}`)
+      .toSorted((a, b) => (a < b ? -1 : 1));
     const names = signedHeaders.split(';');
     const canonical = [
       request.method,
