@@ -2,6 +2,7 @@
  * The library: credentials from IAM Roles Anywhere and STS for Node programs,
  * and the parts that they are made of, each usable alone.
  */
+// Tests: test/package/api-report.test.ts
 
 // providers for AWS SDK v3 clients
 export { fromAssumeRole } from './providers/assume-role.ts';
@@ -60,7 +61,8 @@ export { systemClock } from './platform/clock.ts';
 export type { Clock, Timer } from './platform/clock.ts';
 
 // identities
-export type { Digest, Identity, KeyType, Signer } from './identity/identity.ts';
+export type { Digest, Identity, Signer } from './identity/identity.ts';
+export type { KeyType } from './x509/algorithms.ts';
 export { loadIdentityFrom as loadIdentity } from './providers/material.ts';
 
 // signing, stage by stage

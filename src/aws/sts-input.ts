@@ -4,6 +4,7 @@
  * Source: STS API Reference, "AssumeRole", "AssumeRoleWithWebIdentity", and
  * IAM User Guide, "Pass session tags in AWS STS" and "IAM and AWS STS quotas".
  */
+// Tests: test/aws/assume-role.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { ErrorCode } from '../platform/errors.ts';
 import { parseArn } from './arn.ts';

@@ -1,5 +1,6 @@
 /** From the hops of a command line to a source of credentials. Loaded when there are any. */
-import { assumeRole } from '../aws/assume-role.ts';
+// Tests: test/cli/chain.test.ts
+import { requestRole } from '../aws/assume-role.ts';
 import type { Connection } from '../aws/connection.ts';
 import { endpointOf } from '../aws/endpoints.ts';
 import { createChain } from '../credentials/chain.ts';
@@ -34,7 +35,8 @@ export type ChainFrom = (first: FirstStage) => (signal: AbortSignal) => Promise<
  */
 export function chainOf(flags: HopFlags, surroundings: ChainSurroundings): ChainFrom {
   const [one, ...others] = hopsOf(flags, surroundings.fromRole).map((hop) => stageOf(hop, surroundings));
-  if (one === undefined) throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --assume-role-arn');
+  if (one === undefined)
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --assume-role-arn', { flag: '--assume-role-arn' });
   const now = (): number => surroundings.connection().clock?.now() ?? Date.now();
   return (first) => createChain(first, [one, ...others], now);
 }
@@ -48,7 +50,7 @@ function stageOf(hop: Hop, { region, connection, once }: ChainSurroundings): Hop
     current.log?.debug(
       `AssumeRole ${input.roleArn} in ${region} at ${endpointOf(current, 'sts', partition, region).href}`,
     );
-    return await assumeRole(
+    return await requestRole(
       { ...input, credentials, region, tokenCode: codes && (async () => await codes(signal)) },
       // A code that was given once is good for one attempt.
       { ...current, signal, retry: mfaToken === undefined ? current.retry : { ...current.retry, attempts: 1 } },

@@ -1,4 +1,5 @@
 /** `console`: a URL that signs a browser in with the credentials that the other commands would print. */
+// Tests: test/clients/tutorial.test.ts, test/cli/chain.test.ts
 import { spawn } from 'node:child_process';
 import { partitionOf } from '../aws/arn.ts';
 import type { Connection } from '../aws/connection.ts';
@@ -55,7 +56,9 @@ async function fromCertificate(flags: ConsoleFlags, io: Io): Promise<Start> {
 function withCertificate(flags: ConsoleFlags): ConsoleFlags & FlagsOf<'credential-process'> {
   const { certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role } = flags;
   if (certificate === undefined || anchor === undefined || profile === undefined || role === undefined)
-    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --certificate or --source');
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --certificate or --source', {
+      flag: ['--certificate', '--source'],
+    });
   return { ...flags, certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role };
 }
 

@@ -11,7 +11,8 @@ import type { RunCommand } from './command.ts';
 
 type Flags = FlagsOf<'emulator'>;
 
-export const run: RunCommand<'emulator'> = async (flags, { log, stdout, stop }) => {
+export const run: RunCommand<'emulator'> = async (flags, io) => {
+  const { log } = io;
   const record = openRecord(flags.log, log);
   const emulator = await startEmulator({
     ...readOptions(flags),
@@ -36,8 +37,8 @@ export const run: RunCommand<'emulator'> = async (flags, { log, stdout, stop }) 
       profileArn: profileArns[0],
       roleArn: roleArns[0],
     };
-    stdout(`${JSON.stringify(ready)}\n`);
-    await stop();
+    io.stdout(`${JSON.stringify(ready)}\n`);
+    await io.stop();
   } finally {
     await emulator.close();
   }
@@ -70,6 +71,7 @@ function readTls({ 'tls-cert': cert, 'tls-key': key }: Flags): EmulatorOptions['
 function readPort(value: number): number {
   if (value >= 0 && value <= 65_535) return value;
   throw new RolesAnywhereError('ERR_FLAG_VALUE', '--port is not a port number', {
+    flag: '--port',
     hint: 'give a number up to 65535, or 0 for any free port',
   });
 }

@@ -1,4 +1,5 @@
 /** What long-running commands share: an identity that follows its files, and a provider that vends with it. */
+// Tests: test/clients/serve-rotation.test.ts
 import { createSession } from '../aws/create-session.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';

@@ -1,4 +1,5 @@
 /** What commands share that obtain credentials with a certificate: identity, connection and the roles to go on to. */
+// Tests: test/cli/refusals.test.ts, test/network/clock.test.ts
 import { createSession } from '../aws/create-session.ts';
 import { endpointOf } from '../aws/endpoints.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';

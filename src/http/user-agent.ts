@@ -1,3 +1,4 @@
+// Tests: test/aws/create-session.test.ts, test/http/user-agent.test.ts
 import { HELPER_VERSION, VERSION } from '../platform/version.ts';
 
 const NODE = `node/${process.versions.node}`;

@@ -143,9 +143,7 @@ function privateKeyBlocks({ material, blocks }: Contents): NonEmpty<PemBlock> {
   throw new RolesAnywhereError(
     'ERR_KEY_MISSING',
     `${material.source} holds no private key, and no --private-key is given`,
-    {
-      hint: 'name the file with the private key with --private-key',
-    },
+    { flag: '--private-key', hint: 'name the file with the private key with --private-key' },
   );
 }
 

@@ -6,8 +6,6 @@
 // Tests: test/identity/load.test.ts
 import type { KeyType } from '../x509/algorithms.ts';
 
-export type { KeyType } from '../x509/algorithms.ts';
-
 /** The digest that a signature is made over. ML-DSA takes the message itself and ignores it. */
 export type Digest = 'SHA256' | 'SHA384' | 'SHA512';
 

@@ -222,6 +222,7 @@ function refuseUnsupported(flag: MaterialFlag, value: string | undefined): void 
   const kind = isPkcs11(value) ? 'a PKCS#11 URI' : value?.startsWith('handle:') ? 'a TPM handle' : undefined;
   if (kind === undefined) return;
   throw new RolesAnywhereError('ERR_UNSUPPORTED', `${flag} is ${kind}, which this version cannot use`, {
+    flag,
     hint: `give a PEM file with ${flag}`,
   });
 }

@@ -72,6 +72,7 @@ const MAX_NAME = 128;
 function readVariable(flag: MaterialFlag, name: string, env: Readonly<Record<string, string | undefined>>): Material {
   if (name.length > MAX_NAME || !/^[A-Za-z_]\w*$/.test(name))
     throw new RolesAnywhereError('ERR_FLAG_VALUE', `${flag}: what follows env: is not the name of a variable`, {
+      flag,
       hint: `write ${flag} env:NAME, without a dollar sign: the variable itself must hold the PEM text`,
     });
   const source = `${flag} env:${name}`;
@@ -116,6 +117,7 @@ function decodeBase64(text: string): Uint8Array | undefined {
 function refuseMaterialItself(flag: MaterialFlag, value: string): void {
   if (isOrdinaryPath(value) || !/-----BEGIN|^(?:LS0tLS1|M)[A-Za-z0-9+/=\s]+$/.test(value)) return;
   throw new RolesAnywhereError('ERR_FLAG_VALUE', `${flag} is the material itself, not the name of a file`, {
+    flag,
     hint: `keep it off the command line, which other users can see: use ${flag} env:NAME for a variable, or - for standard input`,
   });
 }

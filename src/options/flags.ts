@@ -5,7 +5,14 @@
 // Tests: test/options/pflag.test.ts, test/options/flag-values.test.ts
 
 /** A flag's value. Lists are flags that may be repeated; flag-values.ts has the type of each flag's own. */
-export type FlagValue = string | number | boolean | readonly string[];
+export type FlagValue = string | number | boolean | readonly (string | FlagItem)[];
+
+/** A value of a flag that has settings of its own, taken apart: `[NAME=]HEAD[,KEY=VALUE ...]`. A profile gives it so. */
+export interface FlagItem {
+  readonly name?: string | undefined;
+  readonly head: string;
+  readonly settings: readonly (readonly [key: string, value: string])[];
+}
 
 /** How a flag's value is read. `list`: text, and each repeat adds one. */
 export type FlagKind = 'text' | 'boolean' | 'integer' | 'list';
@@ -18,6 +25,8 @@ export interface FlagRow {
   readonly later?: true;
   /** Its value is never shown. */
   readonly secret?: true;
+  /** Each of its values may have settings of its own. */
+  readonly items?: true;
   /** Its value when none is attached by `=`: it never takes the next token. */
   readonly bare?: string;
 }
@@ -56,7 +65,7 @@ export const FLAGS = {
   'session-duration': integer,
   'role-session-name': text,
 
-  'assume-role-arn': { kind: 'list' },
+  'assume-role-arn': { kind: 'list', items: true },
   'assume-role-session-name': text,
   'assume-role-duration': integer,
   'external-id': text,
@@ -114,7 +123,7 @@ export const FLAGS = {
   'tls-cert': text,
   'tls-key': text,
 
-  role: { kind: 'list' },
+  role: { kind: 'list', items: true },
   listen: { kind: 'list' },
   'allowed-host': { kind: 'list' },
   'hop-limit': integer,
@@ -231,11 +240,11 @@ export interface CommandRow {
   readonly required?: readonly (FlagName | readonly FlagName[])[];
   /** Those of them that each `--role` may give for itself, so that they can only be missed there. */
   readonly perRole?: readonly FlagName[];
-  readonly defaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
+  readonly defaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** Narrower choices than those of the flag. */
   readonly choices?: Readonly<Partial<Record<FlagName, readonly string[]>>>;
   /** Further defaults, when the program stands in for `aws_signing_helper`. */
-  readonly compatDefaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
+  readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
 }

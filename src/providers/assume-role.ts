@@ -1,5 +1,5 @@
 /** From any credentials to those of another role: what stscreds.AssumeRoleProvider is in the AWS SDK for Go. */
-import { assumeRole } from '../aws/assume-role.ts';
+import { requestRole } from '../aws/assume-role.ts';
 import { checkAssumeRole } from '../aws/sts-input.ts';
 import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import type { AssumedRole } from '../aws/sts.ts';
@@ -48,7 +48,7 @@ export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsF
   const codes = codesOf(options.serialNumber, tokenProvider, { timeoutMs: tokenTimeout, clock: options.clock });
   const vend = async ({ signal }: { signal: AbortSignal }): Promise<AssumedRole> => {
     const tokenCode = codes && (async (): Promise<string> => await codes(signal));
-    return await assumeRole(
+    return await requestRole(
       { ...input, credentials: await credentialsFrom(source), region, tokenCode },
       connection(signal),
     );

@@ -1,4 +1,5 @@
 /** What every provider of the library takes besides its own: how the service is reached, and how credentials are kept. */
+// Tests: test/providers/roles-anywhere.test.ts
 import type { Connection } from '../aws/connection.ts';
 import { parseEndpoint } from '../aws/endpoints.ts';
 import type { Service } from '../aws/endpoints.ts';

@@ -1,4 +1,5 @@
 /** A container credentials endpoint for the processes that a program starts. */
+// Tests: test/library/types.test.ts
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
 import { silentLog } from '../platform/log.ts';

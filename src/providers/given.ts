@@ -1,4 +1,5 @@
 /** Options that must be there, in programs whose types nobody checks: `process.env.NAME` is undefined where it is not set. */
+// Tests: test/providers/roles-anywhere.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 
 /**

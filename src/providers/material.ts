@@ -1,4 +1,5 @@
 /** An identity from what a program has in its hands: paths, text, bytes, key objects, or a signer of its own. */
+// Tests: test/providers/roles-anywhere.test.ts
 import { KeyObject, createPublicKey, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkIdentity } from '../identity/checks.ts';
@@ -147,6 +148,7 @@ function memoryMaterial(flag: MaterialFlag, value: MaterialOptions['privateKey']
 function exported(key: KeyObject, flag: MaterialFlag): Uint8Array {
   if (key.type !== 'private')
     throw new RolesAnywhereError('ERR_KEY_MISSING', `${flag} is a ${key.type} key object, not a private one`, {
+      flag,
       hint: 'make one with createPrivateKey of node:crypto',
     });
   return new Uint8Array(key.export({ type: 'pkcs8', format: 'der' }));

@@ -57,6 +57,7 @@ export function parseListen(addresses: readonly string[], port: number): ListenT
     const bare = address.replace(/^\[(.*)\]$/, '$1');
     if (isIP(bare) === 0) {
       throw new RolesAnywhereError('ERR_LISTEN', `--listen ${address} is not an IP address`, {
+        flag: '--listen',
         hint: 'give an address of this machine without a port, and the port with --port',
       });
     }

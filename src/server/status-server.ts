@@ -38,6 +38,7 @@ export function parseStatusListen(value: string): ListenTarget {
   const address = bracketed ?? plain ?? '127.0.0.1';
   if (port === undefined || Number(port) > 65_535 || isIP(address) === 0) {
     throw new RolesAnywhereError('ERR_LISTEN', `--metrics-listen ${value} is not a port, nor an address and a port`, {
+      flag: '--metrics-listen',
       hint: 'for example 9913, 127.0.0.1:9913 or [::]:9913',
     });
   }
@@ -57,7 +58,10 @@ export async function startStatusServer(options: StatusServerOptions): Promise<S
   );
   server.on('connection', (socket) => connections.add(socket));
   const address = await bind(server, options.listen);
-  if (address === undefined) throw new RolesAnywhereError('ERR_LISTEN', 'the address of --metrics-listen is not there');
+  if (address === undefined)
+    throw new RolesAnywhereError('ERR_LISTEN', 'the address of --metrics-listen is not there', {
+      flag: '--metrics-listen',
+    });
   return {
     address,
     close: () =>

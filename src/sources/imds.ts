@@ -1,4 +1,5 @@
 /** The instance metadata service, version 2, of EC2 and of our own `serve`. */
+// Tests: test/sources/sources.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { HttpResponse, HttpTransport } from '../http/http.ts';
 import type { Source } from './source.ts';

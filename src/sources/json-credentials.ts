@@ -1,4 +1,5 @@
 /** The JSON in which local endpoints and credential processes give credentials. */
+// Tests: test/sources/sources.test.ts
 import { parseExpiration } from '../credentials/expiration.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { member, parseJson } from '../aws/json.ts';
@@ -22,6 +23,7 @@ export function readJsonCredentials(text: string, tokenName: 'Token' | 'SessionT
   ].map((name) => member(json, name));
   if (!isCredentialText(accessKeyId) || !isCredentialText(secretAccessKey))
     throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `${from} gave no credentials`, {
+      flag: from,
       hint: 'its answer is JSON with AccessKeyId and SecretAccessKey',
     });
   return {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { BadLeaf } from '../../certs-dev/bad-leaves.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import type { ErrorCode } from '../../src/platform/errors.ts';
@@ -65,14 +65,14 @@ describe.each(BAD)('the leaf bad-%s', (name, code, serviceCode, reason) => {
   const identity = (): string[] =>
     material(`bad-${name}`, 'bad.key.pem', name === 'six-deep' ? 'bad-six-deep.chain.pem' : 'intermediate.pem');
 
-  test('is refused before anything is sent', async () => {
+  it('is refused before anything is sent', async () => {
     const { status, stdout, stderr } = await runCli(line(identity()));
     expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
     expect(stderr).toMatch(new RegExp(`^roles-anywhere: error: .* \\[${code}\\]\nhint: .*\n$`));
     expect(reasons).toEqual([]);
   });
 
-  test('is sent with --skip-checks, with a warning, and refused by the other side', async () => {
+  it('is sent with --skip-checks, with a warning, and refused by the other side', async () => {
     const { status, stdout, stderr } = await runCli(line(identity(), '--skip-checks'));
     expect({ status, stdout }).toEqual({ status: 4, stdout: '' });
     expect(stderr).toContain('[ERR_ACCESS_DENIED]');
@@ -84,7 +84,7 @@ describe.each(BAD)('the leaf bad-%s', (name, code, serviceCode, reason) => {
 });
 
 describe('what the other side alone can judge', () => {
-  test('an issuer of the right name and the wrong key is left out with a warning, and the request refused', async () => {
+  it('an issuer of the right name and the wrong key is left out with a warning, and the request refused', async () => {
     const { status, stderr } = await runCli(line(material('bad-wrong-issuer')));
     expect(status).toBe(4);
     expect(stderr).toMatch(/^warning: left out of the chain/);
@@ -92,7 +92,7 @@ describe('what the other side alone can judge', () => {
     expect(reasons).toHaveLength(1);
   });
 
-  test('--skip-checks does not let a foreign key pass', async () => {
+  it('--skip-checks does not let a foreign key pass', async () => {
     const { status, stderr } = await runCli(line(material('bad-mismatch'), '--skip-checks'));
     expect({ status, code: stderr.includes('[ERR_KEY_MISMATCH]') }).toEqual({ status: 3, code: true });
     expect(reasons).toEqual([]);
@@ -100,13 +100,13 @@ describe('what the other side alone can judge', () => {
 });
 
 describe('warnings do not get in the way', () => {
-  test('three days left', async () => {
+  it('three days left', async () => {
     const result = await runCli(line(material('expires-soon')));
     expect(vends(result)).toBe(true);
     expect(result.stderr).toMatch(/^warning: --certificate .*: the certificate expires in 3 days \(.*Z\)\n$/);
   });
 
-  test('a bundle with strangers, in the wrong order, with leaf, root and duplicates', async () => {
+  it('a bundle with strangers, in the wrong order, with leaf, root and duplicates', async () => {
     const names = ['tls-root.pem', 'root.pem', 'ec-p256.crt.pem', 'intermediate.pem', 'root.pem', 'intermediate.pem'];
     writeFileSync(pki.path('bundle.pem'), names.map((name) => readFileSync(pki.path(name), 'utf8')).join('# text\n'));
     const result = await runCli(line(material('ec-p256', 'ec-p256.key.pem', 'bundle.pem')));
@@ -116,7 +116,7 @@ describe('warnings do not get in the way', () => {
     );
   });
 
-  test.skipIf(process.platform === 'win32')('a key that others can read', async () => {
+  it.skipIf(process.platform === 'win32')('a key that others can read', async () => {
     copyFileSync(pki.path('ec-p256.key.pem'), pki.path('open.key.pem'));
     chmodSync(pki.path('open.key.pem'), 0o644);
     const result = await runCli(line(material('ec-p256', 'open.key.pem')));
@@ -126,7 +126,7 @@ describe('warnings do not get in the way', () => {
     );
   });
 
-  test('none for a good identity', async () => {
+  it('none for a good identity', async () => {
     expect(await runCli(line(material('ec-p256', 'ec-p256.key.pem')))).toMatchObject({ status: 0, stderr: '' });
   });
 });
@@ -151,7 +151,7 @@ async function withInput(args: readonly string[], parts: readonly string[]): Pro
 }
 
 describe('where material comes from', () => {
-  test('variables of the environment', async () => {
+  it('variables of the environment', async () => {
     const identity = ['--certificate', 'env:LEAF', '--private-key', 'env:KEY', '--intermediates', 'env:CHAIN'];
     const env = { LEAF: text('ec-p256.crt.pem'), KEY: base64('ec-p256.key.pem'), CHAIN: base64('intermediate.pem') };
     const result = await runCli(line(identity), { env });
@@ -159,7 +159,7 @@ describe('where material comes from', () => {
     expect(vends(result)).toBe(true);
   });
 
-  test('standard input, which comes slowly', async () => {
+  it('standard input, which comes slowly', async () => {
     const all = text('ec-p256.crt.pem') + text('intermediate.pem') + text('ec-p256.key.pem');
     const result = await withInput(line(['--certificate', '-']), [
       all.slice(0, 100),
@@ -170,18 +170,18 @@ describe('where material comes from', () => {
     expect(vends(result)).toBe(true);
   });
 
-  test('standard input that ends at once', async () => {
+  it('standard input that ends at once', async () => {
     const { status, stdout, stderr } = await withInput(line(['--certificate', '-']), []);
     expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
     expect(stderr).toContain('--certificate - (standard input) is empty [ERR_PEM_EMPTY]');
   });
 
-  test('standard input twice', async () => {
+  it('standard input twice', async () => {
     const { status, stderr } = await withInput(line(['--certificate', '-', '--private-key', '-']), []);
     expect({ status, code: stderr.includes('[ERR_FLAG_CONFLICT]') }).toEqual({ status: 2, code: true });
   });
 
-  test('no part of a key is shown when it is given in place of a file', async () => {
+  it('no part of a key is shown when it is given in place of a file', async () => {
     const key = text('ec-p256.key.pem');
     for (const value of [key, base64('ec-p256.key.pem'), `env:${key}`, key.split('\n').slice(1, -2).join('')]) {
       const identity = ['--certificate', pki.path('ec-p256.crt.pem'), '--private-key', value];
@@ -194,7 +194,7 @@ describe('where material comes from', () => {
     expect(reasons).toEqual([]);
   });
 
-  test('sign-string and read-certificate-data read variables and standard input too, and judge nothing', async () => {
+  it('sign-string and read-certificate-data read variables and standard input too, and judge nothing', async () => {
     const signed = await runCli(['sign-string', '--private-key', 'env:KEY'], { env: { KEY: text('bad.key.pem') } });
     expect(signed).toMatchObject({ status: 0, stderr: '', stdout: expect.stringMatching(/^"[0-9a-f]+"$/) as string });
     const expired = ['--certificate', pki.path('bad-expired.crt.pem'), '--private-key', pki.path('bad.key.pem')];

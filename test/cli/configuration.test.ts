@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PKI, runCli } from '../support/cli.ts';
 
 let work: string;
@@ -20,7 +20,7 @@ function write(text: string, mode = 0o600): void {
 const READ = ['read-certificate-data', '--config-profile', 'p'];
 
 describe('the program', () => {
-  test('runs with what a profile says, and what the environment says before it', async () => {
+  it('runs with what a profile says, and what the environment says before it', async () => {
     write(`[profile p]\nrolesanywhere_certificate = ${PKI}rsa-2048.crt.pem\nrolesanywhere_format = text\n`);
     const env = { AWS_CONFIG_FILE: config };
     expect(await runCli(READ, { env })).toMatchObject({
@@ -33,14 +33,14 @@ describe('the program', () => {
     expect(JSON.parse(stdout)).toMatchObject({ keyType: 'EC' });
   });
 
-  test('reads ~/.aws/config when AWS_CONFIG_FILE names no other', async () => {
+  it('reads ~/.aws/config when AWS_CONFIG_FILE names no other', async () => {
     mkdirSync(join(work, '.aws'));
     writeFileSync(join(work, '.aws', 'config'), `[default]\nrolesanywhere_certificate = ${PKI}ec-p256.crt.pem\n`);
     const result = await runCli(['read-certificate-data', '--config-profile=default'], { env: { HOME: work } });
     expect(result).toMatchObject({ status: 0, stderr: '' });
   });
 
-  test('says of a value that fails where it is from', async () => {
+  it('says of a value that fails where it is from', async () => {
     write('[profile p]\nrolesanywhere_certificate = /nonexistent/c.pem\n');
     const { status, stderr } = await runCli(READ, { env: { AWS_CONFIG_FILE: config } });
     expect({ status, stderr }).toEqual({
@@ -51,7 +51,7 @@ describe('the program', () => {
     });
   });
 
-  test('takes --debug and --log-format from outside for errors too', async () => {
+  it('takes --debug and --log-format from outside for errors too', async () => {
     const env = {
       ROLES_ANYWHERE_DEBUG: '1',
       ROLES_ANYWHERE_LOG_FORMAT: 'json',
@@ -61,7 +61,7 @@ describe('the program', () => {
     expect(JSON.parse(stderr)).toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
   });
 
-  test('shows the configuration without running the command', async () => {
+  it('shows the configuration without running the command', async () => {
     write('[profile p]\nrolesanywhere_pkcs12_password = S3cr3t!\n', 0o644);
     chmodSync(config, 0o644);
     const { status, stdout, stderr } = await runCli([...READ, '--print-config'], { env: { AWS_CONFIG_FILE: config } });
@@ -73,7 +73,7 @@ describe('the program', () => {
     expect(stdout + stderr).not.toContain('S3cr3t!');
   });
 
-  test.each<[string, () => void, RegExp]>([
+  it.each<[string, () => void, RegExp]>([
     ['is not there', () => rmSync(config, { force: true }), /cannot be read \(ENOENT\)/],
     [
       'is a folder',

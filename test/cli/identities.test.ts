@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { CLI, type CliResult, PKI, runCli, runProgram } from '../support/cli.ts';
 import {
@@ -63,7 +63,7 @@ const lacksTools = !requireTool('openssl') || !requireTool('setsid');
 
 describe.skipIf(lacksTools).each(KINDS)('%s is accepted by the other side', (kind) => {
   const cases = CONTAINER_CASES.filter((example) => example.kind === kind);
-  test.concurrent.each(cases)('in $container.name', async (example) => {
+  it.concurrent.each(cases)('in $container.name', async (example) => {
     const { status, stdout, stderr } = await vend(example, passwordFlags(example, PASSWORD));
     expect({ status, stderr: withoutWarnings(stderr) }).toEqual({ status: 0, stderr: '' });
     expect(JSON.parse(stdout)).toMatchObject({ Version: 1, AccessKeyId: expect.stringMatching(/^ASIA/) as string });
@@ -72,20 +72,17 @@ describe.skipIf(lacksTools).each(KINDS)('%s is accepted by the other side', (kin
 
 describe.skipIf(lacksTools).each(KINDS)('%s says so with nothing on standard output', (kind) => {
   const cases = LOCKED.filter((example) => example.kind === kind);
-  test.concurrent.each(cases)('when the password is wrong, in $container.name', async (example) => {
+  it.concurrent.each(cases)('when the password is wrong, in $container.name', async (example) => {
     const { status, stdout, stderr } = await vend(example, passwordFlags(example, WRONG));
     expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
     expect(stderr).toContain('[ERR_PASSWORD_INCORRECT]');
   });
-  test.concurrent.each(cases)(
-    'when the password is missing and nobody is there, in $container.name',
-    async (example) => {
-      const { status, stdout, stderr } = await vend(example, []);
-      expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
-      expect(stderr).toContain('[ERR_PASSWORD_REQUIRED]');
-      expect(stderr).toContain(`--${example.container.password}-password-file`);
-    },
-  );
+  it.concurrent.each(cases)('when the password is missing and nobody is there, in $container.name', async (example) => {
+    const { status, stdout, stderr } = await vend(example, []);
+    expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+    expect(stderr).toContain('[ERR_PASSWORD_REQUIRED]');
+    expect(stderr).toContain(`--${example.container.password}-password-file`);
+  });
 });
 
 /** Of keys that are short, and of files that others may read: not what is tested here. */
@@ -102,7 +99,7 @@ const sign = async (flags: readonly string[], env: Record<string, string> = {}) 
 describe.skipIf(!requireTool('setsid'))('where a password comes from', () => {
   const signed = expect.stringMatching(/^[0-9a-f]{100,}$/) as string;
 
-  test.each([
+  it.each([
     ['--private-key', key, 'pkcs8'],
     ['--certificate', container, 'pkcs12'],
   ])('for %s: a file and the environment', async (flag, path, kind) => {
@@ -121,7 +118,7 @@ describe.skipIf(!requireTool('setsid'))('where a password comes from', () => {
     expect(wrong.stderr).not.toContain(WRONG);
   });
 
-  test.each([
+  it.each([
     ['with a line feed', `${PASSWORD}\n`],
     ['without one', PASSWORD],
     ['late, and left open', `${PASSWORD}\n`, '(sleep 0.2; cat -; sleep 0.5)'],
@@ -131,7 +128,7 @@ describe.skipIf(!requireTool('setsid'))('where a password comes from', () => {
     expect(result).toEqual({ status: 0, stdout: signed, stderr: '' });
   });
 
-  test.each([
+  it.each([
     [['--pkcs12-password', 'a', '--pkcs12-password-file', 'b'], 'ERR_FLAG_CONFLICT'],
     [['--pkcs8-password', 'a', '--pkcs8-password-file', 'b'], 'ERR_FLAG_CONFLICT'],
     [['--pkcs8-password-file', '-', '--pkcs12-password-file', '-'], 'ERR_FLAG_CONFLICT'],
@@ -141,7 +138,7 @@ describe.skipIf(!requireTool('setsid'))('where a password comes from', () => {
     expect(stderr).toContain(code);
   });
 
-  test('read-certificate-data reads a container with its password', async () => {
+  it('read-certificate-data reads a container with its password', async () => {
     const flags = ['read-certificate-data', '--certificate', container];
     const { stdout } = await runCli([...flags, '--pkcs12-password', PASSWORD]);
     const plain = await runCli(['read-certificate-data', '--certificate', `${PKI}ec-p256.crt.pem`]);
@@ -156,7 +153,7 @@ describe.skipIf(!requireTool('python3') || !requireTool('setsid'))('a person at 
   const AGAIN = 'wrong, try again: password of --certificate';
   const command = [process.execPath, CLI, 'sign-string', '--format', 'text', '--certificate', container];
 
-  test.each([
+  it.each([
     ['at once', [[QUESTION, `${PASSWORD}\r`]]],
     [
       'at the third time',
@@ -177,7 +174,7 @@ describe.skipIf(!requireTool('python3') || !requireTool('setsid'))('a person at 
     },
   );
 
-  test('is asked three times at most', async () => {
+  it('is asked three times at most', async () => {
     const steps = [QUESTION, AGAIN, AGAIN, AGAIN].map((shown) => [shown, `${WRONG}\r`] as const);
     const { status, stdout } = await runOnTerminal(command, steps);
     expect(status).toBe(3);
@@ -186,19 +183,19 @@ describe.skipIf(!requireTool('python3') || !requireTool('setsid'))('a person at 
     expect(stdout).not.toContain(WRONG);
   });
 
-  test('leaves with Ctrl-C', async () => {
+  it('leaves with Ctrl-C', async () => {
     const { status, stdout } = await runOnTerminal(command, [[QUESTION, 'abc\u0003']]);
     expect(status).toBe(130);
     expect(stdout).not.toContain('abc');
   });
 
-  test('is asked although standard input and output belong to a program', async () => {
+  it('is asked although standard input and output belong to a program', async () => {
     const line = `echo no | "$0" "$@" > '${dir}/out'; printf 'status %s\\n' "$?"; cat '${dir}/out'`;
     const { stdout } = await runOnTerminal(['/bin/sh', '-c', line, ...command], [[QUESTION, `${PASSWORD}\r`]]);
     expect(stdout).toMatch(/status 0\n[0-9a-f]{100,}$/);
   });
 
-  test('is not asked for what needs no password', async () => {
+  it('is not asked for what needs no password', async () => {
     const { stdout } = await runOnTerminal([...command.slice(0, -1), `${PKI}ec-p256.no-password.p12`], []);
     expect(stdout).toMatch(/^[0-9a-f]{100,}$/);
   });

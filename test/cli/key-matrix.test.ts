@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { PKI, runCli } from '../support/cli.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
@@ -49,10 +49,10 @@ const chain = ['--intermediates', `${PKI}intermediate.pem`];
 describe('every kind of key in every form is accepted by the other side', () => {
   const forms = [...RSA.map((kind) => [kind, 'pkcs1'] as const), ...EC.map((kind) => [kind, 'sec1'] as const)];
 
-  test.each([...RSA, ...EC])('%s, PKCS#8', async (kind) => {
+  it.each([...RSA, ...EC])('%s, PKCS#8', async (kind) => {
     await expectVended(['--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.key.pem`, ...chain]);
   });
-  test.each(forms)('%s, %s', async (kind, form) => {
+  it.each(forms)('%s, %s', async (kind, form) => {
     await expectVended([
       '--certificate',
       `${PKI}${kind}.crt.pem`,
@@ -61,21 +61,21 @@ describe('every kind of key in every form is accepted by the other side', () => 
       ...chain,
     ]);
   });
-  test.each([...RSA, ...EC])('%s, certificate and key in one file', async (kind) => {
+  it.each([...RSA, ...EC])('%s, certificate and key in one file', async (kind) => {
     await expectVended(['--certificate', `${PKI}${kind}.combined.pem`, ...chain]);
   });
-  test.each([...RSA, ...EC])('%s, text around the certificate and comments in the bundle', async (kind) => {
+  it.each([...RSA, ...EC])('%s, text around the certificate and comments in the bundle', async (kind) => {
     const files = ['--certificate', `${PKI}${kind}.text.pem`, '--private-key', `${PKI}${kind}.key.pem`];
     await expectVended([...files, '--intermediates', `${PKI}${kind}.chain.pem`]);
   });
 });
 
 describe('serial numbers and chains', () => {
-  test.each(['serial-1', 'serial-80', 'serial-20-bytes'])('%s is sent in decimal', async (kind) => {
+  it.each(['serial-1', 'serial-80', 'serial-20-bytes'])('%s is sent in decimal', async (kind) => {
     await expectVended(['--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.key.pem`, ...chain]);
   });
 
-  test('a bundle in the wrong order that also holds the leaf, the root and duplicates', async () => {
+  it('a bundle in the wrong order that also holds the leaf, the root and duplicates', async () => {
     const parts = ['root', 'intermediate', 'ec-p256.crt', 'intermediate'].map((name) =>
       readFileSync(`${PKI}${name}.pem`),
     );
@@ -85,7 +85,7 @@ describe('serial numbers and chains', () => {
     await expectVended([...identity, '--intermediates', bundle]);
   });
 
-  test('a leaf file that carries its chain behind it needs no --intermediates', async () => {
+  it('a leaf file that carries its chain behind it needs no --intermediates', async () => {
     const file = join(dir, 'full-chain.pem');
     writeFileSync(
       file,
@@ -103,11 +103,11 @@ function life(printed: Record<string, unknown>): number {
 describe('what is asked for', () => {
   const identity = ['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`, ...chain];
 
-  test('a duration is honoured', async () => {
+  it('a duration is honoured', async () => {
     expect(life(await expectVended(identity, ['--session-duration', '900']))).toBeLessThanOrEqual(900);
   });
 
-  test('without one the profile’s own rules; under the old name 3600 seconds', async () => {
+  it('without one the profile’s own rules; under the old name 3600 seconds', async () => {
     const own = await startTestEmulator({
       profiles: [{ arn: emulator.profileArns[0] ?? '', durationSeconds: 7200, roleArns: [...emulator.roleArns] }],
       roles: [{ arn: emulator.roleArns[0] ?? '', maxSessionDuration: 43_200 }],

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { EXIT_STATUS, ERROR_CLASSES, type ErrorCode } from '../../src/platform/errors.ts';
 import { PKI, runCli } from '../support/cli.ts';
 import { scriptedServer, type Answer, type ScriptedServer } from '../support/scripted-server.ts';
@@ -118,13 +118,13 @@ describe('refused before anything is sent', () => {
     ['a CA bundle that holds no certificate', 'ERR_CA_BUNDLE', () => line({ 'ca-bundle': file('no-ca.pem', key) })],
   ];
 
-  test.each(cases)('%s: %s', async (_what, code, args) => {
+  it.each(cases)('%s: %s', async (_what, code, args) => {
     const stderr = await expectRefusal(args(), code);
     expect(stderr, 'a hint').toContain('hint: ');
     expect(server.requests).toEqual([]);
   });
 
-  test('a nearby flag is named for an unknown one', async () => {
+  it('a nearby flag is named for an unknown one', async () => {
     expect(await expectRefusal(line({}, ['--certificat', 'x']), 'ERR_UNKNOWN_FLAG')).toContain('--certificate');
   });
 });
@@ -183,21 +183,21 @@ describe('refused by the other side', () => {
     ['credentials without a readable expiry', 'ERR_RESPONSE_INVALID', 1, json(201, set('tomorrow'))],
   ];
 
-  test.each(cases)('%s: %s after %i attempts', async (_what, code, attempts, script) => {
+  it.each(cases)('%s: %s after %i attempts', async (_what, code, attempts, script) => {
     answer = script;
     const stderr = await expectRefusal(line(), code);
     expect(server.requests).toHaveLength(attempts);
     expect(stderr).not.toContain('hidden');
   });
 
-  test('the service’s own code, message and request id are shown', async () => {
+  it('the service’s own code, message and request id are shown', async () => {
     answer = json(403, '{"message":"Untrusted signing certificate"}', { 'x-amzn-errortype': 'AccessDeniedException' });
     const stderr = await expectRefusal(line(), 'ERR_ACCESS_DENIED');
     for (const part of ['AccessDeniedException', 'Untrusted signing certificate', 'req-1'])
       expect(stderr).toContain(part);
   });
 
-  test('a server that refuses the connection: ERR_CONNECT', async () => {
+  it('a server that refuses the connection: ERR_CONNECT', async () => {
     const gone = await scriptedServer(() => undefined);
     await gone.close();
     await expectRefusal(line({ endpoint: gone.url }), 'ERR_CONNECT');

@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { CLI, PKI, runProgram, type CliResult } from '../support/cli.ts';
 import { requireTool } from '../support/tools.ts';
@@ -58,13 +58,13 @@ function whoAmI(aws: string, { env }: AwsHome): Promise<CliResult> {
 }
 
 describe.each(CLIS)('%s', (aws) => {
-  test('says its version', async () => {
+  it('says its version', async () => {
     const { stdout, stderr } = await runProgram(aws, ['--version']);
     console.log(`${aws}: ${(stdout + stderr).trim()}`);
     expect(stdout + stderr).toMatch(/^aws-cli\/\d/);
   });
 
-  test('gets its credentials from credential_process and proves them', async () => {
+  it('gets its credentials from credential_process and proves them', async () => {
     const { status, stdout, stderr } = await whoAmI(
       aws,
       home(() => `${PKI}ec-p256.crt.pem`),
@@ -74,7 +74,7 @@ describe.each(CLIS)('%s', (aws) => {
     expect(identity.Arn).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Workload\//);
   });
 
-  test('passes on an argument with spaces, quoted as AWS documents it', async () => {
+  it('passes on an argument with spaces, quoted as AWS documents it', async () => {
     const { status, stderr } = await whoAmI(
       aws,
       home((dir) => {
@@ -87,7 +87,7 @@ describe.each(CLIS)('%s', (aws) => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
-  test('shows the reason when there are no credentials', async () => {
+  it('shows the reason when there are no credentials', async () => {
     const { status, stderr } = await whoAmI(
       aws,
       home((dir) => `"${join(dir, 'none.pem')}"`),

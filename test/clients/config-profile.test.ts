@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { CLI, PKI, runCli, runProgram } from '../support/cli.ts';
 import { requireTool } from '../support/tools.ts';
@@ -30,20 +30,20 @@ afterAll(async () => {
 });
 
 describe('a profile that is the whole of a set-up', () => {
-  test.runIf(requireTool(AWS))('works in the AWS CLI', async () => {
+  it.runIf(requireTool(AWS))('works in the AWS CLI', async () => {
     const line = ['--endpoint-url', emulator.url, 'sts', 'get-caller-identity', '--query', 'Arn', '--output', 'text'];
     const { status, stdout, stderr } = await runProgram(AWS, line, { env: home.env });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Workload\//);
   });
 
-  test('works in the AWS SDK for JavaScript', async () => {
+  it('works in the AWS SDK for JavaScript', async () => {
     const { status, stdout } = await runProgram(process.execPath, [JS_CLIENT, emulator.url], { env: home.env });
     expect(status).toBe(0);
     expect(stdout).toContain('arn:aws:sts::123456789012:assumed-role/Workload/');
   });
 
-  test('gives way to flags and to the environment', async () => {
+  it('gives way to flags and to the environment', async () => {
     const env = { ...home.env, ROLES_ANYWHERE_ROLE_ARN: 'arn:aws:iam::123456789012:role/Unknown' };
     const line = ['credential-process', '--config-profile', 'default'];
     expect(await runCli(line, { env })).toMatchObject({ status: 4, stdout: '' });
@@ -51,7 +51,7 @@ describe('a profile that is the whole of a set-up', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 
-  test('is refused whole with the line of a mistake', async () => {
+  it('is refused whole with the line of a mistake', async () => {
     appendFileSync(home.env['AWS_CONFIG_FILE'] ?? '', 'rolesanywhere_regoin = us-east-1\n');
     const { status, stdout, stderr } = await runCli(['credential-process', '--config-profile', 'default'], {
       env: home.env,

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { CLI, PKI, runProgram } from '../support/cli.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
@@ -33,14 +33,14 @@ function home(certificate: (dir: string) => string): AwsHome {
   return made;
 }
 
-test('the default chain of the AWS SDK for JavaScript finds the credentials and proves them', async () => {
+it('the default chain of the AWS SDK for JavaScript finds the credentials and proves them', async () => {
   const { env } = home(() => `${PKI}rsa-2048.crt.pem`);
   const { status, stdout } = await runProgram(process.execPath, [WHO_AM_I, emulator.url], { env });
   expect(status).toBe(0);
   expect(stdout).toMatch(/^arn:aws:sts::123456789012:assumed-role\/Workload\//);
 });
 
-test('an argument with spaces, quoted as AWS documents it, arrives whole', async () => {
+it('an argument with spaces, quoted as AWS documents it, arrives whole', async () => {
   const { env } = home((dir) => {
     const folder = join(dir, 'with some spaces');
     mkdirSync(folder);

@@ -29,7 +29,14 @@ function read(tokens: readonly string[]): Omit<Vector, 'line'> {
     command,
     ...(args.length > 0 ? { args } : {}),
     ...(Object.keys(given).length > 0
-      ? { given: Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)])) }
+      ? {
+          given: Object.fromEntries(
+            Object.entries(given as Record<string, string | number | boolean | string[]>).map(([name, value]) => [
+              name,
+              String(value),
+            ]),
+          ),
+        }
       : {}),
   };
 }

@@ -9,7 +9,7 @@ import { DaemonSet } from 'kubernetes-models/apps/v1/DaemonSet';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { Namespace } from 'kubernetes-models/v1/Namespace';
 import { Pod } from 'kubernetes-models/v1/Pod';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { commandRow } from '../../src/options/flags.ts';
 import { cleanEnv, runProgram } from '../support/cli.ts';
@@ -27,7 +27,7 @@ afterAll(() => rmSync(dir, { recursive: true }));
 describe.runIf(requireTool('systemd-analyze'))('the systemd units', () => {
   const units = ['roles-anywhere.service', 'roles-anywhere.socket'];
 
-  test('pass systemd-analyze verify, and the sandbox is one', async () => {
+  it('pass systemd-analyze verify, and the sandbox is one', async () => {
     const own = mkdtempSync(join(tmpdir(), 'ra-units-'));
     for (const unit of units) {
       const text = readFileSync(`${DEPLOY}systemd/${unit}`, 'utf8');
@@ -49,7 +49,7 @@ describe.runIf(requireTool('systemd-analyze'))('the systemd units', () => {
   });
 });
 
-test('the Dockerfile passes the linter, runs as nobody in particular and has no shell form', () => {
+it('the Dockerfile passes the linter, runs as nobody in particular and has no shell form', () => {
   const text = readFileSync(`${DEPLOY}Dockerfile`, 'utf8');
   expect(validateDockerfile(text)).toEqual([]);
   expect(text).toMatch(/^USER 65532:65532$/m);
@@ -73,7 +73,7 @@ function manifests(file: string): Manifest[] {
 }
 
 describe.each(['sidecar.yaml', 'node.yaml'])('the Kubernetes manifests of %s', (file) => {
-  test("hold to the API's schema", () => {
+  it("hold to the API's schema", () => {
     for (const manifest of manifests(file)) {
       const Kind = KINDS[manifest.kind];
       if (Kind === undefined) throw new Error(`${manifest.kind} is not checked`);
@@ -81,7 +81,7 @@ describe.each(['sidecar.yaml', 'node.yaml'])('the Kubernetes manifests of %s', (
     }
   });
 
-  test('have no field that the API does not know', () => {
+  it('have no field that the API does not know', () => {
     // The schema lets unknown fields pass; the compiler does not, in a literal of the API's type.
     const lines = manifests(file).flatMap((manifest, index) => {
       const { type = '', module = '' } = KINDS[manifest.kind] ?? {};
@@ -108,7 +108,7 @@ describe.each(['sidecar.yaml', 'node.yaml'])('the Kubernetes manifests of %s', (
     ).not.toThrow();
   });
 
-  test('give the server flags that it takes', () => {
+  it('give the server flags that it takes', () => {
     const containers = manifests(file).flatMap((manifest) => findArgs(manifest));
     expect(containers).toHaveLength(1);
     for (const [command, ...flags] of containers) {
@@ -124,12 +124,12 @@ function findArgs(value: unknown): string[][] {
   return Object.entries(value).flatMap(([key, inner]) => (key === 'args' ? [inner as string[]] : findArgs(inner)));
 }
 
-test('no manifest holds a secret: to apply it would empty the one that is there', () => {
+it('no manifest holds a secret: to apply it would empty the one that is there', () => {
   for (const file of ['sidecar.yaml', 'node.yaml'])
     expect(manifests(file).map(({ kind }) => kind)).not.toContain('Secret');
 });
 
-test('the variables of the unit are those that its first lines write', () => {
+it('the variables of the unit are those that its first lines write', () => {
   const text = readFileSync(`${DEPLOY}systemd/roles-anywhere.service`, 'utf8');
   const names = [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name);
   const [, written = '', path] = /^# {3}printf '([^']*)' .* >(\S+)$/m.exec(text) ?? [];
@@ -137,7 +137,7 @@ test('the variables of the unit are those that its first lines write', () => {
   expect(text).toContain(`\nEnvironmentFile=${path}\n`);
 });
 
-test('the flags of the unit are flags of serve', () => {
+it('the flags of the unit are flags of serve', () => {
   const text = readFileSync(`${DEPLOY}systemd/roles-anywhere.service`, 'utf8');
   const flags = [...text.matchAll(/^ {4}--([a-z0-9-]+)/gm)].map(([, flag]) => flag);
   expect(flags.length).toBeGreaterThan(5);

@@ -46,9 +46,10 @@ it('says which flag an error is about, in JSON', () => {
   expect(JSON.parse(told(error, { style: { level: 'info', format: 'json' } }))).toMatchObject({ flag: '--role-arn' });
 });
 
+const inForm = (format: LogFormat): Partial<ReportOptions> => ({ style: { level: 'info', format } });
+
 describe('the form of an error', () => {
   const error = new RolesAnywhereError('ERR_USAGE', 'no', { hint: 'do' });
-  const inForm = (format: LogFormat): Partial<ReportOptions> => ({ style: { level: 'info', format } });
 
   it.each<[string, Partial<ReportOptions>]>([
     ['as the rest of standard error', { ...inForm('json'), argv: argv('version', '--log-format=text') }],

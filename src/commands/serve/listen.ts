@@ -35,6 +35,7 @@ export function listenTargets(options: ServeOptions, inherited: readonly Inherit
   if (inherited.length > 0) {
     if (listen.length === 0) return inherited.map(({ fd }) => ({ fd }));
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--listen is given, and systemd has passed sockets', {
+      flag: '--listen',
       hint: 'the socket unit says where to listen: leave --listen out',
     });
   }

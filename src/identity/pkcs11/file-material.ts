@@ -52,7 +52,8 @@ export class FileMaterial {
   async leaf(): Promise<Certificate> {
     const certificates = await this.#read('--certificate', this.#spec.certificate);
     const leaf = certificates.find(({ isAuthority }) => !isAuthority) ?? certificates[0];
-    if (leaf === undefined) throw new RolesAnywhereError('ERR_PEM_LABEL', '--certificate holds no certificate');
+    if (leaf === undefined)
+      throw new RolesAnywhereError('ERR_PEM_LABEL', '--certificate holds no certificate', { flag: '--certificate' });
     return leaf;
   }
 
@@ -91,7 +92,7 @@ export class FileMaterial {
     throw new RolesAnywhereError(
       'ERR_KEY_MISMATCH',
       'the private key in --private-key is not that of the certificate in the token',
-      { hint: 'leave --private-key out to use the key in the token' },
+      { flag: '--private-key', hint: 'leave --private-key out to use the key in the token' },
     );
   }
 

@@ -151,6 +151,7 @@ export async function loadPkcs11SigningKey(
     const shown = publicKeyOf(found.key);
     if (shown !== undefined) return { ready: found, publicKey: shown, keyType: keyTypeOf(shown, '--private-key') };
     throw new RolesAnywhereError('ERR_KEY_UNSUPPORTED', 'the token does not show the public key of --private-key', {
+      flag: '--private-key',
       hint: 'give the certificate too, with --certificate; the key must be RSA, or EC on P-256, P-384 or P-521',
     });
   });
@@ -210,9 +211,7 @@ function usable(leaf: Certificate): { keyType: KeyType; publicKey: KeyObject } {
     throw new RolesAnywhereError(
       'ERR_KEY_UNSUPPORTED',
       `--certificate has a key of the type ${name}, which tokens cannot sign with here`,
-      {
-        hint: 'use a certificate with an RSA, P-256, P-384 or P-521 key',
-      },
+      { flag: '--certificate', hint: 'use a certificate with an RSA, P-256, P-384 or P-521 key' },
     );
   }
   const { publicKey } = new X509Certificate(leaf.der);
@@ -230,7 +229,9 @@ function findKey(
   if (certificateUri !== undefined && inToken !== undefined) {
     return search.keyOf(certificateUri.uri, certificateUri.flag, publicKey, inToken);
   }
-  throw new RolesAnywhereError('ERR_PKCS11_URI', 'neither --certificate nor --private-key is a PKCS#11 URI');
+  throw new RolesAnywhereError('ERR_PKCS11_URI', 'neither --certificate nor --private-key is a PKCS#11 URI', {
+    flag: ['--certificate', '--private-key'],
+  });
 }
 
 async function makeReady(port: Port, { token, facts }: Found<KeyFacts>): Promise<ReadyKey> {

@@ -41,9 +41,7 @@ export function librariesToTry(
     throw new RolesAnywhereError(
       'ERR_PKCS11_URI',
       'the URIs of --certificate and --private-key name different modules',
-      {
-        hint: 'give the same module-path in both, or --pkcs11-lib',
-      },
+      { flag: ['--certificate', '--private-key'], hint: 'give the same module-path in both, or --pkcs11-lib' },
     );
   }
   return first;

@@ -5,7 +5,7 @@
 // Tests: test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
-import type { CommandName, FlagName, FlagValue } from '../flags.ts';
+import type { CommandName, FlagItem, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
 import { badValue } from '../problems.ts';
 import { nearest } from '../suggest.ts';
@@ -112,7 +112,7 @@ export function profileSource(file: ConfigFile, profile: string, command: Comman
   return { settings, secretKey };
 }
 
-function list(value: FlagValue): readonly string[] {
+function list(value: FlagValue): readonly (string | FlagItem)[] {
   return typeof value === 'object' ? value : [];
 }
 

@@ -77,7 +77,7 @@ describe('passwordSources', () => {
     ],
     [
       'nothing for what is empty',
-      { 'pkcs8-password': '', 'pkcs8-password-file': '' },
+      {}, // an empty flag is left out with the line's other empty values
       { ROLES_ANYWHERE_PKCS8_PASSWORD: '' },
       {},
     ],
