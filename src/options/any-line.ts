@@ -32,7 +32,8 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   const { program } = options;
   const line = scan(tokens);
   const wantsHelp = readValues(line.flags.filter(([flag]) => flag === 'help')).given.help === true;
-  const [first, ...rest] = options.compat && isEndedBefore(tokens) ? [] : line.args;
+  const compat = options.compat || readValues(line.flags.filter(([flag]) => flag === 'compat')).given.compat === true;
+  const [first, ...rest] = compat && line.endedEarly === true ? [] : line.args;
   const asked = first === 'help';
   const name = asked ? rest[0] : first;
   if (name !== undefined && !isCommand(name)) throw unknownCommand(name, program);
@@ -43,7 +44,6 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   if (alien !== undefined) throw problemError({ kind: 'not-here', flag: alien[0] }, name, program);
   const { given, problem } = readValues(line.flags, name);
   if (problem !== undefined) throw problemError(problem, name, program);
-  const compat = options.compat || given.compat === true;
   if (given.version === true) return { kind: 'version', compat };
   if (name === undefined) {
     // AWS's helper answers with its help wherever there is no command.
@@ -59,12 +59,6 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   const found = findProblem(name, given, rest, compat);
   if (found !== undefined) throw problemError(found, name, program);
   return { kind: 'run', parsed: complete(name, given, rest, compat) };
-}
-
-/** Whether `--` stands before any command: AWS's helper sees no command behind it. */
-export function isEndedBefore(tokens: readonly string[]): boolean {
-  const end = tokens.indexOf('--');
-  return end >= 0 && scan(tokens.slice(0, end)).args.length === 0;
 }
 
 async function help(name: CommandName | undefined, options: LineOptions): Promise<string> {

@@ -26,6 +26,8 @@ export interface Line {
   readonly flags: readonly (readonly [FlagName, string])[];
   readonly args: readonly string[];
   readonly problem?: Problem;
+  /** Whether `--` stands before any argument: upstream sees no command behind it. */
+  readonly endedEarly?: boolean;
 }
 
 /** The values of the flags that were given, empty ones among them. */
@@ -51,9 +53,11 @@ export interface Parsed {
 export function scan(tokens: readonly string[]): Line {
   const flags: [FlagName, string][] = [];
   const args: string[] = [];
+  let endedEarly = false;
   const rest = tokens.values();
   for (const token of rest) {
     if (token === '--') {
+      endedEarly = args.length === 0;
       args.push(...rest);
     } else if (token.length < 2 || !token.startsWith('-')) {
       args.push(token);
@@ -71,7 +75,7 @@ export function scan(tokens: readonly string[]): Line {
       flags.push([name, value]);
     }
   }
-  return { flags, args };
+  return { flags, args, endedEarly };
 }
 
 /** The value of a flag that has none attached. */
@@ -182,6 +186,7 @@ export function parseOrdinary(tokens: readonly string[], compat: boolean): Parse
   const { given, problem } = readValues(line.flags, command);
   if (problem !== undefined || given.help === true || given.version === true) return undefined;
   const asHelper = compat || given.compat === true;
+  if (asHelper && line.endedEarly === true) return undefined;
   return findProblem(command, given, args, asHelper) === undefined
     ? complete(command, given, args, asHelper)
     : undefined;

@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { rootCertificates } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readCaStore } from '../../src/http/ca-store.ts';
+import { namedRoots, readCaStore, trustedBySystem } from '../../src/http/ca-store.ts';
 import { makeAuthority } from './support/pki.ts';
 
 let dir: string;
@@ -40,4 +40,34 @@ it.each([
   expect(() =>
     readCaStore('system', env as Record<string, string>, { fromNode: none, files: [], folders: [] }),
   ).toThrow(expect.objectContaining({ code: 'ERR_CA_BUNDLE' }) as Error);
+});
+
+it('SSL_CERT_DIR names folders, of which every file counts, whatever Node reads by itself', async () => {
+  const folder = join(dir, 'folder');
+  mkdirSync(folder);
+  const { root: other } = await makeAuthority('Other');
+  writeFileSync(join(folder, 'other.crt'), `text\n${other}\n`);
+  writeFileSync(join(folder, 'note'), 'no certificate');
+  const env = { SSL_CERT_DIR: `${join(dir, 'none')}:${folder}` };
+  expect(readCaStore('system', env, { fromNode: none, files: [file], folders: [] })).toBe(other);
+  expect(namedRoots(env)).toBe(other);
+  expect(readCaStore('system', { ...env, SSL_CERT_FILE: file })).toBe([root, other].join('\n'));
+});
+
+it('what the variables name takes the place of the file or the folders of the distribution, as in Go', async () => {
+  const folder = join(dir, 'distribution');
+  mkdirSync(folder);
+  const { root: other } = await makeAuthority('Other');
+  writeFileSync(join(folder, 'other.crt'), other);
+  const system = { fromNode: none, files: [file], folders: [folder] };
+  expect(trustedBySystem({}, system)).toBe([root, other].join('\n'));
+  expect(trustedBySystem({ SSL_CERT_FILE: join(dir, 'gone') }, system)).toBe(other);
+  expect(trustedBySystem({ SSL_CERT_DIR: join(dir, 'gone') }, system)).toBe(root);
+  expect(trustedBySystem({ SSL_CERT_FILE: '/gone', SSL_CERT_DIR: '/gone' }, system)).toBeUndefined();
+});
+
+it('a root that is cut off counts for nothing, and those beside it count', () => {
+  const both = join(dir, 'both.pem');
+  writeFileSync(both, `${root.slice(0, 200)}\n-----END CERTIFICATE-----\n${root}\n`);
+  expect(namedRoots({ SSL_CERT_FILE: both })).toBe(root);
 });

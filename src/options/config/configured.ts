@@ -4,7 +4,6 @@
  * `--print-config`. Loaded for those only.
  */
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import { isEndedBefore } from '../any-line.ts';
 import { commandRow, isCommand, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagName } from '../flags.ts';
 import { complete, findProblem, readValues, scan } from '../pflag.ts';
@@ -49,7 +48,7 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
     return undefined;
   const { given, problem } = readValues(line.flags, command);
   const alien = line.flags.some(([flag]) => !takesFlag(command, flag));
-  if (surroundings.compat && isEndedBefore(tokens)) return undefined;
+  if ((surroundings.compat || given.compat === true) && line.endedEarly === true) return undefined;
   if (problem !== undefined || alien || given.help === true || given.version === true) return undefined;
 
   const takes = (flag: FlagName): boolean => takesFlag(command, flag);
