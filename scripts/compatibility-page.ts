@@ -22,10 +22,10 @@ Both programs are run over the same command lines in the test suite (test/peer/)
 | | called as \`aws_signing_helper\`, or with \`--compat\` | called as \`roles-anywhere\` |
 |---|---|---|
 | \`--session-duration\` left out | 3600 seconds are asked for | no duration is sent: the profile's own rules |
-| \`credential-process\` prints | four members and \`Version\`, without a newline | \`AccountId\` too, and a newline: see [what it changes](clients.md#the-account-in-the-credentials) |
+| \`credential-process\` prints | four members and \`Version\`, without a newline | \`AccountId\` too, and a newline: see [what it changes](#the-account-in-the-credentials) |
 | Standard error of a good run | silent; \`--debug\` says more | warnings, such as for a key that others may read |
 | Arguments that belong to no flag | ignored | an error |
-| Flags for another kind of key, such as \`--reuse-pin\` or \`--tpm-key-password\` with a key in a file | have no effect | an error |
+| Flags for another kind of key, such as \`--tpm-key-password\` with a key in a file | have no effect | an error |
 | No arguments at all | the help, status 0 | the help on standard error, status 2 |
 | \`read-certificate-data\` of a PKCS#11 URI | \`Matching identities\`, as text | a JSON object for each certificate |
 | \`serve\` | three lines on standard error, for scripts that wait for \`Local server started on port\`; nothing on standard output | lines to export on standard output |
@@ -34,6 +34,10 @@ Both programs are run over the same command lines in the test suite (test/peer/)
 | \`User-Agent\` | \`CredHelper/1.8.0 (roles-anywhere/VERSION; ...)\` | \`roles-anywhere/VERSION ...\` |
 
 An argument that begins with blanks and then dashes is an error under either name: it is a flag whose line was broken by a backslash and a blank.
+
+## The account in the credentials
+
+SDKs that know \`AccountId\` build endpoints from it: botocore sends requests to DynamoDB to \`ACCOUNT.ddb.REGION.amazonaws.com\`, where without it they go to \`dynamodb.REGION.amazonaws.com\`. Lists of hosts that may be reached, \`NO_PROXY\` and VPC endpoints may know the second name alone. AWS's helper prints no account, so this program prints none in its place. \`--no-account-id\` leaves it out under our own name too, and \`--no-account-id=false\` brings it back under the helper's.
 
 ## Version and User-Agent
 
@@ -48,7 +52,7 @@ CloudTrail records the \`User-Agent\` of each CreateSession, and filters look fo
 
 const OUTLOOK = `## Not in this version
 
-Certificates in the stores of macOS and Windows (\`--cert-selector\`, \`--system-store-name\`, \`--use-latest-expiring-certificate\`) are refused with \`ERR_UNSUPPORTED\`. So are \`update\`, and \`--use-latest-expiring-certificate\` has no effect where the certificate is a file.
+\`update\`, certificates in the stores of macOS and Windows (\`--cert-selector\`, \`--system-store-name\`, \`--use-latest-expiring-certificate\`), and keys in a TPM (\`handle:\`, \`--tpm-key-password\`, \`--no-tpm-key-password\`): refused with \`ERR_UNSUPPORTED\` where they would have an effect.
 `;
 
 /** The whole page. */

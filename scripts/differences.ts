@@ -111,7 +111,7 @@ export const DIFFERENCES = {
     area: KEYS,
     what: "A certificate that the service is documented to refuse (expired, a CA's, without *Digital Signature*, ...)",
     theirs: 'sent',
-    ours: '[an error that names the field](identities.md#what-is-checked-before-anything-is-sent); `--skip-checks` sends it',
+    ours: '[an error that names the field](identities.md#what-is-checked-before-anything-is-sent); `--skip-checks` sends it. For one that is out of its time, the service is asked for its time first, by one small unsigned request',
   },
   'key-mismatch': {
     area: KEYS,
@@ -186,6 +186,13 @@ export const DIFFERENCES = {
     theirs: 'refused',
     ours: 'taken; the first with a warning under our own name, since RFC 7512 has it behind a `?`',
   },
+  'second-uri': {
+    area: KEYS,
+    what: 'A `--private-key` URI without a token, where several tokens are there',
+    theirs: 'refused, unless one token alone matches it',
+    ours: 'looked for in the token of the certificate too',
+    unshown: 'the comparison has one token',
+  },
   passwords: {
     area: KEYS,
     what: 'Passwords',
@@ -259,9 +266,9 @@ export const DIFFERENCES = {
   },
   'node-roots': {
     area: 'Surroundings',
-    what: '`NODE_EXTRA_CA_CERTS`',
-    theirs: 'not read',
-    ours: 'trusted as well',
+    what: 'Roots that came with Node, and those of `NODE_EXTRA_CA_CERTS`',
+    theirs: 'not trusted',
+    ours: "trusted too, [before the system's](network.md#tls)",
   },
   'sdk-trifles': {
     area: 'Surroundings',
@@ -338,6 +345,13 @@ export const DIFFERENCES = {
     theirs: 'set on the connection',
     ours: 'taken, with no effect: Node cannot set it, `IPTTL=` of a systemd socket unit can',
     unshown: 'seen on the wire only',
+  },
+  'serve-tokens': {
+    area: 'serve',
+    what: 'Tokens of the instance metadata service',
+    theirs: '256 at most: the next one ends the oldest; the list of roles says how long one lives on',
+    ours: 'as many as are asked for; how long one lives is said when it is given',
+    unshown: 'headers are not compared',
   },
   'serve-end': {
     area: 'serve',

@@ -213,7 +213,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'allow-http': { group: 'Network', text: 'allow plain http to an endpoint on another machine' },
   'with-proxy': {
     group: 'Network',
-    text: 'taken for compatibility: the proxy that HTTPS_PROXY or HTTP_PROXY names is used without it, except to the hosts in NO_PROXY',
+    text: 'accepted for compatibility, without effect: the proxy that HTTPS_PROXY or HTTP_PROXY names is used anyway, except to the hosts in NO_PROXY',
   },
   'no-proxy': { group: 'Network', text: 'connect directly, whatever HTTPS_PROXY and HTTP_PROXY say' },
   proxy: {

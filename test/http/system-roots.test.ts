@@ -42,6 +42,10 @@ function believing(code: 'ERR_TLS_AUTHORITY' | 'ERR_TLS_NAME'): {
   };
 }
 
+const refusing: HttpTransport = async () => {
+  throw new RolesAnywhereError('ERR_TLS_AUTHORITY', 'not believed');
+};
+
 describe("the system's roots", () => {
   it("are asked when Node's own do not vouch for a server, and first from then on", async () => {
     const { transport, seen } = believing('ERR_TLS_AUTHORITY');
@@ -67,9 +71,6 @@ describe("the system's roots", () => {
   });
 
   it('leave the error as it is where they do not vouch either', async () => {
-    const refusing: HttpTransport = async () => {
-      throw new RolesAnywhereError('ERR_TLS_AUTHORITY', 'not believed');
-    };
     expect(await refusalCode(() => withSystemRoots(refusing, env)(REQUEST))).toBe('ERR_TLS_AUTHORITY');
   });
 });

@@ -11,7 +11,7 @@ import { requireTool } from '../../support/tools.ts';
 const MODULE = 'github.com/aws/rolesanywhere-credential-helper';
 
 /** The newest that Go's module proxy serves. */
-export const HELPER_VERSION = 'v1.7.3';
+const HELPER_VERSION = 'v1.7.3';
 
 const PROGRAM = 'rolesanywhere-credential-helper';
 const CACHE = fileURLToPath(new URL('../../../node_modules/.cache/peer/', import.meta.url));
