@@ -8,7 +8,6 @@ import type { LookupFunction, Socket } from 'node:net';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { HttpRequest } from './http.ts';
-import { isSocks } from './proxy-rules.ts';
 import { serverName, tlsOptions } from './tls.ts';
 
 /** How the server was reached. */
@@ -129,8 +128,8 @@ async function tunnel(
   { lookup }: Way,
   signal: AbortSignal,
 ): Promise<Socket> {
-  const open = isSocks(proxy) ? (await import('./socks.ts')).openSocksTunnel : (await import('./tunnel.ts')).openTunnel;
-  return await open({ proxy, target, tls, lookup, signal, timeoutMs: LOOK_MS });
+  const { openTunnel } = await import('./tunnel.ts');
+  return await openTunnel({ proxy, target, tls, lookup, signal, timeoutMs: LOOK_MS });
 }
 
 function chainOf(socket: TLSSocket): DetailedPeerCertificate[] {

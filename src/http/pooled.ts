@@ -148,10 +148,8 @@ function createAgent(
   ): Promise<void> => {
     try {
       const secure = target.protocol === 'https:';
-      const open = isSocks(way)
-        ? (await import('./socks.ts')).openSocksTunnel
-        : (await import('./tunnel.ts')).openTunnel;
-      const httpSocket = await open({
+      const { openTunnel } = await import('./tunnel.ts');
+      const httpSocket = await openTunnel({
         proxy: way,
         target: { hostname: target.hostname, port: Number(target.port || (secure ? 443 : 80)) },
         tls,

@@ -5,8 +5,7 @@ import type { Socket } from 'node:net';
 import { SocksClient } from 'socks';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { faultOf } from './faults.ts';
-import { proxyName } from './tunnel.ts';
-import type { TunnelOptions } from './tunnel.ts';
+import type { TunnelOptions } from './tunnel-options.ts';
 
 const SOCKS_PORT = 1080;
 
@@ -14,12 +13,12 @@ const SOCKS_PORT = 1080;
  * Opens a connection to `target` through `proxy`, whose scheme is socks5 or socks5h. Names are resolved by the proxy under
  * either, as Go does.
  *
+ * @param who how messages name the proxy
  * @throws RolesAnywhereError `ERR_PROXY` when the proxy refuses, `ERR_PROXY_AUTH`, and what a connection to the proxy
  * itself may fail with
  */
-export async function openSocksTunnel(options: TunnelOptions): Promise<Socket> {
+export async function openSocksTunnel(options: TunnelOptions, who: string): Promise<Socket> {
   const { proxy, target, timeoutMs, signal } = options;
-  const who = proxyName(proxy);
   const late = new RolesAnywhereError('ERR_TIMEOUT', `no way through ${who} to ${target.hostname} in time`, {
     hint: 'check the proxy, and that it may reach the endpoint',
   });
@@ -38,7 +37,7 @@ export async function openSocksTunnel(options: TunnelOptions): Promise<Socket> {
   try {
     return await new Promise<Socket>((resolve, reject) => {
       socket.once('error', reject);
-      socket.once('connect', () => resolve(throughSocks(socket, options)));
+      socket.once('connect', () => resolve(throughSocks(socket, options, who)));
     });
   } catch (error) {
     socket.on('error', () => {}).destroy();
@@ -50,7 +49,7 @@ export async function openSocksTunnel(options: TunnelOptions): Promise<Socket> {
 }
 
 /** Has the proxy connect. The package hides what ends the socket meanwhile. */
-async function throughSocks(socket: Socket, { proxy, target, timeoutMs }: TunnelOptions): Promise<Socket> {
+async function throughSocks(socket: Socket, { proxy, target, timeoutMs }: TunnelOptions, who: string): Promise<Socket> {
   let ended: Error | undefined;
   socket.once('error', (error) => (ended = error));
   const { username, password } = proxy;
@@ -69,14 +68,13 @@ async function throughSocks(socket: Socket, { proxy, target, timeoutMs }: Tunnel
       timeout: timeoutMs,
     });
   } catch (error) {
-    throw ended ?? refusal(proxy, `${target.hostname}:${target.port}`, error);
+    throw ended ?? refusal(proxy, who, `${target.hostname}:${target.port}`, error);
   }
   return socket;
 }
 
 /** The error for what the proxy answered. The package's own holds the password. */
-function refusal(proxy: URL, target: string, error: unknown): Error {
-  const who = proxyName(proxy);
+function refusal(proxy: URL, who: string, target: string, error: unknown): Error {
   const said = error instanceof Error ? error.message : '';
   const cause = new Error(said);
   if (said === 'Socket closed') return Object.assign(cause, { code: 'ECONNRESET' });

@@ -1,7 +1,7 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { openSocksTunnel } from '../../src/http/socks.ts';
+import { openTunnel } from '../../src/http/tunnel.ts';
 import { refusal } from '../support/refusal.ts';
 import { startSocksServer } from '../support/socks-server.ts';
 import type { SocksOptions, SocksServer } from '../support/socks-server.ts';
@@ -21,7 +21,7 @@ async function proxyTo(options: Partial<SocksOptions> = {}): Promise<SocksServer
 }
 
 const open = (url: string, more: { timeoutMs?: number; signal?: AbortSignal; hostname?: string } = {}) =>
-  openSocksTunnel({
+  openTunnel({
     proxy: new URL(url),
     target: { hostname: more.hostname ?? 'service.test', port: 443 },
     timeoutMs: more.timeoutMs ?? 5000,
