@@ -193,6 +193,21 @@ export const DIFFERENCES = {
     ours: 'looked for in the token of the certificate too',
     unshown: 'the comparison has one token',
   },
+  'tpm-keys': {
+    area: KEYS,
+    what: 'Keys in a TPM',
+    theirs:
+      'the password as it is, the empty one for parents and hierarchies; waits for ever; a failed signature ends `serve`',
+    ours: '[salted HMAC sessions, passwords of parents and hierarchies, PCR policies, restricted keys, certificates in NV](identities.md#keys-in-the-machines-tpm-20); bounded waits',
+    unshown: "AWS's helper takes the machine's own TPM alone",
+  },
+  'tpm-empty-password': {
+    area: KEYS,
+    what: 'A password for a TPM key whose file says that it has none',
+    theirs: 'an error',
+    ours: 'used: files of tpm2_encodeobject say the opposite of what is',
+    unshown: "AWS's helper takes the machine's own TPM alone",
+  },
   passwords: {
     area: KEYS,
     what: 'Passwords',

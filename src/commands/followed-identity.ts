@@ -5,7 +5,7 @@ import type { SessionCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
 import type { RefreshSettings } from '../credentials/refresh-policy.ts';
 import { createProvider } from '../credentials/refresher.ts';
-import { isPkcs11, loadIdentity } from '../identity/load.ts';
+import { isInHardware, loadIdentity } from '../identity/load.ts';
 import { watchIdentity } from '../identity/reload.ts';
 import type { IdentityWatcher } from '../identity/reload.ts';
 import { isPath } from '../identity/source.ts';
@@ -34,7 +34,7 @@ export function followIdentity(
   return watchIdentity({
     load: () => loadIdentity(spec, { ...loading, typed }),
     paths: [
-      ...named.filter((value) => isPath(value) && !isPkcs11(value)),
+      ...named.filter((value) => isPath(value) && !isInHardware(value)),
       ...passwordFiles(passwords),
       ...(pinFile === undefined ? [] : [pinFile]),
     ],

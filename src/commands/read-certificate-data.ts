@@ -4,13 +4,18 @@ import { isPkcs11, loadCertificates } from '../identity/load.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tokenOptions } from '../options/token.ts';
+import { tpmOptions } from '../options/tpm.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import type { Io, RunCommand } from './command.ts';
 
 export const run: RunCommand<'read-certificate-data'> = async (flags, io) => {
   const { certificate: path, format } = flags;
   if (isPkcs11(path)) return await listTokens(path, flags, io);
-  const certificates = await loadCertificates(path, { passwords: passwordSources(flags, io.env), env: io.env });
+  const certificates = await loadCertificates(path, {
+    passwords: passwordSources(flags, io.env),
+    env: io.env,
+    tpm: tpmOptions(flags),
+  });
   io.stdout(format === 'text' ? await textOf(certificates) : JSON.stringify(dataOf(certificates[0])));
 };
 

@@ -3,6 +3,7 @@ import { createHash, createPublicKey } from 'node:crypto';
 import { type LoadDeps, type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tokenOptions } from '../options/token.ts';
+import { tpmOptions } from '../options/tpm.ts';
 import { readCertificate } from '../x509/certificate.ts';
 import type { RunCommand } from './command.ts';
 
@@ -15,6 +16,7 @@ export const run: RunCommand<'sign-string'> = async (flags, io) => {
     passwords: passwordSources(flags, io.env),
     env: io.env,
     token: { ...tokenOptions(flags), mode: 'in-process', env: io.env, warn: io.log.warn },
+    tpm: tpmOptions(flags),
   });
   let signature: Uint8Array;
   try {

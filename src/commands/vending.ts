@@ -8,6 +8,7 @@ import type { LoadDeps } from '../identity/load.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import { isChained } from '../options/flags.ts';
 import { tokenOptions } from '../options/token.ts';
+import { tpmOptions } from '../options/tpm.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import type { ChainFrom } from './chain.ts';
 import type { Io } from './command.ts';
@@ -67,6 +68,7 @@ export async function openVending(
       },
       warn: ({ message }) => warn(message),
       token: { ...tokenOptions(flags), mode: once ? 'in-process' : undefined, env, warn },
+      tpm: tpmOptions(flags),
     },
   };
 }

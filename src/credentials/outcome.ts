@@ -25,6 +25,11 @@ export function assertUsable(credentials: SessionCredentials, now: number): void
     );
 }
 
+/** Whether an error is about what is in files, which may be other files by now. */
+export function isOfFiles({ code }: RolesAnywhereError): boolean {
+  return /^ERR_(?:FILE|VARIABLE|FORMAT|PEM|CERTIFICATE|KEY|PKCS12|CHAIN)_/.test(code);
+}
+
 /** The error itself when it is one of this project, else one that has it as its cause. */
 export function asError(cause: unknown): RolesAnywhereError {
   if (cause instanceof RolesAnywhereError) return cause;

@@ -8,6 +8,7 @@ import { type PemBlock, readPem } from '../x509/pem.ts';
 import type { PasswordDeps } from './containers/password.ts';
 import type { Material } from './material.ts';
 import { type PrivateKey, nativeKey } from './private-key.ts';
+import type { KeyDeps } from './key-deps.ts';
 
 /** Material taken apart. Call {@link wipe} when done with it. */
 export interface Contents {
@@ -15,6 +16,9 @@ export interface Contents {
   /** In the file's order. */
   readonly blocks: readonly PemBlock[];
 }
+
+/** The label of a key that only a TPM can load. */
+export const TPM_KEY_LABEL = 'TSS2 PRIVATE KEY';
 
 type NonEmpty<T> = readonly [T, ...T[]];
 
@@ -80,6 +84,7 @@ const BINARY_FORMS: readonly (readonly [label: string, tags: readonly number[], 
   ['ENCRYPTED PRIVATE KEY', [TAG.sequence, OCTET_STRING], []],
   ['RSA PRIVATE KEY', [TAG.integer, TAG.integer, TAG.integer, TAG.integer], [0n]],
   ['EC PRIVATE KEY', [TAG.integer, OCTET_STRING], [1n]],
+  [TPM_KEY_LABEL, [TAG.objectIdentifier], []],
 ];
 
 /** Tells kinds of DER apart by their first fields. */
@@ -166,12 +171,16 @@ function wrongLabel(material: Material, blocks: readonly PemBlock[], wanted: str
  * certificate's, `ERR_PEM_LABEL` when it was named as the key's, what reading a
  * key throws, and see unlockKey of containers/unlock.ts
  */
-export async function signingKeysIn(contents: Contents, deps: PasswordDeps): Promise<NonEmpty<PrivateKey>> {
+export async function signingKeysIn(contents: Contents, deps: KeyDeps): Promise<NonEmpty<PrivateKey>> {
   const { source } = contents.material;
   const read = async (block: PemBlock): Promise<PrivateKey> => {
     if (isEncryptedKey(block)) {
       const { unlockKey } = await import('./containers/unlock.ts');
       return await read(await unlockKey(block, source, deps));
+    }
+    if (block.label === TPM_KEY_LABEL) {
+      const { openTpmKeyFile } = await import('./hardware.ts');
+      return await openTpmKeyFile(block.der, source, deps);
     }
     const keyType = mlDsaTypeOf(block);
     if (keyType === undefined) return nativeKey(readPrivateKey(block, source), source);

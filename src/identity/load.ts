@@ -3,9 +3,17 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { MAX_CHAIN_LENGTH, orderChain, unrelatedTo } from '../x509/chain.ts';
 import { type CertificatePath, checkIdentity } from './checks.ts';
-import type { PasswordDeps } from './containers/password.ts';
-import { type Contents, certificatesIn, openContainers, readContents, signingKeysIn, wipe } from './contents.ts';
+import {
+  type Contents,
+  TPM_KEY_LABEL,
+  certificatesIn,
+  openContainers,
+  readContents,
+  signingKeysIn,
+  wipe,
+} from './contents.ts';
 import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './material.ts';
+import type { KeyDeps } from './key-deps.ts';
 import type { Identity, Signer } from './identity.ts';
 import type { Pkcs11Deps, TokenSettings } from './pkcs11/index.ts';
 import type { PrivateKey } from './private-key.ts';
@@ -18,9 +26,15 @@ import type { Warn } from './warnings.ts';
  * that holds the same, PEM as it is or in base64.
  */
 export interface IdentitySpec {
-  /** A file: the certificate in PEM or DER, in PEM also with its chain behind it and its key; or a PKCS#12 container. */
+  /**
+   * A file: the certificate in PEM or DER, in PEM also with its chain behind it and its key; or a PKCS#12 container. Or
+   * `nv:0x1c00002`, an index of the TPM's memory.
+   */
   certificate: string;
-  /** A file: the private key in PEM, DER or PKCS#12, also encrypted. Default: it is in the certificate's file. */
+  /**
+   * A file: the private key in PEM, DER or PKCS#12, also encrypted, or one that only a TPM can load. Or
+   * `handle:0x81000001`, a key in the TPM. Default: it is in the certificate's file.
+   */
   privateKey?: string | undefined;
   /** A file: a PEM bundle of intermediates in any order, or PKCS#12. Default: those in the certificate's file. */
   intermediates?: string | undefined;
@@ -38,7 +52,7 @@ export interface SigningKey {
 }
 
 /** What loading needs of the world, also the passwords of what is encrypted. */
-export interface LoadDeps extends PasswordDeps, SourceDeps {
+export interface LoadDeps extends KeyDeps, SourceDeps {
   /** Comes first; what it does not know is read from files, standard input and the environment. */
   read?: ((...[flag, value]: Parameters<ReadMaterial>) => Material | undefined) | undefined;
   /** Told of what is odd and no reason to refuse. Default: nobody. */
@@ -57,6 +71,9 @@ export interface LoadDeps extends PasswordDeps, SourceDeps {
 }
 
 const ROTATION_PAUSE_MS = 100;
+
+/** Before the number of a key in the TPM, and of an index of its memory. */
+const [HANDLE, NV_INDEX] = ['handle:', 'nv:'];
 
 /**
  * Loads certificate, chain and key as one snapshot, and checks that the key is
@@ -106,8 +123,11 @@ interface Opened extends CertificatePath {
 }
 
 async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Opened> {
+  if ([spec.certificate, spec.privateKey, spec.intermediates].some(isInHardware)) {
+    const { refuseMisplaced } = await import('./hardware.ts');
+    refuseMisplaced(spec);
+  }
   if (isPkcs11(spec.certificate) || isPkcs11(spec.privateKey)) {
-    refuseUnsupported('--intermediates', spec.intermediates);
     const { loadPkcs11Identity } = await import('./pkcs11/index.ts');
     const identity = await loadPkcs11Identity(
       { ...deps.token, ...spec },
@@ -124,13 +144,11 @@ async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Opened>
       chain: identity.chain.map((der) => readCertificate(der, 'the chain')),
     };
   }
-  refuseUnsupported('--certificate', spec.certificate);
-  refuseUnsupported('--private-key', spec.privateKey);
-  refuseUnsupported('--intermediates', spec.intermediates);
   const opened: Contents[] = [];
   // A password that was typed is not asked for again when files are read once more.
   const typed = deps.typed ?? new Map<string, Uint8Array>();
-  const withTyped = { ...deps, typed };
+  // A TPM asks at the first signature: what is typed then lives as long as the key, unless the caller keeps it.
+  const withTyped = { ...deps, typed, tpm: { ...deps.tpm, typed: deps.typed } };
   const open: OpenMaterial = async (flag, value) => {
     const contents = await openMaterial(flag, value, withTyped);
     opened.push(contents);
@@ -159,15 +177,20 @@ export async function loadSigningKey(privateKey: string, deps: LoadDeps = {}): P
     const { loadPkcs11SigningKey } = await import('./pkcs11/index.ts');
     return await loadPkcs11SigningKey(privateKey, deps.token, deps.token);
   }
-  refuseUnsupported('--private-key', privateKey);
+  if (privateKey.startsWith(HANDLE))
+    return asSigningKey(await (await import('./hardware.ts')).openTpmKey(privateKey, deps));
   const contents = await openMaterial('--private-key', privateKey, deps);
   try {
     const [key, ...others] = await signingKeysIn(contents, deps);
     for (const other of others) other.forget();
-    return { signer: key.signer, publicKey: key.publicKey(), close: async () => key.forget() };
+    return asSigningKey(key);
   } finally {
     wipe(contents);
   }
+}
+
+function asSigningKey(key: PrivateKey): SigningKey {
+  return { signer: key.signer, publicKey: key.publicKey(), close: async () => key.forget() };
 }
 
 /**
@@ -182,7 +205,10 @@ export async function loadCertificates(
   deps: LoadDeps = {},
   flag: MaterialFlag = '--certificate',
 ): Promise<readonly [Certificate, ...Certificate[]]> {
-  refuseUnsupported(flag, value);
+  if (isInHardware(value)) {
+    const { refuseMisplaced } = await import('./hardware.ts');
+    refuseMisplaced(flag === '--intermediates' ? { intermediates: value } : { certificate: value });
+  }
   const contents = await openMaterial(flag, value, deps);
   try {
     return certificatesIn(contents);
@@ -195,6 +221,10 @@ export async function loadCertificates(
 async function readFrom(flag: MaterialFlag, value: string, deps: LoadDeps): Promise<Material> {
   const given = deps.read?.(flag, value);
   if (given !== undefined) return given;
+  if (value.startsWith(NV_INDEX)) {
+    const { readNv } = await import('./hardware.ts');
+    return await readNv(flag, value, deps);
+  }
   if (isOrdinaryPath(value)) return readMaterialFile(flag, value);
   const { materialReader } = await import('./source.ts');
   return materialReader(deps)(flag, value);
@@ -217,27 +247,22 @@ export function isPkcs11(value: string | undefined): boolean {
   return value?.slice(0, 7).toLowerCase() === 'pkcs11:';
 }
 
-/** Values that are not the name of a file. */
-function refuseUnsupported(flag: MaterialFlag, value: string | undefined): void {
-  const kind = isPkcs11(value) ? 'a PKCS#11 URI' : value?.startsWith('handle:') ? 'a TPM handle' : undefined;
-  if (kind === undefined) return;
-  throw new RolesAnywhereError('ERR_UNSUPPORTED', `${flag} is ${kind}, which this version cannot use`, {
-    flag,
-    hint: `give a PEM file with ${flag}`,
-  });
+/** Whether a value is in a token, or a handle or an index of the TPM, and not in a file that can be watched. */
+export function isInHardware(value: string | undefined): boolean {
+  return isPkcs11(value) || value?.startsWith(HANDLE) === true || value?.startsWith(NV_INDEX) === true;
 }
 
 async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps): Promise<Opened> {
   const certificateFile = await open('--certificate', spec.certificate);
-  const keyFile = spec.privateKey === undefined ? certificateFile : await open('--private-key', spec.privateKey);
+  const keys = await keysOf(spec.privateKey, certificateFile, open, deps);
   const bundle = await openBundle(spec.intermediates, open, deps.warn);
   const certificates = certificatesIn(certificateFile);
   const intermediates = bundle === undefined ? [] : certificatesIn(bundle);
-  const { leaf, key } = matchKey(certificates, await signingKeysIn(keyFile, deps), certificateFile, keyFile);
+  const { leaf, key } = await matchKey(certificates, await keys.read(), certificateFile, keys.owner);
   try {
     const candidates = [...certificates, ...intermediates];
     const chain = orderChain(leaf, candidates, spec.skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
-    await warnOf({ leaf, unrelated: unrelatedTo(leaf, chain, candidates), keyMaterial: keyFile.material }, deps.warn);
+    await warnOf({ leaf, unrelated: unrelatedTo(leaf, chain, candidates), keyMaterial: keys.secret }, deps.warn);
     const identity = {
       certificate: leaf.der,
       serialNumber: leaf.serialNumber,
@@ -268,14 +293,41 @@ async function openBundle(
   }
 }
 
+/** Where the private key is. */
+interface KeySource {
+  /** How errors name it. */
+  readonly owner: string;
+  /** What others must not read; absent for a key that only a TPM can use. */
+  readonly secret?: Material | undefined;
+  read(): Promise<readonly PrivateKey[]>;
+}
+
+async function keysOf(
+  privateKey: string | undefined,
+  certificateFile: Contents,
+  open: OpenMaterial,
+  deps: LoadDeps,
+): Promise<KeySource> {
+  if (privateKey?.startsWith(HANDLE) === true) {
+    const { openTpmKey } = await import('./hardware.ts');
+    return { owner: `--private-key ${privateKey}`, read: async () => [await openTpmKey(privateKey, deps)] };
+  }
+  const file = privateKey === undefined ? certificateFile : await open('--private-key', privateKey);
+  return {
+    owner: file === certificateFile ? 'the same file' : file.material.source,
+    secret: file.blocks.some(({ label }) => label === TPM_KEY_LABEL) ? undefined : file.material,
+    read: () => signingKeysIn(file, deps),
+  };
+}
+
 interface Oddities {
   leaf: Certificate;
   unrelated: readonly Certificate[];
-  keyMaterial: Material;
+  keyMaterial: Material | undefined;
 }
 
 async function warnOf({ leaf, unrelated, keyMaterial }: Oddities, warn?: Warn): Promise<void> {
-  const { mode = 0, foreign, source } = keyMaterial;
+  const { mode = 0, foreign, source = '' } = keyMaterial ?? {};
   // Of the bits that let the group and others read. Without the group's, this process could not read another user's file.
   const readable = mode & (foreign === true ? 0o004 : 0o044);
   if (warn === undefined || (unrelated.length === 0 && readable === 0)) return;
@@ -285,12 +337,12 @@ async function warnOf({ leaf, unrelated, keyMaterial }: Oddities, warn?: Warn): 
 }
 
 /** The leaf is the certificate that a key belongs to, wherever it stands in its file. Other keys are forgotten. */
-function matchKey(
+async function matchKey(
   certificates: readonly Certificate[],
   keys: readonly PrivateKey[],
   certificateFile: Contents,
-  keyFile: Contents,
-): { leaf: Certificate; key: PrivateKey } {
+  owner: string,
+): Promise<{ leaf: Certificate; key: PrivateKey }> {
   for (const leaf of certificates) {
     const key = keys.find((candidate) => candidate.belongsTo(leaf));
     if (key === undefined) continue;
@@ -298,12 +350,8 @@ function matchKey(
     return { leaf, key };
   }
   for (const key of keys) key.forget();
-  const owner = keyFile === certificateFile ? 'the same file' : keyFile.material.source;
-  throw new RolesAnywhereError(
-    'ERR_KEY_MISMATCH',
-    `the private key in ${owner} is not that of the certificate in ${certificateFile.material.source}`,
-    { hint: 'give the key that the certificate was requested with; after a renewal, both files must be the new ones' },
-  );
+  const { keyMismatch } = await import('./verdicts.ts');
+  throw keyMismatch(owner, certificateFile.material.source);
 }
 
 async function pause(): Promise<void> {

@@ -89,8 +89,54 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'log in unattended even if the token has few PIN tries left',
   },
   'reuse-pin': { group: 'Identity', text: "use the user's PIN for keys that ask for one at each signature" },
-  'tpm-key-password': { group: 'Identity', value: 'TEXT', text: 'password of a TPM key' },
-  'no-tpm-key-password': { group: 'Identity', text: 'the TPM key behind a handle has no password' },
+  'tpm-device': {
+    group: 'Identity',
+    value: 'TPM',
+    text: 'the TPM: a device file or socket, or as in TPM2TOOLS_TCTI, such as swtpm:host=127.0.0.1,port=2321; by default TPM_DEVICE, TPM2TOOLS_TCTI, /dev/tpmrm0 or /dev/tpm0',
+  },
+  'tpm-key-password': {
+    group: 'Identity',
+    value: 'TEXT',
+    text: 'password of a TPM key; others can see it in the list of processes: prefer --tpm-key-password-file or ROLES_ANYWHERE_TPM_KEY_PASSWORD',
+  },
+  'tpm-key-password-file': {
+    group: 'Identity',
+    value: 'FILE',
+    text: 'file whose first line is the password of a TPM key; - is standard input',
+  },
+  'no-tpm-key-password': {
+    group: 'Identity',
+    text: 'the TPM key has no password: needed for keys by a handle under dictionary-attack protection',
+  },
+  'tpm-parent-password': {
+    group: 'Identity',
+    value: 'TEXT',
+    text: "password of a TPM key's parent; others can see it in the list of processes: prefer --tpm-parent-password-file or ROLES_ANYWHERE_TPM_PARENT_PASSWORD",
+  },
+  'tpm-parent-password-file': {
+    group: 'Identity',
+    value: 'FILE',
+    text: "file whose first line is the password of a TPM key's parent; - is standard input",
+  },
+  'tpm-hierarchy-password': {
+    group: 'Identity',
+    value: 'TEXT',
+    text: 'password of the TPM hierarchy that a parent is made from, the owner most often; others can see it in the list of processes: prefer --tpm-hierarchy-password-file or ROLES_ANYWHERE_TPM_HIERARCHY_PASSWORD',
+  },
+  'tpm-hierarchy-password-file': {
+    group: 'Identity',
+    value: 'FILE',
+    text: 'file whose first line is the password of the TPM hierarchy; - is standard input',
+  },
+  'tpm-policy-pcr': {
+    group: 'Identity',
+    value: 'PCRS',
+    text: 'PCRs that a TPM key is bound to, such as sha256:0,7',
+  },
+  'tpm-password-in-clear': {
+    group: 'Identity',
+    text: 'send passwords to the TPM as they are, not by an HMAC session: for TPMs without sessions',
+  },
 
   'trust-anchor-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'trust anchor that vouches for the certificate' },
   'profile-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'profile that lists the role' },
@@ -252,7 +298,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'FILE',
     text: 'listen with TLS too, with a certificate made at the start, and write the CA to trust to this file',
   },
-  host: { group: 'Emulator', value: 'ADDRESS', text: 'address to listen on; by default 127.0.0.1' },
+  host: {
+    group: 'Emulator',
+    value: 'ADDRESS',
+    text: 'address to listen on; by default 127.0.0.1. One that is not of the loopback lets other machines in',
+  },
   port: { group: 'Server', value: 'PORT', text: 'port to listen on; 0 takes any free one' },
   'tls-cert': {
     group: 'Server',

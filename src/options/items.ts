@@ -2,7 +2,7 @@
 // Tests: test/options/served-roles.test.ts, test/options/hops.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { FlagItem } from './flags.ts';
-import { nearest } from './suggest.ts';
+import { nearest } from '../platform/suggest.ts';
 
 /** How the values of one flag are written. */
 export interface ItemForm {

@@ -114,6 +114,9 @@ export function readSome(descriptor: number, chunk: Uint8Array): number {
 export function accessError(file: NamedFile, cause: unknown): RolesAnywhereError {
   const reason = systemCode(cause) ?? 'unknown reason';
   const missing = file.code === undefined && (reason === 'ENOENT' || reason === 'ENOTDIR');
+  // What Node says for a program that runs under --permission.
+  if (reason === 'ERR_ACCESS_DENIED')
+    file = { ...file, hint: `Node's permission model forbids it: allow it with --allow-fs-read=${file.path}` };
   if (file.path.startsWith('~/')) file = { ...file, hint: '~ is not expanded: write the path of the home directory' };
   return missing
     ? fileError(

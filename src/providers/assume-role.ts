@@ -9,9 +9,9 @@ import { DEFAULT_TOKEN_TIMEOUT_MS, codesOf } from '../sources/mfa.ts';
 import type { TokenProvider } from '../sources/mfa.ts';
 import { credentialsFrom } from '../sources/source.ts';
 import type { CredentialsSource } from '../sources/source.ts';
-import { connectionOf, keep } from './connection.ts';
+import { SHARED_OPTIONS, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { checkLists, requireGiven, requireOptions } from './given.ts';
+import { checkLists, refuseUnknown, requireGiven, requireOptions } from './given.ts';
 
 export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOptions, KeepingOptions {
   /** Who asks. Not closed when this provider is. */
@@ -28,6 +28,25 @@ export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOp
   readonly region?: string | undefined;
 }
 
+const OPTIONS: Readonly<Record<keyof AssumeRoleProviderOptions, true>> = {
+  ...SHARED_OPTIONS,
+  source: true,
+  tokenProvider: true,
+  tokenTimeout: true,
+  region: true,
+  roleArn: true,
+  roleSessionName: true,
+  durationSeconds: true,
+  policy: true,
+  policyArns: true,
+  externalId: true,
+  serialNumber: true,
+  sourceIdentity: true,
+  tags: true,
+  transitiveTagKeys: true,
+  providedContexts: true,
+};
+
 const DEFAULT_DURATION_SECONDS = 900;
 const DEFAULT_TIMEOUT_MS = 60_000;
 
@@ -40,6 +59,7 @@ const DEFAULT_TIMEOUT_MS = 60_000;
  */
 export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsFunction {
   requireOptions(options);
+  refuseUnknown(options, OPTIONS, 'the options object');
   const { source, tokenProvider, tokenTimeout = DEFAULT_TOKEN_TIMEOUT_MS, ...rest } = options;
   const input = { ...inputOf(rest), durationSeconds: options.durationSeconds ?? DEFAULT_DURATION_SECONDS };
   checkAssumeRole(input);

@@ -58,10 +58,6 @@ function readableFormat(block: PemBlock, source: string): KeyFormat {
     throw new RolesAnywhereError('ERR_KEY_ENCRYPTED', `${source} holds a private key that is encrypted`, {
       hint: 'only plain keys are read here: decrypt it with `openssl pkey -in KEY -out PLAIN`, under `umask 077`',
     });
-  if (label === 'TSS2 PRIVATE KEY')
-    throw new RolesAnywhereError('ERR_UNSUPPORTED', `${source} holds a TPM key, which this version cannot use`, {
-      hint: 'give a private key in a PEM file',
-    });
   const format = KEY_FORMATS.get(label);
   if (format !== undefined) return format;
   throw new RolesAnywhereError('ERR_KEY_UNSUPPORTED', `${source} holds a private key of the form ${label}`, {

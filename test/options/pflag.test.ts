@@ -90,7 +90,7 @@ describe('an ordinary line', () => {
     ['a missing flag', LINE.slice(2)],
     ['an empty required value', [...LINE, '--role-arn=']],
     ['a conflict', [...LINE, '--cert-selector', 'Key=x509Subject,Value=CN=a']],
-    ['a flag of a later version', [...LINE, '--no-tpm-key-password']],
+    ['a flag of a later version', [...LINE, '--use-latest-expiring-certificate']],
     ['a stray argument', [...LINE, 'x']],
     ['an unknown flag', [...LINE, '--x']],
     ['a flag of another command', [...LINE, '--force']],

@@ -3,7 +3,6 @@
  * or does not answer, with a growing pause between the attempts; the event loop
  * of this process never waits for a module.
  */
-import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { systemClock } from '../../platform/clock.ts';
 import type { Clock } from '../../platform/clock.ts';
@@ -100,7 +99,8 @@ class HelperPort implements Port {
   constructor({ callTimeoutMs = 30_000, env, ...options }: BridgeOptions, watch: Watch) {
     this.#watch = watch;
     this.#callTimeoutMs = callTimeoutMs;
-    this.#child = fork(findHelper(options), [], {
+    // By name at run time: a bundler would take the helper's path for a module to follow.
+    this.#child = process.getBuiltinModule('node:child_process').fork(findHelper(options), [], {
       execArgv: [],
       env: helperEnvironment(env),
       serialization: 'advanced',

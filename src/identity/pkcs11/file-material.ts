@@ -4,9 +4,9 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { MAX_CHAIN_LENGTH, unrelatedTo } from '../../x509/chain.ts';
-import type { PasswordDeps } from '../containers/password.ts';
 import { certificatesIn, readContents, signingKeysIn, wipe } from '../contents.ts';
 import type { Contents } from '../contents.ts';
+import type { KeyDeps } from '../key-deps.ts';
 import { readMaterialFile } from '../material.ts';
 import type { MaterialFlag } from '../material.ts';
 import type { PrivateKey } from '../private-key.ts';
@@ -28,7 +28,7 @@ export interface FileDeps {
   /** Opens what is in files. Default: files that are not encrypted, nor in containers. */
   open?: ((flag: MaterialFlag, value: string) => Promise<Contents>) | undefined;
   /** For encrypted keys. */
-  passwords?: PasswordDeps | undefined;
+  passwords?: KeyDeps | undefined;
   /** Told of certificates in files that are left out of the chain. Default: nobody. */
   warnOfFiles?: Warn | undefined;
 }
@@ -37,7 +37,7 @@ export interface FileDeps {
 export class FileMaterial {
   readonly #spec: FileSpec;
   readonly #open: NonNullable<FileDeps['open']>;
-  readonly #passwords: PasswordDeps;
+  readonly #passwords: KeyDeps;
   readonly #warn: Warn | undefined;
   readonly #certificates = new Map<MaterialFlag, readonly Certificate[]>();
 

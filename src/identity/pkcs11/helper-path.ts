@@ -1,8 +1,8 @@
 /** Where the helper program is: in an installed package, or next to a user's own bundle. */
 // Tests: test/identity/pkcs11/bridge.test.ts
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { requireBeside } from '../../platform/require.ts';
 
 export interface HelperPathOptions {
   /** A copy of this package's `dist/pkcs11-helper.cjs`, for programs that are bundled into one file. */
@@ -15,10 +15,7 @@ export interface HelperPathOptions {
  *
  * @throws RolesAnywhereError `ERR_PKCS11_HELPER`
  */
-export function findHelper({
-  helperPath,
-  resolve = createRequire(import.meta.url).resolve,
-}: HelperPathOptions = {}): string {
+export function findHelper({ helperPath, resolve = requireBeside().resolve }: HelperPathOptions = {}): string {
   if (helperPath !== undefined) {
     if (existsSync(helperPath)) return helperPath;
     throw new RolesAnywhereError('ERR_PKCS11_HELPER', `there is no PKCS#11 helper program at ${helperPath}`, {

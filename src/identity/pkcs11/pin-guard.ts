@@ -15,8 +15,14 @@ import { type NamedFile, readNamedFile, systemCode } from '../../platform/files.
 import type { TokenInfo } from './cryptoki.ts';
 import type { Pin, PinSource } from './pin.ts';
 
-/** The user's PIN, or the one that a key asks for at each signature: tokens may tell them apart. */
-export type Purpose = 'user' | 'context';
+/**
+ * The user's PIN, or the one that a key asks for at each signature: tokens may tell them apart. In a TPM, what a password
+ * is of.
+ */
+export type Purpose = 'user' | 'context' | 'key' | 'parent' | 'hierarchy' | 'index';
+
+/** What refuses: a token, by what it says of itself, or something in a TPM, by its name there. */
+export type Keeper = Pick<TokenInfo, 'manufacturer' | 'model' | 'serial' | 'label'>;
 
 /** How a login ended. `unpresented`: it failed before the token counted a try. */
 export type Outcome = 'accepted' | 'refused' | 'unpresented' | 'unknown';
@@ -46,6 +52,11 @@ export interface GuardOptions {
   waitMs?: number | undefined;
   pollMs?: number | undefined;
   now?: (() => Date) | undefined;
+  /**
+   * What is presented, for messages. Default `PIN`. A `password` of a TPM is presented again after an unknown outcome: a TPM
+   * tells how many tries are left, which is looked at each time.
+   */
+  secret?: 'PIN' | 'password' | undefined;
 }
 
 /**
@@ -74,12 +85,15 @@ export class PinGuard {
   readonly #waitMs: number;
   readonly #pollMs: number;
   readonly #now: () => Date;
+  readonly #secret: 'PIN' | 'password';
 
-  constructor({ directory, waitMs = 10_000, pollMs = 20, now = () => new Date() }: GuardOptions) {
+  constructor(options: GuardOptions) {
+    const { directory, waitMs = 10_000, pollMs = 20, now = () => new Date(), secret = 'PIN' } = options;
     this.#directory = directory;
     this.#waitMs = waitMs;
     this.#pollMs = pollMs;
     this.#now = now;
+    this.#secret = secret;
   }
 
   /**
@@ -90,9 +104,9 @@ export class PinGuard {
    * @throws RolesAnywhereError `ERR_PIN_WITHHELD`, `ERR_PIN_STATE`; and what `login` throws
    */
   async present(
-    token: TokenInfo,
+    token: Keeper,
     purpose: Purpose,
-    source: PinSource,
+    source: Pick<PinSource, 'key' | 'description'>,
     pin: Pin,
     login: () => Promise<void>,
     outcomeOf: (error: unknown) => Outcome,
@@ -118,7 +132,7 @@ export class PinGuard {
     await this.#conclude(file, marker, pin, 'accepted');
   }
 
-  #file(token: TokenInfo, purpose: Purpose, source: PinSource): string {
+  #file(token: Keeper, purpose: Purpose, source: Pick<PinSource, 'key'>): string {
     // Not the slot: its number differs by route and by process.
     const parts = [token.manufacturer, token.model, token.serial, token.label, purpose, source.key];
     return join(
@@ -127,7 +141,7 @@ export class PinGuard {
     );
   }
 
-  async #claim(file: string, marker: Marker, source: PinSource, pin: Pin): Promise<void> {
+  async #claim(file: string, marker: Marker, source: Pick<PinSource, 'description'>, pin: Pin): Promise<void> {
     const deadline = performance.now() + this.#waitMs;
     for (;;) {
       if (await this.#create(file, marker)) return;
@@ -138,10 +152,16 @@ export class PinGuard {
         await sleep(this.#pollMs);
         continue;
       }
-      if (found === undefined || !hasChanged(found, pin)) throw withheld(file, found, source);
-      if (found.refused !== undefined) marker.refused = found.refused;
+      if (!this.#mayPresent(found, pin)) throw withheld(file, found, source, this.#secret);
+      if (found?.refused !== undefined) marker.refused = found.refused;
       await remove(file, text);
     }
+  }
+
+  #mayPresent(found: Marker | undefined, pin: Pin): boolean {
+    if (found !== undefined && hasChanged(found, pin)) return true;
+    if (this.#secret === 'PIN') return false;
+    return found === undefined || (found.state !== 'refused' && !isInFlight(found) && !wasRefused(found, pin));
   }
 
   async #create(file: string, marker: Marker): Promise<boolean> {
@@ -176,9 +196,14 @@ function tagOf(pin: Pin, salt: string): string {
   return `${salt} ${createHmac('sha256', salt).update(pin.bytes).digest('hex').slice(0, 2)}`;
 }
 
-function hasChanged({ state, stamp, refused = [] }: Marker, pin: Pin): boolean {
-  // Not the last one only: two lines of a configuration with two wrong PINs take turns.
-  if (refused.some((tag) => tagOf(pin, tag.slice(0, tag.indexOf(' '))) === tag)) return false;
+/** Not the last one only: two lines of a configuration with two wrong PINs take turns. */
+function wasRefused({ refused = [] }: Marker, pin: Pin): boolean {
+  return refused.some((tag) => tagOf(pin, tag.slice(0, tag.indexOf(' '))) === tag);
+}
+
+function hasChanged(marker: Marker, pin: Pin): boolean {
+  const { state, stamp, refused = [] } = marker;
+  if (wasRefused(marker, pin)) return false;
   if (state === 'refused') return refused.length > 0;
   // Of a PIN that may be right nothing is recorded, not even a byte of a hash.
   return pin.stamp !== undefined && stamp !== undefined && pin.stamp !== stamp;
@@ -266,16 +291,24 @@ function isMarker(value: unknown): value is Marker {
   );
 }
 
-function withheld(file: string, found: Marker | undefined, source: PinSource): RolesAnywhereError {
+function withheld(
+  file: string,
+  found: Marker | undefined,
+  source: Pick<PinSource, 'description'>,
+  secret: 'PIN' | 'password',
+): RolesAnywhereError {
+  const code = secret === 'PIN' ? 'ERR_PIN_WITHHELD' : 'ERR_TPM_PASSWORD_WITHHELD';
   if (found !== undefined && isInFlight(found))
     return new RolesAnywhereError(
-      'ERR_PIN_WITHHELD',
-      `the PIN in ${source.description} is not presented now: process ${found.pid} is logging in with it`,
+      code,
+      `the ${secret} in ${source.description} is not presented now: process ${found.pid} is logging in with it`,
       { hint: `try again when that is over; if that process has nothing to do with it, remove ${file}` },
     );
   const why =
-    found?.state === 'refused' ? 'the token refused it before' : 'nobody knows how the last login with it ended';
-  return new RolesAnywhereError('ERR_PIN_WITHHELD', `the PIN in ${source.description} is not presented again: ${why}`, {
-    hint: `correct the PIN there; if it is right, remove ${file} to have it tried once more`,
+    found?.state === 'refused'
+      ? `the ${secret === 'PIN' ? 'token' : 'TPM'} refused it before`
+      : 'nobody knows how the last login with it ended';
+  return new RolesAnywhereError(code, `the ${secret} in ${source.description} is not presented again: ${why}`, {
+    hint: `correct the ${secret} there; if it is right, remove ${file} to have it tried once more`,
   });
 }

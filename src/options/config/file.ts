@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { type NamedFile, readNamedFile } from '../../platform/files.ts';
-import { nearest } from '../suggest.ts';
+import { nearest } from '../../platform/suggest.ts';
 import { atLine, keyError, nestedKeys, readIni } from './ini.ts';
 import type { IniKey, IniSection } from './ini.ts';
 import { sdkName, sdkView } from './sdk-view.ts';

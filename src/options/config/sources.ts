@@ -8,7 +8,7 @@ import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagItem, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
 import { badValue } from '../problems.ts';
-import { nearest } from '../suggest.ts';
+import { nearest } from '../../platform/suggest.ts';
 import type { ConfigFile, ConfigSection } from './file.ts';
 import { keyError } from './ini.ts';
 import { SECTION_KEYS, rolesInSections } from './role-sections.ts';
