@@ -48,8 +48,9 @@ async function main(tokens: readonly string[]): Promise<number> {
   if (typeof parsed === 'number') return parsed;
   const { command, flags, args, compat } = parsed;
   const most = commandRow(command).args ?? 0;
-  const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? 'info');
-  style = { level, format: formatOf(command, flags['log-format']) };
+  // AWS's helper says nothing in a good run, and whoever reads its standard error expects nothing.
+  const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? (compat ? 'error' : 'info'));
+  style = { level, format: formatOf(command, flags['log-format'], compat) };
   const log = createLog({ write: printError, ...style });
   if (args.length > most) log.warn('arguments that belong to no flag are ignored, as aws_signing_helper does');
   for (const warning of configured?.warnings ?? []) log.warn(warning);
@@ -62,6 +63,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     stdout: print,
     moduleOutput: printError,
     log,
+    announce: printError,
     env: process.env,
     args: args.slice(0, most),
     program: path,
@@ -79,8 +81,9 @@ async function execute<C extends CommandName>(command: C, flags: FlagsOf<C>, io:
 }
 
 /** The form of what a command says on standard error: commands that go on say when each thing happened. */
-function formatOf(command: CommandName, given: 'text' | 'json' | undefined): LogFormat {
-  if (given === 'json' || (given === undefined && command === 'serve' && !stderrIsTerminal())) return 'json';
+function formatOf(command: CommandName, given: 'text' | 'json' | undefined, compat: boolean): LogFormat {
+  const forPrograms = command === 'serve' && !compat && !stderrIsTerminal();
+  if (given === 'json' || (given === undefined && forPrograms)) return 'json';
   return command === 'serve' || command === 'emulator' ? 'text' : 'plain';
 }
 
@@ -101,7 +104,7 @@ async function parseAnything(tokens: readonly string[]): Promise<Parsed | number
   const { parseAny } = await import('./options/any-line.ts');
   const outcome = await parseAny(tokens, { program, compat: isHelper, columns: process.stdout.columns });
   if (outcome.kind === 'run') return outcome.parsed;
-  if (outcome.kind === 'version') return { command: 'version', flags: {}, args: [], compat: false };
+  if (outcome.kind === 'version') return { command: 'version', flags: {}, args: [], compat: outcome.compat };
   if (outcome.kind === 'help') {
     print(outcome.text);
     return 0;

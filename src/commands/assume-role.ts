@@ -10,5 +10,5 @@ export const run: RunCommand<'assume-role'> = async (flags, io) => {
   const chain = chainOf(flags, { region, connection: () => connection, fromRole: false, once: true });
   const credentials = await chain(localSource(flags, io))(new AbortController().signal);
   io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
-  io.stdout(processJson(credentials));
+  io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));
 };

@@ -5,6 +5,8 @@ import { createServiceClock } from '../aws/service-clock.ts';
 import type { ServiceClock } from '../aws/service-clock.ts';
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
+import { withSystemRoots } from '../http/system-roots.ts';
+import { commandUserAgent } from '../http/user-agent.ts';
 import type { ConnectionSettings } from '../options/connection.ts';
 import type { Io } from './command.ts';
 
@@ -23,10 +25,10 @@ export interface CommandConnection extends Connection {
  */
 export async function openConnection(
   settings: ConnectionSettings,
-  { env, log }: Pick<Io, 'env' | 'log'>,
+  { env, log, compat }: Pick<Io, 'env' | 'log' | 'compat'>,
   awaiting?: (what: string) => void,
 ): Promise<CommandConnection> {
-  const { endpoints, retry, trust, proxy, connectTimeoutMs } = settings;
+  const { endpoints, retry, trust, proxy, connectTimeoutMs, userAgentExtra } = settings;
   const tls = await tlsSettings(settings, env);
   let transport: HttpTransport = directTransport;
   if (proxy !== undefined) transport = (await import('../http/proxied.ts')).throughProxy(proxy, env, '--proxy');
@@ -36,6 +38,8 @@ export async function openConnection(
     transport = traced(transport, log);
     tellStage = stageWriter(log);
   }
+  if (trust.verify && trust.caBundle === undefined && trust.caStore === undefined)
+    transport = withSystemRoots(transport, env);
   if (!trust.verify) log.warn('--no-verify-ssl: whoever answers is believed');
   return {
     tls,
@@ -45,6 +49,7 @@ export async function openConnection(
     },
     endpoints,
     retry,
+    userAgent: commandUserAgent(compat, userAgentExtra),
     clock: createServiceClock(),
     log,
     onStage(stage, text) {
@@ -69,5 +74,7 @@ export async function tlsSettings({ trust }: ConnectionSettings, env: Io['env'])
   if (caStore !== undefined) ca = (await import('../http/ca-store.ts')).readCaStore(caStore, env);
   else if (caBundle !== undefined)
     ca = (await import('../http/ca-bundle.ts')).readCaBundle(caBundle.path, caBundle.source);
+  else if (verify && (env['SSL_CERT_FILE'] || env['SSL_CERT_DIR']))
+    ca = (await import('../http/ca-store.ts')).namedRoots(env);
   return { verify, minVersion, ca };
 }

@@ -89,6 +89,12 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     message: 'the certificate of {} is for another host name',
     hint: 'check the host name of the endpoint',
   },
+  // Ours: tls.ts
+  ERR_TLS_CERT_NO_NAMES: {
+    code: 'ERR_TLS_NAME',
+    message: 'the certificate of {} names no host: it has a common name at best, and no subjectAltName',
+    hint: 'have it issued again with a subjectAltName, the only place where host names are looked for (RFC 9525)',
+  },
   ERR_SSL_WRONG_VERSION_NUMBER: {
     code: 'ERR_TLS',
     message: '{} does not speak TLS on that port',

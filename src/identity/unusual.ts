@@ -1,3 +1,6 @@
+/** Tab, line feed, carriage return and blank. */
+const BLANKS: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
+
 /**
  * Files that are not what was asked for: told by what they hold, not by their labels, with the command that makes them
  * what is wanted. Loaded when something is wrong, and for base64 without labels.
@@ -69,6 +72,10 @@ const LABELS: Readonly<Record<string, Kind>> = {
  */
 export function readUnusual({ bytes, source, flag }: Material, problem: unknown): PemBlock[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.every((byte) => BLANKS.has(byte)))
+    throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} holds white space and nothing else`, {
+      hint: 'whatever writes it may have failed',
+    });
   const bare = bareBase64(text);
   if (bare !== undefined && binaryLabel(bare) === 'PKCS7') return [{ label: 'PKCS7', headers: new Map(), der: bare }];
   const isVariable = source.startsWith(`${flag} env:`);

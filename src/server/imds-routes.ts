@@ -30,12 +30,14 @@ export interface ImdsOptions {
   readonly roles: readonly ServedRole[];
   readonly tokens: SessionTokens;
   readonly audit: AuditLog | undefined;
+  /** Life of a token for which no time was asked, in seconds. Default: it is refused, as on EC2. */
+  readonly tokenTtlSeconds?: number | undefined;
 }
 
 /** The routes, by path. */
-export function imdsRoutes({ roles, tokens, audit }: ImdsOptions): Map<string, Route> {
+export function imdsRoutes({ roles, tokens, audit, tokenTtlSeconds }: ImdsOptions): Map<string, Route> {
   const routes = new Map<string, Route>();
-  routes.set('/latest/api/token', tokenRoute(tokens));
+  routes.set('/latest/api/token', tokenRoute(tokens, tokenTtlSeconds));
   routes.set(VERSIONED_TOKEN, { label: 'imds-token', methods: ['PUT'], handle: () => VERSIONED });
 
   const add = (path: string, label: string, handle: Route['handle']): void => {
@@ -70,11 +72,12 @@ export function imdsRoutes({ roles, tokens, audit }: ImdsOptions): Map<string, R
   return routes;
 }
 
-function tokenRoute(tokens: SessionTokens): Route {
+function tokenRoute(tokens: SessionTokens, byDefault: number | undefined): Route {
   return {
     label: 'imds-token',
     methods: ['PUT'],
-    handle({ head: { ttl } }) {
+    handle({ head }) {
+      const ttl = head.ttl || byDefault?.toString();
       if (ttl === undefined || !/^[1-9]\d{0,4}$/.test(ttl) || Number(ttl) > MAX_TTL_SECONDS) return BAD_TTL;
       // Go and Rust read the lifetime from the answer.
       return textAnswer(200, tokens.issue(Number(ttl)), [TTL_HEADER, ttl]);

@@ -27,6 +27,8 @@ export interface CredentialServerOptions {
   readonly listen: readonly ListenTarget[];
   /** Whether the loopback and EC2's own address speak IMDS. No other address does. */
   readonly imds: boolean;
+  /** Life of an IMDS token for which no time was asked, in seconds. Default: it is refused, as on EC2. */
+  readonly tokenTtlSeconds?: number | undefined;
   /** Names under which clients may call, besides the loopback's and the address itself; see {@link namesOf}. */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Throws for an address that must not be listened on; nothing was answered there before. */
@@ -69,6 +71,7 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     roles: roles.filter((role) => role.imds),
     tokens: createSessionTokens({ key: options.sessionKey }),
     audit,
+    tokenTtlSeconds: options.tokenTtlSeconds,
   });
   const onLoopback: Routes = options.imds ? new Map([...container, ...imds]) : container;
 

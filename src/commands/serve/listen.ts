@@ -11,6 +11,7 @@ import { bind, checkListenPolicy, defaultTargets, parseImdsAddresses, parseListe
 import type { BoundAddress, ListenPolicy, ListenTarget } from '../../server/listen.ts';
 import type { Tokens } from '../../server/role-tokens.ts';
 import { startCredentialServer } from '../../server/server.ts';
+import { MAX_TTL_SECONDS } from '../../server/session-tokens.ts';
 import type { ServedRole } from '../../server/served-role.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';
 import type { Io } from '../command.ts';
@@ -84,6 +85,7 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
     listen: targets,
     imds: options.imds,
     sessionKey,
+    tokenTtlSeconds: io.compat ? MAX_TTL_SECONDS : undefined,
     allowedHosts: options.allowedHosts,
     permit: (bound) => permit(bound, options, log),
     metrics,
@@ -97,7 +99,22 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
   const first = server.addresses.find(({ kind }) => kind !== 'ec2');
   await tokens.write(first?.port ?? options.port);
   for (const { address, port } of server.addresses) log.info('credentials are served', { address, port });
-  if (first !== undefined) io.stdout(linesFor(first, serving, io.env));
+  if (first === undefined) return;
+  if (io.compat) io.announce(helperLines(first, options, new Date()));
+  else io.stdout(linesFor(first, serving, io.env));
+}
+
+/** The lines of AWS's helper: scripts wait for the first, and find the port in it. */
+function helperLines(bound: BoundAddress, { tls, allowedHosts }: ServeOptions, now: Date): string {
+  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('/');
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join(':');
+  return [
+    `Local server started on port: ${bound.port}`,
+    'Make it available to the sdk by running:',
+    `export AWS_EC2_METADATA_SERVICE_ENDPOINT=${originOf(bound, tls !== undefined, allowedHosts[0])}/`,
+  ]
+    .map((line) => `${day} ${time} ${line}\n`)
+    .join('');
 }
 
 function policyOf({ tls, tokenFile, tokenSource }: ServeOptions): ListenPolicy {
@@ -124,6 +141,10 @@ function permit({ address, kind }: BoundAddress, options: ServeOptions, log: Log
     log.warn(`no client can call ${address}: name what they call with --allowed-host`, { address });
 }
 
+function two(part: number): string {
+  return String(part).padStart(2, '0');
+}
+
 function servedRole({ name, vending, tokenFile, provider }: RunningRole, tokens: Tokens): ServedRole {
   const { roleArn, region } = vending.session;
   return { name, roleArn, region, provider, authorization: () => tokens.of(name), imds: tokenFile === undefined };
@@ -132,11 +153,14 @@ function servedRole({ name, vending, tokenFile, provider }: RunningRole, tokens:
 function linesFor(bound: BoundAddress, { options, roles, tokens }: Serving, env: Io['env']): string {
   return exportLines(options.shell ?? guessShell(env, process.platform), {
     origin: originOf(bound, options.tls !== undefined, options.allowedHosts[0]),
-    container: roles.map(({ name }, index) => ({
-      path: index === 0 ? '/credentials' : `/role/${name}`,
-      tokenFile: tokens.fileOf(name),
-      token: options.printToken ? tokens.of(name).token : undefined,
-    })),
+    container: roles
+      .map(({ name }, index) => ({
+        path: index === 0 ? '/credentials' : `/role/${name}`,
+        tokenFile: tokens.fileOf(name),
+        token: options.printToken ? tokens.of(name).token : undefined,
+      }))
+      // Nobody could ask where there is no token to be had.
+      .filter(({ tokenFile, token }) => tokenFile !== undefined || token !== undefined),
     imds: options.imds && bound.kind === 'loopback' && roles.some(({ tokenFile }) => tokenFile === undefined),
     noProxy: hasProxy(env) ? (env['no_proxy'] ?? env['NO_PROXY'] ?? '') : undefined,
   });

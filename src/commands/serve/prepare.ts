@@ -44,7 +44,7 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     log.warn('--hop-limit has no effect: Node cannot set it; use IPTTL= of a systemd socket unit', {
       hopLimit: options.hopLimit,
     });
-  const tokens = await prepareTokens({ ...options, env, log });
+  const tokens = await prepareTokens({ ...options, required: !options.imds && !options.printToken, env, log });
   cleanup.add(() => tokens.remove());
   await tokens.check(options.port);
   const readTls = await tlsReader(options);
