@@ -1,6 +1,3 @@
-/** Tab, line feed, carriage return and blank. */
-const BLANKS: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
-
 /**
  * Files that are not what was asked for: told by what they hold, not by their labels, with the command that makes them
  * what is wanted. Loaded when something is wrong, and for base64 without labels.
@@ -10,6 +7,9 @@ import { DerError, TAG, readChildren, readDer } from '../x509/der.ts';
 import type { PemBlock } from '../x509/pem.ts';
 import { binaryLabel } from './der-forms.ts';
 import type { Material } from './material.ts';
+
+/** Tab, line feed, carriage return and blank. */
+const BLANKS: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
 
 /** What something is, and what to do about it. */
 interface Kind {
