@@ -5,7 +5,7 @@ import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
 import { EXIT_STATUS, RolesAnywhereError } from './platform/errors.ts';
 import { createLog } from './platform/log.ts';
-import type { LogFormat, LogLevel } from './platform/log.ts';
+import type { Log, LogFormat, LogLevel } from './platform/log.ts';
 import type { Configured } from './options/config/configured.ts';
 import type { FlagsOf } from './options/flag-values.ts';
 import { commandRow } from './options/flags.ts';
@@ -43,6 +43,10 @@ let configured: Configured | undefined;
 /** How standard error is written, once the command line was read. */
 let style: { readonly level: LogLevel; readonly format: LogFormat } | undefined;
 
+/** How standard output and standard error are written. */
+let writeOut = (data: string | Uint8Array): void => write(STDOUT, data);
+let writeError = (text: string): void => write(STDERR, text);
+
 async function main(tokens: readonly string[]): Promise<number> {
   const parsed = (await parseOutside(tokens)) ?? parseOrdinary(tokens, isHelper) ?? (await parseAnything(tokens));
   if (typeof parsed === 'number') return parsed;
@@ -50,7 +54,9 @@ async function main(tokens: readonly string[]): Promise<number> {
   const most = commandRow(command).args ?? 0;
   const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? 'info');
   style = { level, format: formatOf(command, flags['log-format']) };
+  if (goesOn(command)) await neverWait(style);
   const log = createLog({ write: printError, ...style });
+  await refuseDebugger(command, log);
   if (args.length > most) log.warn('arguments that belong to no flag are ignored, as aws_signing_helper does');
   for (const warning of configured?.warnings ?? []) log.warn(warning);
   if (configured !== undefined && flags['print-config'] !== undefined) {
@@ -80,7 +86,38 @@ async function execute<C extends CommandName>(command: C, flags: FlagsOf<C>, io:
 /** The form of what a command says on standard error: commands that go on say when each thing happened. */
 function formatOf(command: CommandName, given: 'text' | 'json' | undefined): LogFormat {
   if (given === 'json' || (given === undefined && command === 'serve' && !stderrIsTerminal())) return 'json';
-  return command === 'serve' || command === 'emulator' ? 'text' : 'plain';
+  return goesOn(command) ? 'text' : 'plain';
+}
+
+/** Whether a command runs until it is told to stop. */
+function goesOn(command: CommandName): boolean {
+  return command === 'serve' || command === 'emulator';
+}
+
+/** From now on, nothing waits for whoever reads the log: lines that find no room are dropped and counted. */
+async function neverWait(form: { readonly format: LogFormat }): Promise<void> {
+  const { openOutlet } = await import('./platform/outlet.ts');
+  const dropped = (lines: number): string => {
+    let told = '';
+    createLog({ write: (line) => (told = line), format: form.format }).warn(
+      'lines of the log were dropped: nobody read them',
+      { lines },
+    );
+    return told;
+  };
+  const out = openOutlet(STDOUT, { failed: (cause) => void fail(outputError(cause)) });
+  writeOut = (data) => out.write(data, true);
+  const log = openOutlet(STDERR, { dropped });
+  writeError = (text) => log.write(text);
+}
+
+/** A debugger that the environment, or a signal before the first line of this program, has opened is closed. */
+async function refuseDebugger(command: CommandName, log: Log): Promise<void> {
+  const { execArgv, env } = process;
+  if (command !== 'serve' && !/--(?:inspect|debug)/.test(`${execArgv.join(' ')} ${env['NODE_OPTIONS'] ?? ''}`)) return;
+  const { closeDebugger } = await import('./platform/debugger.ts');
+  if (await closeDebugger())
+    log.warn("Node's debugger was open, and is closed: any user of this machine could have read the private key");
 }
 
 /** Reads a line for which the environment or a config file may say something. */
@@ -122,16 +159,20 @@ async function untilStopped(): Promise<void> {
 
 function print(data: string | Uint8Array): void {
   try {
-    write(STDOUT, data);
+    writeOut(data);
   } catch (cause) {
-    const reason = codeOf(cause) === 'EPIPE' ? 'its reader is gone' : (codeOf(cause) ?? 'unknown error');
-    throw new RolesAnywhereError('ERR_OUTPUT', `cannot write to standard output: ${reason}`, { cause });
+    throw outputError(cause);
   }
+}
+
+function outputError(cause: unknown): RolesAnywhereError {
+  const reason = codeOf(cause) === 'EPIPE' ? 'its reader is gone' : (codeOf(cause) ?? 'unknown error');
+  return new RolesAnywhereError('ERR_OUTPUT', `cannot write to standard output: ${reason}`, { cause });
 }
 
 function printError(text: string): void {
   try {
-    write(STDERR, text);
+    writeError(text);
   } catch {
     // There is nobody left to tell.
   }
@@ -169,5 +210,7 @@ async function fail(thrown: unknown): Promise<void> {
   process.exit(EXIT_STATUS[kind]);
 }
 
+// Node would open its debugger at this signal, to any user of this machine.
+process.on('SIGUSR1', () => undefined);
 process.on('uncaughtException', (error) => void fail(error));
 main(process.argv.slice(2)).then((status) => process.exit(status), fail);

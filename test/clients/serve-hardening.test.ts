@@ -1,0 +1,110 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Emulator } from '../../src/emulator/emulator.ts';
+import { CLI, cleanEnv } from '../support/cli.ts';
+import { scriptedServer } from '../support/scripted-server.ts';
+import { startTestEmulator } from '../support/vending.ts';
+import { sendRaw } from '../server/support/server.ts';
+import { identityFlags, runLines, spawnServe } from './serve-process.ts';
+import type { ServeProcess } from './serve-process.ts';
+
+let emulator: Emulator;
+let dir: string;
+const running: ServeProcess[] = [];
+
+beforeAll(async () => {
+  emulator = await startTestEmulator();
+});
+afterAll(() => emulator.close());
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'ra-hardening-'));
+});
+afterEach(async () => {
+  for (const serve of running.splice(0)) {
+    serve.kill('SIGKILL');
+    await serve.exited;
+  }
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function spawned(args: readonly string[], options?: Parameters<typeof spawnServe>[1]): ServeProcess {
+  const serve = spawnServe([...identityFlags(emulator), '--port', '0', ...args], options);
+  running.push(serve);
+  return serve;
+}
+
+/** Asks the container endpoint, and gives the status. */
+async function askFor(serve: ServeProcess): Promise<number> {
+  const env = runLines(serve.lines());
+  const url = new URL(env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '');
+  const token = readFileSync(env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '', 'utf8');
+  return (await fetch(url, { headers: { authorization: token } })).status;
+}
+
+describe('a log that nobody reads', () => {
+  it.each(['2', '1 and 2'])('holds up neither credentials nor SIGTERM (descriptor %s)', async (which) => {
+    const path = join(dir, 'pipe');
+    execFileSync('mkfifo', [path]);
+    const both = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    const fill = (): void => {
+      for (;;) writeSync(both, Buffer.alloc(4096, '.'));
+    };
+    expect(fill).toThrow('EAGAIN');
+    const redirect = which === '2' ? '2> "$0"' : '> "$0" 2>&1';
+    const serve = spawned([], {
+      command: ['sh', '-c', `exec "$@" ${redirect}`, path, process.execPath],
+    });
+    if (which === '2') {
+      await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=');
+      expect(await askFor(serve)).toBe(200);
+      serve.kill('SIGUSR1');
+    } else {
+      // Nothing can be heard of it but that a session was asked for.
+      while (emulator.verdicts.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
+    serve.kill('SIGTERM');
+    expect(await serve.exited).toBe(0);
+    closeSync(both);
+  });
+});
+
+describe("Node's debugger", () => {
+  it('is not opened by SIGUSR1, and serve goes on', async () => {
+    const serve = spawned([]);
+    await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=');
+    serve.kill('SIGUSR1');
+    serve.kill('SIGHUP');
+    await serve.until('reading files again');
+    expect(await askFor(serve)).toBe(200);
+    expect(serve.log()).not.toContain('Debugger listening');
+  });
+
+  it('is closed where NODE_OPTIONS opened it', async () => {
+    const serve = spawned([], { env: { NODE_OPTIONS: '--inspect=127.0.0.1:0' } });
+    await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=');
+    const [, port] = /Debugger listening on ws:\/\/127\.0\.0\.1:(\d+)\//.exec(serve.log()) ?? [];
+    expect(serve.log()).toContain('the private key');
+    await expect(sendRaw(Number(port), 'GET / HTTP/1.1\r\n\r\n')).rejects.toThrow('ECONNREFUSED');
+    expect(await askFor(serve)).toBe(200);
+  });
+
+  it('is not opened in a command that runs once, while it waits', async () => {
+    const service = await scriptedServer(() => undefined);
+    const flags = identityFlags(emulator).map((flag) => (flag === emulator.url ? service.url : flag));
+    const child = spawn(process.execPath, [CLI, 'credential-process', ...flags], { env: cleanEnv(), stdio: 'pipe' });
+    let said = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+    while (service.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    child.kill('SIGUSR1');
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    child.kill('SIGTERM');
+    await once(child, 'close');
+    expect(said).not.toContain('Debugger');
+    await service.close();
+  });
+});
