@@ -16,6 +16,8 @@ export interface StatusServerOptions {
   readonly metrics: Metrics;
   /** Open connections of the credentials server. */
   readonly connections: () => number;
+  /** Open connections to this port. Default 64. */
+  readonly maxConnections?: number | undefined;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -47,7 +49,7 @@ export function parseStatusListen(value: string): ListenTarget {
 
 /** @throws RolesAnywhereError `ERR_LISTEN` */
 export async function startStatusServer(options: StatusServerOptions): Promise<StatusServer> {
-  const connections = createConnections(LIMITS);
+  const connections = createConnections({ ...LIMITS, maxConnections: options.maxConnections ?? LIMITS.maxConnections });
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 0 },
     (request, response) => {

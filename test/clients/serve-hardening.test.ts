@@ -1,6 +1,8 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -106,5 +108,30 @@ describe("Node's debugger", () => {
     await once(child, 'close');
     expect(said).not.toContain('Debugger');
     await service.close();
+  });
+});
+
+describe('a low limit on open files', () => {
+  it('leaves others their credentials and the refresh its connection, whoever holds connections open', async () => {
+    const serve = spawned(['--audit-log', join(dir, 'audit'), '--refresh-before', '1'], {
+      command: ['sh', '-c', 'ulimit -n 160; exec "$@"', 'sh', process.execPath],
+    });
+    await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=');
+    const url = new URL(runLines(serve.lines())['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ?? '');
+    const idle: Socket[] = [];
+    for (let opened = 0; opened < 300; opened++) {
+      const socket = connect(Number(url.port), url.hostname);
+      socket.on('error', () => undefined);
+      idle.push(socket);
+    }
+    await Promise.all(idle.map(async (socket) => await once(socket, 'connect').catch(() => undefined)));
+    expect(await askFor(serve)).toBe(200);
+    const before = emulator.verdicts.length;
+    serve.kill('SIGHUP');
+    await serve.until('"reason":"requested"');
+    expect(emulator.verdicts.length).toBeGreaterThan(before);
+    expect(serve.log()).not.toContain('ERR_INTERNAL');
+    expect(serve.log()).not.toContain('no new credentials');
+    for (const socket of idle) socket.destroy();
   });
 });

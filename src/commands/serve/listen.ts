@@ -6,7 +6,9 @@ import { createServer } from 'node:net';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { ServeOptions } from '../../options/serve.ts';
+import { connectionShares, descriptorLimit } from '../../server/descriptor-limit.ts';
 import { exportLines, guessShell, originOf } from '../../server/export-lines.ts';
+import { DEFAULT_LIMITS } from '../../server/http-server.ts';
 import { bind, checkListenPolicy, defaultTargets, parseListen } from '../../server/listen.ts';
 import type { BoundAddress, ListenPolicy, ListenTarget } from '../../server/listen.ts';
 import type { Tokens } from '../../server/role-tokens.ts';
@@ -68,6 +70,7 @@ export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cle
     roles: roles.map(({ name, provider }) => ({ name, status: () => provider.status(), certificateNotAfter })),
     metrics,
     connections: () => serving.server?.connections() ?? 0,
+    maxConnections: connectionShares(descriptorLimit()).status,
   });
   cleanup.add(() => server.close());
   const { address, port } = server.address;
@@ -78,7 +81,11 @@ export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cle
 export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Promise<void> {
   const { options, roles, targets, tokens, metrics, audit, tls } = serving;
   const { log } = io;
+  const maxConnections = connectionShares(descriptorLimit()).connections;
+  if (maxConnections < DEFAULT_LIMITS.maxConnections)
+    log.info('the limit on open files leaves room for fewer connections', { maxConnections });
   const server = await startCredentialServer({
+    limits: { maxConnections },
     roles: roles.map((role) => servedRole(role, tokens)),
     listen: targets,
     imds: options.imds,
