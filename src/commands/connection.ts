@@ -1,11 +1,14 @@
 /** The connection of a command: from what its flags say to what the services are asked over. */
 import type { Connection } from '../aws/connection.ts';
+import { createBudget } from '../aws/budget.ts';
 import { createServiceClock } from '../aws/service-clock.ts';
 import type { ServiceClock } from '../aws/service-clock.ts';
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
 import type { ConnectionSettings } from '../options/connection.ts';
 import type { Io } from './command.ts';
+
+const DEFAULT_TIMEOUT_MS = 60_000;
 
 /** A command's connection, on which nothing is left to defaults that commands look at. */
 export interface CommandConnection extends Connection {
@@ -17,12 +20,14 @@ export interface CommandConnection extends Connection {
 /**
  * Makes the connection of a command.
  *
+ * @param once whether it serves one operation, for which the time is measured then
  * @param awaiting told what is waited for from now on, in words that follow `waiting for`
  * @throws RolesAnywhereError `ERR_CA_BUNDLE`, `ERR_PROXY_URL`
  */
 export async function openConnection(
   settings: ConnectionSettings,
   { env, log }: Pick<Io, 'env' | 'log'>,
+  once: boolean,
   awaiting?: (what: string) => void,
 ): Promise<CommandConnection> {
   const { endpoints, retry, trust, proxy, connectTimeoutMs } = settings;
@@ -44,6 +49,7 @@ export async function openConnection(
     },
     endpoints,
     retry,
+    budget: once ? createBudget(retry.timeoutMs ?? DEFAULT_TIMEOUT_MS) : undefined,
     clock: createServiceClock(),
     log,
     onStage(stage, text) {

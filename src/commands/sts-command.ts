@@ -24,7 +24,7 @@ export async function openSts(
   services: readonly Service[] = ['sts'],
 ): Promise<{ readonly region: string; readonly connection: CommandConnection }> {
   const region = regionOf(flags.region, io.env);
-  return { region, connection: await openConnection(connectionSettings(flags, io.env, services), io) };
+  return { region, connection: await openConnection(connectionSettings(flags, io.env, services), io, true) };
 }
 
 /** Asks the credentials that `--source` and `--source-profile` name. */

@@ -1,6 +1,7 @@
 /** What commands share that obtain credentials with a certificate: identity, connection and the roles to go on to. */
 import { createSession } from '../aws/create-session.ts';
 import { endpointOf } from '../aws/endpoints.ts';
+import { presumedNow } from '../aws/service-clock.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { loadIdentity } from '../identity/load.ts';
 import type { LoadDeps } from '../identity/load.ts';
@@ -44,7 +45,7 @@ export async function openVending(
   awaiting?: (what: string) => void,
 ): Promise<Vending> {
   const { env, log } = io;
-  let opened = await openConnection(settings, io, awaiting);
+  let opened = await openConnection(settings, io, once, awaiting);
   const connection = (): CommandConnection => opened;
   const further = isChained(flags)
     ? (await import('./chain.ts')).chainOf(flags, { region, connection, fromRole: true, once })
@@ -59,7 +60,7 @@ export async function openVending(
     loading: {
       passwords,
       env,
-      now: opened.clock.now,
+      now: () => presumedNow(opened.clock),
       async correctClock() {
         const { correctByService } = await import('../aws/clock-offset.ts');
         return await correctByService(opened, endpointOf(opened, 'rolesanywhere', partition, region));

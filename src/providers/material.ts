@@ -85,9 +85,13 @@ export async function loadIdentityFrom(options: MaterialOptions): Promise<Identi
 /**
  * What loads the identity, each time anew.
  *
+ * @param time what a certificate's validity is judged by
  * @throws RolesAnywhereError `ERR_FLAG_REQUIRED` for options that are missing, `ERR_USAGE` for those of a wrong type or that exclude each other
  */
-export function identityLoader(options: MaterialOptions): () => Promise<Identity> {
+export function identityLoader(
+  options: MaterialOptions,
+  time: Pick<LoadDeps, 'now' | 'correctClock'> = {},
+): () => Promise<Identity> {
   requireOptions(options);
   const { certificate, privateKey, intermediates, signer, password, onWarning } = options;
   requireGiven('certificate', certificate, isBytes);
@@ -100,7 +104,7 @@ export function identityLoader(options: MaterialOptions): () => Promise<Identity
     throw new RolesAnywhereError('ERR_USAGE', 'privateKey and signer exclude each other', {
       hint: 'leave one of them out',
     });
-  const deps = loadDeps(options);
+  const deps = { ...loadDeps(options), ...time };
   const spec: IdentitySpec = {
     certificate: nameOf(certificate),
     privateKey: privateKey === undefined ? undefined : nameOf(privateKey),
@@ -175,7 +179,7 @@ async function signedElsewhere(
     { leaf, chain },
     {
       source: `--certificate ${spec.certificate}`,
-      now: Date.now(),
+      now: (deps.now ?? Date.now)(),
       skipChecks: false,
       warn: ({ message }) => onWarning?.(message),
     },

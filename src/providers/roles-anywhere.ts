@@ -3,6 +3,8 @@ import type { CredentialsFunction } from '../credentials/cached.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkArnsAgree, isRegion, parseArn } from '../aws/arn.ts';
 import { createSession } from '../aws/create-session.ts';
+import { endpointOf } from '../aws/endpoints.ts';
+import { presumedNow } from '../aws/service-clock.ts';
 import { checkDuration, checkSessionName } from '../aws/session-limits.ts';
 import { connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
@@ -21,6 +23,9 @@ export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions
   /** If the profile accepts one: 2 to 64 letters, digits and characters of `_+=,.@-`. */
   readonly roleSessionName?: string | undefined;
 }
+
+/** How long the service may take to tell its time, in milliseconds. */
+const CLOCK_TIMEOUT_MS = 5000;
 
 /**
  * Credentials from IAM Roles Anywhere: what an AWS SDK v3 client takes as
@@ -46,7 +51,15 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
   if (!isRegion(region))
     throw new RolesAnywhereError('ERR_REGION', `region is not a region: ${JSON.stringify(region)}`);
   const connection = connectionOf(options, 'rolesanywhere');
-  const load = identityLoader(options);
+  const { serviceClock } = connection;
+  const load = identityLoader(options, {
+    now: () => presumedNow(serviceClock),
+    async correctClock() {
+      const { correctByService } = await import('../aws/clock-offset.ts');
+      const asked = connection(AbortSignal.timeout(CLOCK_TIMEOUT_MS));
+      return await correctByService(asked, endpointOf(asked, 'rolesanywhere', trustAnchor.partition, region));
+    },
+  });
 
   const vend = async ({ signal }: { signal: AbortSignal }): ReturnType<typeof createSession> => {
     const identity = await load();
@@ -59,5 +72,5 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
       await identity.close();
     }
   };
-  return keep(vend, options);
+  return keep(vend, { ...options, clock: connection.clock });
 }

@@ -223,7 +223,7 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
   ];
   it.each(CASES)('%s', async (_what, does, code, expected) => {
     const { endpoint, requests } = await script(does);
-    const retry = does === hang ? { attemptTimeoutMs: 150 } : {};
+    const retry = { attempts: 3, attemptTimeoutMs: does === hang ? 150 : undefined };
     const error = await failure(createSession(...options({ endpoint, retry, transport: makeTransport() })));
     expect(error.code).toBe(code);
     expect(requests).toHaveLength(expected);
