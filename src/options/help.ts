@@ -220,9 +220,17 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'URL',
     text: 'connect through this proxy, http://[USER:PASSWORD@]HOST:PORT or https://...; others can see it in the list of processes',
   },
-  'max-attempts': { group: 'Network', value: 'N', text: 'how often to try; by default 3 times, and until --timeout when there are too many requests' },
+  'max-attempts': {
+    group: 'Network',
+    value: 'N',
+    text: 'how often to try; by default 3 times, and until --timeout when there are too many requests',
+  },
   'connect-timeout': { group: 'Network', value: 'SECONDS', text: 'how long a connection may take; by default 10' },
-  timeout: { group: 'Network', value: 'SECONDS', text: 'how long all requests and the waits between them may take together; by default 60' },
+  timeout: {
+    group: 'Network',
+    value: 'SECONDS',
+    text: 'how long all requests and the waits between them may take together; by default 60',
+  },
 
   'trust-anchor': {
     group: 'Emulator',

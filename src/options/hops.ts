@@ -150,7 +150,7 @@ function seconds(value: string | undefined): number {
 export function readPolicy(policy: string | undefined): string | undefined {
   if (policy?.startsWith('file://') !== true) return policy;
   const path = policy.slice('file://'.length);
-  const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy', code: 'ERR_FILE_UNREADABLE' });
+  const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy' });
   return Buffer.from(bytes).toString('utf8').trim();
 }
 
