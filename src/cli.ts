@@ -54,7 +54,11 @@ async function main(tokens: readonly string[]): Promise<number> {
   const most = commandRow(command).args ?? 0;
   const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? 'info');
   style = { level, format: formatOf(command, flags['log-format']) };
-  if (goesOn(command)) await neverWait(style);
+  if (goesOn(command))
+    ({ writeOut, writeError } = (await import('./platform/outlet.ts')).openOutlets(
+      style.format,
+      (cause) => void fail(outputError(cause)),
+    ));
   const log = createLog({ write: printError, ...style });
   await refuseDebugger(command, log);
   if (args.length > most) log.warn('arguments that belong to no flag are ignored, as aws_signing_helper does');
@@ -94,30 +98,11 @@ function goesOn(command: CommandName): boolean {
   return command === 'serve' || command === 'emulator';
 }
 
-/** From now on, nothing waits for whoever reads the log: lines that find no room are dropped and counted. */
-async function neverWait(form: { readonly format: LogFormat }): Promise<void> {
-  const { openOutlet } = await import('./platform/outlet.ts');
-  const dropped = (lines: number): string => {
-    let told = '';
-    createLog({ write: (line) => (told = line), format: form.format }).warn(
-      'lines of the log were dropped: nobody read them',
-      { lines },
-    );
-    return told;
-  };
-  const out = openOutlet(STDOUT, { failed: (cause) => void fail(outputError(cause)) });
-  writeOut = (data) => out.write(data, true);
-  const log = openOutlet(STDERR, { dropped });
-  writeError = (text) => log.write(text);
-}
-
 /** A debugger that the environment, or a signal before the first line of this program, has opened is closed. */
 async function refuseDebugger(command: CommandName, log: Log): Promise<void> {
-  const { execArgv, env } = process;
-  if (command !== 'serve' && !/--(?:inspect|debug)/.test(`${execArgv.join(' ')} ${env['NODE_OPTIONS'] ?? ''}`)) return;
-  const { closeDebugger } = await import('./platform/debugger.ts');
-  if (await closeDebugger())
-    log.warn("Node's debugger was open, and is closed: any user of this machine could have read the private key");
+  const options = `${process.execArgv.join(' ')} ${process.env['NODE_OPTIONS'] ?? ''}`;
+  if (command !== 'serve' && !options.includes('--inspect')) return;
+  await (await import('./platform/debugger.ts')).closeDebugger(log);
 }
 
 /** Reads a line for which the environment or a config file may say something. */
@@ -210,6 +195,8 @@ async function fail(thrown: unknown): Promise<void> {
   process.exit(EXIT_STATUS[kind]);
 }
 
+// It would end a service that has not read its files yet. What has been read by then is new.
+if (process.argv[2] === 'serve') process.on('SIGHUP', () => undefined);
 // Node would open its debugger at this signal, to any user of this machine.
 process.on('SIGUSR1', () => undefined);
 process.on('uncaughtException', (error) => void fail(error));

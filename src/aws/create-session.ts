@@ -70,7 +70,7 @@ export async function createSession(
   };
   const attempt = async (timeoutMs: number): Promise<SessionCredentials> => {
     const { response, signedAt } = await sendOnTime(send, timeoutMs);
-    if (response.status >= 200 && response.status <= 299) return readCredentialSet(response, clock.now());
+    if (response.status >= 200 && response.status <= 299) return readCredentialSet(response, roleArn, clock.now());
     const { serviceError } = await import('./service-error.ts');
     throw serviceError('CreateSession', response, signedAt);
   };

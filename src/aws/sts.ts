@@ -72,7 +72,7 @@ export async function askSts(
             });
       return await post(connection, { url, headers, body }, attemptMs);
     }, timeoutMs);
-    if (response.status >= 200 && response.status <= 299) return readSession(action, response, clock.now());
+    if (response.status >= 200 && response.status <= 299) return readSession(action, response, roleArn, clock.now());
     const { stsError } = await import('./sts-error.ts');
     throw stsError(action, response, { ...facts, roleArn, policy, region });
   }, connection);
@@ -98,6 +98,7 @@ function roleSessionParameters(input: RoleSessionInput, now: number): QueryParam
 function readSession(
   operation: string,
   { status, body }: HttpResponse,
+  roleArn: string,
   now: number,
 ): { readonly session: AssumedRole; readonly result: XmlElement } {
   const root = readXml(body);
@@ -112,6 +113,7 @@ function readSession(
   const credentials = readCredentials(
     {
       ...origin,
+      roleArn,
       credential: (name) => textAt(result, 'Credentials', `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`),
       assumedRoleArn: textAt(result, 'AssumedRoleUser', 'Arn'),
     },

@@ -3,6 +3,7 @@
  * Tests: test/clients/serve.test.ts, serve-operation.test.ts, serve-outage.test.ts, serve-rotation.test.ts
  */
 import { systemClock } from '../platform/clock.ts';
+import { refuseStreams } from '../platform/files.ts';
 import { statusReporter } from '../server/provider-events.ts';
 import { createNotifier } from '../server/systemd.ts';
 import type { RunCommand } from './command.ts';
@@ -28,6 +29,7 @@ export const run: RunCommand<'serve'> = async (flags, io) => {
     const notifier = createNotifier({ env: io.env, pid: process.pid, clock: systemClock, log });
     cleanup.add(() => notifier?.stop());
     const serving = await prepare(flags, io, cleanup);
+    refuseStreams();
     const reportStatus = statusReporter(serving.roles, notifier);
     for (const { provider } of serving.roles) provider.subscribe(reportStatus);
     await openStatusPort(serving, io, cleanup);

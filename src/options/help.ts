@@ -287,6 +287,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'SECONDS',
     text: 'remaining lifetime at which credentials are renewed; by default half of their lifetime, but at least 600 and at most 1500',
   },
+  'credentials-wait': {
+    group: 'Server',
+    value: 'SECONDS',
+    text: 'how long a request waits for credentials that are on their way; by default 0.9 with IMDS and 1.8 with container credentials',
+  },
   'no-imds': { group: 'Server', text: 'serve container credentials only, which require a token' },
   'token-file': {
     group: 'Server',

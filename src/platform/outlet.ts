@@ -4,6 +4,11 @@ import { Socket } from 'node:net';
 import { systemClock } from './clock.ts';
 import type { Clock } from './clock.ts';
 import { systemCode } from './files.ts';
+import { createLog } from './log.ts';
+import type { LogFormat } from './log.ts';
+
+const STDOUT = 1;
+const STDERR = 2;
 
 /** Writes text. What its reader does not take at once is kept, up to a bound. */
 export interface Outlet {
@@ -105,6 +110,26 @@ export function openOutlet(descriptor: number, options: OutletOptions = {}): Out
       if (waiting.length > 0) again();
     },
   };
+}
+
+/**
+ * Standard output, which keeps everything, and standard error, whose lines are dropped and counted where nobody reads them.
+ *
+ * @param failed told when the reader of standard output is gone
+ */
+export function openOutlets(
+  format: LogFormat,
+  failed: (error: Error) => void,
+): { writeOut: (data: string | Uint8Array) => void; writeError: (text: string) => void } {
+  const dropped = (lines: number): string => {
+    let told = '';
+    const log = createLog({ write: (line) => (told = line), format });
+    log.warn('lines of the log were dropped: nobody read them', { lines });
+    return told;
+  };
+  const out = openOutlet(STDOUT, { failed });
+  const log = openOutlet(STDERR, { dropped });
+  return { writeOut: (data) => out.write(data, true), writeError: (text) => log.write(text) };
 }
 
 /** Writes as much as fits now; 0 when nothing does. */

@@ -1,13 +1,24 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { CLI, cleanEnv } from '../support/cli.ts';
+import { CLI, PKI, cleanEnv, runCli } from '../support/cli.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import { startTestEmulator } from '../support/vending.ts';
 import { sendRaw } from '../server/support/server.ts';
@@ -34,7 +45,9 @@ afterEach(async () => {
 });
 
 function spawned(args: readonly string[], options?: Parameters<typeof spawnServe>[1]): ServeProcess {
-  const serve = spawnServe([...identityFlags(emulator), '--port', '0', ...args], options);
+  const identity = identityFlags(emulator);
+  const own = args.includes('--certificate') ? identity.slice(2) : identity;
+  const serve = spawnServe([...own, '--port', '0', ...args], options);
   running.push(serve);
   return serve;
 }
@@ -133,5 +146,55 @@ describe('a low limit on open files', () => {
     expect(serve.log()).not.toContain('ERR_INTERNAL');
     expect(serve.log()).not.toContain('no new credentials');
     for (const socket of idle) socket.destroy();
+  });
+});
+
+describe('a pipe in the place of a file', () => {
+  it.each(['certificate', 'ca-bundle', 'audit-log', 'token-source'])('does not stop serve (--%s)', async (name) => {
+    const files = {
+      certificate: join(dir, 'certificate'),
+      'ca-bundle': join(dir, 'ca-bundle'),
+      'audit-log': join(dir, 'audit-log'),
+      'token-source': join(dir, 'token-source'),
+    };
+    copyFileSync(`${PKI}ec-p256.crt.pem`, files.certificate);
+    copyFileSync(`${PKI}root.pem`, files['ca-bundle']);
+    writeFileSync(files['audit-log'], '');
+    writeFileSync(files['token-source'], 'a-token-of-this-test-0123456789', { mode: 0o600 });
+    const path = files[name as keyof typeof files];
+    const serve = spawned(Object.entries(files).flatMap(([flag, file]) => [`--${flag}`, file]));
+    await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=');
+    const url = runLines(serve.lines())['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '';
+    rmSync(path);
+    execFileSync('mkfifo', [path]);
+    // Somebody holds it open, and neither reads nor writes.
+    const held = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    serve.kill('SIGHUP');
+    await serve.until(name === 'audit-log' ? 'reading files again' : 'is a pipe and not a file');
+    const headers = { authorization: 'a-token-of-this-test-0123456789' };
+    expect((await fetch(url, { headers })).status).toBe(200);
+    serve.kill('SIGTERM');
+    expect(await serve.exited).toBe(0);
+    closeSync(held);
+  });
+});
+
+describe('SIGHUP', () => {
+  it('does not end serve that has just been started', async () => {
+    const preload = join(dir, 'hup.cjs');
+    writeFileSync(preload, "setImmediate(() => process.kill(process.pid, 'SIGHUP'));");
+    const serve = spawned([], { env: { NODE_OPTIONS: `-r ${preload}` } });
+    await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=');
+    expect(await askFor(serve)).toBe(200);
+  });
+});
+
+describe('an empty HOME', () => {
+  it('does not make the working directory a home', async () => {
+    mkdirSync(join(dir, '.aws'));
+    writeFileSync(join(dir, '.aws/config'), '[profile mine]\nroles_anywhere_region = eu-west-1\n');
+    const args = ['credential-process', '--config-profile', 'mine', '--print-config'];
+    const { stderr } = await runCli(args, { env: { HOME: '' }, cwd: dir });
+    expect(stderr).toContain('ERR_CONFIG');
   });
 });

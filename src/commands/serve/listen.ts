@@ -86,7 +86,8 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
     log.info('the limit on open files leaves room for fewer connections', { maxConnections });
   const server = await startCredentialServer({
     limits: { maxConnections },
-    roles: roles.map((role) => servedRole(role, tokens)),
+    waitMs: options.waitMs,
+    roles: roles.map((role) => servedRole(role, tokens, serving.furtherRoleArn)),
     listen: targets,
     imds: options.imds,
     allowedHosts: options.allowedHosts,
@@ -117,8 +118,14 @@ function permit({ address, kind }: BoundAddress, options: ServeOptions, log: Log
     log.warn(`no client can call ${address}: name what they call with --allowed-host`, { address });
 }
 
-function servedRole({ name, vending, tokenFile, provider }: RunningRole, tokens: Tokens): ServedRole {
-  const { roleArn, region } = vending.session;
+/** @param further the role whose credentials are given in the end, where the first one goes on to others */
+function servedRole(
+  { name, vending, tokenFile, provider }: RunningRole,
+  tokens: Tokens,
+  further: string | undefined,
+): ServedRole {
+  const { region } = vending.session;
+  const roleArn = further ?? vending.session.roleArn;
   return { name, roleArn, region, provider, authorization: () => tokens.of(name), imds: tokenFile === undefined };
 }
 

@@ -7,6 +7,7 @@ import type { Log } from '../../platform/log.ts';
 import { renewalAt } from '../../credentials/refresh-policy.ts';
 import type { FlagsOf } from '../../options/flag-values.ts';
 import { COMMANDS } from '../../options/flags.ts';
+import { hopsOf } from '../../options/hops.ts';
 import { serveOptions } from '../../options/serve.ts';
 import type { ServeOptions } from '../../options/serve.ts';
 import type { AuditLog } from '../../server/audit.ts';
@@ -74,7 +75,7 @@ async function prepareRoles(
   options: ServeOptions,
   io: Io,
   cleanup: Cleanup,
-): Promise<Pick<Serving, 'metrics' | 'vending' | 'identity' | 'certificateNotAfter' | 'roles'>> {
+): Promise<Pick<Serving, 'metrics' | 'vending' | 'identity' | 'certificateNotAfter' | 'roles' | 'furtherRoleArn'>> {
   const { log } = io;
   const metrics = createMetrics();
   let roles: readonly RunningRole[] = [];
@@ -105,7 +106,8 @@ async function prepareRoles(
       logEvent(log, name, event);
     });
   }
-  return { metrics, vending, identity, certificateNotAfter, roles };
+  const furtherRoleArn = hopsOf(flags, true).at(-1)?.input.roleArn;
+  return { metrics, vending, identity, certificateNotAfter, roles, furtherRoleArn };
 }
 
 async function auditLog({ auditLog: path }: ServeOptions, log: Log): Promise<AuditLog | undefined> {

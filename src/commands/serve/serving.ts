@@ -29,6 +29,8 @@ export interface Serving {
   readonly vending: Vending;
   readonly identity: IdentityWatcher;
   readonly roles: readonly RunningRole[];
+  /** The last role of `--assume-role-arn`; undefined without one. */
+  readonly furtherRoleArn: string | undefined;
   /** The end of the certificate in use, in milliseconds since the epoch. */
   readonly certificateNotAfter: () => number;
   /** Reads the files of --tls-cert and --tls-key; undefined without them. */
