@@ -1,7 +1,7 @@
 /** From an X.509 identity to credentials for AWS clients: the library's main entry. */
 import type { CredentialsFunction } from '../credentials/cached.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { checkArnsAgree, isRegion, parseArn } from '../aws/arn.ts';
+import { checkArnsAgree, doubtAbout, isRegion, parseArn } from '../aws/arn.ts';
 import { createSession } from '../aws/create-session.ts';
 import { endpointOf } from '../aws/endpoints.ts';
 import { presumedNow } from '../aws/service-clock.ts';
@@ -44,7 +44,13 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
   const { trustAnchorArn, profileArn, roleArn, durationSeconds, roleSessionName } = options;
   for (const name of ['trustAnchorArn', 'profileArn', 'roleArn'] as const) requireGiven(name, options[name]);
   const trustAnchor = parseArn('trust-anchor', trustAnchorArn, 'trustAnchorArn');
-  checkArnsAgree(trustAnchor, parseArn('profile', profileArn, 'profileArn'), parseArn('role', roleArn, 'roleArn'));
+  const profile = parseArn('profile', profileArn, 'profileArn');
+  checkArnsAgree(trustAnchor, profile, parseArn('role', roleArn, 'roleArn'));
+  for (const doubt of [
+    doubtAbout(trustAnchor, trustAnchorArn, 'trustAnchorArn'),
+    doubtAbout(profile, profileArn, 'profileArn'),
+  ])
+    if (doubt !== undefined) options.onWarning?.(doubt);
   checkDuration(durationSeconds, 'durationSeconds');
   checkSessionName(roleSessionName, 'roleSessionName');
   const { region = trustAnchor.region } = options;

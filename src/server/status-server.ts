@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { errorAnswer, jsonAnswer, sendAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
+import { stageOf } from './certificate-watch.ts';
 import { createConnections } from './connections.ts';
 import { bind } from './listen.ts';
 import type { BoundAddress, ListenTarget } from './listen.ts';
@@ -83,9 +84,11 @@ function answerStatus(method: string, url: string, options: StatusServerOptions)
     case '/healthz':
       return textAnswer(200, 'ok\n');
     case '/readyz': {
-      const states = roles.map(({ name, status }) => {
+      const states = roles.map(({ name, status, certificateValidity }) => {
+        const validity = certificateValidity();
+        const certificate = validity && stageOf(validity, now());
         const { state, expiration, lastError } = status();
-        return { role: name, state, expiration: expiration?.toISOString(), lastError: lastError?.code };
+        return { role: name, state, expiration: expiration?.toISOString(), lastError: lastError?.code, certificate };
       });
       const ready = roles.every(({ status }) => isReady(status()));
       return jsonAnswer(ready ? 200 : 503, { ready, roles: states });

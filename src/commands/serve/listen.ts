@@ -62,12 +62,12 @@ export async function checkPorts(targets: readonly ListenTarget[]): Promise<void
 
 /** Opens the port of health and metrics, where there is to be one. It answers before there are credentials. */
 export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cleanup): Promise<void> {
-  const { statusFd, options, roles, metrics, certificateNotAfter } = serving;
+  const { statusFd, options, roles, metrics, certificateValidity } = serving;
   if (statusFd === undefined && options.metricsListen === undefined) return;
   const { parseStatusListen, startStatusServer } = await import('../../server/status-server.ts');
   const server = await startStatusServer({
     listen: statusFd === undefined ? parseStatusListen(options.metricsListen ?? '') : { fd: statusFd },
-    roles: roles.map(({ name, provider }) => ({ name, status: () => provider.status(), certificateNotAfter })),
+    roles: roles.map(({ name, provider }) => ({ name, status: () => provider.status(), certificateValidity })),
     metrics,
     connections: () => serving.server?.connections() ?? 0,
     maxConnections: connectionShares(descriptorLimit()).status,
