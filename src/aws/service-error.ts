@@ -52,7 +52,7 @@ const MESSAGE_HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /unable to assume role/i,
-    "the role's trust policy must let rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, with conditions that this certificate meets",
+    "the role must be in the profile's list, and its trust policy must let rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, with conditions that this certificate meets",
   ],
   [/at 'durationSeconds' failed/i, 'give --session-duration as 900 to 43200 seconds'],
 ];

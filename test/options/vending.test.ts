@@ -28,6 +28,7 @@ describe('vendingOptions', () => {
       identity: { certificate: 'c.pem', skipChecks: false },
       session: { trustAnchorArn: ANCHOR, profileArn: PROFILE, roleArn: ROLE, region: 'us-east-1' },
       partition: 'aws',
+      warnings: [],
       passwords: {},
       connection: { endpoints: { allowHttp: false }, trust: { verify: true }, retry: {} },
     });
