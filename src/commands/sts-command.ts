@@ -42,16 +42,16 @@ export function localSource(
   region: string,
 ): FirstStage {
   const { source, 'source-profile': profile } = flags;
+  const assume = async (input: AssumeRoleInput, credentials: AwsCredentials): Promise<AwsCredentials> => {
+    const codes = codesOf(input.serialNumber, input.serialNumber === undefined ? undefined : terminalTokenProvider());
+    return await assumeRole({ ...input, credentials, region, tokenCode: codes && (() => codes()) }, connection);
+  };
   return async (): Promise<AwsCredentials> => {
     if (profile !== undefined && source !== undefined && source !== 'profile')
       throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `--source-profile and --source ${source} exclude each other`, {
         hint: 'leave one of them out',
         flag: '--source-profile',
       });
-    const assume = async (input: AssumeRoleInput, credentials: AwsCredentials): Promise<AwsCredentials> => {
-      const codes = codesOf(input.serialNumber, input.serialNumber === undefined ? undefined : terminalTokenProvider());
-      return await assumeRole({ ...input, credentials, region, tokenCode: codes && (() => codes()) }, connection);
-    };
     const surroundings = { env, profile, assume };
     return await credentialsFrom(() => localCredentials(profile === undefined ? source : 'profile', surroundings));
   };

@@ -157,7 +157,7 @@ function reopened(descriptor: number): number | undefined {
   if (stats.isFile()) return descriptor;
   if (stats.isSocket()) return undefined;
   try {
-    const { O_NOCTTY = 0, O_NONBLOCK = 0, O_WRONLY } = constants;
+    const { O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
     const opened = openSync(`/proc/self/fd/${descriptor}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
     const { ino, dev } = fstatSync(opened);
     if (ino === stats.ino && dev === stats.dev) return opened;

@@ -76,7 +76,7 @@ describe('parseArn', () => {
   ])('leaves what it does not know of a %s to the service: %s', (kind, text, known) => {
     const arn = parseArn(kind, text, '--flag');
     expect(arn.known).toBe(known);
-    expect(doubtAbout(arn, text, '--flag')).toEqual(known ? undefined : expect.stringContaining('is sent as it is'));
+    expect(doubtAbout(arn, text, '--flag')?.includes('is sent as it is') ?? false).toBe(!known);
   });
 
   it.each<[ArnKind, string]>([

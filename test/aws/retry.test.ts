@@ -24,6 +24,22 @@ function fakeTime(random = 0.5) {
 const failing = (code: ErrorCode, status?: number): RolesAnywhereError =>
   new RolesAnywhereError(code, 'failed', status === undefined ? {} : { status });
 
+/** How often a service is asked that throttles for ever. */
+const throttled = (retry: { attempts?: number; timeoutMs: number }): Promise<number> => {
+  let attempts = 0;
+  const run = withRetries(
+    () => {
+      attempts++;
+      return Promise.reject(failing('ERR_THROTTLED'));
+    },
+    { ...fakeTime(), retry },
+  );
+  return run.then(
+    () => 0,
+    () => attempts,
+  );
+};
+
 describe('withRetries', () => {
   /** As many as the waits (half of 0.5, 1, 2, 4, 8, 16, 20 s and so on) leave room for in a minute. */
   const THROTTLED_ATTEMPTS = 11;
@@ -143,20 +159,6 @@ describe('withRetries', () => {
   });
 
   it('retries throttling until the time is up, and counts it where attempts are limited', async () => {
-    const throttled = (retry: { attempts?: number; timeoutMs: number }): Promise<number> => {
-      let attempts = 0;
-      const run = withRetries(
-        () => {
-          attempts++;
-          return Promise.reject(failing('ERR_THROTTLED'));
-        },
-        { ...fakeTime(), retry },
-      );
-      return run.then(
-        () => 0,
-        () => attempts,
-      );
-    };
     expect(await throttled({ timeoutMs: 600_000 })).toBeGreaterThan(50);
     expect(await throttled({ attempts: 4, timeoutMs: 600_000 })).toBe(4);
   });

@@ -133,8 +133,8 @@ const file = record({
 
 it.each([`k = a${' '.repeat(300_000)}b`, `k${' '.repeat(300_000)}= b`, `k = a${' '.repeat(300_000)}`])(
   'a line of hundreds of thousands of blanks takes no longer than any other (%#)',
-  (line) => {
-    expect(new ConfigFile({ path: 'config', text: `[default]\n${line}\n` }).find('profile', 'default')).toBeDefined();
+  (long) => {
+    expect(new ConfigFile({ path: 'config', text: `[default]\n${long}\n` }).find('profile', 'default')).toBeDefined();
   },
 );
 
