@@ -57,6 +57,7 @@ describe('vendingOptions', () => {
         roleSessionName: 'me@host',
       },
       partition: 'aws',
+      warnings: [],
       passwords: {},
       connection: {
         endpoints: { rolesanywhere: new URL('https://vpce.example:8443/base'), allowHttp: false },
