@@ -1,6 +1,7 @@
 /** The connection of a command: from what its flags say to what the services are asked over. */
 // Tests: test/network/proxies.test.ts, test/network/debug.test.ts
 import type { Connection } from '../aws/connection.ts';
+import { createBudget } from '../aws/budget.ts';
 import { createServiceClock } from '../aws/service-clock.ts';
 import type { ServiceClock } from '../aws/service-clock.ts';
 import { directTransport } from '../http/direct.ts';
@@ -9,6 +10,8 @@ import { withSystemRoots } from '../http/system-roots.ts';
 import { commandUserAgent } from '../http/user-agent.ts';
 import type { ConnectionSettings } from '../options/connection.ts';
 import type { Io } from './command.ts';
+
+const DEFAULT_TIMEOUT_MS = 60_000;
 
 /** A command's connection, on which nothing is left to defaults that commands look at. */
 export interface CommandConnection extends Connection {
@@ -20,12 +23,14 @@ export interface CommandConnection extends Connection {
 /**
  * Makes the connection of a command.
  *
+ * @param once whether it serves one operation, for which the time is measured then
  * @param awaiting told what is waited for from now on, in words that follow `waiting for`
  * @throws RolesAnywhereError `ERR_CA_BUNDLE`, `ERR_PROXY_URL`
  */
 export async function openConnection(
   settings: ConnectionSettings,
   { env, log, compat }: Pick<Io, 'env' | 'log' | 'compat'>,
+  once: boolean,
   awaiting?: (what: string) => void,
 ): Promise<CommandConnection> {
   const { endpoints, retry, trust, proxy, connectTimeoutMs, userAgentExtra } = settings;
@@ -50,6 +55,7 @@ export async function openConnection(
     endpoints,
     retry,
     userAgent: commandUserAgent(compat, userAgentExtra),
+    budget: once ? createBudget(retry.timeoutMs ?? DEFAULT_TIMEOUT_MS) : undefined,
     clock: createServiceClock(),
     log,
     onStage(stage, text) {

@@ -67,7 +67,7 @@ async function fromSource(flags: ConsoleFlags, io: Io): Promise<Start> {
   const chained = isChained(flags);
   const services: readonly Service[] = chained ? ['sts'] : [];
   const { region, connection } = await openSts(flags, io, services);
-  const source = localSource(flags, io);
+  const source = localSource(flags, connection, io, region);
   const further = chained
     ? chainOf(flags, { region, connection: () => connection, fromRole: false, once: true })(source)
     : source;

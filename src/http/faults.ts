@@ -36,6 +36,11 @@ const NO_CONNECTION: Fault = {
   message: 'no connection to {} in time',
   hint: 'check the network, and whether a proxy is needed',
 };
+const NO_DESCRIPTOR: Fault = {
+  code: 'ERR_CONNECT',
+  message: 'cannot reach {}: too many files are open',
+  hint: 'raise the limit on open files (ulimit -n, LimitNOFILE= of a unit), or find out what keeps them open',
+};
 const RESOLVER_FAILED: Fault = {
   code: 'ERR_DNS',
   message: 'the name of {} cannot be resolved now',
@@ -48,6 +53,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     message: 'there is no host of the name in {}',
     hint: 'check the region and the endpoint, and whether a proxy is needed',
   },
+  EMFILE: NO_DESCRIPTOR,
+  ENFILE: NO_DESCRIPTOR,
   EAI_AGAIN: RESOLVER_FAILED,
   EAI_FAIL: RESOLVER_FAILED,
 

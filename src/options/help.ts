@@ -267,13 +267,21 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'URL',
     text: 'connect through this proxy, http://[USER:PASSWORD@]HOST:PORT, https://... or socks5://...; others can see it in the list of processes',
   },
-  'max-attempts': { group: 'Network', value: 'N', text: 'how often to try; by default 3' },
+  'max-attempts': {
+    group: 'Network',
+    value: 'N',
+    text: 'how often to try; by default 3 times, and until --timeout when there are too many requests',
+  },
   'connect-timeout': { group: 'Network', value: 'SECONDS', text: 'how long a connection may take; by default 10' },
-  timeout: { group: 'Network', value: 'SECONDS', text: 'how long all attempts together may take; by default 60' },
   'user-agent-extra': {
     group: 'Network',
     value: 'TEXT',
     text: 'text to put behind the User-Agent, which CloudTrail records: printable ASCII, 200 characters at most',
+  },
+  timeout: {
+    group: 'Network',
+    value: 'SECONDS',
+    text: 'how long all requests and the waits between them may take together; by default 60',
   },
 
   'trust-anchor': {
@@ -339,6 +347,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     group: 'Server',
     value: 'ADDRESS',
     text: "EC2's own address, 169.254.169.254 or fd00:ec2::254, to serve instance metadata at too, at port 80; for clients that have it built in",
+  },
+  'credentials-wait': {
+    group: 'Server',
+    value: 'SECONDS',
+    text: 'how long a request waits for credentials that are on their way; by default 0.9 with IMDS and 1.8 with container credentials',
   },
   'no-imds': { group: 'Server', text: 'serve container credentials only, which require a token' },
   'token-file': {

@@ -3,6 +3,7 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { isCredentialText } from '../aws/credential-answer.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
+import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import type { HttpTransport } from '../http/http.ts';
 
 /** Where the sources of this machine look. */
@@ -13,6 +14,8 @@ export interface SourceSurroundings {
   /** For the local endpoints, which no proxy leads to. */
   readonly transport: HttpTransport;
   readonly signal?: AbortSignal | undefined;
+  /** Assumes the role of a profile. Default: such profiles are refused. */
+  readonly assume?: ((input: AssumeRoleInput, from: AwsCredentials) => Promise<AwsCredentials>) | undefined;
 }
 
 /** Gives credentials; undefined when there is no sign of any. */

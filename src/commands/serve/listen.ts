@@ -6,8 +6,10 @@ import { createServer } from 'node:net';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { ServeOptions } from '../../options/serve.ts';
+import { connectionShares, descriptorLimit } from '../../server/descriptor-limit.ts';
 import { exportLines, guessShell, originOf } from '../../server/export-lines.ts';
 import { bind, checkListenPolicy, defaultTargets, parseImdsAddresses, parseListen } from '../../server/listen.ts';
+import { DEFAULT_LIMITS } from '../../server/http-server.ts';
 import type { BoundAddress, ListenPolicy, ListenTarget } from '../../server/listen.ts';
 import type { Tokens } from '../../server/role-tokens.ts';
 import { startCredentialServer } from '../../server/server.ts';
@@ -62,14 +64,15 @@ export async function checkPorts(targets: readonly ListenTarget[]): Promise<void
 
 /** Opens the port of health and metrics, where there is to be one. It answers before there are credentials. */
 export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cleanup): Promise<void> {
-  const { statusFd, options, roles, metrics, certificateNotAfter } = serving;
+  const { statusFd, options, roles, metrics, certificateValidity } = serving;
   if (statusFd === undefined && options.metricsListen === undefined) return;
   const { parseStatusListen, startStatusServer } = await import('../../server/status-server.ts');
   const server = await startStatusServer({
     listen: statusFd === undefined ? parseStatusListen(options.metricsListen ?? '') : { fd: statusFd },
-    roles: roles.map(({ name, provider }) => ({ name, status: () => provider.status(), certificateNotAfter })),
+    roles: roles.map(({ name, provider }) => ({ name, status: () => provider.status(), certificateValidity })),
     metrics,
     connections: () => serving.server?.connections() ?? 0,
+    maxConnections: connectionShares(descriptorLimit()).status,
   });
   cleanup.add(() => server.close());
   const { address, port } = server.address;
@@ -80,8 +83,13 @@ export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cle
 export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Promise<void> {
   const { options, roles, targets, tokens, sessionKey, metrics, audit, tls } = serving;
   const { log } = io;
+  const maxConnections = connectionShares(descriptorLimit()).connections;
+  if (maxConnections < DEFAULT_LIMITS.maxConnections)
+    log.info('the limit on open files leaves room for fewer connections', { maxConnections });
   const server = await startCredentialServer({
-    roles: roles.map((role) => servedRole(role, tokens)),
+    limits: { maxConnections },
+    waitMs: options.waitMs,
+    roles: roles.map((role) => servedRole(role, tokens, serving.furtherRoleArn)),
     listen: targets,
     imds: options.imds,
     sessionKey,
@@ -145,8 +153,14 @@ function two(part: number): string {
   return String(part).padStart(2, '0');
 }
 
-function servedRole({ name, vending, tokenFile, provider }: RunningRole, tokens: Tokens): ServedRole {
-  const { roleArn, region } = vending.session;
+/** @param further the role whose credentials are given in the end, where the first one goes on to others */
+function servedRole(
+  { name, vending, tokenFile, provider }: RunningRole,
+  tokens: Tokens,
+  further: string | undefined,
+): ServedRole {
+  const { region } = vending.session;
+  const roleArn = further ?? vending.session.roleArn;
   return { name, roleArn, region, provider, authorization: () => tokens.of(name), imds: tokenFile === undefined };
 }
 

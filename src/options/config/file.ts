@@ -1,6 +1,6 @@
 /** The AWS config file: where it is, which profiles it has, and what can be relied on of what they say. */
 // Tests: test/options/config/parsers.test.ts, test/options/config/configured.test.ts
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { type NamedFile, readNamedFile } from '../../platform/files.ts';
@@ -42,7 +42,8 @@ function sharedPath(path: string | undefined, file: string, home: string): strin
 
 function defaultHome(env: Environment): string {
   const own = process.platform === 'win32' ? '' : env['HOME'];
-  return own === undefined || own === '' ? homedir() : own;
+  // An empty HOME would make the working directory a home, and Node's homedir() reads it too.
+  return own === undefined || own === '' ? homedir() || userInfo().homedir : own;
 }
 
 /**
