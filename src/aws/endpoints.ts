@@ -21,12 +21,15 @@ const SIGNIN_HOST: Readonly<Record<string, string>> = {
   'aws-us-gov': 'signin.amazonaws-us-gov.com',
 };
 
+/** Source: the endpoint rules of AWS's SDKs for the service `signin`, which have one in GovCloud alone. */
+const SIGNIN_FIPS_HOST = 'signin-fips.amazonaws-us-gov.com';
+
 /** A service that credentials, or what is made of them, come from. `signin` is the console's federation endpoint. */
 export type Service = 'rolesanywhere' | 'sts' | 'signin';
 
 /** Which of a region's hosts to use. */
 export interface EndpointVariant {
-  /** One whose cryptography is validated under FIPS 140; AWS runs them in the regions of the USA only. Default false. */
+  /** One whose cryptography is validated under FIPS 140; AWS runs them in regions of the USA and Canada only. Default false. */
   readonly useFips?: boolean | undefined;
   /** One that is reached over IPv6 too. Default false. */
   readonly useDualStack?: boolean | undefined;
@@ -60,14 +63,21 @@ export function endpointOf(
     : parseEndpoint(given, 'the endpoint', endpoints.allowHttp);
 }
 
+/** Whether AWS runs endpoints of FIPS there. Source: AWS, "Federal Information Processing Standard (FIPS) 140-3", which lists the USA and Canada. */
+function runsFips(service: Service, partition: string, region: string): boolean {
+  if (service === 'signin') return partition === 'aws-us-gov';
+  return partition === 'aws' ? /^(?:us|ca)-/.test(region) : partition !== 'aws-cn' && partition !== 'aws-eusc';
+}
+
 /**
- * The standard endpoint of a service in a region. A host exists by rule for every region and variant; whether AWS runs
+ * The standard endpoint of a service in a region. A host exists by rule for every region; whether AWS runs
  * it is another matter. STS is asked at its regional endpoint, which AWS recommends over the global one. Its host differs
  * from that of Roles Anywhere by the service's name alone, and in GovCloud, where every endpoint is of FIPS, by the lack
  * of a word for that. Source: botocore's endpoint rules for STS. Sign-in has one host for all regions of a partition.
  *
  * @param partition as the second part of an ARN has it
- * @throws RolesAnywhereError `ERR_ENDPOINT` for an unknown partition, `ERR_REGION` for what cannot be a region
+ * @throws RolesAnywhereError `ERR_ENDPOINT` for an unknown partition, and for FIPS where AWS does not offer it;
+ * `ERR_REGION` for what cannot be a region
  */
 export function standardEndpoint(
   service: Service,
@@ -82,7 +92,15 @@ export function standardEndpoint(
       `the endpoint of ${service} in partition ${JSON.stringify(partition)} is not known`,
       { hint: `give it with --${service === 'rolesanywhere' ? '' : `${service}-`}endpoint` },
     );
-  if (service === 'signin') return new URL(`https://${SIGNIN_HOST[partition]}`);
+  if (useFips && !runsFips(service, partition, region))
+    throw new RolesAnywhereError(
+      'ERR_ENDPOINT',
+      `AWS runs no FIPS endpoint of ${service} in ${service === 'signin' ? `partition ${partition}` : region}`,
+      {
+        hint: 'it runs them in regions of the USA and Canada, for signing in to the console in GovCloud alone: switch FIPS off with --use-fips=false (useFips), or name an endpoint',
+      },
+    );
+  if (service === 'signin') return new URL(`https://${useFips ? SIGNIN_FIPS_HOST : SIGNIN_HOST[partition]}`);
   // The region becomes a part of the host name: nothing may slip in that ends the name.
   if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region))
     throw new RolesAnywhereError('ERR_REGION', `${JSON.stringify(region)} is not a region`, {

@@ -12,6 +12,8 @@ export interface CommandConnection extends Connection {
   readonly tls: TlsSettings;
   /** One for the run: what is learnt of it holds for certificates and credentials too. */
   readonly clock: ServiceClock;
+  /** For endpoints on this machine, which no proxy leads to. */
+  readonly local: HttpTransport;
 }
 
 /**
@@ -35,13 +37,17 @@ export async function openConnection(
     transport = traced(transport, log);
     tellStage = stageWriter(log);
   }
+  const waiting =
+    (way: HttpTransport): HttpTransport =>
+    (request) => {
+      awaiting?.(`${request.url.host} to answer`);
+      return way({ ...request, connectTimeoutMs });
+    };
   if (!trust.verify) log.warn('--no-verify-ssl: whoever answers is believed');
   return {
     tls,
-    transport(request) {
-      awaiting?.(`${request.url.host} to answer`);
-      return transport({ ...request, connectTimeoutMs });
-    },
+    transport: waiting(transport),
+    local: waiting(directTransport),
     endpoints,
     retry,
     clock: createServiceClock(),

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { partitionOf } from '../aws/arn.ts';
 import type { Connection } from '../aws/connection.ts';
+import { endpointOf } from '../aws/endpoints.ts';
 import type { Service } from '../aws/endpoints.ts';
 import { signinUrl } from '../aws/signin-url.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
@@ -30,7 +31,9 @@ type ConsoleFlags = FlagsOf<'console'>;
 export const run: RunCommand<'console'> = async (flags, io) => {
   // Before anything is asked: what is wrong with the endpoint is known now.
   const { endpoints } = connectionSettings(flags, io.env, ['signin']);
-  const start = flags.source === undefined ? await fromCertificate(flags, io) : await fromSource(flags, io);
+  const signin = (partition: string): URL => endpointOf({ endpoints }, 'signin', partition, '');
+  const start =
+    flags.source === undefined ? await fromCertificate(flags, signin, io) : await fromSource(flags, signin, io);
   const { connection, ...request } = start;
   const url = await signinUrl(
     { ...request, destination: flags.destination ?? flags.service, issuer: flags.issuer },
@@ -41,8 +44,9 @@ export const run: RunCommand<'console'> = async (flags, io) => {
   return io.log.info('opened in the browser');
 };
 
-async function fromCertificate(flags: ConsoleFlags, io: Io): Promise<Start> {
+async function fromCertificate(flags: ConsoleFlags, check: (partition: string) => URL, io: Io): Promise<Start> {
   const options = vendingOptions(withCertificate(flags), io.env);
+  check(options.partition);
   const vending = await openVending(options, withCertificate(flags), io, true);
   const credentials = await vendOnce(options, vending, io);
   const { partition, session } = options;
@@ -62,11 +66,12 @@ function withCertificate(flags: ConsoleFlags): ConsoleFlags & FlagsOf<'credentia
 }
 
 /** Nothing is known of where these come from, so AWS is not told how long the session is to be. */
-async function fromSource(flags: ConsoleFlags, io: Io): Promise<Start> {
+async function fromSource(flags: ConsoleFlags, check: (partition: string) => URL, io: Io): Promise<Start> {
   const chained = isChained(flags);
   const services: readonly Service[] = chained ? ['sts'] : [];
   const { region, connection } = await openSts(flags, io, services);
-  const source = localSource(flags, io);
+  check(partitionOf(region));
+  const source = localSource(flags, connection, io);
   const further = chained
     ? chainOf(flags, { region, connection: () => connection, fromRole: false, once: true })(source)
     : source;

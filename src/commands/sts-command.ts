@@ -8,7 +8,9 @@ import type { ConnectionFlags } from '../options/connection.ts';
 import type { FlagValues } from '../options/flag-values.ts';
 import { localCredentials } from '../sources/index.ts';
 import { credentialsFrom } from '../sources/source.ts';
+import type { HttpTransport } from '../http/http.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
 import type { Io } from './command.ts';
 import { openConnection } from './connection.ts';
 import type { CommandConnection } from './connection.ts';
@@ -24,11 +26,15 @@ export async function openSts(
   services: readonly Service[] = ['sts'],
 ): Promise<{ readonly region: string; readonly connection: CommandConnection }> {
   const region = regionOf(flags.region, io.env);
-  return { region, connection: await openConnection(connectionSettings(flags, io.env, services), io) };
+  return { region, connection: await openConnection(connectionSettings(flags, io.env, services, true), io) };
 }
 
-/** Asks the credentials that `--source` and `--source-profile` name. */
-export function localSource(flags: FlagValues<'source' | 'source-profile'>, { env }: Io): FirstStage {
+/** Asks the credentials that `--source` and `--source-profile` name, over the command's connection. */
+export function localSource(
+  flags: FlagValues<'source' | 'source-profile'>,
+  connection: CommandConnection,
+  { env, log }: Io,
+): FirstStage {
   const { source, 'source-profile': profile } = flags;
   return async (): Promise<AwsCredentials> => {
     if (profile !== undefined && source !== undefined && source !== 'profile')
@@ -36,6 +42,18 @@ export function localSource(flags: FlagValues<'source' | 'source-profile'>, { en
         hint: 'leave one of them out',
         flag: '--source-profile',
       });
-    return await credentialsFrom(() => localCredentials(profile === undefined ? source : 'profile', { env, profile }));
+    const surroundings = { ...connection, transport: told(connection.local, log), env, profile };
+    return await credentialsFrom(() => localCredentials(profile === undefined ? source : 'profile', surroundings));
+  };
+}
+
+/** Of these requests `--debug` shows where they go, and how they end: tokens and credentials are all that they hold. */
+function told(transport: HttpTransport, log: Log): HttpTransport {
+  return async (request) => {
+    const { method, url } = request;
+    log.debug(`request for credentials: ${method} ${url.host}`);
+    const response = await transport(request);
+    log.debug(`response: ${response.status}`);
+    return response;
   };
 }

@@ -51,20 +51,23 @@ const ENDPOINT_FLAG = { rolesanywhere: 'endpoint', sts: 'sts-endpoint', signin: 
 /**
  * Checks what is said about the connections to `services`.
  *
+ * @param asksSource whether a container's endpoint may be asked for credentials too
  * @throws RolesAnywhereError `ERR_ENDPOINT` for what is no endpoint, plain http to another machine, and FIPS or
- * dual-stack together with an endpoint of Roles Anywhere, which AWS's SDKs refuse too; `ERR_FLAG_VALUE` for a number out
- * of range
+ * dual-stack together with an endpoint of Roles Anywhere or STS, which AWS's SDKs refuse too; `ERR_FLAG_VALUE` for a
+ * number out of range
  */
 export function connectionSettings(
   flags: ConnectionFlags,
   env: Environment,
   services: readonly Service[],
+  asksSource = false,
 ): ConnectionSettings {
   const endpoints = endpointsOf(flags, env, services);
   const { proxy } = flags;
   const overTls =
     proxy !== undefined ||
     flags['with-proxy'] === true ||
+    (asksSource && /^https:/i.test(env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '')) ||
     services.some((name) => endpoints[name]?.protocol !== 'http:');
   return {
     endpoints,
@@ -72,10 +75,26 @@ export function connectionSettings(
     proxy: proxy === undefined ? (flags['with-proxy'] === true ? 'environment' : undefined) : { url: proxy },
     connectTimeoutMs: milliseconds('connect-timeout', flags['connect-timeout']),
     retry: {
-      attempts: inRange('max-attempts', flags['max-attempts'], 100),
+      attempts: inRange('max-attempts', flags['max-attempts'], 100) ?? attemptsOf(env),
       timeoutMs: milliseconds('timeout', flags.timeout),
     },
   };
+}
+
+/** AWS's variables about trying again. The modes differ in how long is waited, for which there is one way here. */
+const RETRY_VARIABLES: readonly (readonly [string, RegExp, string])[] = [
+  ['AWS_MAX_ATTEMPTS', /^(?:[1-9]\d?|100)$/, '1 to 100'],
+  ['AWS_RETRY_MODE', /^(?:standard|adaptive|legacy)$/i, 'standard, adaptive or legacy'],
+];
+
+/** How often to try, by the variable. */
+function attemptsOf(env: Environment): number | undefined {
+  for (const [name, form, choices] of RETRY_VARIABLES)
+    if (env[name] && !form.test(env[name]))
+      throw new RolesAnywhereError('ERR_FLAG_VALUE', `${name} cannot be ${JSON.stringify(env[name])}`, {
+        hint: `it is ${choices}: correct it, or unset it`,
+      });
+  return Number(env['AWS_MAX_ATTEMPTS']) || undefined;
 }
 
 function endpointsOf(flags: ConnectionFlags, env: Environment, services: readonly Service[]): Endpoints {
@@ -87,7 +106,7 @@ function endpointsOf(flags: ConnectionFlags, env: Environment, services: readonl
     const given = endpointGiven(service, flags, env);
     if (given === undefined) continue;
     const variant = [useFips, useDualStack].find((setting) => setting?.value === true);
-    if (variant !== undefined && service === 'rolesanywhere')
+    if (variant !== undefined && service !== 'signin')
       throw new RolesAnywhereError('ERR_ENDPOINT', `${variant.from} and ${given.from} exclude each other`, {
         hint: `leave one of them out${variant.from.startsWith('AWS_') ? `, or give --${variant.flag}=false` : ''}${given.from.startsWith('AWS_') ? ', or set AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true' : ''}`,
         flag: [variant.from, given.from].find((from) => from.startsWith('--')),

@@ -190,6 +190,8 @@ export const CHAIN = [
 
 /** Flags of how any service is reached. */
 const NETWORK = [
+  'use-fips',
+  'use-dualstack',
   'ca-bundle',
   'no-verify-ssl',
   'ca-store',
@@ -214,8 +216,6 @@ const VENDING = [
   'role-session-name',
   'region',
   'endpoint',
-  'use-fips',
-  'use-dualstack',
   ...NETWORK,
   ...CHAIN,
 ] as const satisfies readonly FlagName[];

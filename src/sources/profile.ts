@@ -1,7 +1,8 @@
 /** A profile of the AWS CLI's files: an access key, or a process that gives credentials. */
 // Tests: test/sources/sources.test.ts
 import { execFile } from 'node:child_process';
-import { ConfigFile, configPath, credentialsPath, readConfigText } from '../options/config/file.ts';
+import { ConfigFile, readConfigText } from '../options/config/file.ts';
+import { configPath, credentialsPath } from '../options/config/shared.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemCode } from '../platform/files.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
