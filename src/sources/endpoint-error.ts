@@ -31,6 +31,7 @@ export function endpointError(what: string, response: HttpResponse, hint: string
 function wordsOf({ body }: HttpResponse, secret: string | undefined): string {
   const json = parseJson(body);
   const said = [member(json, 'code') ?? member(json, 'Code'), member(json, 'message') ?? member(json, 'Message')];
-  const text = json === undefined && !body.includes('<') ? body : said.filter((part) => typeof part === 'string').join(': ');
+  const text =
+    json === undefined && !body.includes('<') ? body : said.filter((part) => typeof part === 'string').join(': ');
   return plain(secret === undefined ? text : text.replaceAll(secret, '<redacted>'), MAX_WORDS);
 }

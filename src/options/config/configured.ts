@@ -117,8 +117,7 @@ function outside(
     return {
       sources: usual === undefined ? [] : [sdkProfile(usual, env, takes)],
       others: retryMode(usual, env, takes),
-      warnings:
-        shared === '' && !compat ? [`the config file ${path} cannot be read: nothing in it counts`] : [],
+      warnings: shared === '' && !compat ? [`the config file ${path} cannot be read: nothing in it counts`] : [],
     };
   }
   const text = readConfig(path);

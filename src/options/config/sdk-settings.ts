@@ -95,8 +95,7 @@ export function sdkProfile(
   const source = new Map<FlagName, Setting>();
   for (const { flag, key, service } of ROWS) {
     if (!takes(flag) || (service !== undefined && ignore?.toLowerCase() === 'true')) continue;
-    const special =
-      service === undefined || services === undefined ? undefined : keys.service(services, service, key);
+    const special = service === undefined || services === undefined ? undefined : keys.service(services, service, key);
     const found = special ?? keys.get(key);
     if (found === undefined) continue;
     const name = special === undefined ? key : `${key} of ${service} in services ${services}`;
@@ -146,12 +145,7 @@ function valueOf(path: string, flag: FlagName, key: string, found: ConfigValue):
   if (SWITCHES.has(flag)) return switchOf(path, key, found);
   if (flag !== 'max-attempts') return found.value;
   if (/^(?:[1-9]\d?|100)$/.test(found.value)) return Number(found.value);
-  throw keyError(
-    path,
-    found.line,
-    `${key} is 1 to 100, not ${JSON.stringify(found.value)}`,
-    'correct or remove it',
-  );
+  throw keyError(path, found.line, `${key} is 1 to 100, not ${JSON.stringify(found.value)}`, 'correct or remove it');
 }
 
 /** Anything but true and false is read differently by the SDKs. */
