@@ -90,7 +90,7 @@ async function parseOutside(tokens: readonly string[]): Promise<Parsed | undefin
   const shared = sharedConfig(env);
   const concerned =
     shared !== undefined ||
-    Object.keys(env).some((name) => name.toUpperCase().startsWith('ROLES_ANYWHERE_')) ||
+    Object.keys(env).some((name) => /^(?:ROLES_ANYWHERE_|AWS_(?:MAX_ATTEMPTS|RETRY_MODE)$)/i.test(name)) ||
     tokens.some((token) => /^--(?:config-profile|print-config)(?:=|$)/.test(token));
   if (!concerned) return undefined;
   const { parseConfigured } = await import('./options/config/configured.ts');

@@ -14,16 +14,6 @@ const DNS_SUFFIX: Readonly<Record<string, readonly [string, string]>> = {
   'aws-iso-f': ['csp.hci.ic.gov', 'api.aws.hci.ic.gov'],
 };
 
-/** The hosts where browsers sign in, of the partitions for which AWS documents them. */
-const SIGNIN_HOST: Readonly<Record<string, string>> = {
-  aws: 'signin.aws.amazon.com',
-  'aws-cn': 'signin.amazonaws.cn',
-  'aws-us-gov': 'signin.amazonaws-us-gov.com',
-};
-
-/** Source: the endpoint rules of AWS's SDKs for the service `signin`, which have one in GovCloud alone. */
-const SIGNIN_FIPS_HOST = 'signin-fips.amazonaws-us-gov.com';
-
 /** A service that credentials, or what is made of them, come from. `signin` is the console's federation endpoint. */
 export type Service = 'rolesanywhere' | 'sts' | 'signin';
 
@@ -53,7 +43,7 @@ export interface Endpoints extends EndpointVariant {
  */
 export function endpointOf(
   { endpoints = {} }: { readonly endpoints?: Endpoints | undefined },
-  service: Service,
+  service: Exclude<Service, 'signin'>,
   partition: string,
   region: string,
 ): URL {
@@ -63,53 +53,46 @@ export function endpointOf(
     : parseEndpoint(given, 'the endpoint', endpoints.allowHttp);
 }
 
-/** Whether AWS runs endpoints of FIPS there. Source: AWS, "Federal Information Processing Standard (FIPS) 140-3", which lists the USA and Canada. */
-function runsFips(service: Service, partition: string, region: string): boolean {
-  if (service === 'signin') return partition === 'aws-us-gov';
-  return partition === 'aws' ? /^(?:us|ca)-/.test(region) : partition !== 'aws-cn' && partition !== 'aws-eusc';
-}
-
 /**
  * The standard endpoint of a service in a region. A host exists by rule for every region; whether AWS runs
  * it is another matter. STS is asked at its regional endpoint, which AWS recommends over the global one. Its host differs
  * from that of Roles Anywhere by the service's name alone, and in GovCloud, where every endpoint is of FIPS, by the lack
- * of a word for that. Source: botocore's endpoint rules for STS. Sign-in has one host for all regions of a partition.
+ * of a word for that. Source: botocore's endpoint rules for STS. Of FIPS there is none outside of the USA and Canada.
+ * Source: AWS, "Federal Information Processing Standard (FIPS) 140-3".
  *
  * @param partition as the second part of an ARN has it
- * @throws RolesAnywhereError `ERR_ENDPOINT` for an unknown partition, and for FIPS where AWS does not offer it;
+ * @throws RolesAnywhereError `ERR_ENDPOINT` for an unknown partition, and for FIPS where AWS does not run it;
  * `ERR_REGION` for what cannot be a region
  */
 export function standardEndpoint(
-  service: Service,
+  service: Exclude<Service, 'signin'>,
   partition: string,
   region: string,
   { useFips = false, useDualStack = false }: EndpointVariant = {},
 ): URL {
-  const known: Readonly<Record<string, unknown>> = service === 'signin' ? SIGNIN_HOST : DNS_SUFFIX;
-  if (!Object.hasOwn(known, partition))
+  if (!Object.hasOwn(DNS_SUFFIX, partition))
     throw new RolesAnywhereError(
       'ERR_ENDPOINT',
       `the endpoint of ${service} in partition ${JSON.stringify(partition)} is not known`,
-      { hint: `give it with --${service === 'rolesanywhere' ? '' : `${service}-`}endpoint` },
+      { hint: `give it with --${service === 'sts' ? 'sts-' : ''}endpoint` },
     );
-  if (useFips && !runsFips(service, partition, region))
-    throw new RolesAnywhereError(
-      'ERR_ENDPOINT',
-      `AWS runs no FIPS endpoint of ${service} in ${service === 'signin' ? `partition ${partition}` : region}`,
-      {
-        hint: 'it runs them in regions of the USA and Canada, for signing in to the console in GovCloud alone: switch FIPS off with --use-fips=false (useFips), or name an endpoint',
-      },
-    );
-  if (service === 'signin') return new URL(`https://${useFips ? SIGNIN_FIPS_HOST : SIGNIN_HOST[partition]}`);
   // The region becomes a part of the host name: nothing may slip in that ends the name.
   if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region))
     throw new RolesAnywhereError('ERR_REGION', `${JSON.stringify(region)} is not a region`, {
       hint: 'give one such as us-east-1 with --region',
     });
+  if (useFips && !/^(?:us|ca)-|^eu-isoe-/.test(region)) throw noFips(service, region);
   const named = useFips && !(service === 'sts' && partition === 'aws-us-gov' && !useDualStack);
   return new URL(
     `https://${service}${named ? '-fips' : ''}.${region}.${DNS_SUFFIX[partition]?.[useDualStack ? 1 : 0]}`,
   );
+}
+
+/** The error where AWS runs no endpoint of FIPS: asking another instead would be what nobody wanted. */
+export function noFips(service: Service, where: string): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_ENDPOINT', `AWS runs no FIPS endpoint of ${service} in ${where}`, {
+    hint: 'use a region that has one, name an endpoint, or switch FIPS off: --use-fips=false (useFips)',
+  });
 }
 
 /**

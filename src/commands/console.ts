@@ -2,9 +2,8 @@
 import { spawn } from 'node:child_process';
 import { partitionOf } from '../aws/arn.ts';
 import type { Connection } from '../aws/connection.ts';
-import { endpointOf } from '../aws/endpoints.ts';
 import type { Service } from '../aws/endpoints.ts';
-import { signinUrl } from '../aws/signin-url.ts';
+import { signinEndpoint, signinUrl } from '../aws/signin-url.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import { connectionSettings } from '../options/connection.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
@@ -31,7 +30,7 @@ type ConsoleFlags = FlagsOf<'console'>;
 export const run: RunCommand<'console'> = async (flags, io) => {
   // Before anything is asked: what is wrong with the endpoint is known now.
   const { endpoints } = connectionSettings(flags, io.env, ['signin']);
-  const signin = (partition: string): URL => endpointOf({ endpoints }, 'signin', partition, '');
+  const signin = (partition: string): URL => signinEndpoint({ endpoints }, partition);
   const start =
     flags.source === undefined ? await fromCertificate(flags, signin, io) : await fromSource(flags, signin, io);
   const { connection, ...request } = start;

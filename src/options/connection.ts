@@ -75,26 +75,10 @@ export function connectionSettings(
     proxy: proxy === undefined ? (flags['with-proxy'] === true ? 'environment' : undefined) : { url: proxy },
     connectTimeoutMs: milliseconds('connect-timeout', flags['connect-timeout']),
     retry: {
-      attempts: inRange('max-attempts', flags['max-attempts'], 100) ?? attemptsOf(env),
+      attempts: inRange('max-attempts', flags['max-attempts'], 100),
       timeoutMs: milliseconds('timeout', flags.timeout),
     },
   };
-}
-
-/** AWS's variables about trying again. The modes differ in how long is waited, for which there is one way here. */
-const RETRY_VARIABLES: readonly (readonly [string, RegExp, string])[] = [
-  ['AWS_MAX_ATTEMPTS', /^(?:[1-9]\d?|100)$/, '1 to 100'],
-  ['AWS_RETRY_MODE', /^(?:standard|adaptive|legacy)$/i, 'standard, adaptive or legacy'],
-];
-
-/** How often to try, by the variable. */
-function attemptsOf(env: Environment): number | undefined {
-  for (const [name, form, choices] of RETRY_VARIABLES)
-    if (env[name] && !form.test(env[name]))
-      throw new RolesAnywhereError('ERR_FLAG_VALUE', `${name} cannot be ${JSON.stringify(env[name])}`, {
-        hint: `it is ${choices}: correct it, or unset it`,
-      });
-  return Number(env['AWS_MAX_ATTEMPTS']) || undefined;
 }
 
 function endpointsOf(flags: ConnectionFlags, env: Environment, services: readonly Service[]): Endpoints {

@@ -12,7 +12,8 @@ import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { readNamedFile } from '../platform/files.ts';
 import type { FlagValues } from './flag-values.ts';
-import { CHAIN } from './flags.ts';
+import { HOP } from './flags.ts';
+import type { CHAIN } from './flags.ts';
 import { refuseUnknownKeys } from './unknown-key.ts';
 
 /** One role to go on to. */
@@ -71,7 +72,7 @@ const HINT = `it is ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`).join('
  */
 export function hopsOf(flags: HopFlags, fromRole: boolean): Hop[] {
   const { 'assume-role-arn': hops = [] } = flags;
-  const idle = CHAIN.find((name) => flags[name] !== undefined && name !== 'sts-endpoint');
+  const idle = HOP.find((name) => flags[name] !== undefined);
   if (hops.length === 0 && idle !== undefined)
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', `--${idle} has no effect without --assume-role-arn`, {
       hint: 'name the role to go on to with --assume-role-arn',

@@ -1,6 +1,6 @@
 /** A profile of the AWS CLI's files: an access key, or a process that gives credentials. */
 // Tests: test/sources/sources.test.ts
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { ConfigFile, readConfigText } from '../options/config/file.ts';
 import { configPath, credentialsPath } from '../options/config/shared.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -55,20 +55,41 @@ function readFile(path: string): ConfigFile | undefined {
   }
 }
 
-/** Through the shell, as the SDKs for Go, Java and JavaScript do. */
+/**
+ * Through the shell, as the SDKs for Go, Java and JavaScript do. It may ask a person, as the AWS CLI lets it: standard
+ * input and standard error are this process's own.
+ */
 function fromProcess(command: string, env: SourceSurroundings['env']): Promise<AwsCredentials> {
-  const options = { shell: true, env, timeout: PROCESS_TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, windowsHide: true };
   return new Promise((resolve, reject) => {
-    execFile(command, [], options, (error, stdout) => {
-      try {
-        if (error === null)
-          return resolve(readJsonCredentials(stdout, 'SessionToken', "the profile's credential_process"));
-        // Its message holds the command, which may hold a password; and what it printed may hold credentials.
-        throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', "the profile's credential_process failed", {
+    const child = spawn(command, { shell: true, env, stdio: ['inherit', 'pipe', 'inherit'], windowsHide: true });
+    // What it started may outlive it and hold the pipe open.
+    const stop = (): void => {
+      child.kill();
+      child.stdout.destroy();
+    };
+    const timer = setTimeout(stop, PROCESS_TIMEOUT_MS);
+    let output = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (output.length > MAX_OUTPUT_BYTES) stop();
+    });
+    const failed = (what: string): void => {
+      clearTimeout(timer);
+      // Neither the command, which may hold a password, nor what it printed, which may hold credentials, is shown.
+      reject(
+        new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `the profile's credential_process ${what}`, {
           hint: 'run it by itself to see why',
-        });
-      } catch (failure) {
-        return reject(failure instanceof Error ? failure : new TypeError('not an error'));
+        }),
+      );
+    };
+    child.on('error', () => failed('cannot be run'));
+    child.on('close', (status, signal) => {
+      if (status !== 0) return failed(`failed (${signal ?? `status ${status}`})`);
+      clearTimeout(timer);
+      try {
+        return resolve(readJsonCredentials(output, 'SessionToken', "the profile's credential_process"));
+      } catch (error) {
+        return reject(error instanceof Error ? error : new TypeError('not an error'));
       }
     });
   });

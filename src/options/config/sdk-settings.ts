@@ -1,5 +1,6 @@
 /** The values that AWS's own variables and keys give to flags here. They rank below this program's own of the same source. */
 // Tests: test/options/config/configured.test.ts
+import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { FlagName, FlagValue } from '../flags.ts';
 import type { ConfigFile, ConfigValue } from './file.ts';
 import { keyError } from './ini.ts';
@@ -36,18 +37,35 @@ const ROWS: readonly {
   { flag: 'ca-bundle', variables: ['AWS_CA_BUNDLE'], key: 'ca_bundle' },
   { flag: 'max-attempts', variables: ['AWS_MAX_ATTEMPTS'], key: 'max_attempts' },
 ];
+const ATTEMPTS = /^(?:[1-9]\d?|100)$/;
+const RETRY_MODE = /^(?:standard|adaptive|legacy)$/i;
+const RETRY_MODES = 'standard, adaptive or legacy';
 const SWITCHES: ReadonlySet<FlagName> = new Set(['use-fips', 'use-dualstack']);
 
-/** AWS's variables for flags that a command takes. */
+/**
+ * AWS's variables for flags that a command takes.
+ *
+ * @throws RolesAnywhereError `ERR_FLAG_VALUE`
+ */
 export function sdkEnvironment(env: Environment, takes: (flag: FlagName) => boolean): Source {
   const ignored = env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS']?.toLowerCase() === 'true';
   return new Map(
     ROWS.flatMap(({ flag, variables, service }): [FlagName, Setting][] => {
       const name = variables.find((variable) => (env[variable] ?? '') !== '');
       if (name === undefined || !takes(flag) || (ignored && service !== undefined)) return [];
-      return [[flag, { value: env[name] ?? '', origin: { kind: 'environment', name }, passive: true }]];
+      const value = env[name] ?? '';
+      const origin: Origin = { kind: 'environment', name };
+      if (flag !== 'max-attempts') return [[flag, { value, origin, passive: true }]];
+      if (ATTEMPTS.test(value)) return [[flag, { value: Number(value), origin }]];
+      throw wrongVariable(name, value, '1 to 100');
     }),
   );
+}
+
+function wrongVariable(name: string, value: string, choices: string): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_FLAG_VALUE', `${name} is ${choices}, not ${JSON.stringify(value)}`, {
+    hint: 'correct it, or unset it',
+  });
 }
 
 /** A profile, and where it is. */
@@ -117,7 +135,7 @@ export interface OtherSetting {
 /**
  * The retry mode that AWS's variable or a profile's key asks for.
  *
- * @throws RolesAnywhereError `ERR_CONFIG_KEY`; the variable is checked where it is obeyed
+ * @throws RolesAnywhereError `ERR_CONFIG_KEY`, `ERR_FLAG_VALUE`
  */
 export function retryMode(
   profile: Profile | undefined,
@@ -126,15 +144,18 @@ export function retryMode(
 ): OtherSetting[] {
   const name = 'retry_mode';
   if (!takes('max-attempts')) return [];
-  if (env['AWS_RETRY_MODE'])
-    return [{ name, value: env['AWS_RETRY_MODE'], origin: { kind: 'environment', name: 'AWS_RETRY_MODE' } }];
+  const value = env['AWS_RETRY_MODE'] ?? '';
+  if (value !== '') {
+    if (!RETRY_MODE.test(value)) throw wrongVariable('AWS_RETRY_MODE', value, RETRY_MODES);
+    return [{ name, value, origin: { kind: 'environment', name: 'AWS_RETRY_MODE' } }];
+  }
   const found = profile?.keys.get(name);
   if (profile === undefined || found === undefined) return [];
-  if (!/^(?:standard|adaptive|legacy)$/i.test(found.value))
+  if (!RETRY_MODE.test(found.value))
     throw keyError(
       profile.path,
       found.line,
-      `${name} is standard, adaptive or legacy, not ${JSON.stringify(found.value)}`,
+      `${name} is ${RETRY_MODES}, not ${JSON.stringify(found.value)}`,
       'correct or remove it',
     );
   const origin = { kind: 'profile', name, profile: profile.name, file: profile.path, line: found.line } as const;
@@ -144,7 +165,7 @@ export function retryMode(
 function valueOf(path: string, flag: FlagName, key: string, found: ConfigValue): FlagValue {
   if (SWITCHES.has(flag)) return switchOf(path, key, found);
   if (flag !== 'max-attempts') return found.value;
-  if (/^(?:[1-9]\d?|100)$/.test(found.value)) return Number(found.value);
+  if (ATTEMPTS.test(found.value)) return Number(found.value);
   throw keyError(path, found.line, `${key} is 1 to 100, not ${JSON.stringify(found.value)}`, 'correct or remove it');
 }
 

@@ -1,6 +1,5 @@
 /** Where AWS's files are, and whether the config file has anything to say. On the path of every run, unlike what reads it. */
 // Tests: test/options/config/configured.test.ts
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { readNamedFile, systemCode } from '../../platform/files.ts';
 
@@ -23,7 +22,7 @@ function sharedPath(path: string | undefined, file: string, home: string): strin
 
 function defaultHome(env: Environment): string {
   const own = process.platform === 'win32' ? '' : env['HOME'];
-  return own === undefined || own === '' ? homedir() : own;
+  return own === undefined || own === '' ? process.getBuiltinModule('node:os').homedir() : own;
 }
 
 /** AWS's own keys that count here; those that only qualify them are left out. */
