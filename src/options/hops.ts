@@ -152,6 +152,13 @@ export function readPolicy(policy: string | undefined): string | undefined {
   if (policy?.startsWith('file://') !== true) return policy;
   const path = policy.slice('file://'.length);
   const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy', code: 'ERR_FILE_UNREADABLE' });
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
+    throw new RolesAnywhereError('ERR_POLICY', `--policy ${policy} begins with the byte order mark of UTF-16`, {
+      hint: 'save it as UTF-8; in PowerShell: Out-File -Encoding utf8',
+      flag: '--policy',
+    });
+  // trim() takes the byte order mark of UTF-8 off too.
   return Buffer.from(bytes).toString('utf8').trim();
 }
 

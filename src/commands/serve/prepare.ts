@@ -87,6 +87,7 @@ async function prepareRoles(
     for (const { provider } of roles) provider.refresh('rotated');
   });
   cleanup.add(() => identity.close());
+  vending.checkHops?.(identity.current().certificate);
   const certificateNotAfter = (): number =>
     readCertificate(identity.current().certificate, 'the certificate').notAfter.getTime();
   const clock = { ...systemClock, now: vending.connection().clock.now };
