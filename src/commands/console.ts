@@ -12,6 +12,7 @@ import { vendingOptions } from '../options/vending.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { chainOf } from './chain.ts';
 import type { Io, RunCommand } from './command.ts';
+import { tlsSettings } from './connection.ts';
 import { localSource, openSts } from './sts-command.ts';
 import { openVending, vendOnce } from './vending.ts';
 
@@ -29,14 +30,16 @@ type ConsoleFlags = FlagsOf<'console'>;
 
 export const run: RunCommand<'console'> = async (flags, io) => {
   // Before anything is asked: what is wrong with the endpoint is known now.
-  const { endpoints } = connectionSettings(flags, io.env, ['signin']);
+  const settings = connectionSettings(flags, io.env, ['signin']);
+  const { endpoints } = settings;
   const signin = (partition: string): URL => signinEndpoint({ endpoints }, partition);
   const start =
     flags.source === undefined ? await fromCertificate(flags, signin, io) : await fromSource(flags, signin, io);
   const { connection, ...request } = start;
   const url = await signinUrl(
     { ...request, destination: flags.destination ?? flags.service, issuer: flags.issuer },
-    { ...connection, endpoints },
+    // What was opened for the services before need not have read what a connection to this one takes.
+    { ...connection, endpoints, tls: await tlsSettings(settings, io.env) },
   );
   if (flags.open !== true) return io.stdout(`${url}\n`);
   await openBrowser(url, io.env);
