@@ -23,6 +23,8 @@ export default defineConfig({
     include: heavy ? HEAVY.map((glob) => glob.replace(/\*\*$/, '**/*.test.ts')) : ['test/**/*.test.ts'],
     exclude: suite === 'quick' ? [...configDefaults.exclude, ...HEAVY] : configDefaults.exclude,
     testTimeout: 30_000,
+    // Set-ups start programs and make tokens: on a loaded machine that takes as long as a test.
+    hookTimeout: 60_000,
     // Most tests wait for programs that they start, so that one worker would leave half of a small machine idle.
     maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
     globalSetup: ['test/global-setup.ts'],

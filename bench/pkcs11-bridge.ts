@@ -1,6 +1,6 @@
 /**
  * What the PKCS#11 bridge costs and what it saves, on SoftHSM2: time of a
- * signature here and through a helper; how long the event loop stands still
+ * signature through a helper; how long the event loop stands still
  * while the module crashes and hangs; memory and sessions over many signatures.
  *
  * Usage: node scripts/run-ts.mjs bench/pkcs11-bridge.ts [SIGNATURES]
@@ -59,20 +59,18 @@ function load(key: string, library: string, deps: Pkcs11Deps) {
 
 async function costs(): Promise<void> {
   for (const key of ['ec-p256', 'rsa-2048']) {
-    for (const mode of ['in-process', 'bridge'] as const) {
-      const before = performance.now();
-      const identity = await load(key, SOFTHSM, { mode });
-      const loaded = performance.now() - before;
-      const times: number[] = [];
-      for (let index = 0; index < 500; index += 1) {
-        const started = performance.now();
-        await identity.signer.sign(message);
-        times.push(performance.now() - started);
-      }
-      await identity.close();
-      const median = times.toSorted((a, b) => a - b)[250] ?? 0;
-      console.log(`${key}, ${mode}: load ${loaded.toFixed(0)} ms, signature ${median.toFixed(2)} ms (median of 500)`);
+    const before = performance.now();
+    const identity = await load(key, SOFTHSM, {});
+    const loaded = performance.now() - before;
+    const times: number[] = [];
+    for (let index = 0; index < 500; index += 1) {
+      const started = performance.now();
+      await identity.signer.sign(message);
+      times.push(performance.now() - started);
     }
+    await identity.close();
+    const median = times.toSorted((a, b) => a - b)[250] ?? 0;
+    console.log(`${key}: load ${loaded.toFixed(0)} ms, signature ${median.toFixed(2)} ms (median of 500)`);
   }
 }
 

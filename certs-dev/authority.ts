@@ -43,6 +43,8 @@ export interface AuthorityOptions extends Common {
   issuer?: Authority | undefined;
   /** The number of authorities that may follow below; default: no limit. */
   pathLength?: number | undefined;
+  /** Added to basic constraints and key usage. */
+  extensions?: readonly x509.Extension[] | undefined;
 }
 
 export interface LeafOptions extends Common {
@@ -83,6 +85,7 @@ export async function issueAuthority(options: AuthorityOptions): Promise<Authori
   const certificate = await issue(options, 3650, keys.publicKey, issuer?.keys.privateKey ?? keys.privateKey, [
     new x509.BasicConstraintsExtension(true, options.pathLength, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+    ...(options.extensions ?? []),
   ]);
   return { certificate, keys };
 }

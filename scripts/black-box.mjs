@@ -105,7 +105,7 @@ await check('read-certificate-data', () => {
 await check('import and require of the library give the same names', async () => {
   const require = createRequire(join(consumer, 'index.js'));
   const required = require(NAME);
-  const imported = await import(pathToFileURL(join(folder, manifest.exports['.'].default)).href);
+  const imported = await import(pathToFileURL(join(folder, manifest.exports['.'].import.default)).href);
   const names = Object.keys(imported).toSorted();
   assert.ok(names.includes('RolesAnywhereError'), `exports: ${names}`);
   assert.deepEqual(

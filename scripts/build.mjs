@@ -17,6 +17,9 @@ try {
   const cli = await bundleCli(root, fresh, manifest.version);
   const helper = await bundleHelper(root, fresh, manifest.version);
   const library = await bundleLibrary(root, fresh, manifest.version);
+  // Every supported Node can require an ES module.
+  for (const name of Object.keys(LIBRARY))
+    writeFileSync(join(fresh, `${name}.cjs`), `'use strict';\nmodule.exports = require('./${name}.js');\n`);
   emitTypes(root, fresh, Object.values(LIBRARY));
   // For editors that check a world file as it is written.
   copyFileSync(join(root, 'src/emulator/world/schema.json'), join(fresh, 'emulator-world.schema.json'));

@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
-import { EXIT_STATUS, RolesAnywhereError } from './platform/errors.ts';
+import { EXIT_STATUS, RolesAnywhereError, withoutPin } from './platform/errors.ts';
 import { createLog } from './platform/log.ts';
 import type { LogFormat, LogLevel } from './platform/log.ts';
 import type { Configured } from './options/config/configured.ts';
@@ -61,6 +61,7 @@ async function main(tokens: readonly string[]): Promise<number> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the parser checked the line against the command's row
   await execute(command, flags as FlagsOf<typeof command>, {
     stdout: print,
+    moduleOutput: printError,
     log,
     env: process.env,
     args: args.slice(0, most),
@@ -108,7 +109,7 @@ async function parseAnything(tokens: readonly string[]): Promise<Parsed | number
     print(outcome.text);
     return 0;
   }
-  printError(outcome.text);
+  printError(withoutPin(outcome.text));
   return EXIT_STATUS.usage;
 }
 
@@ -132,7 +133,7 @@ function print(data: string | Uint8Array): void {
   }
 }
 
-function printError(text: string): void {
+function printError(text: string | Uint8Array): void {
   try {
     write(STDERR, text);
   } catch {

@@ -2,6 +2,7 @@
  * The library: credentials from IAM Roles Anywhere and STS for Node programs,
  * and the parts that they are made of, each usable alone.
  */
+// Tests: test/package/api-report.test.ts
 
 // providers for AWS SDK v3 clients
 export { fromAssumeRole } from './providers/assume-role.ts';
@@ -13,7 +14,7 @@ export type { TokenRetriever, WebIdentityProviderOptions } from './providers/web
 export { cached } from './credentials/cached.ts';
 export type { CacheOptions, CredentialsFunction } from './credentials/cached.ts';
 export type { ConnectionOptions, KeepingOptions } from './providers/connection.ts';
-export type { MaterialOptions, Pkcs11Options, RemoteSigner } from './providers/material.ts';
+export type { MaterialOptions, Pkcs11Options, RemoteSigner, TpmOptions } from './providers/material.ts';
 export type { CredentialsSource } from './sources/source.ts';
 
 // a container credentials endpoint
@@ -28,20 +29,18 @@ export type { CommandTokenOptions } from './sources/token-providers.ts';
 export type { TokenProvider, TokenRequest } from './sources/mfa.ts';
 
 // one call each
-export { assumeRole } from './aws/assume-role.ts';
+export { assumeRole, assumeRoleWithWebIdentity, createSession, signinUrl } from './providers/calls.ts';
+export type { CallConnection, CallEndpoints, CreateSessionCall } from './providers/calls.ts';
 export type { AssumeRoleRequest } from './aws/assume-role.ts';
 export type { Connection } from './aws/connection.ts';
-export { createSession } from './aws/create-session.ts';
 export type { CreateSessionInput, CreateSessionRequest } from './aws/create-session.ts';
 export type { Endpoints, EndpointVariant } from './aws/endpoints.ts';
 export type { RetryEnvironment, RetrySettings } from './aws/retry.ts';
 export { createServiceClock } from './aws/service-clock.ts';
 export type { ServiceClock } from './aws/service-clock.ts';
-export { signinUrl } from './aws/signin-url.ts';
 export type { SigninUrlRequest } from './aws/signin-url.ts';
 export type { AssumeRoleInput, ProvidedContext, RoleSessionInput, WebIdentityInput } from './aws/sts-input.ts';
 export type { AssumedRole } from './aws/sts.ts';
-export { assumeRoleWithWebIdentity } from './aws/web-identity.ts';
 export type { WebIdentityRequest, WebIdentityRole } from './aws/web-identity.ts';
 export type { AwsCredentials, SessionCredentials } from './credentials/credentials.ts';
 
@@ -60,7 +59,8 @@ export { systemClock } from './platform/clock.ts';
 export type { Clock, Timer } from './platform/clock.ts';
 
 // identities
-export type { Digest, Identity, KeyType, Signer } from './identity/identity.ts';
+export type { Digest, Identity, Signer } from './identity/identity.ts';
+export type { KeyType } from './x509/algorithms.ts';
 export { loadIdentityFrom as loadIdentity } from './providers/material.ts';
 
 // signing, stage by stage

@@ -1,6 +1,6 @@
 // The library's type declarations: emitted by tsc, then checked to stand alone.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 const SPECIFIER = /\b(?:from|import)\s*\(?\s*(['"])(.+?)\1/g;
@@ -27,6 +27,10 @@ export function emitTypes(root, dist, entries) {
     if (entry.isFile() && !reached.has(file)) rmSync(file);
   }
   removeEmptyFolders(types);
+  // The same for programs that are CommonJS: TypeScript tells the two apart by the nearest package.json.
+  const forRequire = join(dist, 'types-cjs');
+  cpSync(types, forRequire, { recursive: true });
+  writeFileSync(join(forRequire, 'package.json'), '{ "type": "commonjs" }\n');
 }
 
 /** @param path the files that lead to this one from an entry, for the error */

@@ -26,10 +26,15 @@ export interface AssumeRoleRequest extends AssumeRoleInput {
  * what kept it from answering
  */
 export async function assumeRole(request: AssumeRoleRequest, connection: Connection): Promise<AssumedRole> {
-  const { credentials, region, tokenCode } = request;
   checkAssumeRole(request);
+  checkMfa(request.serialNumber, request.tokenCode !== undefined);
+  return await requestRole(request, connection);
+}
+
+/** As {@link assumeRole}, for what was checked when it was read: only what depends on the credentials is left to check. */
+export async function requestRole(request: AssumeRoleRequest, connection: Connection): Promise<AssumedRole> {
+  const { credentials, region, tokenCode } = request;
   checkChainedDuration(request.durationSeconds, credentials.assumedRoleArn !== undefined);
-  checkMfa(request.serialNumber, tokenCode !== undefined);
   const known = parametersOf(request);
   const { session } = await askSts(
     {

@@ -1,4 +1,5 @@
 /** The connection: how AWS's services are reached. */
+// Tests: test/aws/endpoints.test.ts
 import type { HttpResponse, HttpTransport, TlsSettings } from '../http/http.ts';
 import { USER_AGENT } from '../http/user-agent.ts';
 import type { Log } from '../platform/log.ts';

@@ -82,7 +82,7 @@ export async function createSession(
     }
     if (response.status >= 200 && response.status <= 299) return readCredentialSet(response, clock.now());
     const { serviceError } = await import('./service-error.ts');
-    throw serviceError('CreateSession', response, signedAt);
+    throw serviceError('CreateSession', response, signedAt, identity.skippedRule);
   };
   return withRetries(attempt, connection);
 }

@@ -1,4 +1,5 @@
 /** Credentials in an answer of AWS, whichever the service and its format. */
+// Tests: test/aws/create-session.test.ts, test/aws/assume-role.test.ts
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { formatExpiration, parseExpiration } from '../credentials/expiration.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';

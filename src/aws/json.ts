@@ -1,4 +1,5 @@
 /** Reading JSON of a shape that is not yet known. */
+// Tests: test/aws/create-session.test.ts
 
 /** Undefined for what is not JSON. The parser's own error is not passed on: it quotes the text, which may hold a secret. */
 export function parseJson(text: string): unknown {

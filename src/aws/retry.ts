@@ -1,5 +1,6 @@
 /** When a request to AWS is made again, and after how long. */
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { tell } from '../platform/listeners.ts';
 import type { ErrorCode } from '../platform/errors.ts';
 
 /** How often and how long to try. */
@@ -79,7 +80,7 @@ export async function withRetries<T>(
       const jitter = random() * Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (made - 1));
       const delay = Math.max(jitter, error.retryAfterMs ?? 0);
       if (monotonic() + delay >= end) throw error;
-      connection.onRetry?.(error, delay);
+      tell(connection.onRetry, error, delay);
       await sleep(delay, signal).catch((cause: unknown) => {
         throw new RolesAnywhereError('ERR_INTERRUPTED', 'interrupted while waiting to try again', { cause });
       });

@@ -1,4 +1,5 @@
 /** The time that signatures, certificates and credentials are judged by. */
+// Tests: test/aws/clock-offset.test.ts
 export interface ServiceClock {
   /** Milliseconds since 1970, as the service has it, as far as that is known. */
   readonly now: () => number;

@@ -83,12 +83,18 @@ const CODE_HINTS: Partial<Record<ErrorCode, string>> = {
  * balancer's page gives an error without the service's words.
  *
  * @param now milliseconds since 1970. Default: this machine's
+ * @param skippedRule the rule that the certificate breaks, where checks were skipped: named before all else
  *
  * Source: the rest-json protocol of AWS's SDKs, "Operation error
  * serialization": the header decides, then `code`, then `__type`; a namespace
  * before `#` and a URI after `:` are cut off.
  */
-export function serviceError(operation: string, response: HttpResponse, now = Date.now()): RolesAnywhereError {
+export function serviceError(
+  operation: string,
+  response: HttpResponse,
+  now = Date.now(),
+  skippedRule?: string,
+): RolesAnywhereError {
   const { status, headers, body } = response;
   const json = parseJson(body);
   const serviceCode = errorName(headers['x-amzn-errortype'] ?? member(json, 'code') ?? member(json, '__type'));
@@ -98,7 +104,14 @@ export function serviceError(operation: string, response: HttpResponse, now = Da
 
   const advice = MESSAGE_HINTS.find(([pattern]) => pattern.test(words))?.[1] ?? CODE_HINTS[code];
   const mayBeClock = code === 'ERR_ACCESS_DENIED' && (advice === CODE_HINTS[code] || /signature/i.test(words));
-  const hint = mayBeClock ? withClock(advice, response, now) : advice;
+  const usual = mayBeClock ? withClock(advice, response, now) : advice;
+  const isRefusal = status >= 400 && status <= 499 && code !== 'ERR_THROTTLED';
+  const hint =
+    isRefusal && skippedRule !== undefined
+      ? [`--skip-checks let pass that ${skippedRule}: begin there`, ...(usual === undefined ? [] : [usual])].join(
+          '; or ',
+        )
+      : usual;
   const refusal = { operation, service: 'the service', code, status, serviceCode, words, requestId };
   return refusalError(refusal, hint, retryAfter(response, now));
 }

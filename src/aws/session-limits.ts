@@ -1,4 +1,5 @@
 /** The limits of a role session that Roles Anywhere, STS and the console have in common. */
+// Tests: test/options/vending.test.ts, test/aws/assume-role.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { ErrorDetails } from '../platform/errors.ts';
 

@@ -1,4 +1,5 @@
 /** Session policies: what can be known about one before STS reads it. */
+// Tests: test/aws/assume-role.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { NameOf } from './session-limits.ts';
 

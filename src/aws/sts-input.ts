@@ -4,6 +4,7 @@
  * Source: STS API Reference, "AssumeRole", "AssumeRoleWithWebIdentity", and
  * IAM User Guide, "Pass session tags in AWS STS" and "IAM and AWS STS quotas".
  */
+// Tests: test/aws/assume-role.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { ErrorCode } from '../platform/errors.ts';
 import { parseArn } from './arn.ts';
@@ -133,7 +134,7 @@ export function checkWebIdentity(input: WebIdentityInput, nameOf: NameOf = BARE_
  *
  * @throws RolesAnywhereError `ERR_ARN`, `ERR_SESSION_NAME`, `ERR_DURATION`, `ERR_POLICY`
  */
-export function checkRoleSession(input: RoleSessionInput, nameOf: NameOf = BARE_NAME): void {
+function checkRoleSession(input: RoleSessionInput, nameOf: NameOf = BARE_NAME): void {
   const { roleArn, roleSessionName, durationSeconds, policyArns = [] } = input;
   parseArn('role', roleArn, nameOf('roleArn'));
   checkSessionName(roleSessionName, nameOf('roleSessionName'));

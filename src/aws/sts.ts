@@ -1,4 +1,5 @@
 /** AWS Security Token Service: one request of its query protocol, signed or not, with retries. */
+// Tests: test/aws/assume-role.test.ts, test/aws/web-identity.test.ts
 import type { AwsCredentials, SessionCredentials } from '../credentials/credentials.ts';
 import type { HttpResponse } from '../http/http.ts';
 import { canonicalQuery } from '../signing/canonical.ts';

@@ -1,4 +1,5 @@
 /** `assume-role`: from credentials that are on this machine to those of a role, printed as `credential-process` does. */
+// Tests: test/cli/chain.test.ts
 import { processJson } from '../output/process-json.ts';
 import { chainOf } from './chain.ts';
 import type { RunCommand } from './command.ts';

@@ -1,6 +1,7 @@
 /** From the hops of a command line to a source of credentials. Loaded when there are any. */
+// Tests: test/cli/chain.test.ts
 import { checkRegionOf } from '../aws/arn.ts';
-import { assumeRole } from '../aws/assume-role.ts';
+import { requestRole } from '../aws/assume-role.ts';
 import type { Connection } from '../aws/connection.ts';
 import { endpointOf } from '../aws/endpoints.ts';
 import { createChain } from '../credentials/chain.ts';
@@ -78,7 +79,7 @@ function stageOf(hop: Hop, { region, connection, once }: ChainSurroundings): Hop
     current.log?.debug(
       `AssumeRole ${input.roleArn} in ${region} at ${endpointOf(current, 'sts', partition, region).href}`,
     );
-    return await assumeRole(
+    return await requestRole(
       { ...input, credentials, region, tokenCode: codes && (async () => await codes(signal)) },
       // A code that was given once is good for one attempt.
       { ...current, signal, retry: mfaToken === undefined ? current.retry : { ...current.retry, attempts: 1 } },

@@ -9,6 +9,8 @@ export interface Io {
   stdout(text: string | Uint8Array): void;
   /** Takes everything that is said to people; what is severe enough goes to standard error. */
   log: Log;
+  /** Takes what a vendor's module prints, for standard error. Default: it goes nowhere. */
+  moduleOutput?: ((text: Uint8Array) => void) | undefined;
   env: Readonly<Record<string, string | undefined>>;
   /** Positional arguments, for the few commands that take any. */
   args: readonly string[];

@@ -1,4 +1,5 @@
 /** The connection of a command: from what its flags say to what the services are asked over. */
+// Tests: test/network/proxies.test.ts, test/network/debug.test.ts
 import type { Connection } from '../aws/connection.ts';
 import { createServiceClock } from '../aws/service-clock.ts';
 import type { ServiceClock } from '../aws/service-clock.ts';

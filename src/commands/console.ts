@@ -1,4 +1,5 @@
 /** `console`: a URL that signs a browser in with the credentials that the other commands would print. */
+// Tests: test/clients/tutorial.test.ts, test/cli/chain.test.ts
 import { spawn } from 'node:child_process';
 import { partitionOf } from '../aws/arn.ts';
 import type { Connection } from '../aws/connection.ts';

@@ -1,4 +1,5 @@
 /** `credential-process`: one CreateSession, printed as the AWS SDKs and CLI read it. */
+// Tests: test/cli/key-matrix.test.ts, test/cli/refusals.test.ts
 import { vendingOptions } from '../options/vending.ts';
 import { processJson } from '../output/process-json.ts';
 import type { RunCommand } from './command.ts';

@@ -21,6 +21,8 @@ export const run: RunCommand<'emulator'> = async (flags, io) => {
       record?.(verdict);
     },
     onReload: (problem) => logReload(log, problem),
+    onUnknownMember: (operation, member) =>
+      log.warn(`${operation} has a member ${member}, which is not known here and has no effect`),
   });
   try {
     const { url, tlsUrl, tlsCa, region, trustAnchorArns, profileArns, roleArns } = emulator;
@@ -37,6 +39,10 @@ export const run: RunCommand<'emulator'> = async (flags, io) => {
       profileArn: profileArns[0],
       roleArn: roleArns[0],
     };
+    if (!isLoopback(url))
+      log.warn(
+        '--host: other machines may reach this emulator, and its built-in keys are known to all: use it in a closed network',
+      );
     io.stdout(`${JSON.stringify(ready)}\n`);
     await io.stop();
   } finally {
@@ -57,6 +63,11 @@ function readOptions(flags: Flags): EmulatorOptions {
     stateDir: flags['state-dir'],
     throttle: flags.throttle,
   };
+}
+
+/** Whether only this machine reaches the address that is listened on. */
+function isLoopback(url: string): boolean {
+  return /^http:\/\/(?:127\.|\[::1\])/.test(url);
 }
 
 function readTls({ 'tls-cert': cert, 'tls-key': key }: Flags): EmulatorOptions['tls'] {

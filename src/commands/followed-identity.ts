@@ -1,10 +1,11 @@
 /** What long-running commands share: an identity that follows its files, and a provider that vends with it. */
+// Tests: test/clients/serve-rotation.test.ts
 import { createSession } from '../aws/create-session.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
 import type { RefreshSettings } from '../credentials/refresh-policy.ts';
 import { createProvider } from '../credentials/refresher.ts';
-import { isPkcs11, loadIdentity } from '../identity/load.ts';
+import { isInHardware, loadIdentity } from '../identity/load.ts';
 import { watchIdentity } from '../identity/reload.ts';
 import type { IdentityWatcher } from '../identity/reload.ts';
 import { isPath } from '../identity/source.ts';
@@ -29,19 +30,15 @@ export function followIdentity(
   // What was typed once is not asked for again when a file changes.
   const typed = new Map<string, Uint8Array>();
   const named = [spec.certificate, spec.privateKey, spec.intermediates].filter((value) => value !== undefined);
-  const pinFile = loading.token?.pinFile;
   return watchIdentity({
     load: () => loadIdentity(spec, { ...loading, typed }),
-    paths: [
-      ...named.filter((value) => isPath(value) && !isPkcs11(value)),
-      ...passwordFiles(passwords),
-      ...(pinFile === undefined ? [] : [pinFile]),
-    ],
+    // Not the file of a PIN: it is read for each login, and writing it is no reason to log in.
+    paths: [...named.filter((value) => isPath(value) && !isInHardware(value)), ...passwordFiles(passwords)],
     onChange(identity) {
       log.info('a new certificate is in use', { serialNumber: identity.serialNumber });
       onChange();
     },
-    onError: (error) => log.error(`the new certificate is not used: ${error.message}`, { code: error.code }),
+    onError: ({ message, code, hint }) => log.error(`the new certificate is not used: ${message}`, { code, hint }),
   });
 }
 

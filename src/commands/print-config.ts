@@ -7,6 +7,7 @@ import type { Setting } from '../options/config/sources.ts';
 import { joinWords } from '../options/config/words.ts';
 import { flagRow } from '../options/flags.ts';
 import type { FlagName, FlagValue } from '../options/flags.ts';
+import { itemText } from '../options/items.ts';
 
 /** Flags about the output itself. */
 const SILENT: ReadonlySet<FlagName> = new Set(['print-config']);
@@ -40,7 +41,7 @@ function row(
 function shown(flag: FlagName, value: FlagValue): FlagValue {
   if (value === '' || typeof value === 'boolean') return value;
   if (flagRow(flag).secret === true) return REDACTED;
-  if (typeof value === 'object') return value.map((item) => withoutSecrets(item));
+  if (typeof value === 'object') return value.map((item) => withoutSecrets(itemText(item)));
   return typeof value === 'string' ? withoutSecrets(value) : value;
 }
 
@@ -51,7 +52,7 @@ function withoutSecrets(text: string): string {
 
 /** Nothing in a value may drive the terminal or pass for another line. */
 function shownText(value: FlagValue): string {
-  const text = typeof value === 'object' ? joinWords(value) : String(value);
+  const text = typeof value === 'object' ? joinWords(value.map(itemText)) : String(value);
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   return text === '' || /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text) ? JSON.stringify(text) : text;
 }

@@ -4,14 +4,21 @@ import { isPkcs11, loadCertificates } from '../identity/load.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tokenOptions } from '../options/token.ts';
+import { tpmOptions } from '../options/tpm.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
+import { brokenRules } from '../x509/rules.ts';
 import type { Io, RunCommand } from './command.ts';
+import { oneShotToken } from './one-shot-token.ts';
 
 export const run: RunCommand<'read-certificate-data'> = async (flags, io) => {
   const { certificate: path, format } = flags;
   if (isPkcs11(path)) return await listTokens(path, flags, io);
-  const certificates = await loadCertificates(path, { passwords: passwordSources(flags, io.env), env: io.env });
-  io.stdout(format === 'text' ? await textOf(certificates) : JSON.stringify(dataOf(certificates[0])));
+  const certificates = await loadCertificates(path, {
+    passwords: passwordSources(flags, io.env),
+    env: io.env,
+    tpm: tpmOptions(flags),
+  });
+  io.stdout(format === 'text' ? await textOf(certificates) : JSON.stringify(await dataOf(certificates[0], io.compat)));
 };
 
 async function textOf(certificates: readonly [Certificate, ...Certificate[]]): Promise<string> {
@@ -19,25 +26,38 @@ async function textOf(certificates: readonly [Certificate, ...Certificate[]]): P
   return certificateText(certificates, Date.now());
 }
 
-function dataOf(certificate: Certificate): object {
+/**
+ * What upstream prints. Under this program's own name, what is wrong with a certificate is in it as well, and a key that
+ * cannot be used has its name and no algorithms.
+ */
+async function dataOf(certificate: Certificate, compat: boolean): Promise<object> {
+  const { name, keyType } = certificate.keyAlgorithm;
   // Upstream leaves the type of a key that it does not know empty, and names the digests all the same.
-  const keyType = certificate.keyAlgorithm.keyType ?? '';
-  return {
-    keyType,
+  const upstreamType = keyType ?? (name === 'EC' ? name : '');
+  const data = {
+    keyType: upstreamType,
     certificateData: Buffer.from(certificate.der).toString('base64'),
     serialNumber: certificate.serialNumber,
-    supportedAlgorithms: ['SHA256', 'SHA384', 'SHA512'].map((digest) => `${keyType}${digest}`),
+    // ML-DSA signs the message itself.
+    supportedAlgorithms: upstreamType.startsWith('ML-DSA')
+      ? [upstreamType]
+      : ['SHA256', 'SHA384', 'SHA512'].map((digest) => `${upstreamType}${digest}`),
+  };
+  const now = Date.now();
+  const problems = compat ? [] : brokenRules(certificate, now);
+  if (problems.length === 0) return data;
+  const { findingText, keyText } = await import('../identity/verdicts.ts');
+  return {
+    ...data,
+    ...(keyType === undefined && { keyType: keyText(certificate), supportedAlgorithms: [] }),
+    problems: problems.map((code) => ({ code, message: findingText({ code, certificate }, now) })),
   };
 }
 
 /** One line, or one text, for each certificate that the URI means, with the URI that finds it and nothing else. */
 async function listTokens(uri: string, flags: FlagsOf<'read-certificate-data'>, io: Io): Promise<void> {
   const { listPkcs11Certificates } = await import('../identity/pkcs11/index.ts');
-  const listed = await listPkcs11Certificates(uri, tokenOptions(flags), {
-    mode: 'in-process',
-    env: io.env,
-    warn: io.log.warn,
-  });
+  const listed = await listPkcs11Certificates(uri, tokenOptions(flags), oneShotToken(flags, io));
   if (listed.length === 0) {
     throw new RolesAnywhereError(
       'ERR_OBJECT_NOT_FOUND',
@@ -51,6 +71,6 @@ async function listTokens(uri: string, flags: FlagsOf<'read-certificate-data'>, 
   for (const { uri: own, certificate } of listed) {
     const read = readCertificate(certificate, own);
     if (flags.format === 'text') io.stdout(`${own}\n${await textOf([read])}\n`);
-    else io.stdout(`${JSON.stringify({ uri: own, ...dataOf(read) })}\n`);
+    else io.stdout(`${JSON.stringify({ uri: own, ...(await dataOf(read, io.compat)) })}\n`);
   }
 }

@@ -3,6 +3,7 @@
  * Tests: test/clients/serve.test.ts, serve-operation.test.ts, serve-outage.test.ts, serve-rotation.test.ts
  */
 import { systemClock } from '../platform/clock.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { statusReporter } from '../server/provider-events.ts';
 import { createNotifier } from '../server/systemd.ts';
 import type { RunCommand } from './command.ts';
@@ -27,7 +28,7 @@ export const run: RunCommand<'serve'> = async (flags, io) => {
   try {
     const notifier = createNotifier({ env: io.env, pid: process.pid, clock: systemClock, log });
     cleanup.add(() => notifier?.stop());
-    const serving = await prepare(flags, io, cleanup);
+    const serving = await unlessStopped(prepare(flags, io, cleanup), stopped);
     const reportStatus = statusReporter(serving.roles, notifier);
     for (const { provider } of serving.roles) provider.subscribe(reportStatus);
     await openStatusPort(serving, io, cleanup);
@@ -52,3 +53,13 @@ export const run: RunCommand<'serve'> = async (flags, io) => {
     await cleanup.run();
   }
 };
+
+/** A start that a module or a file system holds up is not waited for: the process ends, and with it whatever was begun. */
+async function unlessStopped<T>(start: Promise<T>, stopped: Promise<void>): Promise<T> {
+  return Promise.race([
+    start,
+    stopped.then(() => {
+      throw new RolesAnywhereError('ERR_INTERRUPTED', 'stopped while starting');
+    }),
+  ]);
+}

@@ -2,11 +2,12 @@
 import { createHash, createPublicKey } from 'node:crypto';
 import { type LoadDeps, type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
 import { passwordSources } from '../options/passwords.ts';
-import { tokenOptions } from '../options/token.ts';
+import { tpmOptions } from '../options/tpm.ts';
 import { keyAlgorithm } from '../x509/algorithms.ts';
 import { readCertificate } from '../x509/certificate.ts';
 import { readChildren, readDer, readObjectIdentifier } from '../x509/der.ts';
 import type { RunCommand } from './command.ts';
+import { oneShotToken } from './one-shot-token.ts';
 
 const TEST_NAME = 'AWS Roles Anywhere Credential Helper Signing Test';
 const TEST_VERSION = '1';
@@ -16,7 +17,8 @@ export const run: RunCommand<'sign-string'> = async (flags, io) => {
   const key = await loadKey(certificate, privateKey, {
     passwords: passwordSources(flags, io.env),
     env: io.env,
-    token: { ...tokenOptions(flags), mode: 'in-process', env: io.env, warn: io.log.warn },
+    token: oneShotToken(flags, io),
+    tpm: tpmOptions(flags),
   });
   let signature: Uint8Array;
   try {
@@ -37,7 +39,7 @@ async function loadKey(
 ): Promise<SigningKey> {
   if (certificate !== undefined) {
     const identity = await loadIdentity({ certificate, privateKey, skipChecks: true }, deps);
-    const { publicKey } = readCertificate(identity.certificate, `--certificate ${certificate}`);
+    const { publicKey } = readCertificate(identity.certificate, '--certificate');
     return { signer: identity.signer, publicKey, close: async () => await identity.close() };
   }
   // The table of flags asks for one of the two.

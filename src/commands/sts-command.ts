@@ -1,4 +1,5 @@
 /** What commands share that ask STS first, not Roles Anywhere. */
+// Tests: test/cli/chain.test.ts
 import { regionOf } from '../sources/region.ts';
 import type { Service } from '../aws/endpoints.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';

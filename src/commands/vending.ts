@@ -1,4 +1,5 @@
 /** What commands share that obtain credentials with a certificate: identity, connection and the roles to go on to. */
+// Tests: test/cli/refusals.test.ts, test/network/clock.test.ts
 import { createSession } from '../aws/create-session.ts';
 import { endpointOf } from '../aws/endpoints.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
@@ -7,6 +8,8 @@ import type { LoadDeps } from '../identity/load.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import { isChained } from '../options/flags.ts';
 import { tokenOptions } from '../options/token.ts';
+import { tpmOptions } from '../options/tpm.ts';
+import { oneShotToken } from './one-shot-token.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import type { ChainFrom } from './chain.ts';
 import type { Io } from './command.ts';
@@ -66,7 +69,8 @@ export async function openVending(
         return await correctByService(opened, endpointOf(opened, 'rolesanywhere', partition, region));
       },
       warn: ({ message }) => warn(message),
-      token: { ...tokenOptions(flags), mode: once ? 'in-process' : undefined, env, warn },
+      token: once ? oneShotToken(flags, io) : { ...tokenOptions(flags), env, warn },
+      tpm: tpmOptions(flags),
     },
   };
 }

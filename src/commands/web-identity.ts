@@ -1,4 +1,5 @@
 /** `web-identity`: from an identity provider's token to credentials, printed as `credential-process` does. */
+// Tests: test/cli/chain.test.ts
 import { endpointOf } from '../aws/endpoints.ts';
 import { checkWebIdentity } from '../aws/sts-input.ts';
 import type { WebIdentityInput } from '../aws/sts-input.ts';

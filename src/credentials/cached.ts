@@ -2,21 +2,37 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Clock } from '../platform/clock.ts';
-import type { SessionCredentials } from './credentials.ts';
+import { tell } from '../platform/listeners.ts';
+import type { AwsCredentials, SessionCredentials } from './credentials.ts';
 import type { CredentialsProvider } from './provider.ts';
 import { createProvider } from './refresher.ts';
 
 /** Gives valid credentials each time it is called: an AWS SDK v3 client takes it as `credentials`. */
 export interface CredentialsFunction {
-  (): Promise<SessionCredentials>;
+  /** @param request what an SDK client passes: with `forceRefresh` it wants a new set, as from {@link refresh} */
+  (request?: { readonly forceRefresh?: boolean | undefined }): Promise<SessionCredentials>;
+  /**
+   * Gets a new set, whatever is in hand: after a role's sessions were revoked, say. One that is a few seconds old is new
+   * enough. When that fails, the set in hand stays in use. (Go: CredentialsCache.Invalidate.)
+   */
+  refresh(): Promise<SessionCredentials>;
   /** Ends it: whoever waits, and every later call, is rejected with `ERR_INTERRUPTED`. Safe to call twice. */
   close(): void;
+  /** The same, for `using`. */
+  [Symbol.dispose](): void;
 }
 
 /** The function over a provider. Closing it closes the provider. */
 export function credentialsFunction(provider: CredentialsProvider): CredentialsFunction {
-  // What an SDK passes as argument is of no use here, and must not be taken for a signal.
-  return Object.assign(() => provider.get(), { close: () => provider.close() });
+  return asFunction(provider, () => provider.get());
+}
+
+function asFunction(provider: CredentialsProvider, get: () => Promise<SessionCredentials>): CredentialsFunction {
+  const close = (): void => provider.close();
+  const refresh = (): Promise<SessionCredentials> => provider.renew();
+  const call = (request?: { readonly forceRefresh?: boolean | undefined }): Promise<SessionCredentials> =>
+    request?.forceRefresh === true ? refresh() : get();
+  return Object.assign(call, { refresh, close, [Symbol.dispose]: close });
 }
 
 export interface CacheOptions {
@@ -24,9 +40,9 @@ export interface CacheOptions {
   expiryWindow?: number | undefined;
   /** Largest part of the window by which chance makes it longer, so that many processes do not ask at once. Default 0. */
   jitter?: number | undefined;
-  /** Called with each new set. What it throws is ignored. */
+  /** Called with each new set. What becomes of that is ignored. */
   onRefresh?: ((credentials: SessionCredentials) => void) | undefined;
-  /** Called with each failure of the source, also of those that no caller sees. What it throws is ignored. */
+  /** Called with each failure of the source, also of those that no caller sees. What becomes of that is ignored. */
   onError?: ((error: RolesAnywhereError) => void) | undefined;
   /**
    * Whether credentials that expired while the source does not answer are
@@ -52,15 +68,19 @@ const MOST_EXTENSION_MS = 15 * 60_000;
  * renewal within the window is not waited for, and when it fails the
  * credentials stay in use until they expire. No timer keeps the process alive.
  *
- * @param source gets its attempt's signal: aborted on timeout and on close
+ * A failure is remembered for as long as the wait before the next attempt, half a second at first; one of the identity,
+ * such as a file that is not there, is not.
+ *
+ * @param source gives temporary credentials: a function of one's own, or a provider of the AWS SDK v3. It gets its
+ * attempt's signal: aborted on timeout and on close
  */
 export function cached(
-  source: (options: { signal: AbortSignal }) => Promise<SessionCredentials>,
+  source: (options: { signal: AbortSignal }) => Promise<AwsCredentials>,
   options: CacheOptions = {},
 ): CredentialsFunction {
   const { clock = systemClock, random = Math.random, expiryWindow = DEFAULT_WINDOW_MS } = options;
   const provider = createProvider({
-    vend: (signal) => source({ signal }),
+    vend: async (signal) => temporary(await ask(source, signal)),
     clock,
     random,
     background: false,
@@ -75,10 +95,10 @@ export function cached(
   });
   let last: SessionCredentials | undefined;
   provider.subscribe((event) => {
-    if (event.type === 'failed') options.onError?.(event.error);
+    if (event.type === 'failed') tell(options.onError, event.error);
     if (event.type !== 'refreshed') return;
     last = provider.peek();
-    if (last !== undefined) options.onRefresh?.(last);
+    if (last !== undefined) tell(options.onRefresh, last);
   });
   if (options.staticStability !== true) return credentialsFunction(provider);
 
@@ -94,10 +114,44 @@ export function cached(
       return last;
     }
   };
-  return Object.assign(get, { close: () => provider.close() });
+  return asFunction(provider, get);
+}
+
+/**
+ * Credentials that end, as the same object: it may say more than is asked of it here.
+ *
+ * @throws RolesAnywhereError `ERR_CREDENTIALS_EMPTY`, `ERR_RESPONSE_INVALID`
+ */
+export function temporary(credentials: AwsCredentials): SessionCredentials {
+  if (isTemporary(credentials)) return credentials;
+  const { accessKeyId }: Partial<AwsCredentials> = credentials ?? {};
+  if (accessKeyId === undefined)
+    throw new RolesAnywhereError('ERR_CREDENTIALS_EMPTY', 'the source gave no credentials');
+  throw new RolesAnywhereError('ERR_RESPONSE_INVALID', 'the source gave credentials that are not temporary', {
+    hint: 'what is kept has a sessionToken and an expiration; hand an access key of a user to the client as it is',
+  });
+}
+
+function isTemporary(credentials: AwsCredentials | undefined): credentials is SessionCredentials {
+  return credentials?.expiration instanceof Date && credentials.sessionToken !== undefined;
+}
+
+/** What a function that is not ours throws is its affair, and no defect of this package. */
+async function ask(source: Parameters<typeof cached>[0], signal: AbortSignal): Promise<AwsCredentials> {
+  try {
+    return await source({ signal });
+  } catch (cause) {
+    if (cause instanceof RolesAnywhereError) throw cause;
+    // Not repeated here: it may say more than it should.
+    throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', 'the source gave no credentials', {
+      hint: 'see the cause of this error',
+      cause,
+    });
+  }
 }
 
 /** No answer, or a stranger's error; not a refusal, a mistake of ours, or the end. */
 function isOutage(error: unknown): boolean {
-  return error instanceof RolesAnywhereError && (error.class === 'unavailable' || error.class === 'internal');
+  if (!(error instanceof RolesAnywhereError)) return false;
+  return error.class === 'unavailable' || error.class === 'internal' || error.code === 'ERR_SOURCE_CREDENTIALS';
 }

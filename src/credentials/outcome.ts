@@ -1,4 +1,5 @@
 /** What an attempt to get credentials comes to: a usable set or an error of this project; and waiting for it. */
+// Tests: test/credentials/provider.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { SessionCredentials } from './credentials.ts';
 import { formatExpiration } from './expiration.ts';
@@ -22,6 +23,11 @@ export function assertUsable(credentials: SessionCredentials, now: number): void
       `the new credentials end at ${formatExpiration(expiration)}, which is now or past`,
       { hint: "check this machine's clock" },
     );
+}
+
+/** Whether an error is about what is in files, which may be other files by now. */
+export function isOfFiles({ code }: RolesAnywhereError): boolean {
+  return /^ERR_(?:FILE|VARIABLE|FORMAT|PEM|CERTIFICATE|KEY|PKCS12|CHAIN)_/.test(code);
 }
 
 /** The error itself when it is one of this project, else one that has it as its cause. */

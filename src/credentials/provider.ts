@@ -92,6 +92,15 @@ export interface CredentialsProvider {
    */
   get(signal?: AbortSignal): Promise<SessionCredentials>;
 
+  /**
+   * Asks for a new set and gives that one, whatever is in hand: after a role's sessions were revoked, say. A set that is
+   * younger than the shortest interval is new enough, and one that is on its way is waited for.
+   *
+   * @param signal gives up waiting
+   * @throws RolesAnywhereError the attempt's; the set in hand stays in use
+   */
+  renew(signal?: AbortSignal): Promise<SessionCredentials>;
+
   /** The set in hand when it is valid, else undefined. Starts nothing: for a hot path, before {@link get}. */
   peek(): SessionCredentials | undefined;
 
@@ -106,7 +115,7 @@ export interface CredentialsProvider {
   refresh(reason: 'rotated' | 'requested'): void;
 
   /**
-   * Calls `listener` with each event, synchronously; what it throws is ignored.
+   * Calls `listener` with each event, synchronously; what becomes of that is ignored.
    *
    * @returns a function that ends the subscription
    */

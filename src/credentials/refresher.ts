@@ -2,9 +2,11 @@
  * The provider at work: what is in hand, the attempt in flight, and one timer that looks at both. Tests:
  * test/credentials/provider.test.ts
  */
+// Tests: test/credentials/provider.test.ts
 import { systemClock } from '../platform/clock.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { tell } from '../platform/listeners.ts';
 import type { SessionCredentials } from './credentials.ts';
 import {
   type Deferred,
@@ -13,6 +15,7 @@ import {
   assertUsable,
   closedError,
   deferred,
+  isOfFiles,
   throwIfAborted,
   timeoutError,
 } from './outcome.ts';
@@ -116,6 +119,18 @@ class Refresher implements CredentialsProvider {
     if (this.#attempt !== undefined) return abortable(this.#attempt.outcome, signal);
     // Nothing valid and nothing in flight: the wait after a failure holds the next attempt back.
     throw this.#lastError ?? new RolesAnywhereError('ERR_INTERNAL', 'no attempt to get credentials was made');
+  }
+
+  async renew(signal?: AbortSignal): Promise<SessionCredentials> {
+    this.#assertOpen();
+    throwIfAborted(signal);
+    this.#active = true;
+    if (this.#attempt === undefined) {
+      this.refresh('requested');
+      this.#look('demand');
+    }
+    if (this.#attempt !== undefined) return await abortable(this.#attempt.outcome, signal);
+    return await this.get(signal);
   }
 
   peek(): SessionCredentials | undefined {
@@ -277,7 +292,8 @@ class Refresher implements CredentialsProvider {
     const failure = { failures: this.#failures, throttled: error.code === 'ERR_THROTTLED', retryAfterMs };
     this.#hold = {
       since: now,
-      ms: backoff(failure, this.#random(), this.#settings),
+      // Files may have been mended since, and looking at them costs nobody anything: only what asks by itself waits.
+      ms: !this.#background && isOfFiles(error) ? 0 : backoff(failure, this.#random(), this.#settings),
       byService: failure.throttled || retryAfterMs !== undefined,
     };
     if (this.#held === undefined && error.class !== 'unavailable') {
@@ -348,13 +364,7 @@ class Refresher implements CredentialsProvider {
   }
 
   #emit(event: ProviderEvent): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(event);
-      } catch {
-        // An observer's fault must not cost anyone their credentials.
-      }
-    }
+    for (const listener of this.#listeners) tell(listener, event);
   }
 
   #assertOpen(): void {

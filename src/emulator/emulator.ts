@@ -9,6 +9,7 @@ import type { Verdict } from './wire/answer.ts';
 import { developmentTls } from './certificates/authority.ts';
 import { type Fault, createFaults, faultyRefusal, withFault } from './wire/faults.ts';
 import { type Handler, type TlsOptions, listen } from './wire/listener.ts';
+import type { OnUnknownMember } from './services/context.ts';
 import { route } from './services/router.ts';
 import { createSessionTokens } from './callers/sessions.ts';
 import type { Journal } from './state/journal.ts';
@@ -32,7 +33,10 @@ export interface EmulatorOptions extends Omit<WorldOptions, 'trustAnchors'> {
   stateDir?: string | undefined;
   /** Default 0: any free one. */
   port?: number | undefined;
-  /** A loopback address: `127.0.0.1` (the default), another of 127.0.0.0/8, or `::1`. */
+  /**
+   * The address to listen on; default `127.0.0.1`. On one that is not of the loopback, whoever reaches it can do
+   * anything here: the keys of the built-in user are known to all.
+   */
   host?: string | undefined;
   /**
    * The certificate and key of an HTTPS listener beside the HTTP one, with the same sessions; default no such listener.
@@ -45,6 +49,11 @@ export interface EmulatorOptions extends Omit<WorldOptions, 'trustAnchors'> {
   throttle?: boolean | ThrottleOptions | undefined;
   /** Called with the verdict on every request, in the order of the answers, but for requests that end before their last byte. */
   onVerdict?: ((verdict: Verdict) => void) | undefined;
+  /**
+   * Called with each member of an input that is not known here, once for each operation: it has no effect, and may be
+   * new in the service.
+   */
+  onUnknownMember?: ((operation: string, member: string) => void) | undefined;
   /** Called when the world file was read again, with the problem when there is one and the world stays as it was. */
   onReload?: ((problem: RolesAnywhereError | undefined) => void) | undefined;
 }
@@ -86,10 +95,6 @@ const MAX_VERDICTS = 1000;
  */
 export async function startEmulator(options: EmulatorOptions): Promise<Emulator> {
   const { host = '127.0.0.1', port = 0, now = () => new Date(), throttle = false, onVerdict, onReload } = options;
-  if (!/^(?:127(?:\.\d{1,3}){3}|::1)$/.test(host))
-    throw new RolesAnywhereError('ERR_LISTEN', `the emulator does not listen on ${host}`, {
-      hint: 'what it vends is worthless elsewhere: give a loopback address, such as 127.0.0.1',
-    });
   const state = createState();
   const { world, journal } = await begin(options, state, now);
   try {
@@ -100,6 +105,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<Emulator>
       tokens: createSessionTokens(ownKey(state)),
       throttle: throttle === false ? noThrottle : createThrottle(throttle === true ? {} : throttle, now),
       kept: async () => journal?.kept(),
+      onUnknownMember: onceEach(options.onUnknownMember),
     };
     await context.kept();
     const faults = createFaults();
@@ -165,6 +171,20 @@ async function begin(
     stateDir === undefined ? undefined : await (await import('./state/journal.ts')).openJournal(stateDir, state);
   state.apply({ op: 'load', world: records });
   return { world, journal };
+}
+
+/** The most members of inputs that are remembered as told. */
+const MAX_TOLD = 1000;
+
+/** Tells each member of an operation once. */
+function onceEach(tell: OnUnknownMember = () => undefined): OnUnknownMember {
+  const told = new Set<string>();
+  return (operation, member) => {
+    const key = `${operation} ${member}`;
+    if (told.has(key) || told.size >= MAX_TOLD) return;
+    told.add(key);
+    tell(operation, member);
+  };
 }
 
 /** The key of the session tokens, made when there is none yet. */

@@ -3,6 +3,7 @@
  * reason alone, so the server is asked once more, without believing it. Loaded
  * at a TLS fault.
  */
+// Tests: test/http/tls.test.ts
 import type { LookupFunction, Socket } from 'node:net';
 import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { RolesAnywhereError } from '../platform/errors.ts';

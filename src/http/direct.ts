@@ -2,6 +2,7 @@
  * One exchange on a connection of its own, with node:http or node:https: the
  * cheapest to start, and so what a one-shot command uses.
  */
+// Tests: test/http/answers.test.ts, test/http/faults.test.ts
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';

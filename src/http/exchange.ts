@@ -1,4 +1,5 @@
 /** What the two transports have in common: when to give up, and how an answer is taken in. */
+// Tests: test/http/answers.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 

@@ -3,6 +3,7 @@
  * ProxyAgent does the same; it keeps the status of a refusal for itself and
  * does not bound the wait for it.
  */
+// Tests: test/http/proxy.test.ts
 import type { IncomingMessage, RequestOptions } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';

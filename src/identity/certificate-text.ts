@@ -5,11 +5,11 @@ import { orderChain, unrelatedTo } from '../x509/chain.ts';
 import { DerError, TAG, expectTag, readChildren, readDer, readObjectIdentifier } from '../x509/der.ts';
 import { EXTENSION } from '../x509/extensions.ts';
 import { nameText, printable, readAlternativeNames, readName } from '../x509/names.ts';
-import { brokenRules, rsaBits } from '../x509/rules.ts';
+import { brokenRules } from '../x509/rules.ts';
 import { sessionAttributes } from '../x509/session-attributes.ts';
 import { signatureName } from '../x509/signature-names.ts';
 import { oddities } from './checks.ts';
-import { daysText, findingText, isoSeconds, subjectText, usageNames } from './verdicts.ts';
+import { daysText, findingText, isoSeconds, keyText, subjectText, usageNames } from './verdicts.ts';
 
 /** A label and its lines; none when there is nothing to say. */
 type Row = readonly [label: string, lines: readonly string[]];
@@ -88,25 +88,6 @@ function derived(certificate: Certificate): string[] {
 
 function attributeLine(key: string, value: string, problem?: string): string {
   return `${key} = ${printable(value)}${problem === undefined ? '' : ` (${problem})`}`;
-}
-
-const CURVES: Readonly<Record<string, string>> = {
-  '1.2.840.10045.3.1.7': 'P-256',
-  '1.3.132.0.34': 'P-384',
-  '1.3.132.0.35': 'P-521',
-};
-
-/** A key's type and size, from the DER: node:crypto does not know every type on every version. */
-function keyText(certificate: Certificate): string {
-  const { name } = certificate.keyAlgorithm;
-  const bits = rsaBits(certificate);
-  if (bits !== undefined) return `${name}, ${bits} bits`;
-  if (name !== 'EC') return name;
-  const [algorithm] = readChildren(readDer(certificate.publicKey));
-  const [, curve] = readChildren(expectTag(algorithm, TAG.sequence, 'the key algorithm'));
-  if (curve?.tag !== TAG.objectIdentifier) return `${name}, with a curve of its own`;
-  const identifier = readObjectIdentifier(curve);
-  return `${name}, ${CURVES[identifier] ?? `curve ${identifier}`}`;
 }
 
 /** RFC 5280, section 4.2.1.12. */

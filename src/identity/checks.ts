@@ -26,20 +26,22 @@ export interface CheckOptions {
 /**
  * Checks a certificate and its chain against what the service asks of them.
  *
+ * @returns where checks are skipped, the most telling rule that the certificate breaks, in words
  * @throws RolesAnywhereError `ERR_CERTIFICATE_...` for the most telling rule that the certificate breaks
  */
 export async function checkIdentity(
   { leaf, chain }: CertificatePath,
   { source, now, skipChecks, warn }: CheckOptions,
-): Promise<void> {
+): Promise<string | undefined> {
   const broken = brokenRules(leaf, now);
   const odd = oddities(leaf, chain, now);
-  if (broken.length === 0 && odd.length === 0) return;
-  const { refusalOf, warningOf } = await import('./verdicts.ts');
+  if (broken.length === 0 && odd.length === 0) return undefined;
+  const { findingText, refusalOf, warningOf } = await import('./verdicts.ts');
   const [worst] = broken;
   if (worst !== undefined && !skipChecks) throw refusalOf(worst, leaf, source, now);
   const findings = [...broken.map((code): Finding => ({ code, certificate: leaf })), ...odd];
   for (const finding of findings) warn(warningOf(finding, source, now));
+  return worst === undefined ? undefined : findingText({ code: worst, certificate: leaf }, now);
 }
 
 /** What may be wrong, and is for the service to judge. */

@@ -2,12 +2,20 @@
 // Tests: test/identity/load.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
-import { DerError, TAG, readChildren, readDer, readInteger } from '../x509/der.ts';
-import { isEncryptedKey, isPrivateKeyLabel, mlDsaTypeOf, readPrivateKey } from '../x509/keys.ts';
+import { TAG } from '../x509/der.ts';
+import {
+  TPM_KEY_LABEL,
+  isEncryptedKey,
+  isPrivateKeyLabel,
+  isVersion2,
+  mlDsaTypeOf,
+  readPrivateKey,
+} from '../x509/keys.ts';
 import { type PemBlock, readPem } from '../x509/pem.ts';
 import type { PasswordDeps } from './containers/password.ts';
 import type { Material } from './material.ts';
 import { type PrivateKey, nativeKey } from './private-key.ts';
+import type { KeyDeps } from './key-deps.ts';
 
 /** Material taken apart. Call {@link wipe} when done with it. */
 export interface Contents {
@@ -21,100 +29,55 @@ type NonEmpty<T> = readonly [T, ...T[]];
 /** RFC 7468, section 5.1, and what old tools wrote. */
 const CERTIFICATE_LABELS: ReadonlySet<string> = new Set(['CERTIFICATE', 'X509 CERTIFICATE']);
 
-/** What to do about the things that are most often mistaken for a certificate or a key. */
-const LABEL_HINTS: Readonly<Record<string, string>> = {
-  'CERTIFICATE REQUEST': 'send the request to your CA, and use the certificate that it answers with',
-  'NEW CERTIFICATE REQUEST': 'send the request to your CA, and use the certificate that it answers with',
-  'TRUSTED CERTIFICATE': 'write it as a plain certificate with `openssl x509 -in FILE -out CERTIFICATE`',
-  'X509 CRL': 'a revocation list goes to the service with ImportCrl: a client needs none',
-  PKCS7: 'take the certificates out with `openssl pkcs7 -in FILE -print_certs -out CERTIFICATES`',
-  'PUBLIC KEY': 'a public key is neither: find the certificate and the private key that were made with it',
-};
-
-/** Not a label of RFC 7468; certtool writes it. */
-const PKCS12_LABEL = 'PKCS12';
+/** PKCS#12 as certtool writes it; PKCS#7 and CMS, by RFC 7468, sections 8 and 9, and as some CAs do. */
+const CONTAINER_LABELS: ReadonlySet<string> = new Set(['PKCS12', 'PKCS7', 'CMS', 'PKCS #7 SIGNED DATA']);
 
 /**
- * Takes PEM, or a single certificate, key or PKCS#12 container in DER, apart.
+ * Takes PEM, or a single certificate, key or container in DER, apart.
  * A container is a block of its own until {@link openContainers}.
  *
  * @throws RolesAnywhereError `ERR_PEM_TRUNCATED`, `ERR_PEM_MALFORMED`, `ERR_FORMAT_UNKNOWN`
  */
-export function readContents(material: Material): Contents {
+export async function readContents(material: Material): Promise<Contents> {
   const { bytes, source } = material;
-  const label = binaryLabel(bytes);
+  // "0", which no PEM file begins with.
+  const label = bytes[0] === TAG.sequence ? (await import('./der-forms.ts')).binaryLabel(bytes) : undefined;
   if (label !== undefined) return { material, blocks: [{ label, headers: new Map(), der: bytes.slice() }] };
-  const blocks = readPem(bytes, source);
-  if (blocks.length > 0) return { material, blocks };
-  if (bytes[0] === TAG.sequence && (bytes[1] ?? 0) >= 0x80)
-    throw new RolesAnywhereError(
-      'ERR_FORMAT_UNKNOWN',
-      `${source} looks like DER that was cut, changed or is of another kind`,
-      {
-        hint: 'copy it again from its origin; DER may be a certificate, a private key or PKCS#12',
-      },
-    );
-  throw new RolesAnywhereError('ERR_FORMAT_UNKNOWN', `${source} is neither PEM nor DER that is read here`, {
-    hint: 'a PEM file has a line like -----BEGIN CERTIFICATE-----; DER may be a certificate, a private key or PKCS#12',
-  });
-}
-
-const OCTET_STRING = 0x04;
-
-/**
- * The first fields of each kind of DER, and the PEM label that stands for it:
- * RFC 5280, RFC 7292, RFC 5958, RFC 8017 (A.1.2), RFC 5915. The number is what
- * an INTEGER in the first place may be at most.
- */
-const BINARY_FORMS: readonly (readonly [label: string, tags: readonly number[], versions: readonly bigint[]])[] = [
-  ['CERTIFICATE', [TAG.sequence, TAG.sequence, TAG.bitString], []],
-  [PKCS12_LABEL, [TAG.integer, TAG.sequence], [3n]],
-  ['PRIVATE KEY', [TAG.integer, TAG.sequence, OCTET_STRING], [0n, 1n]],
-  ['ENCRYPTED PRIVATE KEY', [TAG.sequence, OCTET_STRING], []],
-  ['RSA PRIVATE KEY', [TAG.integer, TAG.integer, TAG.integer, TAG.integer], [0n]],
-  ['EC PRIVATE KEY', [TAG.integer, OCTET_STRING], [1n]],
-];
-
-/** Tells kinds of DER apart by their first fields. */
-function binaryLabel(bytes: Uint8Array): string | undefined {
-  if (bytes[0] !== TAG.sequence) return undefined; // "0", which no PEM file begins with
-  // Browsers write PKCS#12 in BER, with an indefinite length.
-  if (bytes[1] === 0x80) return PKCS12_LABEL;
+  let problem: unknown;
   try {
-    const fields = readChildren(readDer(bytes));
-    const [first] = fields;
-    const version = first?.tag === TAG.integer && first.content.length === 1 ? readInteger(first) : undefined;
-    const form = BINARY_FORMS.find(
-      ([, tags, versions]) =>
-        tags.every((tag, index) => fields[index]?.tag === tag) &&
-        (versions.length === 0 || (version !== undefined && versions.includes(version))),
-    );
-    return form?.[0];
+    const blocks = readPem(bytes, source);
+    if (blocks.length > 0) return { material, blocks };
   } catch (error) {
-    if (error instanceof DerError) return undefined;
-    throw error;
+    problem = error;
   }
+  const { readUnusual } = await import('./unusual.ts');
+  return { material, blocks: readUnusual(material, problem) };
+}
+
+/** Whether the first field of a SEQUENCE is an OBJECT IDENTIFIER, as in PKCS#7 and in no certificate. */
+function beginsWithIdentifier(bytes: Uint8Array): boolean {
+  const length = bytes[1] ?? 0;
+  return bytes[length < 0x80 ? 2 : 2 + (length & 0x7f)] === TAG.objectIdentifier;
+}
+
+/** Whether a block holds what only a chunk can take apart, though its label may say otherwise. */
+function isContainer({ label, der }: PemBlock): boolean {
+  return CONTAINER_LABELS.has(label) || (CERTIFICATE_LABELS.has(label) && beginsWithIdentifier(der));
 }
 
 /**
- * Puts what PKCS#12 containers hold in their places.
+ * Puts what PKCS#12 and PKCS#7 containers hold in their places.
  *
- * @throws RolesAnywhereError see openContainer of containers/unlock.ts
+ * @throws RolesAnywhereError see openContainer of containers/unlock.ts and readPkcs7 of containers/pkcs7.ts
  */
 export async function openContainers(contents: Contents, deps: PasswordDeps): Promise<Contents> {
-  const { material } = contents;
-  if (contents.blocks.every(({ label }) => label !== PKCS12_LABEL)) return contents;
-  const { openContainer } = await import('./containers/unlock.ts');
-  const blocks: PemBlock[] = [];
-  for (const block of contents.blocks) {
-    if (block.label !== PKCS12_LABEL) {
-      blocks.push(block);
-      continue;
-    }
-    blocks.push(...(await openContainer(block.der, material.source, deps)));
-    block.der.fill(0); // without encryption, it holds the key as it is
-  }
-  return { material, blocks };
+  const { material, blocks } = contents;
+  if (!blocks.some(isContainer)) return contents;
+  const { openBlock } = await import('./containers/open.ts');
+  const opened: PemBlock[] = [];
+  for (const block of blocks)
+    opened.push(...(isContainer(block) ? await openBlock(block, material.source, deps) : [block]));
+  return { material, blocks: opened };
 }
 
 /**
@@ -122,59 +85,77 @@ export async function openContainers(contents: Contents, deps: PasswordDeps): Pr
  *
  * @throws RolesAnywhereError `ERR_PEM_LABEL`, `ERR_CERTIFICATE_MALFORMED`
  */
-export function certificatesIn({ material, blocks }: Contents): NonEmpty<Certificate> {
+export async function certificatesIn(contents: Contents): Promise<NonEmpty<Certificate>> {
+  const { material, blocks } = contents;
   const [first, ...others] = blocks.filter(({ label }) => CERTIFICATE_LABELS.has(label));
-  if (first === undefined) throw wrongLabel(material, blocks, 'certificate');
+  if (first === undefined) throw (await import('./unusual.ts')).wrongKind(material, blocks, 'certificate');
   const read = ({ der }: PemBlock): Certificate => readCertificate(der, material.source);
-  return [read(first), ...others.map(read)];
+  try {
+    return [read(first), ...others.map(read)];
+  } catch (error) {
+    throw (await import('./unusual.ts')).notCertificate([first, ...others], error, material);
+  }
 }
 
-function privateKeyBlocks({ material, blocks }: Contents): NonEmpty<PemBlock> {
-  const [first, ...others] = blocks.filter(({ label }) => isPrivateKeyLabel(label));
-  if (first !== undefined) return [first, ...others];
-  if (material.flag !== '--certificate') throw wrongLabel(material, blocks, 'private key');
-  throw new RolesAnywhereError(
-    'ERR_KEY_MISSING',
-    `${material.source} holds no private key, and no --private-key is given`,
-    { flag: '--private-key', hint: 'name the file with the private key with --private-key' },
-  );
+async function privateKeyBlocks(contents: Contents): Promise<PemBlock[]> {
+  const { material, blocks } = contents;
+  const found = blocks.filter(({ label }) => isPrivateKeyLabel(label));
+  if (found.length > 0) return found;
+  throw (await import('./unusual.ts')).noKey(material, blocks);
 }
 
-function wrongLabel(material: Material, blocks: readonly PemBlock[], wanted: string): RolesAnywhereError {
-  const labels = [...new Set(blocks.map(({ label }) => label))];
-  const hint =
-    labels.map((label) => LABEL_HINTS[label]).find((text) => text !== undefined) ??
-    `name a file that holds a ${wanted} with ${material.flag}`;
-  return new RolesAnywhereError(
-    'ERR_PEM_LABEL',
-    `${material.source} holds no ${wanted}, but ${labels.slice(0, 3).join(', ')}`,
-    { hint },
-  );
+/** What {@link signingKeysIn} found. */
+export interface SigningKeys {
+  /** In the file's order. */
+  readonly keys: NonEmpty<PrivateKey>;
+  /** Why the first of those is not among them that cannot be used. */
+  readonly problem?: unknown;
 }
 
 /**
- * All private keys, in the file's order, decrypted and ready to sign; at least one.
+ * All private keys that can be used, decrypted and ready to sign; at least one. Of several, some may be of another kind.
  *
  * @throws RolesAnywhereError `ERR_KEY_MISSING` when the file was named as the
  * certificate's, `ERR_PEM_LABEL` when it was named as the key's, what reading a
  * key throws, and see unlockKey of containers/unlock.ts
  */
-export async function signingKeysIn(contents: Contents, deps: PasswordDeps): Promise<NonEmpty<PrivateKey>> {
+export async function signingKeysIn(contents: Contents, deps: KeyDeps): Promise<SigningKeys> {
   const { source } = contents.material;
   const read = async (block: PemBlock): Promise<PrivateKey> => {
     if (isEncryptedKey(block)) {
       const { unlockKey } = await import('./containers/unlock.ts');
       return await read(await unlockKey(block, source, deps));
     }
+    if (block.label === TPM_KEY_LABEL) {
+      const { openTpmKeyFile } = await import('./hardware.ts');
+      return await openTpmKeyFile(block.der, source, deps);
+    }
+    if (isVersion2(block)) return await read((await import('./containers/pkcs8-v2.ts')).asVersion1(block));
     const keyType = mlDsaTypeOf(block);
     if (keyType === undefined) return nativeKey(readPrivateKey(block, source), source);
     const { readMlDsaKey } = await import('./ml-dsa.ts');
     return readMlDsaKey(block, keyType, source);
   };
-  const [first, ...others] = privateKeyBlocks(contents);
-  const keys: [PrivateKey, ...PrivateKey[]] = [await read(first)];
-  for (const block of others) keys.push(await read(block));
-  return keys;
+  const keys: PrivateKey[] = [];
+  let problem: unknown;
+  for (const block of await privateKeyBlocks(contents)) {
+    try {
+      keys.push(await read(block));
+    } catch (error) {
+      problem ??= error;
+      if (!isAboutKey(error)) break;
+    }
+  }
+  const [first, ...others] = keys;
+  if (first !== undefined && (problem === undefined || isAboutKey(problem)))
+    return { keys: [first, ...others], problem };
+  for (const key of keys) key.forget();
+  throw isAboutKey(problem) ? (await import('./unusual.ts')).notKey(contents.blocks, problem) : problem;
+}
+
+/** Whether an error says that one key cannot be used, and nothing of others. */
+function isAboutKey(error: unknown): boolean {
+  return error instanceof RolesAnywhereError && /^ERR_(?:KEY_|UNSUPPORTED)/.test(error.code);
 }
 
 /** Overwrites what may be key material. Certificates are left: they are public, and views of them are in use. */

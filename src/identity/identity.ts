@@ -6,8 +6,6 @@
 // Tests: test/identity/load.test.ts
 import type { KeyType } from '../x509/algorithms.ts';
 
-export type { KeyType } from '../x509/algorithms.ts';
-
 /** The digest that a signature is made over. ML-DSA takes the message itself and ignores it. */
 export type Digest = 'SHA256' | 'SHA384' | 'SHA512';
 
@@ -39,6 +37,13 @@ export interface Identity {
   /** Exact DER of the intermediates, issuer of the leaf first, without the leaf and without a self-signed root; at most 5. */
   readonly chain: readonly Uint8Array[];
   readonly signer: Signer;
+  /** The most telling rule that the certificate breaks, in words, where checks were skipped: what a refusal is likely about. */
+  readonly skippedRule?: string | undefined;
+  /**
+   * Whether certificate and chain are still what their home outside the file system holds, such as a token. Asks nobody
+   * for a PIN. Absent where there is no such home.
+   */
+  isCurrent?: (() => Promise<boolean>) | undefined;
   /** Lets go of what the key's home needs (sessions, handles). Safe to call twice. */
   close(): Promise<void>;
 }

@@ -1,23 +1,26 @@
 /** Signs with a private key that this process holds. */
 // Tests: test/identity/load.test.ts
-import { type KeyObject, sign } from 'node:crypto';
+import { type KeyObject, sign, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { KeyType } from '../x509/algorithms.ts';
-import type { Digest, Signer } from './identity.ts';
+import type { Signer } from './identity.ts';
 
 /**
  * A signer over a plain RSA or EC key.
  *
  * @param keyType the key's own type, see keyTypeOf of x509/keys.ts
+ * @param publicKey the one that its certificate is for: each signature is verified with it, since a file can hold a
+ * public part that is not of its private one
+ * @param source how errors name the file
  */
-export function createKeySigner(key: KeyObject, keyType: KeyType): Signer {
+export function createKeySigner(key: KeyObject, keyType: KeyType, publicKey: KeyObject, source: string): Signer {
   return {
     keyType,
-    sign: async (message: Uint8Array, digest: Digest = 'SHA256') =>
-      await new Promise<Uint8Array>((resolve, reject) => {
+    async sign(message, digest = 'SHA256') {
+      const signature = await new Promise<Uint8Array>((resolve, reject) => {
         // node:crypto's defaults are what is wanted: PKCS #1 v1.5 for RSA, a DER sequence for EC.
-        sign(digest, message, key, (error, signature) => {
-          if (error === null) resolve(signature);
+        sign(digest, message, key, (error, made) => {
+          if (error === null) resolve(made);
           else
             reject(
               new RolesAnywhereError('ERR_SIGN', `the private key cannot sign with ${digest}`, {
@@ -26,6 +29,9 @@ export function createKeySigner(key: KeyObject, keyType: KeyType): Signer {
               }),
             );
         });
-      }),
+      });
+      if (verify(digest, message, publicKey, signature)) return signature;
+      throw (await import('./unusual.ts')).notOwn(source);
+    },
   };
 }

@@ -1,13 +1,23 @@
 /** From what a person gave to an identity: the only file that knows all the kinds there are. */
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { type Certificate, readCertificate } from '../x509/certificate.ts';
+import { type Certificate, readCertificate, sameBytes } from '../x509/certificate.ts';
+import { TPM_KEY_LABEL } from '../x509/keys.ts';
 import { MAX_CHAIN_LENGTH, orderChain, unrelatedTo } from '../x509/chain.ts';
 import { type CertificatePath, checkIdentity } from './checks.ts';
-import type { PasswordDeps } from './containers/password.ts';
-import { type Contents, certificatesIn, openContainers, readContents, signingKeysIn, wipe } from './contents.ts';
+import {
+  type Contents,
+  type SigningKeys,
+  certificatesIn,
+  openContainers,
+  readContents,
+  signingKeysIn,
+  wipe,
+} from './contents.ts';
 import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './material.ts';
+import type { KeyDeps } from './key-deps.ts';
 import type { Identity, Signer } from './identity.ts';
 import type { Pkcs11Deps, TokenSettings } from './pkcs11/index.ts';
+import type { Pair } from './pairs.ts';
 import type { PrivateKey } from './private-key.ts';
 import type { SourceDeps } from './source.ts';
 import type { Warn } from './warnings.ts';
@@ -18,9 +28,15 @@ import type { Warn } from './warnings.ts';
  * that holds the same, PEM as it is or in base64.
  */
 export interface IdentitySpec {
-  /** A file: the certificate in PEM or DER, in PEM also with its chain behind it and its key; or a PKCS#12 container. */
+  /**
+   * A file: the certificate in PEM or DER, in PEM also with its chain behind it and its key; or a PKCS#12 container. Or
+   * `nv:0x1c00002`, an index of the TPM's memory.
+   */
   certificate: string;
-  /** A file: the private key in PEM, DER or PKCS#12, also encrypted. Default: it is in the certificate's file. */
+  /**
+   * A file: the private key in PEM, DER or PKCS#12, also encrypted, or one that only a TPM can load. Or
+   * `handle:0x81000001`, a key in the TPM. Default: it is in the certificate's file.
+   */
   privateKey?: string | undefined;
   /** A file: a PEM bundle of intermediates in any order, or PKCS#12. Default: those in the certificate's file. */
   intermediates?: string | undefined;
@@ -38,7 +54,7 @@ export interface SigningKey {
 }
 
 /** What loading needs of the world, also the passwords of what is encrypted. */
-export interface LoadDeps extends PasswordDeps, SourceDeps {
+export interface LoadDeps extends KeyDeps, SourceDeps {
   /** Comes first; what it does not know is read from files, standard input and the environment. */
   read?: ((...[flag, value]: Parameters<ReadMaterial>) => Material | undefined) | undefined;
   /** Told of what is odd and no reason to refuse. Default: nobody. */
@@ -58,6 +74,9 @@ export interface LoadDeps extends PasswordDeps, SourceDeps {
 
 const ROTATION_PAUSE_MS = 100;
 
+/** Before the number of a key in the TPM, and of an index of its memory. */
+const [HANDLE, NV_INDEX] = ['handle:', 'nv:'];
+
 /**
  * Loads certificate, chain and key as one snapshot, and checks that the key is
  * the certificate's and that the service can take it. Files that do not match are read once more before that is
@@ -72,7 +91,7 @@ export async function loadIdentity(spec: IdentitySpec, deps: LoadDeps = {}): Pro
     refuseStdinTwice({ '--certificate': certificate, '--private-key': privateKey, '--intermediates': intermediates });
   }
   const { identity, ...path } = await openIdentity(spec, deps);
-  const check = (): Promise<void> =>
+  const check = (): Promise<string | undefined> =>
     checkIdentity(path, {
       // A PKCS#11 URI may hold a PIN.
       source: isPkcs11(spec.certificate) ? '--certificate' : `--certificate ${spec.certificate}`,
@@ -81,11 +100,11 @@ export async function loadIdentity(spec: IdentitySpec, deps: LoadDeps = {}): Pro
       warn: deps.warn ?? (() => {}),
     });
   try {
-    await check().catch(async (error: unknown) => {
+    const skippedRule = await check().catch(async (error: unknown) => {
       if (!isAboutTime(error) || (await deps.correctClock?.()) !== true) throw error;
-      await check();
+      return await check();
     });
-    return identity;
+    return skippedRule === undefined ? identity : { ...identity, skippedRule };
   } catch (error) {
     await identity.close();
     throw error;
@@ -106,8 +125,11 @@ interface Opened extends CertificatePath {
 }
 
 async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Opened> {
+  if ([spec.certificate, spec.privateKey, spec.intermediates].some(isInHardware)) {
+    const { refuseMisplaced } = await import('./hardware.ts');
+    refuseMisplaced(spec);
+  }
   if (isPkcs11(spec.certificate) || isPkcs11(spec.privateKey)) {
-    refuseUnsupported('--intermediates', spec.intermediates);
     const { loadPkcs11Identity } = await import('./pkcs11/index.ts');
     const identity = await loadPkcs11Identity(
       { ...deps.token, ...spec },
@@ -115,6 +137,8 @@ async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Opened>
         open: (flag, value) => openMaterial(flag, value, deps),
         passwords: deps,
         warnOfFiles: deps.warn,
+        now: deps.now,
+        secretVariables: variablesIn([spec.certificate, spec.privateKey, spec.intermediates]),
         ...deps.token,
       },
     );
@@ -124,13 +148,11 @@ async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Opened>
       chain: identity.chain.map((der) => readCertificate(der, 'the chain')),
     };
   }
-  refuseUnsupported('--certificate', spec.certificate);
-  refuseUnsupported('--private-key', spec.privateKey);
-  refuseUnsupported('--intermediates', spec.intermediates);
   const opened: Contents[] = [];
   // A password that was typed is not asked for again when files are read once more.
   const typed = deps.typed ?? new Map<string, Uint8Array>();
-  const withTyped = { ...deps, typed };
+  // A TPM asks at the first signature: what is typed then lives as long as the key, unless the caller keeps it.
+  const withTyped = { ...deps, typed, tpm: { ...deps.tpm, typed: deps.typed } };
   const open: OpenMaterial = async (flag, value) => {
     const contents = await openMaterial(flag, value, withTyped);
     opened.push(contents);
@@ -159,15 +181,22 @@ export async function loadSigningKey(privateKey: string, deps: LoadDeps = {}): P
     const { loadPkcs11SigningKey } = await import('./pkcs11/index.ts');
     return await loadPkcs11SigningKey(privateKey, deps.token, deps.token);
   }
-  refuseUnsupported('--private-key', privateKey);
+  if (privateKey.startsWith(HANDLE))
+    return asSigningKey(await (await import('./hardware.ts')).openTpmKey(privateKey, deps));
   const contents = await openMaterial('--private-key', privateKey, deps);
   try {
-    const [key, ...others] = await signingKeysIn(contents, deps);
+    const {
+      keys: [key, ...others],
+    } = await signingKeysIn(contents, deps);
     for (const other of others) other.forget();
-    return { signer: key.signer, publicKey: key.publicKey(), close: async () => key.forget() };
+    return asSigningKey(key);
   } finally {
     wipe(contents);
   }
+}
+
+function asSigningKey(key: PrivateKey): SigningKey {
+  return { signer: key.signer, publicKey: key.publicKey(), close: async () => key.forget() };
 }
 
 /**
@@ -182,10 +211,13 @@ export async function loadCertificates(
   deps: LoadDeps = {},
   flag: MaterialFlag = '--certificate',
 ): Promise<readonly [Certificate, ...Certificate[]]> {
-  refuseUnsupported(flag, value);
+  if (isInHardware(value)) {
+    const { refuseMisplaced } = await import('./hardware.ts');
+    refuseMisplaced(flag === '--intermediates' ? { intermediates: value } : { certificate: value });
+  }
   const contents = await openMaterial(flag, value, deps);
   try {
-    return certificatesIn(contents);
+    return await certificatesIn(contents);
   } finally {
     wipe(contents);
   }
@@ -195,6 +227,10 @@ export async function loadCertificates(
 async function readFrom(flag: MaterialFlag, value: string, deps: LoadDeps): Promise<Material> {
   const given = deps.read?.(flag, value);
   if (given !== undefined) return given;
+  if (value.startsWith(NV_INDEX)) {
+    const { readNv } = await import('./hardware.ts');
+    return await readNv(flag, value, deps);
+  }
   if (isOrdinaryPath(value)) return readMaterialFile(flag, value);
   const { materialReader } = await import('./source.ts');
   return materialReader(deps)(flag, value);
@@ -205,7 +241,7 @@ type OpenMaterial = (flag: MaterialFlag, value: string) => Promise<Contents>;
 async function openMaterial(flag: MaterialFlag, value: string, deps: LoadDeps): Promise<Contents> {
   const material = await readFrom(flag, value, deps);
   try {
-    return await openContainers(readContents(material), deps);
+    return await openContainers(await readContents(material), deps);
   } catch (error) {
     material.bytes.fill(0);
     throw error;
@@ -217,27 +253,30 @@ export function isPkcs11(value: string | undefined): boolean {
   return value?.slice(0, 7).toLowerCase() === 'pkcs11:';
 }
 
-/** Values that are not the name of a file. */
-function refuseUnsupported(flag: MaterialFlag, value: string | undefined): void {
-  const kind = isPkcs11(value) ? 'a PKCS#11 URI' : value?.startsWith('handle:') ? 'a TPM handle' : undefined;
-  if (kind === undefined) return;
-  throw new RolesAnywhereError('ERR_UNSUPPORTED', `${flag} is ${kind}, which this version cannot use`, {
-    flag,
-    hint: `give a PEM file with ${flag}`,
-  });
+/** The variables that values like `env:NAME` name. */
+function variablesIn(values: readonly (string | undefined)[]): string[] {
+  return values.flatMap((value) => (value?.startsWith('env:') === true ? [value.slice('env:'.length)] : []));
+}
+
+/** Whether a value is in a token, or a handle or an index of the TPM, and not in a file that can be watched. */
+export function isInHardware(value: string | undefined): boolean {
+  return isPkcs11(value) || value?.startsWith(HANDLE) === true || value?.startsWith(NV_INDEX) === true;
 }
 
 async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps): Promise<Opened> {
   const certificateFile = await open('--certificate', spec.certificate);
-  const keyFile = spec.privateKey === undefined ? certificateFile : await open('--private-key', spec.privateKey);
+  const keys = await keysOf(spec.privateKey, certificateFile, open, deps);
   const bundle = spec.intermediates === undefined ? undefined : await open('--intermediates', spec.intermediates);
-  const certificates = certificatesIn(certificateFile);
-  const intermediates = bundle === undefined ? [] : certificatesIn(bundle);
-  const { leaf, key } = matchKey(certificates, await signingKeysIn(keyFile, deps), certificateFile, keyFile);
+  const certificates = await certificatesIn(certificateFile);
+  const intermediates = bundle === undefined ? [] : await certificatesIn(bundle);
+  const found = await matchKey(certificates, await keys.read(), certificateFile, keys.owner);
+  const { leaf, key } = found.length === 1 ? found[0] : await choosePair(found, certificateFile, deps);
   try {
-    const candidates = [...certificates, ...intermediates];
+    const passedOver = new Set(found.map((pair) => pair.leaf));
+    passedOver.delete(leaf);
+    const candidates = [...certificates, ...intermediates].filter((one) => !passedOver.has(one));
     const chain = orderChain(leaf, candidates, spec.skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
-    await warnOf({ leaf, unrelated: unrelatedTo(leaf, chain, candidates), keyMaterial: keyFile.material }, deps.warn);
+    await warnOf({ leaf, unrelated: unrelatedTo(leaf, chain, candidates), keyMaterial: keys.secret }, deps.warn);
     const identity = {
       certificate: leaf.der,
       serialNumber: leaf.serialNumber,
@@ -252,14 +291,44 @@ async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps):
   }
 }
 
+/** Where the private key is. */
+interface KeySource {
+  /** How errors name it. */
+  readonly owner: string;
+  /** What others must not read; absent for a key that only a TPM can use. */
+  readonly secret?: Material | undefined;
+  read(): Promise<SigningKeys>;
+}
+
+async function keysOf(
+  privateKey: string | undefined,
+  certificateFile: Contents,
+  open: OpenMaterial,
+  deps: LoadDeps,
+): Promise<KeySource> {
+  if (privateKey?.startsWith(HANDLE) === true) {
+    const { openTpmKey } = await import('./hardware.ts');
+    return {
+      owner: `--private-key ${privateKey}`,
+      read: async () => ({ keys: [await openTpmKey(privateKey, deps)], problem: undefined }),
+    };
+  }
+  const file = privateKey === undefined ? certificateFile : await open('--private-key', privateKey);
+  return {
+    owner: file === certificateFile ? 'the same file' : file.material.source,
+    secret: file.blocks.some(({ label }) => label === TPM_KEY_LABEL) ? undefined : file.material,
+    read: () => signingKeysIn(file, deps),
+  };
+}
+
 interface Oddities {
   leaf: Certificate;
   unrelated: readonly Certificate[];
-  keyMaterial: Material;
+  keyMaterial: Material | undefined;
 }
 
 async function warnOf({ leaf, unrelated, keyMaterial }: Oddities, warn?: Warn): Promise<void> {
-  const { mode = 0, foreign, source } = keyMaterial;
+  const { mode = 0, foreign, source = '' } = keyMaterial ?? {};
   // Of the bits that let the group and others read. Without the group's, this process could not read another user's file.
   const readable = mode & (foreign === true ? 0o004 : 0o044);
   if (warn === undefined || (unrelated.length === 0 && readable === 0)) return;
@@ -268,26 +337,39 @@ async function warnOf({ leaf, unrelated, keyMaterial }: Oddities, warn?: Warn): 
   if (unrelated.length > 0) warn(unrelatedWarning(leaf, unrelated));
 }
 
-/** The leaf is the certificate that a key belongs to, wherever it stands in its file. Other keys are forgotten. */
-function matchKey(
+/** Every certificate that a key belongs to, wherever it stands in its file; at least one. Keys of none are forgotten. */
+async function matchKey(
   certificates: readonly Certificate[],
-  keys: readonly PrivateKey[],
+  { keys, problem }: SigningKeys,
   certificateFile: Contents,
-  keyFile: Contents,
-): { leaf: Certificate; key: PrivateKey } {
+  owner: string,
+): Promise<readonly [Pair, ...Pair[]]> {
+  const pairs: Pair[] = [];
   for (const leaf of certificates) {
-    const key = keys.find((candidate) => candidate.belongsTo(leaf));
-    if (key === undefined) continue;
-    for (const other of keys) if (other !== key) other.forget();
-    return { leaf, key };
+    if (pairs.some((pair) => sameBytes(pair.leaf.der, leaf.der))) continue;
+    const [known] = pairs;
+    // Of one key that has met its certificate, others have the same bytes in them, which costs nothing to see.
+    const key =
+      known === undefined || keys.length > 1
+        ? keys.find((candidate) => candidate.belongsTo(leaf))
+        : sameBytes(known.leaf.publicKey, leaf.publicKey)
+          ? known.key
+          : undefined;
+    if (key !== undefined) pairs.push({ leaf, key });
   }
-  for (const key of keys) key.forget();
-  const owner = keyFile === certificateFile ? 'the same file' : keyFile.material.source;
-  throw new RolesAnywhereError(
-    'ERR_KEY_MISMATCH',
-    `the private key in ${owner} is not that of the certificate in ${certificateFile.material.source}`,
-    { hint: 'give the key that the certificate was requested with; after a renewal, both files must be the new ones' },
-  );
+  for (const key of keys) if (!pairs.some((pair) => pair.key === key)) key.forget();
+  const [first, ...others] = pairs;
+  if (first !== undefined) return [first, ...others];
+  if (problem !== undefined) throw problem;
+  throw (await import('./unusual.ts')).mismatch(owner, certificateFile.material);
+}
+
+async function choosePair(pairs: readonly Pair[], { material }: Contents, deps: LoadDeps): Promise<Pair> {
+  const { bestPair } = await import('./pairs.ts');
+  const { pair, warning } = bestPair(pairs, material.source, (deps.now ?? Date.now)());
+  for (const { key } of pairs) if (key !== pair.key) key.forget();
+  deps.warn?.(warning);
+  return pair;
 }
 
 async function pause(): Promise<void> {

@@ -56,7 +56,7 @@ export function materialFile(flag: MaterialFlag, path: string, name = `${flag} $
 /** Longer values are looked at more closely: the shortest private key has 164 characters in base64. */
 const ORDINARY_LENGTH = 150;
 
-/** Whether a value is the name of a file and surely not what source.ts is for. */
+/** Whether a value is the name of a file and surely not what source.ts is for, nor meant for a PKCS#11 URI. */
 export function isOrdinaryPath(value: string): boolean {
-  return value !== '-' && !value.startsWith('env:') && value.length < ORDINARY_LENGTH;
+  return value !== '-' && !value.startsWith('env:') && value.length < ORDINARY_LENGTH && !/pkcs|pin-/i.test(value);
 }

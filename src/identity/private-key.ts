@@ -23,10 +23,11 @@ export interface PrivateKey {
  * @throws RolesAnywhereError `ERR_KEY_UNSUPPORTED`
  */
 export function nativeKey(key: KeyObject, source: string): PrivateKey {
+  const publicKey = createPublicKey(key);
   return {
-    signer: createKeySigner(key, keyTypeOf(key, source)),
-    publicKey: () => createPublicKey(key).export({ type: 'spki', format: 'der' }),
-    belongsTo: (certificate) => belongsTo(key, certificate),
+    signer: createKeySigner(key, keyTypeOf(key, source), publicKey, source),
+    publicKey: () => publicKey.export({ type: 'spki', format: 'der' }),
+    belongsTo: (certificate) => belongsTo(key, certificate, publicKey),
     forget() {}, // its bytes are OpenSSL's, which wipes them when the object goes
   };
 }

@@ -1,5 +1,5 @@
 /**
- * An identity that follows its files: certificate, chain and key are replaced
+ * An identity that follows its files, or its token: certificate, chain and key are replaced
  * together, and only by a set that loads: whole, matching and valid.
  */
 import { watch } from 'node:fs';
@@ -22,7 +22,7 @@ export interface WatchIdentityOptions {
   onError?: ((error: RolesAnywhereError) => void) | undefined;
   /** The files must lie still for so long before they are loaded, in milliseconds. Default 100. */
   settleMs?: number | undefined;
-  /** Files are looked at this often even when nothing is heard of a change (network file systems), in milliseconds. Default 60,000. */
+  /** Files (network file systems), and a token, are looked at this often even when nothing is heard of a change, in milliseconds. Default 60,000. */
   pollMs?: number | undefined;
   /** Default: the system's. */
   clock?: Clock | undefined;
@@ -49,6 +49,12 @@ const MAX_ROUNDS = 5;
 
 /** A look that takes longer (a file system that hangs, a slow token) is no reason to keep a good identity waiting. */
 const MAX_LOOK_MS = 10_000;
+
+/** What was renewed in a token and cannot be used is left alone for so long: each load is a login, which may ask a person. */
+const RETRY_RENEWAL_MS = 600_000;
+
+/** How long closing waits for a load that is under way: a module may hang in it. */
+const MAX_CLOSE_MS = 1000;
 
 /**
  * Loads an identity and keeps it up to date until it is closed. Watching does
@@ -100,6 +106,8 @@ class IdentityKeeper implements IdentityWatcher {
   /** The last failure that was reported: it is not reported again for the same files. */
   #reported = '';
   readonly #watchers = new Map<string, FSWatcher>();
+  /** When a renewal in the identity's token was last tried, by the monotonic clock. */
+  #triedRenewal = -Infinity;
   #checking: Promise<void> | undefined;
   #eventTimer: Timer | undefined;
   #pollTimer: Timer | undefined;
@@ -115,7 +123,7 @@ class IdentityKeeper implements IdentityWatcher {
 
   /** Begins to watch, and catches up with what changed since the first load. */
   async open(): Promise<void> {
-    if (this.#options.paths.length === 0) return;
+    if (this.#options.paths.length === 0 && this.#held.identity.isCurrent === undefined) return;
     this.#poll();
     await this.#check();
   }
@@ -149,7 +157,7 @@ class IdentityKeeper implements IdentityWatcher {
     this.#pollTimer?.cancel();
     for (const watcher of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
-    await this.#checking;
+    await this.#atMost(MAX_CLOSE_MS, this.#checking);
     await this.#retire(this.#held);
   }
 
@@ -170,9 +178,14 @@ class IdentityKeeper implements IdentityWatcher {
   }
 
   #checkInTime(): Promise<void> {
+    return this.#atMost(MAX_LOOK_MS, this.#checkAnew());
+  }
+
+  #atMost(limitMs: number, job: Promise<void> | undefined): Promise<void> {
+    if (job === undefined) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(resolve, MAX_LOOK_MS, false);
-      void this.#checkAnew().finally(() => {
+      const timer = this.#clock.setTimer(resolve, limitMs, false);
+      void job.finally(() => {
         timer.cancel();
         resolve();
       });
@@ -184,7 +197,7 @@ class IdentityKeeper implements IdentityWatcher {
     // Watching comes first: what changes after the look is then heard of.
     await this.#watchDirectories();
     let digest = await fingerprint(paths);
-    if (!forced && digest === this.#digest) return;
+    if (!forced && digest === this.#digest && !(await this.#isRenewed())) return;
     for (let round = 0; round < MAX_ROUNDS && !this.#closed; round++) {
       if (paths.length > 0) await this.#settle();
       const outcome = await load().catch((error: unknown) => ({ error }));
@@ -196,6 +209,15 @@ class IdentityKeeper implements IdentityWatcher {
     // Still changing: an event or the next look takes it up.
   }
 
+  /** Whether something else lies in the token that the identity is from; not again soon where that cannot be used. */
+  async #isRenewed(): Promise<boolean> {
+    const { isCurrent } = this.#held.identity;
+    if (isCurrent === undefined || this.#clock.monotonic() - this.#triedRenewal < RETRY_RENEWAL_MS) return false;
+    if (await isCurrent()) return false;
+    this.#triedRenewal = this.#clock.monotonic();
+    return true;
+  }
+
   async #take(outcome: Identity | { error: unknown }, digest: string): Promise<void> {
     if ('error' in outcome) return this.#report(digest, outcome.error);
     if (this.#closed) return this.#closeIdentity(outcome);
@@ -203,6 +225,7 @@ class IdentityKeeper implements IdentityWatcher {
     this.#held = { identity: outcome, users: 0, retired: false };
     this.#digest = digest;
     this.#reported = '';
+    this.#triedRenewal = -Infinity;
     if (!sameIdentity(old.identity, outcome)) quietly(() => this.#options.onChange?.(outcome));
     void this.#retire(old);
   }

@@ -31,6 +31,7 @@ export function materialReader({ env = process.env, stdin = 0 }: SourceDeps = {}
     if (value === '-') return readStdin(flag, stdin);
     if (value.startsWith('env:')) return readVariable(flag, value.slice('env:'.length), env);
     refuseMaterialItself(flag, value);
+    refuseNearUri(flag, value);
     return readMaterialFile(flag, value);
   };
 }
@@ -89,10 +90,6 @@ function readVariable(flag: MaterialFlag, name: string, env: Readonly<Record<str
     throw new RolesAnywhereError('ERR_FILE_TOO_LARGE', `${source} is larger than ${MAX_FILE_BYTES} bytes`, {
       hint: 'that is no certificate or key',
     });
-  if (/-----BEGIN[^\r\n]*-----END/.test(value))
-    throw new RolesAnywhereError('ERR_PEM_MALFORMED', `${source} is PEM without its line ends`, {
-      hint: `what sets the variable cannot hold several lines: put base64 of the file into it, as \`base64 -w0 FILE\` prints`,
-    });
   const bytes = value.includes('-----BEGIN') ? new Uint8Array(Buffer.from(value)) : decodeBase64(value);
   if (bytes === undefined)
     throw new RolesAnywhereError('ERR_FORMAT_UNKNOWN', `${source} is neither PEM nor base64 of it`, {
@@ -120,4 +117,21 @@ function refuseMaterialItself(flag: MaterialFlag, value: string): void {
     flag,
     hint: `keep it off the command line, which other users can see: use ${flag} env:NAME for a variable, or - for standard input`,
   });
+}
+
+/** What can stand before a PKCS#11 URI that was meant: blanks and quotes, and what is not its colon behind the scheme. */
+const NEAR_URI =
+  /^[\s"'`\u2018-\u201f]*(?:file:)?(?:pkcs[\s_#-]*11)[\s"']*(?:[:;=?]|%3a)|pin-(?:value|source)\s*(?:=|%3d)/i;
+
+/** A value that just misses being a PKCS#11 URI is not the name of a file, and may hold a PIN: it is not shown. */
+function refuseNearUri(flag: MaterialFlag, value: string): void {
+  if (!NEAR_URI.test(value)) return;
+  throw new RolesAnywhereError(
+    'ERR_PKCS11_URI',
+    `${flag} is meant for a PKCS#11 URI, and does not begin with pkcs11:`,
+    {
+      flag,
+      hint: `write it without blanks or quotes in it, in one pair of quotes for the shell: ${flag} 'pkcs11:token=My%20token;object=my-key?pin-source=/path/to/pin'`,
+    },
+  );
 }

@@ -2,7 +2,7 @@
 // Tests: test/identity/checks.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { DerError } from '../x509/der.ts';
+import { DerError, TAG, expectTag, readChildren, readDer, readObjectIdentifier } from '../x509/der.ts';
 import { EXTENSION, KEY_USAGE } from '../x509/extensions.ts';
 import { nameText, readName } from '../x509/names.ts';
 import { type CertificateRule, LEAST_RSA_BITS, brokenPeriod, rsaBits } from '../x509/rules.ts';
@@ -23,7 +23,10 @@ const HINTS: Readonly<Record<CertificateRule, string>> = {
   ERR_CERTIFICATE_KEY_USAGE: 'have it issued again with keyUsage digitalSignature',
   ERR_CERTIFICATE_SIGNATURE_ALGORITHM: 'have it issued again by a CA that signs with SHA-256 or better',
   ERR_CERTIFICATE_SUBJECT_EMPTY:
-    'have it issued again with a subject, such as a common name: alternative names do not replace it',
+    'have it issued again with a subject, such as a common name: alternative names do not replace it. Over ACME, ' +
+    'the CA takes none from certbot: turn on `--force-cn` of a step-ca provisioner, or ask with lego, which sends one',
+  ERR_CERTIFICATE_SERIAL_NUMBER: 'have it issued again: a serial number is positive (RFC 5280, section 4.1.2.2)',
+  ERR_KEY_UNSUPPORTED: 'have one issued for another key: RSA, EC on P-256, P-384 or P-521, or ML-DSA',
 };
 
 /** The error for a broken rule. */
@@ -87,6 +90,9 @@ const WORDS: Readonly<Record<Finding['code'], (certificate: Certificate, now: nu
   ERR_CERTIFICATE_SIGNATURE_ALGORITHM: (certificate) =>
     `the certificate's signatureAlgorithm is ${signatureName(certificate)}, and the service asks for SHA-256 or better`,
   ERR_CERTIFICATE_SUBJECT_EMPTY: () => 'the subject of the certificate is empty',
+  ERR_CERTIFICATE_SERIAL_NUMBER: ({ serialNumber }) => `the certificate's serial number is negative (${serialNumber})`,
+  ERR_KEY_UNSUPPORTED: (certificate) =>
+    `the certificate's key is ${keyText(certificate)}, which the service does not take`,
   WARN_CERTIFICATE_EXPIRES_SOON: ({ notAfter }, now) =>
     `the certificate expires in ${daysText(notAfter.getTime() - now)} (${isoSeconds(notAfter)})`,
   WARN_KEY_SHORT: (certificate) =>
@@ -104,6 +110,36 @@ function chainProblem(certificate: Certificate): string {
   if (!isAuthority) return "is not a CA's (basicConstraints CA:TRUE)";
   if (keyUsage !== undefined && (keyUsage & KEY_USAGE.keyCertSign) === 0) return 'has a keyUsage without keyCertSign';
   return `is signed with ${signatureName(certificate)}`;
+}
+
+/** Curves by object identifier, under NIST's names or those of OpenSSL. */
+const CURVES: Readonly<Record<string, string>> = {
+  '1.2.840.10045.3.1.1': 'P-192',
+  '1.2.840.10045.3.1.7': 'P-256',
+  '1.3.132.0.10': 'secp256k1',
+  '1.3.132.0.33': 'P-224',
+  '1.3.132.0.34': 'P-384',
+  '1.3.132.0.35': 'P-521',
+  '1.3.36.3.3.2.8.1.1.7': 'brainpoolP256r1',
+  '1.3.36.3.3.2.8.1.1.11': 'brainpoolP384r1',
+  '1.3.36.3.3.2.8.1.1.13': 'brainpoolP512r1',
+};
+
+/**
+ * A key's type and size or curve, from the DER: node:crypto does not know every type on every version.
+ *
+ * @throws DerError
+ */
+export function keyText(certificate: Pick<Certificate, 'publicKey' | 'keyAlgorithm'>): string {
+  const { name } = certificate.keyAlgorithm;
+  const bits = rsaBits(certificate);
+  if (bits !== undefined) return `${name}, ${bits} bits`;
+  if (name !== 'EC') return name;
+  const [algorithm] = readChildren(readDer(certificate.publicKey));
+  const [, curve] = readChildren(expectTag(algorithm, TAG.sequence, 'the key algorithm'));
+  if (curve?.tag !== TAG.objectIdentifier) return `${name}, with a curve of its own`;
+  const identifier = readObjectIdentifier(curve);
+  return `${name}, ${CURVES[identifier] ?? `curve ${identifier}`}`;
 }
 
 /** Names of key usages, such as `digitalSignature`. */
@@ -146,4 +182,13 @@ export function daysText(milliseconds: number): string {
 /** To the second, in UTC. */
 export function isoSeconds(date: Date): string {
   return `${date.toISOString().slice(0, 19)}Z`;
+}
+
+/** The error for a key that is another certificate's. */
+export function keyMismatch(owner: string, certificate: string): RolesAnywhereError {
+  return new RolesAnywhereError(
+    'ERR_KEY_MISMATCH',
+    `the private key in ${owner} is not that of the certificate in ${certificate}`,
+    { hint: 'give the key that the certificate was requested with; after a renewal, both files must be the new ones' },
+  );
 }

@@ -9,7 +9,8 @@ export type WarningCode =
   | 'WARN_CHAIN_CERTIFICATE'
   | 'WARN_CHAIN_UNRELATED'
   | 'WARN_KEY_READABLE'
-  | 'WARN_KEY_SHORT';
+  | 'WARN_KEY_SHORT'
+  | 'WARN_SEVERAL_PAIRS';
 
 export interface IdentityWarning {
   /** Stable, for callers to compare. That of an error where checks are skipped that would have refused. */
@@ -22,6 +23,8 @@ export type Warn = (warning: IdentityWarning) => void;
 
 /** Something to say about one certificate. The words are in verdicts.ts, which is loaded when there is anything. */
 export interface Finding {
-  readonly code: CertificateRule | Exclude<WarningCode, 'WARN_CHAIN_UNRELATED' | 'WARN_KEY_READABLE'>;
+  readonly code:
+    | CertificateRule
+    | Exclude<WarningCode, 'WARN_CHAIN_UNRELATED' | 'WARN_KEY_READABLE' | 'WARN_SEVERAL_PAIRS'>;
   readonly certificate: Certificate;
 }

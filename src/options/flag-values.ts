@@ -1,10 +1,12 @@
 /** The types of the values of flags, which follow from the table of flags. */
-import type { COMMANDS, COMMON, CommandName, FLAGS, FlagName } from './flags.ts';
+import type { COMMANDS, COMMON, CommandName, FLAGS, FlagItem, FlagName } from './flags.ts';
 
 /** The value of a flag: one of its choices, or what its kind says. */
 export type ValueOf<F extends FlagName> = (typeof FLAGS)[F] extends { readonly choices: readonly (infer V)[] }
   ? V
-  : Kinds[(typeof FLAGS)[F]['kind']];
+  : (typeof FLAGS)[F] extends { readonly items: true }
+    ? readonly (string | FlagItem)[]
+    : Kinds[(typeof FLAGS)[F]['kind']];
 
 interface Kinds {
   text: string;

@@ -5,7 +5,14 @@
 // Tests: test/options/pflag.test.ts, test/options/flag-values.test.ts
 
 /** A flag's value. Lists are flags that may be repeated; flag-values.ts has the type of each flag's own. */
-export type FlagValue = string | number | boolean | readonly string[];
+export type FlagValue = string | number | boolean | readonly (string | FlagItem)[];
+
+/** A value of a flag that has settings of its own, taken apart: `[NAME=]HEAD[,KEY=VALUE ...]`. A profile gives it so. */
+export interface FlagItem {
+  readonly name?: string | undefined;
+  readonly head: string;
+  readonly settings: readonly (readonly [key: string, value: string])[];
+}
 
 /** How a flag's value is read. `list`: text, and each repeat adds one. */
 export type FlagKind = 'text' | 'boolean' | 'integer' | 'list';
@@ -18,6 +25,8 @@ export interface FlagRow {
   readonly later?: true;
   /** Its value is never shown. */
   readonly secret?: true;
+  /** Each of its values may have settings of its own. */
+  readonly items?: true;
   /** Its value when none is attached by `=`: it never takes the next token. */
   readonly bare?: string;
 }
@@ -47,8 +56,16 @@ export const FLAGS = {
   'pkcs11-allow-pin-command': boolean,
   'pkcs11-allow-low-pin-count': boolean,
   'reuse-pin': boolean,
-  'tpm-key-password': { ...textLater, secret: true },
-  'no-tpm-key-password': booleanLater,
+  'tpm-device': text,
+  'tpm-key-password': secret,
+  'tpm-key-password-file': text,
+  'no-tpm-key-password': boolean,
+  'tpm-parent-password': secret,
+  'tpm-parent-password-file': text,
+  'tpm-hierarchy-password': secret,
+  'tpm-hierarchy-password-file': text,
+  'tpm-policy-pcr': text,
+  'tpm-password-in-clear': boolean,
 
   'trust-anchor-arn': text,
   'profile-arn': text,
@@ -56,7 +73,7 @@ export const FLAGS = {
   'session-duration': integer,
   'role-session-name': text,
 
-  'assume-role-arn': { kind: 'list' },
+  'assume-role-arn': { kind: 'list', items: true },
   'assume-role-session-name': text,
   'assume-role-duration': integer,
   'external-id': text,
@@ -111,12 +128,13 @@ export const FLAGS = {
   'tls-cert': text,
   'tls-key': text,
 
-  role: { kind: 'list' },
+  role: { kind: 'list', items: true },
   listen: { kind: 'list' },
   'allowed-host': { kind: 'list' },
   'hop-limit': integer,
   'refresh-before': integer,
   'no-imds': boolean,
+  'imds-address': { kind: 'list' },
   'token-file': text,
   'token-source': text,
   'print-token': boolean,
@@ -155,6 +173,10 @@ const STORE = [
   'pkcs11-pin-file',
   'pkcs11-allow-pin-command',
   'pkcs11-allow-low-pin-count',
+  'tpm-device',
+  'tpm-hierarchy-password',
+  'tpm-hierarchy-password-file',
+  'tpm-password-in-clear',
 ] as const satisfies readonly FlagName[];
 
 const KEY = [
@@ -164,7 +186,11 @@ const KEY = [
   'use-latest-expiring-certificate',
   'reuse-pin',
   'tpm-key-password',
+  'tpm-key-password-file',
   'no-tpm-key-password',
+  'tpm-parent-password',
+  'tpm-parent-password-file',
+  'tpm-policy-pcr',
   'pkcs8-password',
   'pkcs8-password-file',
   'pkcs12-password',
@@ -228,11 +254,11 @@ export interface CommandRow {
   readonly required?: readonly (FlagName | readonly FlagName[])[];
   /** Those of them that each `--role` may give for itself, so that they can only be missed there. */
   readonly perRole?: readonly FlagName[];
-  readonly defaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
+  readonly defaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** Narrower choices than those of the flag. */
   readonly choices?: Readonly<Partial<Record<FlagName, readonly string[]>>>;
   /** Further defaults, when the program stands in for `aws_signing_helper`. */
-  readonly compatDefaults?: Readonly<Partial<Record<FlagName, FlagValue>>>;
+  readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
 }
@@ -311,6 +337,7 @@ export const COMMANDS = {
       'hop-limit',
       'refresh-before',
       'no-imds',
+      'imds-address',
       'token-file',
       'token-source',
       'print-token',
@@ -332,6 +359,7 @@ export type CommandName = keyof typeof COMMANDS;
 
 /** Pairs that exclude each other, as soon as both are given, whatever their values. */
 export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
+  ['imds-address', 'no-imds'],
   ['certificate', 'cert-selector'],
   ['certificate', 'system-store-name'],
   ['private-key', 'cert-selector'],
@@ -349,6 +377,10 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['pkcs8-password', 'tpm-key-password'],
   ['pkcs8-password', 'pkcs8-password-file'],
   ['pkcs12-password', 'pkcs12-password-file'],
+  ['tpm-key-password', 'tpm-key-password-file'],
+  ['no-tpm-key-password', 'tpm-key-password-file'],
+  ['tpm-parent-password', 'tpm-parent-password-file'],
+  ['tpm-hierarchy-password', 'tpm-hierarchy-password-file'],
   ['ca-bundle', 'ca-store'],
   ['mfa-token', 'mfa-command'],
   ['destination', 'service'],

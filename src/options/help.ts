@@ -31,14 +31,14 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   certificate: {
     group: 'Identity',
     value: 'FILE',
-    text: 'certificate in PEM or DER, or a PKCS#12 file; a PEM file may hold the chain and the key too',
+    text: 'certificate in PEM, DER or PKCS#7, or a PKCS#12 file; a PEM file may hold the chain and the key too',
   },
   'private-key': {
     group: 'Identity',
     value: 'FILE',
     text: "private key in PEM or DER, encrypted or not; not needed when the certificate's file holds it",
   },
-  intermediates: { group: 'Identity', value: 'FILE', text: 'intermediate certificates in PEM, in any order' },
+  intermediates: { group: 'Identity', value: 'FILE', text: 'intermediate certificates in PEM or PKCS#7, in any order' },
   'skip-checks': {
     group: 'Identity',
     text: 'warn instead of refusing when the certificate breaks a rule of the service (version, validity, CA, key usage, signature algorithm, subject) or the chain is too long; the key must still be that of the certificate',
@@ -86,11 +86,57 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'pkcs11-allow-pin-command': { group: 'Identity', text: 'run the command of a pin-source=|COMMAND in a PKCS#11 URI' },
   'pkcs11-allow-low-pin-count': {
     group: 'Identity',
-    text: 'log in unattended even if the token has few PIN tries left',
+    text: 'log in unattended even if the next wrong PIN locks the token',
   },
   'reuse-pin': { group: 'Identity', text: "use the user's PIN for keys that ask for one at each signature" },
-  'tpm-key-password': { group: 'Identity', value: 'TEXT', text: 'password of a TPM key' },
-  'no-tpm-key-password': { group: 'Identity', text: 'the TPM key behind a handle has no password' },
+  'tpm-device': {
+    group: 'Identity',
+    value: 'TPM',
+    text: 'the TPM: a device file or socket, or as in TPM2TOOLS_TCTI, such as swtpm:host=127.0.0.1,port=2321; by default TPM_DEVICE, TPM2TOOLS_TCTI, /dev/tpmrm0 or /dev/tpm0',
+  },
+  'tpm-key-password': {
+    group: 'Identity',
+    value: 'TEXT',
+    text: 'password of a TPM key; others can see it in the list of processes: prefer --tpm-key-password-file or ROLES_ANYWHERE_TPM_KEY_PASSWORD',
+  },
+  'tpm-key-password-file': {
+    group: 'Identity',
+    value: 'FILE',
+    text: 'file whose first line is the password of a TPM key; - is standard input',
+  },
+  'no-tpm-key-password': {
+    group: 'Identity',
+    text: 'the TPM key has no password: needed for keys by a handle under dictionary-attack protection',
+  },
+  'tpm-parent-password': {
+    group: 'Identity',
+    value: 'TEXT',
+    text: "password of a TPM key's parent; others can see it in the list of processes: prefer --tpm-parent-password-file or ROLES_ANYWHERE_TPM_PARENT_PASSWORD",
+  },
+  'tpm-parent-password-file': {
+    group: 'Identity',
+    value: 'FILE',
+    text: "file whose first line is the password of a TPM key's parent; - is standard input",
+  },
+  'tpm-hierarchy-password': {
+    group: 'Identity',
+    value: 'TEXT',
+    text: 'password of the TPM hierarchy that a parent is made from, the owner most often; others can see it in the list of processes: prefer --tpm-hierarchy-password-file or ROLES_ANYWHERE_TPM_HIERARCHY_PASSWORD',
+  },
+  'tpm-hierarchy-password-file': {
+    group: 'Identity',
+    value: 'FILE',
+    text: 'file whose first line is the password of the TPM hierarchy; - is standard input',
+  },
+  'tpm-policy-pcr': {
+    group: 'Identity',
+    value: 'PCRS',
+    text: 'PCRs that a TPM key is bound to, such as sha256:0,7',
+  },
+  'tpm-password-in-clear': {
+    group: 'Identity',
+    text: 'send passwords to the TPM as they are, not by an HMAC session: for TPMs without sessions',
+  },
 
   'trust-anchor-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'trust anchor that vouches for the certificate' },
   'profile-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'profile that lists the role' },
@@ -246,7 +292,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'FILE',
     text: 'listen with TLS too, with a certificate made at the start, and write the CA to trust to this file',
   },
-  host: { group: 'Emulator', value: 'ADDRESS', text: 'address to listen on; by default 127.0.0.1' },
+  host: {
+    group: 'Emulator',
+    value: 'ADDRESS',
+    text: 'address to listen on; by default 127.0.0.1. One that is not of the loopback lets other machines in',
+  },
   port: { group: 'Server', value: 'PORT', text: 'port to listen on; 0 takes any free one' },
   'tls-cert': {
     group: 'Server',
@@ -278,6 +328,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     group: 'Server',
     value: 'SECONDS',
     text: 'remaining lifetime at which credentials are renewed; by default half of their lifetime, but at least 600 and at most 1500',
+  },
+  'imds-address': {
+    group: 'Server',
+    value: 'ADDRESS',
+    text: "EC2's own address, 169.254.169.254 or fd00:ec2::254, to serve instance metadata at too, at port 80; for clients that have it built in",
   },
   'no-imds': { group: 'Server', text: 'serve container credentials only, which require a token' },
   'token-file': {

@@ -13,8 +13,9 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { readNamedFile } from '../platform/files.ts';
 import type { FlagValues } from './flag-values.ts';
 import { HOP } from './flags.ts';
-import type { CHAIN } from './flags.ts';
-import { refuseUnknownKeys } from './unknown-key.ts';
+import type { CHAIN, FlagItem } from './flags.ts';
+import { readItem } from './items.ts';
+import type { ItemForm } from './items.ts';
 
 /** One role to go on to. */
 export interface Hop {
@@ -37,7 +38,6 @@ const LISTS = ['policy-arn', 'tag', 'transitive-tag-key'] as const;
 /** What a hop may say for itself: all but the token, which would be in sight for longer. */
 const KEYS = [...SHARED, ...LAST, ...LISTS] as const;
 export const HOP_KEYS: readonly string[] = KEYS;
-type Key = (typeof KEYS)[number];
 
 /** The flag that gives each parameter of AssumeRole. */
 const FLAG_OF: Readonly<Record<string, string>> = {
@@ -58,10 +58,8 @@ export const flagOf: NameOf = (parameter) => FLAG_OF[parameter] ?? parameter;
 
 const DEFAULT_SECONDS = 3600;
 
-/** Role names, policies and tags may hold commas, so only one before a known key separates. */
-const SEPARATOR = new RegExp(`,(?=(?:${KEYS.join('|')})=)`);
-
 const HINT = `it is ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`).join(' ')} behind it`;
+const FORM: ItemForm = { flag: '--assume-role-arn', keys: KEYS, named: false, hint: HINT };
 
 /**
  * The hops of a command line; none without `--assume-role-arn`.
@@ -89,9 +87,8 @@ export function hopsOf(flags: HopFlags, fromRole: boolean): Hop[] {
   });
 }
 
-function readHop(text: string, flags: HopFlags, last: boolean, chained: boolean): Hop {
-  const [roleArn = '', ...settings] = text.split(SEPARATOR);
-  refuseUnknownKeys(`--assume-role-arn ${roleArn.split(',', 1)[0]}`, [roleArn], KEYS, HINT);
+function readHop(item: string | FlagItem, flags: HopFlags, last: boolean, chained: boolean): Hop {
+  const { head: roleArn, settings } = readItem(item, FORM);
   const own = ownSettings(roleArn, settings);
   const one = (key: (typeof SHARED)[number] | (typeof LAST)[number]): string | undefined => {
     const [given] = own.get(key) ?? [];
@@ -117,18 +114,16 @@ function readHop(text: string, flags: HopFlags, last: boolean, chained: boolean)
 }
 
 /** What a hop says for itself. */
-function ownSettings(roleArn: string, settings: readonly string[]): ReadonlyMap<Key, readonly string[]> {
-  const own = new Map<Key, string[]>();
-  for (const setting of settings) {
-    const key = KEYS.find((known) => setting.startsWith(`${known}=`));
-    if (key === undefined) continue; // the separator saw one
+function ownSettings(roleArn: string, settings: FlagItem['settings']): ReadonlyMap<string, readonly string[]> {
+  const own = new Map<string, string[]>();
+  for (const [key, value] of settings) {
     const values = own.get(key) ?? [];
     if (values.length > 0 && !LISTS.some((name) => name === key))
       throw new RolesAnywhereError('ERR_FLAG_VALUE', `--assume-role-arn ${roleArn}: ${key} is given twice`, {
         hint: HINT,
         flag: '--assume-role-arn',
       });
-    own.set(key, [...values, setting.slice(key.length + 1)]);
+    own.set(key, [...values, value]);
   }
   return own;
 }
@@ -151,7 +146,7 @@ function seconds(value: string | undefined): number {
 export function readPolicy(policy: string | undefined): string | undefined {
   if (policy?.startsWith('file://') !== true) return policy;
   const path = policy.slice('file://'.length);
-  const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy', code: 'ERR_FILE_UNREADABLE' });
+  const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy' });
   const [first, second] = bytes;
   if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
     throw new RolesAnywhereError('ERR_POLICY', `--policy ${policy} begins with the byte order mark of UTF-16`, {

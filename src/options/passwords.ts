@@ -2,7 +2,7 @@
  * The flags of passwords, and the variables that stand in for them.
  */
 // Tests: test/identity/containers/password.test.ts
-import { PASSWORD_VARIABLES } from '../identity/passwords.ts';
+import { PASSWORD_KINDS, PASSWORD_VARIABLES } from '../identity/passwords.ts';
 import type { PasswordKind, PasswordSource, PasswordSources } from '../identity/passwords.ts';
 import type { FlagValues } from './flag-values.ts';
 import type { FlagName } from './flags.ts';
@@ -15,6 +15,9 @@ const READ_FROM = [
   'intermediates',
   'pkcs8-password-file',
   'pkcs12-password-file',
+  'tpm-key-password-file',
+  'tpm-parent-password-file',
+  'tpm-hierarchy-password-file',
 ] as const satisfies readonly FlagName[];
 
 /** The flags that say where passwords are, and those that might read the same input. */
@@ -30,15 +33,13 @@ export function passwordSources(
   flags: PasswordFlags,
   env: Readonly<Record<string, string | undefined>>,
 ): PasswordSources {
-  const pkcs8 = sourceOf('pkcs8', flags, env);
-  const pkcs12 = sourceOf('pkcs12', flags, env);
   const fromInput = READ_FROM.filter((name) => flags[name] === '-');
   const [first, second] = fromInput;
   if (second !== undefined && fromInput.some((name) => name.endsWith('-file')))
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `--${first} and --${second} both read standard input`, {
       hint: 'give one of them in a file',
     });
-  return { pkcs8, pkcs12 };
+  return Object.fromEntries(PASSWORD_KINDS.map((kind) => [kind, sourceOf(kind, flags, env)]));
 }
 
 function sourceOf(

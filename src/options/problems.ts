@@ -4,7 +4,7 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { COMMANDS, FLAGS, choicesOf, flagRow, flagsOf, isFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import type { Problem } from './pflag.ts';
-import { nearest } from './suggest.ts';
+import { nearest } from '../platform/suggest.ts';
 
 /** An error for a word that is not a command. */
 export function unknownCommand(name: string, program: string): RolesAnywhereError {

@@ -10,10 +10,10 @@ import { readNamedFile } from '../platform/files.ts';
 /** Which certificate of a store is meant; all that is given must match. */
 export interface CertificateSelector {
   /** Distinguished name of the subject, as written. */
-  readonly subject?: string;
+  readonly subject?: string | undefined;
   /** Distinguished name of the issuer, as written. */
-  readonly issuer?: string;
-  readonly serial?: bigint;
+  readonly issuer?: string | undefined;
+  readonly serial?: bigint | undefined;
 }
 
 const KEYS = ['x509Subject', 'x509Issuer', 'x509Serial'];
@@ -82,11 +82,7 @@ function select(entries: readonly [string, string][]): CertificateSelector {
   if (serial !== undefined && !/^[0-9A-Fa-f]+$/.test(serial)) {
     throw malformed(`x509Serial is not hexadecimal: ${JSON.stringify(serial)}`);
   }
-  return {
-    ...(subject === undefined ? {} : { subject }),
-    ...(issuer === undefined ? {} : { issuer }),
-    ...(serial === undefined ? {} : { serial: BigInt(`0x${serial}`) }),
-  };
+  return { subject, issuer, serial: serial === undefined ? undefined : BigInt(`0x${serial}`) };
 }
 
 function malformed(what: string, cause?: unknown): RolesAnywhereError {

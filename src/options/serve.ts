@@ -11,6 +11,8 @@ export interface ServeOptions {
   /** The addresses to listen on; empty for those of the loopback. */
   readonly listen: readonly string[];
   readonly allowedHosts: readonly string[];
+  /** EC2's addresses of IMDS to listen on too. */
+  readonly imdsAddresses: readonly string[];
   /** The life left at which a set is renewed, in milliseconds; undefined to let its whole life decide. */
   readonly refreshBeforeMs: number | undefined;
   readonly imds: boolean;
@@ -61,6 +63,7 @@ export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<strin
     listen: flags.listen ?? [],
     allowedHosts: (flags['allowed-host'] ?? []).map((host) => checkHost(host)),
     imds: flags['no-imds'] !== true,
+    imdsAddresses: flags['imds-address'] ?? [],
     printToken: flags['print-token'] === true,
     tls: cert === undefined || key === undefined ? undefined : { cert, key },
     tokenFile,

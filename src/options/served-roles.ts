@@ -8,7 +8,9 @@
  */
 import type { FlagsOf } from './flag-values.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { refuseUnknownKeys } from './unknown-key.ts';
+import type { FlagItem } from './flags.ts';
+import { readItem } from './items.ts';
+import type { ItemForm } from './items.ts';
 import { vendingOptions } from './vending.ts';
 import type { VendingOptions } from './vending.ts';
 
@@ -33,10 +35,8 @@ export type RolesToServe = readonly [RoleOptions, ...RoleOptions[]];
 /** The names of roles: characters that a path, a metrics label and a URL take as they are. */
 const NAME = /^[\w.@+-]{1,64}$/;
 
-/** A comma separates only before a known key: role names may hold commas. */
-const SEPARATOR = new RegExp(`,(?=(?:${KEYS.join('|')})=)`);
-
 const HINT = `it is [NAME=]ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`).join(' ')} behind it`;
+const FORM: ItemForm = { flag: '--role', keys: KEYS, named: true, hint: HINT };
 
 /**
  * The roles of a command line, that of `--role-arn` first.
@@ -52,7 +52,7 @@ export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RolesToS
       vending: vendingOptions(forRole(flags, roleArn), env),
       tokenFile: undefined,
     });
-  for (const text of flags.role ?? []) roles.push(readRole(text, flags, env));
+  for (const item of flags.role ?? []) roles.push(readRole(item, flags, env));
   const [first, ...others] = roles;
   if (first === undefined)
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --role-arn or --role', {
@@ -72,19 +72,14 @@ export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RolesToS
   return [first, ...others];
 }
 
-function readRole(text: string, flags: FlagsOf<'serve'>, env: Environment): RoleOptions {
-  const [first = '', ...rest] = text.split(SEPARATOR);
-  const equals = first.startsWith('arn:') ? -1 : first.indexOf('=');
-  const roleArn = first.slice(equals + 1);
-  const name = equals < 0 ? lastSegment(roleArn) : first.slice(0, equals);
-  const [arn = ''] = roleArn.split(',', 1);
-  refuseUnknownKeys(`--role ${equals < 0 ? lastSegment(arn) : name}`, [first, ...rest], KEYS, HINT);
+function readRole(value: string | FlagItem, flags: FlagsOf<'serve'>, env: Environment): RoleOptions {
+  const item = readItem(value, FORM);
+  const { head: roleArn, name = lastSegment(roleArn) } = item;
   const settings: Partial<Record<Key, string>> = {};
-  for (const setting of rest) {
-    const key = KEYS.find((known) => setting.startsWith(`${known}=`));
-    if (key === undefined) continue; // the separator saw one
-    if (settings[key] !== undefined) throw refused(`--role ${name}: ${key} is given twice`);
-    settings[key] = setting.slice(key.length + 1);
+  for (const key of KEYS) {
+    const [first, ...others] = item.settings.filter(([own]) => own === key);
+    if (others.length > 0) throw refused(`--role ${name}: ${key} is given twice`);
+    if (first !== undefined) [, settings[key]] = first;
   }
   const { 'token-file': tokenFile, 'session-duration': duration, ...overrides } = settings;
   if (duration !== undefined && !/^\d{1,6}$/.test(duration))

@@ -11,7 +11,7 @@ export interface TokenOptions {
   readonly allowLowPinCount: boolean;
 }
 
-type TokenFlags = FlagValues<
+export type TokenFlags = FlagValues<
   'pkcs11-lib' | 'pkcs11-pin-file' | 'reuse-pin' | 'pkcs11-allow-pin-command' | 'pkcs11-allow-low-pin-count'
 >;
 

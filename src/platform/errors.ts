@@ -80,11 +80,13 @@ export const ERROR_CLASSES = {
   ERR_CERTIFICATE_KEY_USAGE: 'identity', // without digitalSignature
   ERR_CERTIFICATE_SIGNATURE_ALGORITHM: 'identity', // below SHA-256
   ERR_CERTIFICATE_SUBJECT_EMPTY: 'identity',
+  ERR_CERTIFICATE_SERIAL_NUMBER: 'identity', // negative
   ERR_KEY_MISSING: 'identity',
   ERR_KEY_MALFORMED: 'identity',
   ERR_KEY_UNSUPPORTED: 'identity',
   ERR_KEY_ENCRYPTED: 'identity', // where only plain keys are read
   ERR_KEY_MISMATCH: 'identity',
+  ERR_PKCS7_MALFORMED: 'identity',
   ERR_PKCS12_MALFORMED: 'identity',
   ERR_ENCRYPTION_UNSUPPORTED: 'identity', // a scheme that keys and containers are not read under here
   ERR_KDF_TOO_COSTLY: 'identity', // well-formed, and more work than any real file asks for
@@ -113,11 +115,59 @@ export const ERROR_CLASSES = {
   ERR_PIN_EMPTY: 'identity',
   ERR_PIN_INCORRECT: 'identity',
   ERR_PIN_EXPIRED: 'identity',
-  ERR_PIN_COUNT_LOW: 'identity',
   ERR_PIN_FINAL_TRY: 'identity',
   ERR_PIN_LOCKED: 'identity',
-  ERR_PIN_WITHHELD: 'identity', // refused before, or with an unknown outcome: not presented again by itself
+  ERR_PIN_WITHHELD: 'identity', // refused before, or after logins of unknown end: not presented now
   ERR_PIN_STATE: 'identity', // the record of refused PINs cannot be kept
+
+  // keys in a TPM
+  ERR_TPM_DEVICE: 'usage', // a value that should name a TPM
+  ERR_TPM_HANDLE: 'usage',
+  ERR_TPM_HANDLE_KIND: 'usage', // the handle of something that is no key, or no NV index
+  ERR_TPM_POLICY: 'usage', // PCRs that a key should be bound to
+  ERR_TPM_PLATFORM: 'usage', // a system on which TPMs are not reached
+  ERR_TPM_NOT_FOUND: 'identity',
+  ERR_TPM_ACCESS: 'identity', // this user may not open it
+  ERR_TPM_NOT_PERMITTED: 'identity', // nobody may, in this container
+  ERR_TPM_BUSY: 'identity', // another program holds it
+  ERR_TPM_CONNECT: 'identity', // nobody answers there
+  ERR_TPM_CLOSED: 'identity', // the connection ended before the answer
+  ERR_TPM_TIMEOUT: 'identity',
+  ERR_TPM_ANSWER: 'identity', // not what the specification says
+  ERR_TPM_VERSION: 'identity', // too old
+  ERR_TPM_NOT_STARTED: 'identity',
+  ERR_TPM_FAILURE: 'identity', // it says itself that it is out of order
+  ERR_TPM_FAILED: 'identity', // any other refusal
+  ERR_TPM_RETRY: 'identity', // asked several times, never ready
+  ERR_TPM_YIELDED: 'identity',
+  ERR_TPM_TESTING: 'identity',
+  ERR_TPM_OBJECT_MEMORY: 'identity', // no slot for a key
+  ERR_TPM_SESSION_MEMORY: 'identity', // no slot for a session
+  ERR_TPM_SESSION: 'identity', // it does not take the session
+  ERR_TPM_KEY_NOT_FOUND: 'identity',
+  ERR_TPM_HANDLE_NOT_LOADED: 'identity', // a transient handle
+  ERR_TPM_KEY_NOT_SIGNING: 'identity',
+  ERR_TPM_KEY_NOT_LOADABLE: 'identity', // of another TPM, or changed
+  ERR_TPM_KEY_IMPORTABLE: 'identity', // a file of a kind that is not loaded
+  ERR_TPM_KEY_SEALED: 'identity', // the same
+  ERR_TPM_PARENT: 'identity', // not one that a key can be loaded under
+  ERR_TPM_PARENT_NOT_FOUND: 'identity',
+  ERR_TPM_SCHEME: 'identity', // the key makes other signatures only
+  ERR_TPM_DIGEST: 'identity',
+  ERR_TPM_RESTRICTED: 'identity', // the key signs only what the TPM has hashed
+  ERR_TPM_POLICY_REQUIRED: 'identity',
+  ERR_TPM_POLICY_FAILED: 'identity', // PCRs have other values
+  ERR_TPM_POLICY_UNSUPPORTED: 'identity',
+  ERR_TPM_KEY_PASSWORD: 'identity', // wrong
+  ERR_TPM_PARENT_PASSWORD: 'identity', // wrong
+  ERR_TPM_HIERARCHY_PASSWORD: 'identity', // wrong
+  ERR_TPM_PASSWORD_SIZE: 'identity',
+  ERR_TPM_PASSWORD_WITHHELD: 'identity', // refused before: not sent again by itself
+  ERR_TPM_LAST_TRY: 'identity',
+  ERR_TPM_LOCKOUT: 'identity',
+  ERR_TPM_NV_NOT_FOUND: 'identity',
+  ERR_TPM_NV_EMPTY: 'identity',
+  ERR_TPM_NV_ACCESS: 'identity',
 
   // the service's verdict
   ERR_ACCESS_DENIED: 'refused',
@@ -167,6 +217,14 @@ export interface ErrorDetails {
 }
 
 /**
+ * Text that quotes a PKCS#11 URI, or what should be one, without its PIN. Where that ends nobody can say: a value that
+ * is malformed may hold anything.
+ */
+export function withoutPin(text: string): string {
+  return text.replace(/(pin-value(?:=|%3d))\S.*/gi, '$1<redacted>');
+}
+
+/**
  * Every failure that this project reports. `message` says what is wrong and in
  * which flag or file, in lower case and without a full stop; it never holds a
  * secret.
@@ -183,9 +241,9 @@ export class RolesAnywhereError extends Error {
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    super(withoutPin(message), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
-    this.hint = details.hint;
+    this.hint = details.hint === undefined ? undefined : withoutPin(details.hint);
     this.flag = details.flag;
     this.serviceCode = details.serviceCode;
     this.status = details.status;

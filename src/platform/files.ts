@@ -69,6 +69,16 @@ export function withOpened<T>(file: NamedFile, use: (descriptor: number, stats: 
   }
 }
 
+/**
+ * Memory for a secret. Of a small array, the garbage collector leaves copies behind as it moves it, which nobody can wipe;
+ * one on a buffer of its own stays in its place.
+ */
+export function secretBytes(from: number | Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(new ArrayBuffer(typeof from === 'number' ? from : from.length));
+  if (typeof from !== 'number') bytes.set(from);
+  return bytes;
+}
+
 /** Reads to the end without ever growing a buffer: what is left behind by growing could not be wiped. */
 export function readBounded(descriptor: number, file: NamedFile): Uint8Array {
   const chunks: Uint8Array[] = [];
@@ -83,7 +93,7 @@ export function readBounded(descriptor: number, file: NamedFile): Uint8Array {
       length += count;
       if (length > (file.maxBytes ?? MAX_FILE_BYTES)) throw tooLarge(file);
     }
-    const bytes = new Uint8Array(length);
+    const bytes = secretBytes(length);
     let offset = 0;
     for (const chunk of chunks) {
       if (offset === length) break;
@@ -114,6 +124,9 @@ export function readSome(descriptor: number, chunk: Uint8Array): number {
 export function accessError(file: NamedFile, cause: unknown): RolesAnywhereError {
   const reason = systemCode(cause) ?? 'unknown reason';
   const missing = file.code === undefined && (reason === 'ENOENT' || reason === 'ENOTDIR');
+  // What Node says for a program that runs under --permission.
+  if (reason === 'ERR_ACCESS_DENIED')
+    file = { ...file, hint: `Node's permission model forbids it: allow it with --allow-fs-read=${file.path}` };
   if (file.path.startsWith('~/')) file = { ...file, hint: '~ is not expanded: write the path of the home directory' };
   return missing
     ? fileError(

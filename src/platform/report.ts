@@ -1,5 +1,5 @@
 /** Words for a failure, for a person or a program. Loaded when there is one. */
-import { RolesAnywhereError } from './errors.ts';
+import { RolesAnywhereError, withoutPin } from './errors.ts';
 import { createLog } from './log.ts';
 import type { LogFormat, LogLevel } from './log.ts';
 
@@ -76,5 +76,6 @@ function formatIn(argv: readonly string[]): string | undefined {
 function trace(cause: unknown): string[] {
   if (!(cause instanceof Error)) return [`cause: ${typeof cause}`];
   const frames = (cause.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  return [cause instanceof SyntaxError ? `cause: ${cause.name}` : `cause: ${cause.name}: ${cause.message}`, ...frames];
+  const words = cause instanceof SyntaxError ? '' : `: ${withoutPin(cause.message)}`;
+  return [`cause: ${cause.name}${words}`, ...frames];
 }

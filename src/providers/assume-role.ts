@@ -1,5 +1,5 @@
 /** From any credentials to those of another role: what stscreds.AssumeRoleProvider is in the AWS SDK for Go. */
-import { assumeRole } from '../aws/assume-role.ts';
+import { requestRole } from '../aws/assume-role.ts';
 import { checkAssumeRole } from '../aws/sts-input.ts';
 import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import type { AssumedRole } from '../aws/sts.ts';
@@ -9,9 +9,9 @@ import { DEFAULT_TOKEN_TIMEOUT_MS, codesOf } from '../sources/mfa.ts';
 import type { TokenProvider } from '../sources/mfa.ts';
 import { credentialsFrom } from '../sources/source.ts';
 import type { CredentialsSource } from '../sources/source.ts';
-import { connectionOf, keep } from './connection.ts';
+import { SHARED_OPTIONS, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { checkLists, requireGiven, requireOptions } from './given.ts';
+import { checkLists, refuseUnknown, requireGiven, requireOptions } from './given.ts';
 
 export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOptions, KeepingOptions {
   /** Who asks. Not closed when this provider is. */
@@ -28,6 +28,25 @@ export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOp
   readonly region?: string | undefined;
 }
 
+const OPTIONS: Readonly<Record<keyof AssumeRoleProviderOptions, true>> = {
+  ...SHARED_OPTIONS,
+  source: true,
+  tokenProvider: true,
+  tokenTimeout: true,
+  region: true,
+  roleArn: true,
+  roleSessionName: true,
+  durationSeconds: true,
+  policy: true,
+  policyArns: true,
+  externalId: true,
+  serialNumber: true,
+  sourceIdentity: true,
+  tags: true,
+  transitiveTagKeys: true,
+  providedContexts: true,
+};
+
 const DEFAULT_DURATION_SECONDS = 900;
 const DEFAULT_TIMEOUT_MS = 60_000;
 
@@ -40,6 +59,7 @@ const DEFAULT_TIMEOUT_MS = 60_000;
  */
 export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsFunction {
   requireOptions(options);
+  refuseUnknown(options, OPTIONS, 'the options object');
   const { source, tokenProvider, tokenTimeout = DEFAULT_TOKEN_TIMEOUT_MS, ...rest } = options;
   const input = { ...inputOf(rest), durationSeconds: options.durationSeconds ?? DEFAULT_DURATION_SECONDS };
   checkAssumeRole(input);
@@ -48,7 +68,7 @@ export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsF
   const codes = codesOf(options.serialNumber, tokenProvider, { timeoutMs: tokenTimeout, clock: options.clock });
   const vend = async ({ signal }: { signal: AbortSignal }): Promise<AssumedRole> => {
     const tokenCode = codes && (async (): Promise<string> => await codes(signal));
-    return await assumeRole(
+    return await requestRole(
       { ...input, credentials: await credentialsFrom(source), region, tokenCode },
       connection(signal),
     );

@@ -1,4 +1,5 @@
 /** What every provider of the library takes besides its own: how the service is reached, and how credentials are kept. */
+// Tests: test/providers/roles-anywhere.test.ts
 import type { Connection } from '../aws/connection.ts';
 import { parseEndpoint } from '../aws/endpoints.ts';
 import type { Endpoints, Service } from '../aws/endpoints.ts';
@@ -38,6 +39,27 @@ export interface KeepingOptions extends CacheOptions {
   /** Closes the provider when it fires. */
   readonly signal?: AbortSignal | undefined;
 }
+
+/** The names of these options. */
+export const SHARED_OPTIONS: Readonly<Record<keyof ConnectionOptions | keyof KeepingOptions, true>> = {
+  endpoint: true,
+  useFips: true,
+  useDualStack: true,
+  tls: true,
+  retry: true,
+  proxy: true,
+  transport: true,
+  userAgent: true,
+  signal: true,
+  expiryWindow: true,
+  jitter: true,
+  onRefresh: true,
+  onError: true,
+  staticStability: true,
+  timeout: true,
+  clock: true,
+  random: true,
+};
 
 /**
  * Checks the options.
@@ -111,7 +133,30 @@ export function keep(
   const provider = cached(source, { ...options, timeout: options.timeout ?? timeout });
   if (clock !== undefined) requireMethod('clock', clock, 'now');
   if (signal !== undefined) requireMethod('signal', signal, 'addEventListener');
-  if (signal?.aborted === true) provider.close();
-  signal?.addEventListener('abort', () => provider.close(), { once: true });
-  return provider;
+  return signal === undefined ? provider : closedBy(signal, provider);
+}
+
+/** The providers that a signal closes. One listener for all: a signal warns of the eleventh. */
+const closing = new WeakMap<AbortSignal, Set<CredentialsFunction>>();
+
+/** A provider that is closed when the signal fires, and forgotten when it is closed before. */
+function closedBy(signal: AbortSignal, provider: CredentialsFunction): CredentialsFunction {
+  if (signal.aborted) provider.close();
+  let open = closing.get(signal);
+  if (open === undefined) {
+    const all = (open = new Set());
+    closing.set(signal, all);
+    signal.addEventListener('abort', () => all.forEach((one) => one.close()), { once: true });
+  }
+  const all = open;
+  const close = (): void => {
+    all.delete(provider);
+    provider.close();
+  };
+  all.add(provider);
+  return Object.assign((request?: { readonly forceRefresh?: boolean | undefined }) => provider(request), {
+    refresh: () => provider.refresh(),
+    close,
+    [Symbol.dispose]: close,
+  });
 }

@@ -1,5 +1,7 @@
 /** A container credentials endpoint for the processes that a program starts. */
-import type { SessionCredentials } from '../credentials/credentials.ts';
+// Tests: test/library/types.test.ts
+import { temporary } from '../credentials/cached.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
 import type { CredentialsProvider } from '../credentials/provider.ts';
 import { silentLog } from '../platform/log.ts';
 import type { Log } from '../platform/log.ts';
@@ -7,8 +9,8 @@ import { parseArn } from '../aws/arn.ts';
 import { requireFunction, requireGiven, requireOptions } from './given.ts';
 
 export interface ContainerEndpointOptions {
-  /** Gives what is served: a provider of this library, or of one's own. */
-  readonly credentials: () => Promise<SessionCredentials>;
+  /** Gives what is served, temporary credentials: a provider of this library, of the AWS SDK v3, or of one's own. */
+  readonly credentials: () => Promise<AwsCredentials>;
   /** Of the role whose credentials they are. */
   readonly roleArn: string;
   /** Default 0: any that is free. */
@@ -78,9 +80,9 @@ export async function serveContainerCredentials(options: ContainerEndpointOption
 }
 
 /** The function keeps its own credentials: nothing is known of them here before it is asked. */
-function servedProvider(get: () => Promise<SessionCredentials>): Pick<CredentialsProvider, 'get' | 'peek' | 'status'> {
+function servedProvider(get: () => Promise<AwsCredentials>): Pick<CredentialsProvider, 'get' | 'peek' | 'status'> {
   return {
-    get: async () => await get(),
+    get: async () => temporary(await get()),
     peek: () => undefined,
     status: () => ({
       state: 'valid',

@@ -1,5 +1,7 @@
 /** Options that must be there, in programs whose types nobody checks: `process.env.NAME` is undefined where it is not set. */
+// Tests: test/providers/roles-anywhere.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { nearest } from '../platform/suggest.ts';
 
 /**
  * An option that is text.
@@ -55,6 +57,22 @@ export function requireMethod(name: string, value: unknown, method: string): voi
 export function checkLists(lists: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(lists))
     if (value !== undefined && !Array.isArray(value)) throw wrongType(name, value);
+}
+
+/**
+ * Refuses members that nobody reads: what was meant to bind a session must not be left out in silence.
+ *
+ * @param known the names of all members
+ * @throws RolesAnywhereError `ERR_USAGE`, with the nearest name in the hint
+ */
+export function refuseUnknown(given: object, known: Readonly<Record<string, true>>, where: string): void {
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined || Object.hasOwn(known, name)) continue;
+    const meant = nearest(name, Object.keys(known));
+    throw new RolesAnywhereError('ERR_USAGE', `${where} has an unknown member: ${JSON.stringify(name)}`, {
+      hint: meant === undefined ? 'see the declarations of this package' : `did you mean ${meant}`,
+    });
+  }
 }
 
 export function isBytes(value: unknown): value is Uint8Array {

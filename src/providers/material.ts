@@ -1,15 +1,18 @@
 /** An identity from what a program has in its hands: paths, text, bytes, key objects, or a signer of its own. */
+// Tests: test/providers/roles-anywhere.test.ts
 import { KeyObject, createPublicKey, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { tell } from '../platform/listeners.ts';
 import { checkIdentity } from '../identity/checks.ts';
 import type { Material, MaterialFlag } from '../identity/material.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { KeyType } from '../x509/algorithms.ts';
 import { loadCertificates, loadIdentity } from '../identity/load.ts';
 import type { IdentitySpec, LoadDeps } from '../identity/load.ts';
+import type { PasswordSource } from '../identity/passwords.ts';
 import { orderChain } from '../x509/chain.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { isBytes, requireGiven, requireMethod, requireOptions } from './given.ts';
+import { isBytes, refuseUnknown, requireGiven, requireMethod, requireOptions } from './given.ts';
 
 /**
  * Something that signs with a private key that is not here: a KMS, an HSM
@@ -27,12 +30,15 @@ export interface RemoteSigner {
 /** Where certificate, chain and key come from. Paths are read again at each renewal; nothing watches them. */
 export interface MaterialOptions {
   /**
-   * A path, `env:NAME`, a `pkcs11:` URI, PEM text, or a file's bytes: the
+   * A path, `env:NAME`, a `pkcs11:` URI, `nv:0x1c00002` in the TPM, PEM text, or a file's bytes: the
    * certificate in PEM or DER, in PEM also with chain and key behind it; or a
    * PKCS#12 container.
    */
   readonly certificate: string | Uint8Array;
-  /** The same for the private key, or a private KeyObject. Default: it is with the certificate. */
+  /**
+   * The same for the private key, `handle:0x81000001` for one in the TPM, or a private KeyObject. Default: it is with the
+   * certificate.
+   */
   readonly privateKey?: string | Uint8Array | KeyObject | undefined;
   /** The same for the intermediates, in any order. Default: those with the certificate. */
   readonly intermediates?: string | Uint8Array | undefined;
@@ -42,7 +48,9 @@ export interface MaterialOptions {
   readonly password?: string | undefined;
   /** For keys in PKCS#11 tokens. */
   readonly pkcs11?: Pkcs11Options | undefined;
-  /** Told of what is odd and no reason to refuse: a certificate that expires soon, say. Default: nobody. */
+  /** For keys in the machine's TPM 2.0, and certificates there. */
+  readonly tpm?: TpmOptions | undefined;
+  /** Told of what is odd and no reason to refuse: a certificate that expires soon, say. What becomes of that is ignored. Default: nobody. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
@@ -56,7 +64,7 @@ export interface Pkcs11Options {
   readonly reusePin?: boolean | undefined;
   /** Whether `pin-source=|command` may run. Default false. */
   readonly allowPinCommand?: boolean | undefined;
-  /** Whether to log in although the token has few PIN tries left. Default false. */
+  /** Whether to log in although the next wrong PIN locks the token. Default false. */
   readonly allowLowPinCount?: boolean | undefined;
   /**
    * Where the helper is that keeps the vendor's module in a process of its own: a copy of this package's
@@ -65,6 +73,55 @@ export interface Pkcs11Options {
    */
   readonly helperPath?: string | undefined;
 }
+
+/** How the machine's TPM is reached, and passwords that are there. Each signature is one short connection. */
+export interface TpmOptions {
+  /**
+   * A device file, a socket, or a value of the form of TPM2TOOLS_TCTI such as `swtpm:host=127.0.0.1,port=2321`. Default:
+   * the variables TPM_DEVICE and TPM2TOOLS_TCTI, then /dev/tpmrm0, then /dev/tpm0.
+   */
+  readonly device?: string | undefined;
+  /** Password of the key. Sent by a salted HMAC session (TPM 2.0 Library, part 1, section 19), never as it is. */
+  readonly keyPassword?: string | undefined;
+  /** Whether the key has no password, also where the TPM counts wrong ones. Default false. */
+  readonly noKeyPassword?: boolean | undefined;
+  /** Password of the persistent key that a key file's key is loaded under. */
+  readonly parentPassword?: string | undefined;
+  /** Password of the hierarchy that the parent is made from, the owner most often. */
+  readonly hierarchyPassword?: string | undefined;
+  /** PCRs that the key is bound to, such as `sha256:0,7`. */
+  readonly policyPcr?: string | undefined;
+}
+
+/** The names of these options. */
+export const MATERIAL_OPTIONS: Readonly<Record<keyof MaterialOptions, true>> = {
+  certificate: true,
+  privateKey: true,
+  intermediates: true,
+  signer: true,
+  password: true,
+  pkcs11: true,
+  tpm: true,
+  onWarning: true,
+};
+
+const PKCS11_OPTIONS: Readonly<Record<keyof Pkcs11Options, true>> = {
+  library: true,
+  pinFile: true,
+  reusePin: true,
+  allowPinCommand: true,
+  allowLowPinCount: true,
+  helperPath: true,
+};
+
+const TPM_OPTIONS: Readonly<Record<keyof TpmOptions, true>> = {
+  device: true,
+  keyPassword: true,
+  noKeyPassword: true,
+  parentPassword: true,
+  hierarchyPassword: true,
+  policyPcr: true,
+};
 
 /** A library does not talk to the terminal unasked. */
 const nobody = async (): Promise<undefined> => undefined;
@@ -89,12 +146,20 @@ export async function loadIdentityFrom(options: MaterialOptions): Promise<Identi
  */
 export function identityLoader(options: MaterialOptions): () => Promise<Identity> {
   requireOptions(options);
-  const { certificate, privateKey, intermediates, signer, password, onWarning } = options;
+  const { certificate, privateKey, intermediates, signer, password } = options;
   requireGiven('certificate', certificate, isBytes);
   if (privateKey !== undefined)
     requireGiven('privateKey', privateKey, (value) => isBytes(value) || value instanceof KeyObject);
   if (intermediates !== undefined) requireGiven('intermediates', intermediates, isBytes);
   if (signer !== undefined) requireMethod('signer', signer, 'sign');
+  if (options.pkcs11 !== undefined) {
+    requireOptions(options.pkcs11, 'pkcs11');
+    refuseUnknown(options.pkcs11, PKCS11_OPTIONS, 'pkcs11');
+  }
+  if (options.tpm !== undefined) {
+    requireOptions(options.tpm, 'tpm');
+    refuseUnknown(options.tpm, TPM_OPTIONS, 'tpm');
+  }
   if (password !== undefined && typeof password !== 'string') requireGiven('password', password);
   if (signer !== undefined && privateKey !== undefined)
     throw new RolesAnywhereError('ERR_USAGE', 'privateKey and signer exclude each other', {
@@ -107,11 +172,12 @@ export function identityLoader(options: MaterialOptions): () => Promise<Identity
     intermediates: intermediates === undefined ? undefined : nameOf(intermediates),
   };
   if (signer === undefined) return async () => await loadIdentity(spec, deps);
-  return async () => await signedElsewhere(spec, signer, deps, onWarning);
+  return async () => await signedElsewhere(spec, signer, deps);
 }
 
 function loadDeps(options: MaterialOptions): LoadDeps {
-  const { password, pkcs11, onWarning } = options;
+  const { password, pkcs11, tpm } = options;
+  const warn = (message: string): void => tell(options.onWarning, message);
   const inMemory: Partial<Record<MaterialFlag, MaterialOptions['privateKey']>> = {
     '--certificate': options.certificate,
     '--private-key': options.privateKey,
@@ -120,11 +186,26 @@ function loadDeps(options: MaterialOptions): LoadDeps {
   const source = password === undefined ? undefined : { password, from: 'the option password' };
   return {
     read: (flag, value) => (value === IN_MEMORY ? memoryMaterial(flag, inMemory[flag]) : undefined),
-    passwords: { pkcs8: source, pkcs12: source },
+    passwords: {
+      pkcs8: source,
+      pkcs12: source,
+      'tpm-key': tpmPassword('keyPassword', tpm),
+      'tpm-parent': tpmPassword('parentPassword', tpm),
+      'tpm-hierarchy': tpmPassword('hierarchyPassword', tpm),
+    },
     ask: nobody,
-    warn: onWarning && (({ message }) => onWarning(message)),
-    token: { ...pkcs11, askPin: nobody, warn: onWarning },
+    warn: ({ message }) => warn(message),
+    token: { ...pkcs11, askPin: nobody, warn },
+    tpm: tpm && { device: tpm.device, noKeyPassword: tpm.noKeyPassword, policyPcr: tpm.policyPcr },
   };
+}
+
+function tpmPassword(
+  name: 'keyPassword' | 'parentPassword' | 'hierarchyPassword',
+  tpm: TpmOptions | undefined,
+): PasswordSource | undefined {
+  const password = tpm?.[name];
+  return password === undefined ? undefined : { password, from: `the option tpm.${name}` };
 }
 
 /** What IdentitySpec calls it. */
@@ -153,12 +234,7 @@ function exported(key: KeyObject, flag: MaterialFlag): Uint8Array {
   return new Uint8Array(key.export({ type: 'pkcs8', format: 'der' }));
 }
 
-async function signedElsewhere(
-  spec: IdentitySpec,
-  remote: RemoteSigner,
-  deps: LoadDeps,
-  onWarning: MaterialOptions['onWarning'],
-): Promise<Identity> {
+async function signedElsewhere(spec: IdentitySpec, remote: RemoteSigner, deps: LoadDeps): Promise<Identity> {
   const [leaf, ...others] = await loadCertificates(spec.certificate, deps);
   const { intermediates } = spec;
   const more = intermediates === undefined ? [] : await loadCertificates(intermediates, deps, '--intermediates');
@@ -177,7 +253,7 @@ async function signedElsewhere(
       source: `--certificate ${spec.certificate}`,
       now: Date.now(),
       skipChecks: false,
-      warn: ({ message }) => onWarning?.(message),
+      warn: (warning) => deps.warn?.(warning),
     },
   );
   return identity;

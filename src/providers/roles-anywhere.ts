@@ -4,10 +4,10 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { checkArnsAgree, isRegion, parseArn } from '../aws/arn.ts';
 import { createSession } from '../aws/create-session.ts';
 import { checkDuration, checkSessionName } from '../aws/session-limits.ts';
-import { connectionOf, keep } from './connection.ts';
+import { SHARED_OPTIONS, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { requireGiven, requireOptions } from './given.ts';
-import { identityLoader } from './material.ts';
+import { refuseUnknown, requireGiven, requireOptions } from './given.ts';
+import { MATERIAL_OPTIONS, identityLoader } from './material.ts';
 import type { MaterialOptions } from './material.ts';
 
 export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions, KeepingOptions {
@@ -21,6 +21,17 @@ export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions
   /** If the profile accepts one: 2 to 64 letters, digits and characters of `_+=,.@-`. */
   readonly roleSessionName?: string | undefined;
 }
+
+const OPTIONS: Readonly<Record<keyof RolesAnywhereOptions, true>> = {
+  ...MATERIAL_OPTIONS,
+  ...SHARED_OPTIONS,
+  trustAnchorArn: true,
+  profileArn: true,
+  roleArn: true,
+  region: true,
+  durationSeconds: true,
+  roleSessionName: true,
+};
 
 /**
  * Credentials from IAM Roles Anywhere: what an AWS SDK v3 client takes as
@@ -36,6 +47,7 @@ export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions
  */
 export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFunction {
   requireOptions(options);
+  refuseUnknown(options, OPTIONS, 'the options object');
   const { trustAnchorArn, profileArn, roleArn, durationSeconds, roleSessionName } = options;
   for (const name of ['trustAnchorArn', 'profileArn', 'roleArn'] as const) requireGiven(name, options[name]);
   const trustAnchor = parseArn('trust-anchor', trustAnchorArn, 'trustAnchorArn');

@@ -7,9 +7,9 @@ import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
 import type { WebIdentityRole } from '../aws/web-identity.ts';
 import { regionOf } from '../sources/region.ts';
 import { readTokenFile } from '../sources/token-file.ts';
-import { connectionOf, keep } from './connection.ts';
+import { SHARED_OPTIONS, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { checkLists, requireOptions } from './given.ts';
+import { checkLists, refuseUnknown, requireOptions } from './given.ts';
 
 /** Gives a token that is valid now; called for each request. */
 export type TokenRetriever = (request: { readonly signal: AbortSignal }) => Promise<string>;
@@ -30,6 +30,19 @@ export interface WebIdentityProviderOptions
   readonly region?: string | undefined;
 }
 
+const OPTIONS: Readonly<Record<keyof WebIdentityProviderOptions, true>> = {
+  ...SHARED_OPTIONS,
+  tokenRetriever: true,
+  tokenFile: true,
+  region: true,
+  roleArn: true,
+  roleSessionName: true,
+  durationSeconds: true,
+  policy: true,
+  policyArns: true,
+  providerId: true,
+};
+
 /**
  * Credentials of a role that the bearer of a token may assume, kept and renewed
  * as {@link fromRolesAnywhere} does. The request is not signed.
@@ -39,6 +52,7 @@ export interface WebIdentityProviderOptions
  */
 export function fromWebIdentity(options: WebIdentityProviderOptions = {}): CredentialsFunction {
   requireOptions(options);
+  refuseUnknown(options, OPTIONS, 'the options object');
   const { AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME, AWS_WEB_IDENTITY_TOKEN_FILE } = process.env;
   const { durationSeconds, policy, policyArns, providerId } = options;
   const roleArn = given(options.roleArn, AWS_ROLE_ARN);

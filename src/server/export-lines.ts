@@ -48,13 +48,15 @@ export interface ExportOptions {
     readonly token?: string | undefined;
   }[];
   readonly imds: boolean;
+  /** The value of NO_PROXY so far, where there is a proxy. */
+  readonly noProxy?: string | undefined;
 }
 
 /** Debian's AWS CLI, for one: without the file's variable it sends no token at all. */
 const OLDER_SDKS = ' (AWS CLI 2.9 and other older SDKs: start with --print-token)';
 
 /** Gives the lines to run in a shell so that SDKs find the server. */
-export function exportLines(shell: Shell, { origin, container, imds }: ExportOptions): string {
+export function exportLines(shell: Shell, { origin, container, imds, noProxy }: ExportOptions): string {
   const set = SET[shell];
   const lines: string[] = [];
   for (const [index, { path, tokenFile, token }] of container.entries()) {
@@ -80,5 +82,22 @@ export function exportLines(shell: Shell, { origin, container, imds }: ExportOpt
       `${COMMENT[shell]} (older AWS CLI 2 needs a slash at its end)`,
     );
   }
+  if (noProxy !== undefined && noProxy.trim() !== '*') {
+    const value = withoutProxy(noProxy, origin);
+    lines.push(`${COMMENT[shell]} some SDKs would send these requests, and the token, to the proxy`);
+    // Some programs read one of them, some the other; to Windows they are the same.
+    const names = shell === 'cmd' || shell === 'powershell' ? ['NO_PROXY'] : ['NO_PROXY', 'no_proxy'];
+    lines.push(...names.map((name) => set(name, value)));
+  }
   return `${lines.join('\n')}\n`;
+}
+
+/** The names of the endpoints' addresses, here and at their usual places. */
+const NEVER_BY_PROXY = ['127.0.0.1', 'localhost', '::1', '169.254.169.254', '169.254.170.2', '169.254.170.23'];
+
+function withoutProxy(given: string, origin: string): string {
+  const { hostname } = new URL(origin);
+  const names = given.split(',').map((name) => name.trim());
+  const all = [...names, ...NEVER_BY_PROXY, hostname.replace(/^\[(.*)\]$/, '$1')];
+  return [...new Set(all)].filter((name) => name !== '').join(',');
 }

@@ -35,16 +35,22 @@ export interface TlsMaterial {
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** Makes a server that is not open yet. */
+/**
+ * Makes a server that is not open yet.
+ *
+ * @param requireHost whether HTTP/1.1 without a Host header is malformed (RFC 9112, section 3.2) before the handler sees it
+ */
 export async function makeServer(
   tls: TlsMaterial | undefined,
   limits: ServerLimits,
   handler: Handler,
+  requireHost = true,
 ): Promise<Server> {
   const settings: ServerOptions = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
+    requireHostHeader: requireHost,
     keepAliveTimeout: 0, // the sweep of the connections does it
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
   };

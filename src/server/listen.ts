@@ -3,6 +3,10 @@ import type { Server } from 'node:net';
 import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
 
+/** EC2's own addresses of IMDS, which clients have built in (EC2 User Guide, "Access instance metadata"), and its port. */
+export const EC2_ADDRESSES = ['169.254.169.254', 'fd00:ec2::254'];
+export const EC2_PORT = 80;
+
 /** An address to bind, or a socket that is bound already (systemd). */
 export type ListenTarget =
   | {
@@ -22,10 +26,10 @@ export interface BoundAddress {
 
 /**
  * `loopback`: of this host only. `container`: one of the link-local addresses
- * of the ECS and EKS agents, to which SDKs permit plain http. `network`: any
- * other.
+ * of the ECS and EKS agents, to which SDKs permit plain http. `ec2`: those of
+ * EC2's IMDS. `network`: any other.
  */
-export type AddressKind = 'loopback' | 'container' | 'network';
+export type AddressKind = 'loopback' | 'container' | 'ec2' | 'network';
 
 const CONTAINER = new Set(['169.254.170.2', '169.254.170.23', 'fd00:ec2::23']);
 
@@ -35,7 +39,9 @@ const CONTAINER = new Set(['169.254.170.2', '169.254.170.23', 'fd00:ec2::23']);
 export function addressKind(address: string): AddressKind {
   // Not `isIPv6`: Node 20 compiles a pattern for it that takes 0.8 MB and some 30 ms.
   if (/^127\.[\d.]+$|^::1$/.test(address)) return 'loopback';
-  return CONTAINER.has(address.toLowerCase()) ? 'container' : 'network';
+  const lower = address.toLowerCase();
+  if (CONTAINER.has(lower)) return 'container';
+  return EC2_ADDRESSES.includes(lower) ? 'ec2' : 'network';
 }
 
 /** The addresses without `--listen`: both of the loopback. */
@@ -61,7 +67,28 @@ export function parseListen(addresses: readonly string[], port: number): ListenT
         hint: 'give an address of this machine without a port, and the port with --port',
       });
     }
+    if (addressKind(bare) === 'ec2')
+      throw new RolesAnywhereError('ERR_LISTEN', `--listen ${address} is EC2's address of instance metadata`, {
+        flag: '--listen',
+        hint: `add --imds-address ${bare}, which listens there at port ${EC2_PORT}, and leave --listen out`,
+      });
     return [{ address: bare, port }];
+  });
+}
+
+/**
+ * Reads the addresses of `--imds-address`.
+ *
+ * @throws RolesAnywhereError `ERR_LISTEN`
+ */
+export function parseImdsAddresses(addresses: readonly string[]): ListenTarget[] {
+  return addresses.map((address) => {
+    const bare = address.replace(/^\[(.*)\]$/, '$1');
+    if (addressKind(bare) === 'ec2') return { address: bare, port: EC2_PORT };
+    throw new RolesAnywhereError('ERR_LISTEN', `--imds-address ${address} is none of EC2's addresses`, {
+      flag: '--imds-address',
+      hint: `give ${EC2_ADDRESSES.join(' or ')}; on the loopback, instance metadata is at --port`,
+    });
   });
 }
 
@@ -73,13 +100,14 @@ export interface ListenPolicy {
 
 /**
  * Refuses an address beyond the loopback without TLS or a token: others could
- * read what is not encrypted, and ask for what is not authenticated.
+ * read what is not encrypted, and ask for what is not authenticated. At EC2's
+ * address nobody but this machine is answered.
  *
  * @throws RolesAnywhereError `ERR_LISTEN`
  */
 export function checkListenPolicy(address: string, { tls, tokenFile }: ListenPolicy): void {
   const kind = addressKind(address);
-  if (kind === 'loopback') return;
+  if (kind === 'loopback' || kind === 'ec2') return;
   if (!tokenFile) {
     throw new RolesAnywhereError('ERR_LISTEN', `listening on ${address} needs a token file`, {
       hint: 'add --token-file (to write a new token) or --token-source (to read one)',
@@ -113,7 +141,7 @@ export async function bind(server: Server, target: ListenTarget): Promise<BoundA
     const where = 'fd' in target ? `the inherited socket ${target.fd}` : `${target.address} port ${target.port}`;
     throw new RolesAnywhereError('ERR_LISTEN', `cannot listen on ${where}: ${code}`, {
       cause: error,
-      hint: HINTS[code],
+      hint: hintFor(code, target),
     });
   }
   const bound = server.address();
@@ -127,6 +155,19 @@ export async function bind(server: Server, target: ListenTarget): Promise<BoundA
 }
 
 const ABSENT = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT']);
+
+function hintFor(code: string, target: ListenTarget): string | undefined {
+  if (!('address' in target) || addressKind(target.address) !== 'ec2') return HINTS[code];
+  return code === 'EADDRNOTAVAIL'
+    ? `give it to this machine first: ip addr add ${target.address}/${target.address.includes(':') ? 128 : 32} dev lo`
+    : EC2_HINTS[code];
+}
+
+/** Port and address are not to be chosen there. */
+const EC2_HINTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'something else listens there, or at port 80 of all addresses: stop it, or redirect that port to --port',
+  EACCES: 'port 80 needs CAP_NET_BIND_SERVICE, or a socket that systemd opens: see docs/server.md',
+};
 
 const HINTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'something else listens there: choose another with --port, or 0 for any free one',

@@ -1,5 +1,5 @@
 /**
- * The user at the other end of a loopback connection, as far as Linux tells:
+ * The user at the other end of a connection within this machine, as far as Linux tells:
  * the owner of the client's socket, from /proc/net/tcp and tcp6 (proc(5)).
  */
 import { readFile } from 'node:fs/promises';
@@ -23,7 +23,7 @@ export interface PeerUidOptions {
  * The uid of the user whose process made the connection from `client` to
  * `server`.
  *
- * @returns undefined elsewhere than on Linux, off the loopback, when the client
+ * @returns undefined elsewhere than on Linux, for other machines, when the client
  * is in another network namespace, and when it has closed the connection
  */
 export async function peerUid(
@@ -33,9 +33,10 @@ export async function peerUid(
 ): Promise<number | undefined> {
   if (platform !== 'linux') return undefined;
   const plain = unmapped(client.address);
-  if (!isLoopback(plain)) return undefined;
   const there = { address: plain, port: client.port };
   const here = { address: unmapped(server.address), port: server.port };
+  // Who calls an address of this machine from it has that address too, as with EC2's.
+  if (!isLoopback(plain) && plain !== here.address) return undefined;
   if (isIPv4(plain)) {
     // A client may speak IPv4 through an IPv6 socket, as Java does: then it is in the other table.
     return (

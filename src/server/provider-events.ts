@@ -24,6 +24,7 @@ export function logEvent(log: Log, role: string, event: ProviderEvent): void {
       log.warn(`no new credentials: ${event.error.message}`, {
         role,
         code: event.error.code,
+        hint: event.error.hint,
         reason: event.reason,
         failures: event.failures,
         retryInMs: event.retryInMs === undefined ? undefined : Math.round(event.retryInMs),

@@ -3,20 +3,25 @@
  * Tests: test/server/guards.test.ts, limits.test.ts, stampede.test.ts
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Log } from '../platform/log.ts';
 import { errorAnswer, sendAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import type { Connection, Connections } from './connections.ts';
-import { readHead, refusalAnswer, refuse } from './guards.ts';
+import { readChunks, readHead, refusalAnswer, refuse } from './guards.ts';
+import type { Refusal } from './guards.ts';
+import { addressKind } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 import { createRefusalLog } from './refusal-log.ts';
 import { answerBy, findRoute } from './router.ts';
-import type { Routes } from './router.ts';
+import type { Route, RouteRequest, Routes } from './router.ts';
 
 /** What the requests to one address are checked against and answered from. */
 export interface Listener {
-  hosts: ReadonlySet<string>;
-  routes: Routes;
+  /** The routes that a client sees who calls by this value of Host, in lower case, or by none (''). Others are refused. */
+  hosts: ReadonlyMap<string, Routes>;
+  /** Whether only programs of this machine are answered, although others may reach the address. */
+  ownOnly: boolean;
 }
 
 export interface RequestHandlerOptions {
@@ -78,6 +83,22 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
     });
   };
 
+  const sendAnswerOf = (
+    route: Route | undefined,
+    asked: RouteRequest,
+    response: ServerResponse,
+    connection: Connection,
+  ): void => {
+    const label = route?.label ?? 'unknown';
+    const answer = answerBy(route, asked);
+    if (answer instanceof Promise) {
+      sendLater(response, connection, label, answer);
+      return;
+    }
+    if (answer.status === 401) refused('token', asked.socket, asked.head.host);
+    send(response, connection, label, answer);
+  };
+
   return {
     handle(listener, request, response) {
       const { socket, rawHeaders, method = '', url = '' } = request;
@@ -90,25 +111,30 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
         return;
       }
       const head = readHead(rawHeaders);
-      const refusal = refuse(head, rawHeaders.length / 2, listener.hosts);
-      if (refusal !== undefined) {
+      const { host = '' } = head;
+      const sendRefusal = (refusal: Refusal): void => {
         metrics.refused(refusal);
         refused(refusal, socket, head.host);
         send(response, connection, 'refused', refusalAnswer(refusal));
+      };
+      const routes = listener.hosts.get(host) ?? listener.hosts.get(host.toLowerCase());
+      const foreign = listener.ownOnly && !isOwn(socket);
+      const refusal = foreign ? 'peer' : refuse(head, rawHeaders.length / 2, routes !== undefined);
+      if (refusal !== undefined || routes === undefined) {
+        sendRefusal(refusal ?? 'host');
         return;
       }
-      const route = findRoute(listener.routes, url);
-      const label = route?.label ?? 'unknown';
-      const answer = answerBy(route, { method, head, socket });
-      if (answer instanceof Promise) {
-        sendLater(response, connection, label, answer);
-        return;
-      }
-      if (answer.status === 401) refused('token', socket, head.host);
-      send(response, connection, label, answer);
+      const go = (): void => sendAnswerOf(findRoute(routes, url), { method, head, socket }, response, connection);
+      if (head.transferEncoding === undefined) go();
+      else readChunks(request, (small) => (small ? go() : sendRefusal('body')));
     },
     endConnections() {
       ending = true;
     },
   };
+}
+
+/** Whether the peer is a program of this machine: the kernel gives a connection to an address of its own that same address. */
+function isOwn({ remoteAddress, localAddress }: Socket): boolean {
+  return remoteAddress !== undefined && (remoteAddress === localAddress || addressKind(remoteAddress) === 'loopback');
 }

@@ -8,11 +8,11 @@ import type { Log } from '../platform/log.ts';
 import type { AuditLog } from './audit.ts';
 import { createConnections } from './connections.ts';
 import { containerRoutes } from './container-routes.ts';
-import { allowedHosts } from './guards.ts';
+import { namesOf } from './guards.ts';
 import { DEFAULT_LIMITS, isTls, makeServer, track } from './http-server.ts';
 import type { ServerLimits, TlsMaterial } from './http-server.ts';
 import { imdsRoutes } from './imds-routes.ts';
-import { bind } from './listen.ts';
+import { EC2_ADDRESSES, EC2_PORT, addressKind, bind } from './listen.ts';
 import type { BoundAddress, ListenTarget } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 import { createRequestHandler } from './request-handler.ts';
@@ -25,9 +25,9 @@ export interface CredentialServerOptions {
   /** The first one is the default. Names are unique. */
   readonly roles: readonly ServedRole[];
   readonly listen: readonly ListenTarget[];
-  /** Whether loopback addresses speak IMDS. No other address does. */
+  /** Whether the loopback and EC2's own address speak IMDS. No other address does. */
   readonly imds: boolean;
-  /** Names under which clients may call, besides the loopback's and the address itself; see {@link allowedHosts}. */
+  /** Names under which clients may call, besides the loopback's and the address itself; see {@link namesOf}. */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Throws for an address that must not be listened on; nothing was answered there before. */
   readonly permit?: ((address: BoundAddress) => void) | undefined;
@@ -35,6 +35,8 @@ export interface CredentialServerOptions {
   readonly audit?: AuditLog | undefined;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** The key of IMDS' session tokens. Default: one of this server's own, with which they end. */
+  readonly sessionKey?: Buffer | undefined;
   readonly limits?: Partial<ServerLimits> | undefined;
 }
 
@@ -59,19 +61,47 @@ const FAREWELL_MS = 100;
  * @throws RolesAnywhereError `ERR_LISTEN`
  */
 export async function startCredentialServer(options: CredentialServerOptions): Promise<CredentialServer> {
-  const { roles, audit, log, metrics, tls } = options;
+  const { roles, audit, log, metrics } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const connections = createConnections(limits);
   const container = containerRoutes(roles, audit);
-  const imds = imdsRoutes({ roles: roles.filter((role) => role.imds), tokens: createSessionTokens(), audit });
+  const imds = imdsRoutes({
+    roles: roles.filter((role) => role.imds),
+    tokens: createSessionTokens({ key: options.sessionKey }),
+    audit,
+  });
   const onLoopback: Routes = options.imds ? new Map([...container, ...imds]) : container;
+
+  /**
+   * Who calls by EC2's address has it built in, and comes to it or by a redirect of its port. Older releases of the AWS
+   * Common Runtime call it without a Host header, which no browser leaves out.
+   */
+  const hostsOf = ({ address, port, kind }: BoundAddress, defaultPort: number): Map<string, Routes> => {
+    const named = (names: readonly string[], at: number, routes: Routes): [string, Routes][] =>
+      namesOf(names, at, defaultPort).map((name) => [name, routes]);
+    const atEc2 = options.imds ? named(EC2_ADDRESSES, EC2_PORT, imds) : [];
+    if (kind === 'ec2') return new Map([...atEc2, ['', imds]]);
+    const names = [...(kind === 'loopback' ? LOOPBACK_NAMES : []), address, ...(options.allowedHosts ?? [])];
+    return kind === 'loopback'
+      ? new Map([...atEc2, ...named(names, port, onLoopback)])
+      : new Map(named(names, port, container));
+  };
+
   const requests = createRequestHandler({ connections, maxConnections: limits.maxConnections, metrics, log });
   const servers: Server[] = [];
   const addresses: BoundAddress[] = [];
 
   const open = async (target: ListenTarget): Promise<void> => {
-    const listener: Listener = { hosts: new Set(), routes: new Map() };
-    const server = await makeServer(tls, limits, (request, response) => requests.handle(listener, request, response));
+    const listener: Listener = { hosts: new Map(), ownOnly: true };
+    // SDKs ask for instance metadata over plain http alone.
+    const isEc2 = 'address' in target && addressKind(target.address) === 'ec2';
+    const tls = isEc2 ? undefined : options.tls;
+    const server = await makeServer(
+      tls,
+      limits,
+      (request, response) => requests.handle(listener, request, response),
+      !isEc2,
+    );
     track(server, tls !== undefined, connections);
     server.on('clientError', ({ code }: NodeJS.ErrnoException) => {
       // A client that goes away, or that never spoke TLS to its end, sent nothing to refuse.
@@ -86,13 +116,8 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     servers.push(server);
     addresses.push(bound);
     options.permit?.(bound);
-    const names = [
-      ...(bound.kind === 'loopback' ? LOOPBACK_NAMES : []),
-      bound.address,
-      ...(options.allowedHosts ?? []),
-    ];
-    listener.hosts = allowedHosts(names, bound.port, tls === undefined ? 80 : 443);
-    listener.routes = bound.kind === 'loopback' ? onLoopback : container;
+    listener.hosts = hostsOf(bound, tls === undefined ? 80 : 443);
+    listener.ownOnly = bound.kind === 'ec2';
   };
 
   const close = async (graceMs: number): Promise<void> => {

@@ -1,12 +1,13 @@
 /**
  * IMDSv2 session tokens without a table. A token carries its own end and is
- * authenticated with a key that lives as long as the process, so that any
- * number of them takes no memory, a flood can push none out, and an expired
- * one needs no sweeping. A restart ends them all; clients then get a 401 and
- * ask for a new one, as they would on EC2.
+ * authenticated with a key, so that any number of them takes no memory, a
+ * flood can push none out, and an expired one needs no sweeping. They end with
+ * the key: session-key.ts keeps it where it may outlive the process, since
+ * some clients report the 401 that follows instead of asking for a new one.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
-import { processAge } from '../platform/clock.ts';
+
+export const SESSION_KEY_BYTES = 32;
 
 /** The most that a client may ask for: six hours (EC2 User Guide, "Use IMDSv2"). */
 export const MAX_TTL_SECONDS = 21_600;
@@ -20,22 +21,27 @@ const TOKEN_LENGTH = 56;
 export interface SessionTokens {
   /** @param ttlSeconds 1 to {@link MAX_TTL_SECONDS}, checked by the caller */
   issue(ttlSeconds: number): string;
-  /** Whether the token is one of this process's and has not ended. */
+  /** Whether the token was made with this key and has not ended. */
   accepts(token: string): boolean;
 }
 
 export interface SessionTokensOptions {
-  /** Milliseconds that never go back. Default the process's age: a wall clock that is set does not move a token's end. */
+  /** 32 bytes. Default: new ones, of this process alone. */
+  key?: Buffer | undefined;
+  /**
+   * Milliseconds that never go back, in every process with this key. Default the system's, from its start on: a wall clock
+   * that is set does not move a token's end.
+   */
   monotonic?: (() => number) | undefined;
   /** Cryptographically strong random bytes. Default node:crypto's. */
   random?: ((size: number) => Buffer) | undefined;
 }
 
 export function createSessionTokens({
-  monotonic = processAge,
   random = randomBytes,
+  key = random(SESSION_KEY_BYTES),
+  monotonic = systemAge,
 }: SessionTokensOptions = {}): SessionTokens {
-  const key = random(32);
   const mac = (signed: Buffer): Buffer =>
     createHmac('sha256', key)
       .update(signed)
@@ -57,4 +63,10 @@ export function createSessionTokens({
       );
     },
   };
+}
+
+/** Not the process's age, which begins anew with each. */
+function systemAge(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
 }

@@ -5,6 +5,7 @@
  * Sources: IAM User Guide, "Create a signed AWS API request", step 1;
  * IAM Roles Anywhere User Guide, "Signing process", task 1.
  */
+// Tests: test/signing/vectors.test.ts
 import { createHash } from 'node:crypto';
 
 /** Name and value, neither of them encoded. */

@@ -5,7 +5,8 @@
  *
  * Source: IAM Roles Anywhere User Guide, "Authentication" and "Signing process".
  */
-import type { Identity, KeyType } from '../identity/identity.ts';
+import type { KeyType } from '../x509/algorithms.ts';
+import type { Identity } from '../identity/identity.ts';
 import {
   canonicalHeaders,
   canonicalPath,

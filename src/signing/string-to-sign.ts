@@ -6,6 +6,7 @@
  * Sources: IAM User Guide, "Create a signed AWS API request", steps 3 to 5;
  * IAM Roles Anywhere User Guide, "Signing process", tasks 2 and 4.
  */
+// Tests: test/signing/vectors.test.ts
 import { sha256Hex } from './canonical.ts';
 
 /** `YYYYMMDDTHHMMSSZ`: the value of X-Amz-Date. */

@@ -1,4 +1,5 @@
 /** The container credentials endpoint, as ECS, EKS and our own `serve` have it. */
+// Tests: test/sources/sources.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { readNamedFile } from '../platform/files.ts';
 import { withRetries } from '../aws/retry.ts';

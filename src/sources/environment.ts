@@ -1,4 +1,5 @@
 /** The environment's access key. */
+// Tests: test/sources/sources.test.ts
 import type { Source } from './source.ts';
 
 /** The variables of the AWS SDKs. */

@@ -1,4 +1,5 @@
 /** The instance metadata service, version 2, of EC2 and of our own `serve`. */
+// Tests: test/sources/sources.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { withRetries } from '../aws/retry.ts';
 import type { HttpResponse } from '../http/http.ts';

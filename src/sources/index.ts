@@ -1,4 +1,5 @@
 /** Credentials that are on this machine already: what the SDKs' default chains begin with, to assume a role with. */
+// Tests: test/sources/sources.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { directTransport } from '../http/direct.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';

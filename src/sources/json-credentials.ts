@@ -1,4 +1,5 @@
 /** The JSON in which local endpoints and credential processes give credentials. */
+// Tests: test/sources/sources.test.ts
 import { parseExpiration } from '../credentials/expiration.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { member, parseJson } from '../aws/json.ts';

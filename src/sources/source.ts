@@ -1,4 +1,5 @@
 /** Credentials to assume a role with, wherever a program has them from. */
+// Tests: test/sources/sources.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { isCredentialText } from '../aws/credential-answer.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';

@@ -82,7 +82,8 @@ function scan(der: Uint8Array): Certificate {
   const publicKeyInfo = expectTag(publicKey, TAG.sequence, 'the public key');
   const [algorithm, bits] = readChildren(publicKeyInfo);
   expectTag(bits, TAG.bitString, 'the public key');
-  const [identifier] = readChildren(expectTag(algorithm, TAG.sequence, 'the key algorithm'));
+  const [identifier, parameters] = readChildren(expectTag(algorithm, TAG.sequence, 'the key algorithm'));
+  const curve = parameters?.tag === TAG.objectIdentifier ? readObjectIdentifier(parameters) : '';
   const extensions = readExtensions(optional.find(({ tag }) => tag === TAG.context3));
   return {
     der,
@@ -93,7 +94,10 @@ function scan(der: Uint8Array): Certificate {
     notBefore: readTime(notBefore),
     notAfter: readTime(notAfter),
     publicKey: publicKeyInfo.der,
-    keyAlgorithm: keyAlgorithm(readObjectIdentifier(expectTag(identifier, TAG.objectIdentifier, 'the key algorithm'))),
+    keyAlgorithm: keyAlgorithm(
+      readObjectIdentifier(expectTag(identifier, TAG.objectIdentifier, 'the key algorithm')),
+      curve,
+    ),
     signature: readSignatureAlgorithm(signature),
     isAuthority: readIsAuthority(extensions.get(EXTENSION.basicConstraints)),
     keyUsage: readKeyUsage(extensions.get(EXTENSION.keyUsage)),

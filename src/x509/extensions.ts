@@ -56,8 +56,9 @@ export function readIsAuthority(basicConstraints: Uint8Array | undefined): boole
 export function readKeyUsage(keyUsage: Uint8Array | undefined): number | undefined {
   if (keyUsage === undefined) return undefined;
   const { content } = expectTag(readDer(keyUsage), TAG.bitString, 'keyUsage');
+  // Microsoft's CAs write four octets; nobody has given the others a meaning.
   const [unused, first = 0, second = 0] = content;
-  if (unused === undefined || unused > 7 || content.length > 3) throw new DerError('keyUsage of that length');
+  if (unused === undefined || unused > 7) throw new DerError('keyUsage is not well-formed');
   return (first << 8) | second;
 }
 

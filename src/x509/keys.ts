@@ -19,6 +19,9 @@ const KEY_FORMATS: ReadonlyMap<string, KeyFormat> = new Map([
 /** The curves that the service is known to take, under OpenSSL's names. */
 const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 
+/** The label of a key that only a TPM can load (draft-bottomley-tpm2-keys). */
+export const TPM_KEY_LABEL = 'TSS2 PRIVATE KEY';
+
 /** Whether a PEM label says that a private key is inside, whatever its form. */
 export function isPrivateKeyLabel(label: string): boolean {
   return label === 'PRIVATE KEY' || label.endsWith(' PRIVATE KEY');
@@ -27,6 +30,13 @@ export function isPrivateKeyLabel(label: string): boolean {
 /** Whether a block holds a private key that needs a password first: PKCS#8, or RFC 1421 as OpenSSL used it. */
 export function isEncryptedKey({ label, headers }: PemBlock): boolean {
   return label === 'ENCRYPTED PRIVATE KEY' || /\bENCRYPTED\b/.test(headers.get('Proc-Type') ?? '');
+}
+
+/** Whether a PKCS#8 key is of version 2, which may have its public key behind it (RFC 5958, section 2): OpenSSL reads none such. */
+export function isVersion2({ label, der }: PemBlock): boolean {
+  const length = der[1] ?? 0;
+  const [tag, octets, version] = der.subarray(length < 0x80 ? 2 : 2 + (length & 0x7f));
+  return label === 'PRIVATE KEY' && tag === TAG.integer && octets === 1 && version === 1;
 }
 
 /** The kind of an ML-DSA key in PKCS#8, which not every Node can read; undefined for everything else. */
@@ -57,10 +67,6 @@ function readableFormat(block: PemBlock, source: string): KeyFormat {
   if (isEncryptedKey(block))
     throw new RolesAnywhereError('ERR_KEY_ENCRYPTED', `${source} holds a private key that is encrypted`, {
       hint: 'only plain keys are read here: decrypt it with `openssl pkey -in KEY -out PLAIN`, under `umask 077`',
-    });
-  if (label === 'TSS2 PRIVATE KEY')
-    throw new RolesAnywhereError('ERR_UNSUPPORTED', `${source} holds a TPM key, which this version cannot use`, {
-      hint: 'give a private key in a PEM file',
     });
   const format = KEY_FORMATS.get(label);
   if (format !== undefined) return format;
@@ -107,7 +113,7 @@ export function keyTypeOf(key: KeyObject, source: string): KeyType {
   if (type !== 'ec') throw unsupported(type, source);
   const curve = key.asymmetricKeyDetails?.namedCurve;
   if (curve !== undefined && CURVES.has(curve)) return 'EC';
-  throw unsupported(`EC (${curve ?? 'a curve without a name'})`, source);
+  throw unsupported(`EC (${curve === undefined || curve === 'UNDEF' ? 'a curve without a name' : curve})`, source);
 }
 
 function unsupported(name: string, source: string): RolesAnywhereError {
@@ -116,9 +122,9 @@ function unsupported(name: string, source: string): RolesAnywhereError {
   });
 }
 
-/** Whether `key` is the private key of `certificate`. */
-export function belongsTo(key: KeyObject, certificate: Certificate): boolean {
-  if (sameBytes(createPublicKey(key).export({ type: 'spki', format: 'der' }), certificate.publicKey)) return true;
+/** Whether `key` is the private key of `certificate`, by its public part. */
+export function belongsTo(key: KeyObject, certificate: Certificate, publicKey = createPublicKey(key)): boolean {
+  if (sameBytes(publicKey.export({ type: 'spki', format: 'der' }), certificate.publicKey)) return true;
   // The same key can be written in other bytes, such as a compressed point; this costs more, and is rarely needed.
   try {
     return new X509Certificate(certificate.der).checkPrivateKey(key);

@@ -1,4 +1,5 @@
 /** Distinguished names and alternative names, for people and for what the service derives from them. */
+import { isUtf8 } from 'node:buffer';
 import { DerError, type DerValue, TAG, expectTag, readChildren, readDer, readObjectIdentifier } from './der.ts';
 
 /** One attribute of a name, such as the common name. */
@@ -58,7 +59,8 @@ export function readName(der: Uint8Array): Name {
 
 /** The text of a string type; undefined for other types and for what is not well-formed. */
 function readText({ tag, content }: DerValue): string | undefined {
-  const encoding = ENCODINGS[tag];
+  if (tag === UNIVERSAL_STRING) return readUniversal(content);
+  const encoding = tag === TELETEX_STRING && isUtf8(content) ? 'utf-8' : ENCODINGS[tag];
   try {
     return encoding === undefined ? undefined : new TextDecoder(encoding, { fatal: true }).decode(content);
   } catch {
@@ -66,20 +68,34 @@ function readText({ tag, content }: DerValue): string | undefined {
   }
 }
 
-/** By tag. TeletexString has an encoding of its own, which nobody uses: it holds Latin 1. */
+const TELETEX_STRING = 0x14;
+
+/** By tag. TeletexString has an encoding of its own, which nobody uses: it holds Latin 1, or UTF-8. */
 const ENCODINGS: Readonly<Record<number, string>> = {
   0x0c: 'utf-8',
   0x12: 'utf-8', // NumericString, PrintableString and IA5String are ASCII
   0x13: 'utf-8',
-  0x14: 'latin1',
+  [TELETEX_STRING]: 'latin1',
   0x16: 'utf-8',
   0x1e: 'utf-16be',
 };
+
+/** UniversalString: four octets, big-endian, for each character (ISO 10646). */
+const UNIVERSAL_STRING = 0x1c;
+
+function readUniversal(content: Uint8Array): string | undefined {
+  if (content.length % 4 !== 0) return undefined;
+  const view = new DataView(content.buffer, content.byteOffset, content.length);
+  const points = Array.from({ length: content.length / 4 }, (_, index) => view.getUint32(4 * index));
+  const isText = points.every((point) => point <= 0x10ffff && (point < 0xd800 || point > 0xdfff));
+  return isText ? String.fromCodePoint(...points) : undefined;
+}
 
 /** A name in the form of RFC 4514: the last part first. What could drive a terminal is escaped too. */
 export function nameText(name: Name): string {
   return name
     .toReversed()
+    .filter((relative) => relative.length > 0) // RFC 5280 forbids such, and RFC 4514 has no form for them
     .map((relative) => relative.map(({ type, value, der }) => `${type}=${valueText(value, der)}`).join('+'))
     .join(',');
 }
@@ -117,7 +133,11 @@ export function readAlternativeNames(extension: Uint8Array | undefined): Alterna
   if (extension === undefined) return [];
   const names = readChildren(expectTag(readDer(extension), TAG.sequence, 'subjectAltName'), MAX_ALTERNATIVE_NAMES);
   return names.map((value) => {
-    const ascii = (): string => printable(Buffer.from(value.content).toString('latin1'));
+    // IA5String, by the letter; who writes more writes UTF-8, or Latin 1.
+    const ascii = (): string => {
+      const bytes = Buffer.from(value.content);
+      return printable(bytes.toString(isUtf8(bytes) ? 'utf8' : 'latin1'));
+    };
     switch (value.tag) {
       case 0x81:
         return { kind: 'email', text: ascii() };

@@ -33,10 +33,6 @@ const BOUNDARY = /^-----(?:BEGIN|END) ([!-,.-~]+(?:[ -][!-,.-~]+)*)-----$/;
  * @throws RolesAnywhereError `ERR_PEM_TRUNCATED`, `ERR_PEM_MALFORMED`
  */
 export function readPem(bytes: Uint8Array, source: string): PemBlock[] {
-  if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))
-    throw new RolesAnywhereError('ERR_PEM_MALFORMED', `${source} is UTF-16 text`, {
-      hint: 'save it as ASCII or UTF-8; the > of Windows PowerShell writes UTF-16',
-    });
   const blocks: PemBlock[] = [];
   const lines = new Lines(bytes, source);
   while (lines.next()) {

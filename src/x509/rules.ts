@@ -17,7 +17,9 @@ export type CertificateRule =
   | 'ERR_CERTIFICATE_IS_CA'
   | 'ERR_CERTIFICATE_KEY_USAGE'
   | 'ERR_CERTIFICATE_SIGNATURE_ALGORITHM'
-  | 'ERR_CERTIFICATE_SUBJECT_EMPTY';
+  | 'ERR_CERTIFICATE_SUBJECT_EMPTY'
+  | 'ERR_CERTIFICATE_SERIAL_NUMBER'
+  | 'ERR_KEY_UNSUPPORTED';
 
 /**
  * The rules that a certificate breaks, the most telling first.
@@ -27,6 +29,7 @@ export type CertificateRule =
 export function brokenRules(certificate: Certificate, now: number): CertificateRule[] {
   const { version, isAuthority, keyUsage = 0, subject } = certificate;
   const broken: CertificateRule[] = [];
+  if (certificate.keyAlgorithm.keyType === undefined) broken.push('ERR_KEY_UNSUPPORTED');
   // Version 1 has no extensions: what they lack says nothing then.
   if (version !== 3) broken.push('ERR_CERTIFICATE_VERSION');
   else {
@@ -35,6 +38,7 @@ export function brokenRules(certificate: Certificate, now: number): CertificateR
   }
   if (hasWeakSignature(certificate)) broken.push('ERR_CERTIFICATE_SIGNATURE_ALGORITHM');
   if (subject.length <= EMPTY_NAME_OCTETS) broken.push('ERR_CERTIFICATE_SUBJECT_EMPTY');
+  if (certificate.serialNumber.startsWith('-')) broken.push('ERR_CERTIFICATE_SERIAL_NUMBER');
   const period = brokenPeriod(certificate, now);
   if (period !== undefined) broken.push(period);
   return broken;

@@ -96,3 +96,26 @@ describe('serviceError', () => {
     expect(answer(403, { message }, named('AccessDeniedException')).hint).toMatch(hint);
   });
 });
+
+const told = (status: number, name: string, skipped?: string) =>
+  serviceError(
+    'CreateSession',
+    { status, headers: named(name), body: '{"message":"Untrusted certificate"}' },
+    0,
+    skipped,
+  );
+
+describe('a rule that was skipped', () => {
+  it('is what the hint of a refusal begins with', () => {
+    const { hint } = told(403, 'AccessDeniedException', 'the subject of the certificate is empty');
+    expect(hint).toMatch(/^--skip-checks let pass that the subject of the certificate is empty: begin there; or /);
+  });
+
+  it.each([
+    [403, 'AccessDeniedException', undefined],
+    [429, 'ThrottlingException', 'the subject is empty'],
+    [500, 'InternalFailure', 'the subject is empty'],
+  ])('is not named for %d %s where it is not the reason', (status, name, skipped) => {
+    expect(told(status, name, skipped).hint ?? '').not.toContain('--skip-checks');
+  });
+});

@@ -7,7 +7,7 @@ import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { EXTERNAL_ID, FIRST, MFA, SECOND, USER, mfaCode, startChainEmulator } from '../support/chain-world.ts';
+import { EXTERNAL_ID, FIRST, GUARDED, MFA, SECOND, USER, mfaCode, startChainEmulator } from '../support/chain-world.ts';
 import { type CliResult, PKI, runCli } from '../support/cli.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
 
@@ -61,24 +61,12 @@ async function whoIs({ status, stdout, stderr }: CliResult): Promise<{ arn: stri
 }
 
 const firstHop = ['--assume-role-arn', `${FIRST},external-id=${EXTERNAL_ID},tag=Team=blue,transitive-tag-key=Team`];
-const secondHop = (device: keyof typeof MFA = 'command'): string[] => [
-  '--assume-role-arn',
-  SECOND,
-  '--assume-role-session-name',
-  'night-shift',
-  '--mfa-serial',
-  MFA[device].serialNumber,
-];
+const secondHop = ['--assume-role-arn', SECOND, '--assume-role-session-name', 'night-shift'];
+const device = ['--mfa-serial', MFA.source.serialNumber];
 
 describe('a chain of roles', () => {
-  it('goes from a certificate over two hops, with MFA at the second and a tag that comes along', async () => {
-    const result = await vend(
-      'credential-process',
-      ...firstHop,
-      ...secondHop(),
-      '--mfa-command',
-      `echo ${mfaCode('command')}`,
-    );
+  it('goes from a certificate over two hops, with a tag that comes along', async () => {
+    const result = await vend('credential-process', ...firstHop, ...secondHop);
     expect(await whoIs(result)).toEqual({
       arn: 'arn:aws:sts::123456789012:assumed-role/Second/night-shift',
       buckets: 1,
@@ -89,7 +77,12 @@ describe('a chain of roles', () => {
 
   it.each<[string, () => string[], number, string]>([
     ['the external id is missing', () => ['--assume-role-arn', FIRST], 4, 'ERR_ACCESS_DENIED'],
-    ['the MFA code is wrong', () => [...firstHop, ...secondHop(), '--mfa-token', '000000'], 4, 'ERR_ACCESS_DENIED'],
+    [
+      'a code is of a device, which the session of a role has not',
+      () => [...firstHop, ...secondHop, ...device, '--mfa-token', mfaCode('source')],
+      4,
+      'ERR_ACCESS_DENIED',
+    ],
     [
       'a session is to last longer than an hour',
       () => [...firstHop, '--assume-role-duration', '3601'],
@@ -136,13 +129,21 @@ describe('a chain of roles', () => {
   });
 
   it('shows no secret under --debug', async () => {
-    const code = mfaCode('command');
+    const code = mfaCode('source');
     const { status, stdout, stderr } = await vend('credential-process', '--debug', ...firstHop);
     expect(status).toBe(0);
     expect(stderr).toContain(`AssumeRole ${FIRST}`);
     const { SecretAccessKey, SessionToken } = JSON.parse(stdout) as ProcessJson;
     for (const secret of [SecretAccessKey, SessionToken]) expect(stderr).not.toContain(secret);
-    const refused = await vend('credential-process', '--debug', ...firstHop, ...secondHop(), '--mfa-token', code);
+    const refused = await vend(
+      'credential-process',
+      '--debug',
+      ...firstHop,
+      ...secondHop,
+      ...device,
+      '--mfa-token',
+      code,
+    );
     expect(refused.stderr).not.toContain(code);
   });
 
@@ -152,9 +153,10 @@ describe('a chain of roles', () => {
       '--port',
       '0',
       ...firstHop,
-      ...secondHop(),
+      ...secondHop,
+      ...device,
       '--mfa-token',
-      mfaCode('command'),
+      mfaCode('source'),
     );
     expect(status).toBe(2);
     expect(stderr).toContain('--mfa-command');
@@ -167,10 +169,17 @@ const assumeFrom = (env: Record<string, string>, ...args: string[]): Promise<Cli
   });
 
 describe('assume-role', () => {
-  it('starts from the environment, and carries tags and source identity over two hops', async () => {
-    const mfa = ['--mfa-command', `echo ${mfaCode('source')}`];
-    const result = await assumeFrom(USER, ...firstHop, ...secondHop('source'), '--source-identity', 'Alice', ...mfa);
+  it('starts from the environment with MFA, and carries tags and source identity over two hops', async () => {
+    const mfa = `mfa-serial=${MFA.source.serialNumber},mfa-command=echo ${mfaCode('source')}`;
+    const guarded = ['--assume-role-arn', `${GUARDED},tag=Team=blue,transitive-tag-key=Team,${mfa}`];
+    const result = await assumeFrom(USER, ...guarded, ...secondHop, '--source-identity', 'Alice');
     expect(await whoIs(result)).toEqual({ arn: expect.stringContaining('/Second/night-shift') as string, buckets: 1 });
+  });
+
+  it('says so when the MFA code is wrong', async () => {
+    const { status, stderr } = await assumeFrom(USER, '--assume-role-arn', GUARDED, ...device, '--mfa-token', '000000');
+    expect(status).toBe(4);
+    expect(stderr).toContain('invalid MFA one time pass code');
   });
 
   it('starts from a profile', async () => {

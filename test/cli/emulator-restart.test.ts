@@ -61,7 +61,7 @@ it('keeps every session that it answered with, when it is killed in the middle o
   writeFileSync(join(directory, 'root.pem'), certificatePem(root.certificate));
   writeFileSync(join(directory, 'world.yaml'), 'trustAnchors:\n  - certificateFile: root.pem\n');
   const clients = await Promise.all(
-    Array.from({ length: 8 }, (_, index) => makeClient(root, { subject: `CN=client ${index}`, ...VALIDITY })),
+    Array.from({ length: 8 }, (_, index) => makeClient(root, { subject: `CN=client-${index}`, ...VALIDITY })),
   );
   const url = await start();
   const answered: Vended[] = [];

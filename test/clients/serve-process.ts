@@ -111,5 +111,5 @@ export function runLines(lines: string): Record<string, string> {
     const equals = entry.indexOf('=');
     return [entry.slice(0, equals), entry.slice(equals + 1)];
   });
-  return Object.fromEntries(entries.filter(([name]) => name.startsWith('AWS_')));
+  return Object.fromEntries(entries.filter(([name]) => /^AWS_|^no_proxy$/i.test(name)));
 }

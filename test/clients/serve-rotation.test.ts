@@ -35,7 +35,7 @@ beforeAll(async () => {
       const keys = await generateKeys('ec-p256');
       const serialNumber = (0x40 + index).toString(16);
       const { publicKey } = keys;
-      const leaf = await issueLeaf({ subject: `CN=pair ${index}`, serialNumber, issuer: authority, publicKey });
+      const leaf = await issueLeaf({ subject: `CN=pair-${index}`, serialNumber, issuer: authority, publicKey });
       return {
         serialNumber: String(Number.parseInt(serialNumber, 16)),
         certificate: certificatePem(leaf),

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
@@ -110,4 +113,37 @@ it.runIf(HAS_CURL)('curl gets the same, over IPv6 too', async () => {
 
 it('whatever they all did, CreateSession was called once', () => {
   expect(emulator.verdicts.filter(({ path }) => path.startsWith('/sessions'))).toHaveLength(1);
+});
+
+// Another server, which calls for itself.
+describe.runIf(HAS_BOTOCORE)('where there is a proxy', () => {
+  it('the lines keep botocore from sending it what IMDS is asked', async () => {
+    const asked: string[] = [];
+    const proxy = createServer(({ url = '' }, response) => {
+      asked.push(url);
+      response.writeHead(502).end();
+    });
+    await once(proxy.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    // The emulator is asked over http.
+    const behind = await startServe([...identityFlags(emulator), '--port', '0'], { env: { HTTPS_PROXY: url } });
+    const { NO_PROXY = '', no_proxy = '', ...lines } = runLines(behind.lines());
+    expect({ NO_PROXY, no_proxy }).toEqual({
+      NO_PROXY: no_proxy,
+      no_proxy: expect.stringContaining('127.0.0.1,') as string,
+    });
+    const endpoint = lines['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ?? '';
+    const ask = (env: Record<string, string>): Promise<CliResult> =>
+      runProgram('/usr/bin/python3', [WHO_AM_I_PY, emulator.url], {
+        env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: endpoint, HTTP_PROXY: url, ...env },
+      });
+    expect((await ask({ NO_PROXY, no_proxy })).stdout).toMatch(ARN);
+    expect(asked).toEqual([]);
+    // What they are printed for.
+    expect((await ask({})).status).not.toBe(0);
+    expect(asked).toContain(`${endpoint}/latest/api/token`);
+    behind.kill('SIGTERM');
+    await behind.exited;
+    proxy.close();
+  });
 });

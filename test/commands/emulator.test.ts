@@ -137,6 +137,26 @@ describe('the command emulator', () => {
     expect(readdirSync(stateDir)).toEqual(['journal']);
   });
 
+  it('warns when --host lets other machines in, and not otherwise', async () => {
+    const warning = /^warning: --host: other machines may reach this emulator/m;
+    const outside = await command({ 'trust-anchor': [anchor], host: '0.0.0.0' });
+    expect(outside.ready['url']).toMatch(/^http:\/\/0\.0\.0\.0:\d+$/);
+    expect(outside.errors.join('\n')).toMatch(warning);
+    const inside = await command({ 'trust-anchor': [anchor], host: '127.0.0.2' });
+    expect(inside.errors.join('\n')).not.toMatch(warning);
+  });
+
+  it('says once which member of an input is not known', async () => {
+    const { errors } = await command({ 'trust-anchor': [anchor] }, async ({ url = '' }) => {
+      const request = draft(client, url, { now: new Date() });
+      request.body = '{"newMember":true}';
+      for (let count = 0; count < 2; count += 1) expect((await send(url, signed(request, client))).status).toBe(201);
+    });
+    expect(errors.filter((line) => line.includes('newMember'))).toEqual([
+      'warning: CreateSession has a member newMember, which is not known here and has no effect',
+    ]);
+  });
+
   it.each([
     ['a log that cannot be written', () => ({ 'trust-anchor': [anchor], log: '/nonexistent/log' }), 'ERR_OUTPUT'],
     [
@@ -149,7 +169,7 @@ describe('the command emulator', () => {
     ['a missing file', () => ({ 'trust-anchor': ['/nonexistent'] }), 'ERR_FILE_NOT_FOUND'],
     ['a key and no certificate', () => ({ 'trust-anchor': [anchor], 'tls-key': 'b' }), 'ERR_FLAG_REQUIRED'],
     ['an impossible port', () => ({ 'trust-anchor': [anchor], port: 65_536 }), 'ERR_FLAG_VALUE'],
-    ['a host that others reach', () => ({ 'trust-anchor': [anchor], host: '0.0.0.0' }), 'ERR_LISTEN'],
+    ['a host that is not of this machine', () => ({ 'trust-anchor': [anchor], host: '192.0.2.1' }), 'ERR_LISTEN'],
   ])('fails with %s and leaves stdout empty', async (_, flags, code) => {
     await expect(command(flags())).rejects.toMatchObject({ code });
   });

@@ -1,4 +1,7 @@
 import { X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run } from '../../src/commands/read-certificate-data.ts';
 import { flagsFor } from '../support/flags.ts';
@@ -9,8 +12,8 @@ import { requireTool } from '../support/tools.ts';
 
 const hasOpenssl = requireTool('openssl');
 
-async function readCertificateData(flags: { certificate: string }): Promise<string> {
-  const io = memoryIo();
+async function readCertificateData(flags: { certificate: string; format?: 'text' }, compat = false): Promise<string> {
+  const io = { ...memoryIo(), compat };
   await run(flagsFor('read-certificate-data', flags), io);
   expect(io.err()).toBe('');
   return io.out().toString();
@@ -34,17 +37,41 @@ describe('read-certificate-data', () => {
     );
   });
 
-  it.skipIf(!hasOpenssl)('leaves the type of a key empty that it does not know', async () => {
-    const pem = openssl(['req', '-x509', '-newkey', 'ed25519', '-nodes', '-keyout', '/dev/null', '-subj', '/CN=x']);
-    const { mkdtempSync, rmSync, writeFileSync } = await import('node:fs');
-    const { tmpdir } = await import('node:os');
-    const dir = mkdtempSync(`${tmpdir()}/read-certificate-data-`);
-    writeFileSync(`${dir}/x.pem`, pem);
+  it.each([44, 65, 87])('prints for ML-DSA-%i the one algorithm that there is', async (set) => {
+    const printed: unknown = JSON.parse(await readCertificateData({ certificate: pkiPath(`ml-dsa-${set}.crt.pem`) }));
+    expect(printed).toMatchObject({ keyType: `ML-DSA-${set}`, supportedAlgorithms: [`ML-DSA-${set}`] });
+    expect(printed).not.toHaveProperty('problems');
+  });
+
+  it.skipIf(!hasOpenssl).each([
+    ['Ed25519', '', ['-newkey', 'ed25519']],
+    ['EC, P-224', 'EC', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp224r1']],
+    ['EC, secp256k1', 'EC', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp256k1']],
+    [
+      'EC, with a curve of its own',
+      'EC',
+      ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-pkeyopt', 'ec_param_enc:explicit'],
+    ],
+    ['RSASSA-PSS', '', ['-newkey', 'rsa-pss', '-pkeyopt', 'rsa_keygen_bits:2048']],
+  ])('says that %s cannot be used, in every form', async (name, upstream, newKey) => {
+    const extensions = ['-addext', 'basicConstraints=critical,CA:FALSE', '-addext', 'keyUsage=digitalSignature'];
+    const pem = openssl(['req', '-x509', ...newKey, '-nodes', '-keyout', '/dev/null', '-subj', '/CN=x', ...extensions]);
+    const dir = mkdtempSync(join(tmpdir(), 'read-certificate-data-'));
+    const certificate = join(dir, 'x.pem');
+    writeFileSync(certificate, pem);
     try {
-      expect(JSON.parse(await readCertificateData({ certificate: `${dir}/x.pem` }))).toMatchObject({
-        keyType: '',
-        supportedAlgorithms: ['SHA256', 'SHA384', 'SHA512'],
+      const code = 'ERR_KEY_UNSUPPORTED';
+      const message = `the certificate's key is ${name}, which the service does not take`;
+      const own: unknown = JSON.parse(await readCertificateData({ certificate }));
+      expect(own).toMatchObject({ keyType: name, supportedAlgorithms: [], problems: [{ code, message }] });
+      const text = await readCertificateData({ certificate, format: 'text' });
+      expect(text).toContain(`error: ${message} [${code}]`);
+      const compat: unknown = JSON.parse(await readCertificateData({ certificate }, true));
+      expect(compat).toMatchObject({
+        keyType: upstream,
+        supportedAlgorithms: [`${upstream}SHA256`, `${upstream}SHA384`, `${upstream}SHA512`],
       });
+      expect(compat).not.toHaveProperty('problems');
     } finally {
       rmSync(dir, { recursive: true });
     }

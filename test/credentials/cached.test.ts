@@ -104,6 +104,94 @@ describe('a cached source', () => {
   });
 });
 
+describe('a renewal by force', () => {
+  it('gives a new set, also as the AWS SDK asks for it', async () => {
+    const { credentials, service, clock } = bench();
+    const old = await credentials();
+    await clock.advance(MINUTE);
+    const [one, other] = await Promise.all([credentials.refresh(), credentials({ forceRefresh: true })]);
+    expect(one).not.toBe(old);
+    expect(other).toBe(one);
+    expect(await credentials()).toBe(one);
+    expect(service.calls).toHaveLength(2);
+  });
+
+  it('takes a set that has just come as new enough', async () => {
+    const { credentials, service } = bench();
+    const first = await credentials();
+    expect(await credentials.refresh()).toBe(first);
+    expect(service.calls).toHaveLength(1);
+  });
+
+  it('that fails leaves the set in hand in use', async () => {
+    const { credentials, service, clock } = bench();
+    const old = await credentials();
+    await clock.advance(MINUTE);
+    service.behaviour = service.failing('ERR_CONNECT');
+    await expect(credentials.refresh()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+    expect(await credentials()).toBe(old);
+  });
+
+  it('is not what any other argument of an SDK asks for', async () => {
+    const { credentials, service, clock } = bench();
+    await credentials();
+    await clock.advance(MINUTE);
+    await credentials({ forceRefresh: false });
+    await (credentials as (request: object) => Promise<unknown>)({ callerClientConfig: { region: 'eu-west-1' } });
+    expect(service.calls).toHaveLength(1);
+  });
+});
+
+describe('a failure', () => {
+  it('of the identity is not remembered: the file may be there by now', async () => {
+    const { credentials, service } = bench();
+    service.behaviour = service.failing('ERR_FILE_NOT_FOUND');
+    await expect(credentials()).rejects.toMatchObject({ code: 'ERR_FILE_NOT_FOUND' });
+    service.behaviour = service.vending(HOUR);
+    expect(await credentials()).toMatchObject({ sessionToken: 'token-2' });
+  });
+
+  it('of the network is, for the wait before the next attempt', async () => {
+    const { credentials, service } = bench();
+    service.behaviour = service.failing('ERR_CONNECT');
+    await expect(credentials()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+    service.behaviour = service.vending(HOUR);
+    await expect(credentials()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+  });
+});
+
+describe('what is told', () => {
+  it('may throw or reject, and costs nobody their credentials', async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): void => void unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    const { credentials, service, clock } = bench({
+      onRefresh: (() => Promise.reject(new Error('rejected'))) as () => void,
+      onError: () => {
+        throw new Error('thrown');
+      },
+    });
+    const old = await credentials();
+    await clock.advance(56 * MINUTE);
+    service.behaviour = service.failing('ERR_CONNECT');
+    expect(await credentials()).toBe(old);
+    await settle();
+    process.off('unhandledRejection', note);
+    expect(unhandled).toEqual([]);
+  });
+});
+
+it('calls what a source throws the error of that source', async () => {
+  const cause = new TypeError('not mine');
+  const source = cached(async () => await Promise.reject(cause));
+  await expect(source()).rejects.toMatchObject({ code: 'ERR_SOURCE_CREDENTIALS', class: 'identity', cause });
+});
+
+it('refuses credentials that have no end, in words', async () => {
+  const user = cached(async () => ({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret' }));
+  await expect(user()).rejects.toMatchObject({ code: 'ERR_RESPONSE_INVALID', message: /not temporary/ });
+});
+
 describe('static stability', () => {
   it('gives the last credentials out again while the source is down, and the new ones when it is back', async () => {
     const { credentials, service, clock } = bench({ staticStability: true });

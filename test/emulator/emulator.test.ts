@@ -1,8 +1,11 @@
 import { connect as tcpConnect } from 'node:net';
 import { request as httpsRequest } from 'node:https';
+import { GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Authority } from '../../certs-dev/authority.ts';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
+import { signedCall } from './services/control/drivers.ts';
+import { ADMIN, stsClient } from './support/callers.ts';
 import { draft, send, signed } from './support/signed-request.ts';
 import { type Client, NOW, certificatePem, makeAuthority, makeClient, makeServer, startWith } from './support/world.ts';
 
@@ -73,6 +76,30 @@ describe('the listeners', () => {
     socket.on('error', () => undefined); // a reset is an end, too
     await other.close();
     expect(await ended).toBe('ended');
+  });
+
+  it('tell of each member that is not known, once for an operation, wherever it is', async () => {
+    const told: string[] = [];
+    const other = await startWith(root, {
+      onUnknownMember: (operation, member) => told.push(`${operation} ${member}`),
+    });
+    const at = { region: 'us-east-1', now: NOW };
+    const body = { name: 'a', roleArns: [], newMember: 1, tags: [{ key: 'a', value: 'b', more: 2 }] };
+    for (let count = 0; count < 2; count += 1)
+      await signedCall(other.url, { method: 'POST', path: '/profiles', query: { page: '1' }, body }, undefined, at);
+    await stsClient(other, ADMIN).send(new GetCallerIdentityCommand({}));
+    const request = draft(alice, other.url, { now: NOW });
+    request.query += '&zone=a';
+    expect((await send(other.url, signed(request, alice))).status).toBe(201);
+    expect(told.toSorted()).toEqual([
+      'CreateProfile ?page',
+      'CreateProfile newMember',
+      'CreateProfile tags.1.member.more',
+      'CreateSession zone',
+    ]);
+    await fetch(`${other.url}/?Action=GetCallerIdentity&Version=2011-06-15&Other=1`);
+    expect(told).toContain('GetCallerIdentity Other');
+    await other.close();
   });
 
   it('tell of each verdict, and keep the last thousand', async () => {

@@ -366,3 +366,39 @@ describe('the chain', () => {
     expect(warnings[0]?.message).toContain(String.raw`"CN=a\1B[2J\0Dbc"`);
   });
 });
+
+/** A certificate of a key of its own, and the key. */
+const made = (...options: string[]) => {
+  const args = ['req', '-x509', '-nodes', '-keyout', '-', '-subj', '/CN=x', ...options];
+  const extensions = ['-addext', 'basicConstraints=critical,CA:FALSE', '-addext', 'keyUsage=digitalSignature'];
+  return openssl([...args, ...extensions]).toString();
+};
+
+describe.skipIf(!hasOpenssl)('what no service takes', () => {
+  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+
+  it('a negative serial number is refused, and named after a refusal where checks are skipped', async () => {
+    const deps = inMemory({ one: made(...ec, '-set_serial', '-5') });
+    const error = await refusal(async () => await loadIdentity({ certificate: 'one' }, deps));
+    expect(error.code).toBe('ERR_CERTIFICATE_SERIAL_NUMBER');
+    expect(error.message).toContain('negative (-5)');
+    const skipped = await loadIdentity({ certificate: 'one', skipChecks: true }, { ...deps, warn: () => {} });
+    expect(skipped.skippedRule).toBe("the certificate's serial number is negative (-5)");
+  });
+
+  it.each([
+    ['P-224', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp224r1']],
+    ['secp256k1', ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:secp256k1']],
+    ['Ed25519', ['-newkey', 'ed25519']],
+  ])('the certificate of a key on %s breaks a rule of its own', (_name, newKey) => {
+    const block = readPem(Buffer.from(made(...newKey)), 'x').find(({ label }) => label === 'CERTIFICATE');
+    const certificate = readCertificate(block?.der ?? new Uint8Array(), 'x');
+    expect(brokenRules(certificate, Date.now())).toEqual(['ERR_KEY_UNSUPPORTED']);
+  });
+
+  it('an empty subject is refused with what to do over ACME', async () => {
+    const { hint } = await refusal(async () => await loadIdentity(bad('empty-subject')));
+    expect(hint).toContain('--force-cn');
+    expect(hint).toContain('lego');
+  });
+});

@@ -136,7 +136,11 @@ describe('loadIdentity', () => {
       'ERR_KEY_MALFORMED',
       { certificate: LEAF, privateKey: KEY.replaceAll('PRIVATE', 'ENCRYPTED PRIVATE') },
     ],
-    ['a TPM key', 'ERR_UNSUPPORTED', { certificate: LEAF, privateKey: KEY.replaceAll('PRIVATE', 'TSS2 PRIVATE') }],
+    [
+      'a TPM key that is none',
+      'ERR_KEY_MALFORMED',
+      { certificate: LEAF, privateKey: KEY.replaceAll('PRIVATE', 'TSS2 PRIVATE') },
+    ],
   ])('refuses %s', async (_name, code, texts) => {
     const error = await refusal(async () => await load(texts));
     expect(error.code).toBe(code);
@@ -151,15 +155,18 @@ describe('loadIdentity', () => {
     expect(error.hint).toContain('CA');
   });
 
-  it.each([[{ certificate: 'c', privateKey: 'handle:0x81000001' }, '--private-key']])(
-    'refuses %o without reading anything',
-    async (spec, flag) => {
-      const { read, handedOut } = files({});
-      const error = await refusal(async () => await loadIdentity(spec, { read }));
-      expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', message: expect.stringContaining(flag) as string });
-      expect(handedOut).toEqual([]);
-    },
-  );
+  it.each([
+    [{ certificate: 'handle:0x81000001', privateKey: 'k' }, '--certificate'],
+    [{ certificate: 'c', privateKey: 'k', intermediates: 'handle:0x81000001' }, '--intermediates'],
+    [{ certificate: 'c', privateKey: 'k', intermediates: 'pkcs11:' }, '--intermediates'],
+    [{ certificate: 'c', privateKey: 'nv:0x1500001' }, '--private-key'],
+    [{ certificate: 'pkcs11:token=t', privateKey: 'handle:0x81000001' }, '--private-key'],
+  ])('refuses %o without reading anything', async (spec, flag) => {
+    const { read, handedOut } = files({});
+    const error = await refusal(async () => await loadIdentity(spec, { read }));
+    expect(error).toMatchObject({ code: 'ERR_UNSUPPORTED', message: expect.stringContaining(flag) as string });
+    expect(handedOut).toEqual([]);
+  });
 
   it.skipIf(!hasOpenssl)('refuses a chain of six', async () => {
     const { issueAuthority, issueLeaf, generateKeys, certificatePem, privateKeyPem } =

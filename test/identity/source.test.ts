@@ -158,6 +158,31 @@ describe('standard input', () => {
   });
 });
 
+describe('a value that was meant for a PKCS#11 URI', () => {
+  it.each([
+    ' pkcs11:token=t?pin-value=31415926',
+    "'pkcs11:token=t'",
+    '\u2018pkcs11:token=t\u2019',
+    'pkcs11;token=t',
+    'PKCS#11:token=t',
+    'pkcs11%3atoken=t',
+    'token=t?pin-value=31415926',
+    'object=k;PIN-SOURCE=/pin',
+  ])('is no file, and is not shown: %s', async (value) => {
+    const error = await refusal(() => materialReader()('--certificate', value));
+    expect(error.code).toBe('ERR_PKCS11_URI');
+    expect(`${error.message} ${error.hint}`).not.toContain('3141');
+    expect(await refusalCode(() => loadIdentity({ certificate: value }))).toBe('ERR_PKCS11_URI');
+  });
+
+  it.each(['keys/pkcs11.pem', 'pkcs11/leaf.pem', 'leaf.pkcs12', 'pin-value'])(
+    'is a file when it is %s',
+    async (value) => {
+      expect(await refusalCode(() => materialReader()('--certificate', value))).toBe('ERR_FILE_NOT_FOUND');
+    },
+  );
+});
+
 describe('the material itself in place of a file', () => {
   it.each([
     ['PEM', KEY],

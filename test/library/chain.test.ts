@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { fromAssumeRole, fromRolesAnywhere, serveContainerCredentials } from '../../src/index.ts';
 import type { CredentialsFunction } from '../../src/index.ts';
-import { EXTERNAL_ID, FIRST, MFA, SECOND, mfaCode, startChainEmulator } from '../support/chain-world.ts';
+import { EXTERNAL_ID, FIRST, GUARDED, MFA, SECOND, USER, mfaCode, startChainEmulator } from '../support/chain-world.ts';
 import { PKI, runCli } from '../support/cli.ts';
 
 let emulator: Emulator;
@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 describe('a chain of providers', () => {
-  it('goes from a certificate over two hops, with MFA at the second and a tag that comes along', async () => {
+  it('goes from a certificate over two hops, with a tag that comes along', async () => {
     const place = { region: 'us-east-1', endpoint: emulator.url };
     const first = fromAssumeRole({
       ...place,
@@ -42,8 +42,6 @@ describe('a chain of providers', () => {
       source: first,
       roleArn: SECOND,
       roleSessionName: 'night-shift',
-      serialNumber: MFA.library.serialNumber,
-      tokenProvider: () => Promise.resolve(mfaCode('library')),
     });
     const sts = new STSClient({ ...place, credentials });
     const s3 = new S3Client({ ...place, credentials, forcePathStyle: true });
@@ -53,6 +51,20 @@ describe('a chain of providers', () => {
     expect((await s3.send(new ListBucketsCommand({}))).Buckets).toHaveLength(1);
     sts.destroy();
     s3.destroy();
+  });
+
+  it('goes from a user to a role that asks for MFA', async () => {
+    const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = USER;
+    const credentials = fromAssumeRole({
+      region: 'us-east-1',
+      endpoint: emulator.url,
+      source: () => Promise.resolve({ accessKeyId, secretAccessKey }),
+      roleArn: GUARDED,
+      serialNumber: MFA.library.serialNumber,
+      tokenProvider: () => Promise.resolve(mfaCode('library')),
+    });
+    expect(await credentials()).toMatchObject({ accessKeyId: expect.stringMatching(/^ASIA/) as string });
+    credentials.close();
   });
 
   it('is served to other processes with a token of its own', async () => {

@@ -1,5 +1,6 @@
 import { describe, expectTypeOf, it } from 'vitest';
 import type { FlagValues, FlagsOf } from '../../src/options/flag-values.ts';
+import type { FlagItem } from '../../src/options/flags.ts';
 
 // The compiler checks these: `npm run typecheck`.
 describe('the type of the flags of a command', () => {
@@ -8,7 +9,8 @@ describe('the type of the flags of a command', () => {
     expectTypeOf<FlagsOf<'serve'>['port']>().toEqualTypeOf<number>();
     expectTypeOf<FlagsOf<'serve'>['role-arn']>().toEqualTypeOf<string | undefined>();
     expectTypeOf<FlagsOf<'serve'>['session-duration']>().toEqualTypeOf<number | undefined>();
-    expectTypeOf<FlagsOf<'assume-role'>['assume-role-arn']>().toEqualTypeOf<readonly string[]>();
+    expectTypeOf<FlagsOf<'assume-role'>['assume-role-arn']>().toEqualTypeOf<readonly (string | FlagItem)[]>();
+    expectTypeOf<FlagsOf<'serve'>['listen']>().toEqualTypeOf<readonly string[] | undefined>();
   });
 
   it('counts a flag as required where its alternatives come with a later version', () => {

@@ -29,7 +29,14 @@ function read(tokens: readonly string[]): Omit<Vector, 'line'> {
     command,
     ...(args.length > 0 ? { args } : {}),
     ...(Object.keys(given).length > 0
-      ? { given: Object.fromEntries(Object.entries(given).map(([name, value]) => [name, String(value)])) }
+      ? {
+          given: Object.fromEntries(
+            Object.entries(given as Record<string, string | number | boolean | string[]>).map(([name, value]) => [
+              name,
+              String(value),
+            ]),
+          ),
+        }
       : {}),
   };
 }
@@ -83,7 +90,7 @@ describe('an ordinary line', () => {
     ['a missing flag', LINE.slice(2)],
     ['an empty required value', [...LINE, '--role-arn=']],
     ['a conflict', [...LINE, '--cert-selector', 'Key=x509Subject,Value=CN=a']],
-    ['a flag of a later version', [...LINE, '--no-tpm-key-password']],
+    ['a flag of a later version', [...LINE, '--use-latest-expiring-certificate']],
     ['a stray argument', [...LINE, 'x']],
     ['an unknown flag', [...LINE, '--x']],
     ['a flag of another command', [...LINE, '--force']],

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { MAX_FILE_BYTES, type NamedFile, readNamedFile, systemCode } from '../../src/platform/files.ts';
+import { MAX_FILE_BYTES, accessError, type NamedFile, readNamedFile, systemCode } from '../../src/platform/files.ts';
 import { refusal } from '../support/refusal.ts';
 
 let dir: string;
@@ -101,5 +101,13 @@ describe('readNamedFile', () => {
     writeFileSync(join(dir, 'secret'), 'x', { mode: 0o000 });
     const error = await refusal(() => readNamedFile(named(join(dir, 'secret'))));
     expect(error).toMatchObject({ code: 'ERR_FILE_UNREADABLE', message: expect.stringContaining('EACCES') as string });
+  });
+});
+
+describe("a program under Node's permission model", () => {
+  it('is told which permission it lacks', () => {
+    const forbidden = Object.assign(new Error('Access to this API has been restricted'), { code: 'ERR_ACCESS_DENIED' });
+    const error = accessError({ path: '/etc/key.pem', name: '--private-key /etc/key.pem' }, forbidden);
+    expect(error).toMatchObject({ code: 'ERR_FILE_UNREADABLE', hint: /--allow-fs-read=\/etc\/key\.pem/ });
   });
 });

@@ -263,6 +263,28 @@ describe('fromRolesAnywhere', () => {
     );
   });
 
+  it('adds one listener to a signal, however many providers share it', async () => {
+    const controller = new AbortController();
+    const add = vi.spyOn(controller.signal, 'addEventListener');
+    const providers = Array.from({ length: 20 }, () => fromRolesAnywhere(options({ signal: controller.signal })));
+    expect(add).toHaveBeenCalledTimes(1);
+    providers[0]?.close();
+    controller.abort();
+    for (const provider of providers) expect((await refusal(() => provider())).code).toBe('ERR_INTERRUPTED');
+  });
+
+  it('vends though what it warns of it throws', async () => {
+    const near = fromRolesAnywhere(
+      options({
+        intermediates: `${text('intermediate.pem')}${text('root.pem')}${text('rsa-2048.crt.pem')}`,
+        onWarning: (message) => {
+          throw new Error(message);
+        },
+      }),
+    );
+    expect(await near()).toMatchObject({ accessKeyId: expect.stringMatching(/^ASIA/) as string });
+  });
+
   it('tells of each renewal and each failure', async () => {
     const told: string[] = [];
     const watch = {

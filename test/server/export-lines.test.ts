@@ -83,3 +83,38 @@ it('a relative path is printed whole, and over TLS there is no line for IMDS', (
   expect(lines).toContain(`_TOKEN_FILE=${join(process.cwd(), 'tk')}\n`);
   expect(lines).not.toContain('AWS_EC2_METADATA_SERVICE_ENDPOINT');
 });
+
+function proxyLines(noProxy: string, origin = options.origin): string[] {
+  const lines = exportLines('sh', { ...options, origin, noProxy }).split('\n');
+  return lines.filter((line) => /no_proxy/i.test(line));
+}
+
+describe('where there is a proxy', () => {
+  const own = '127.0.0.1,localhost,::1,169.254.169.254,169.254.170.2,169.254.170.23';
+
+  it('the lines keep these requests from it', () => {
+    expect(proxyLines('')).toEqual([`export NO_PROXY=${own}`, `export no_proxy=${own}`]);
+  });
+
+  it('what was said before stays, and nothing is said twice', () => {
+    expect(proxyLines('.corp.example, localhost ,10.0.0.0/8')[0]).toBe(
+      'export NO_PROXY=.corp.example,localhost,10.0.0.0/8,127.0.0.1,::1,169.254.169.254,169.254.170.2,169.254.170.23',
+    );
+    expect(proxyLines('*')).toEqual([]);
+  });
+
+  it('the name that clients call is among them', () => {
+    expect(proxyLines('', 'https://node.internal:9911')[0]).toBe(`export NO_PROXY=${own},node.internal`);
+    expect(proxyLines('', 'http://[fd00:ec2::23]:9911')[0]).toBe(`export NO_PROXY=${own},fd00:ec2::23`);
+  });
+
+  it('each shell sets what its programs read', () => {
+    const set = SHELLS.map((shell) =>
+      exportLines(shell, { ...options, noProxy: '' })
+        .split('\n')
+        .filter((line) => /no_proxy/i.test(line)),
+    );
+    expect(set.map((found) => found.length)).toEqual([2, 2, 1, 1]);
+    expect(set[3]).toEqual([`set "NO_PROXY=${own}"`]);
+  });
+});

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { allowedHosts } from '../../src/server/guards.ts';
+import { namesOf } from '../../src/server/guards.ts';
 import { ask, parseAnswer, sendRaw, startServer, TOKEN } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
 
@@ -24,6 +24,14 @@ describe('the Host header', () => {
     '[::1]:PORT',
     'credentials.internal:PORT',
     'fixed.internal:8443',
+    // As the AWS Common Runtime sends it, and whoever calls by the scheme's own port that is led to this one.
+    '127.0.0.1',
+    'localhost',
+    '[::1]',
+    '::1',
+    '127.0.0.1:80',
+    'credentials.internal',
+    'Credentials.Internal:80',
   ])('%s is let in', async (host) => {
     expect((await credentials({ Host: withPort(host) })).status).toBe(200);
   });
@@ -31,14 +39,17 @@ describe('the Host header', () => {
   it.each([
     ['a rebound name', 'attacker.example:PORT'],
     ['a rebound name without a port', 'attacker.example'],
-    ['the address without its port', '127.0.0.1'],
     ['the address with another port', '127.0.0.1:1'],
     ['another loopback address', '127.0.0.2:PORT'],
     ['a name that only begins well', 'localhost.attacker.example:PORT'],
     ['a name that only ends well', 'attacker-localhost:PORT'],
     ['a name with a dot at its end', 'localhost.:PORT'],
     ['user info before the name', 'localhost:PORT@attacker.example'],
-    ['the link-local address of EC2', '169.254.169.254'],
+    ["EC2's address with another port than its own", '169.254.169.254:PORT'],
+    ['the link-local address of ECS', '169.254.170.2'],
+    ['an allowed name without its port', 'fixed.internal'],
+    ["another address' spelling", '2130706433'],
+    ['the port of an address without brackets', '::1:PORT'],
     ['an allowed name with another port', 'fixed.internal:8444'],
     ['nothing', ''],
   ])('%s is refused before anything else', async (_what, host) => {
@@ -60,17 +71,53 @@ describe('the Host header', () => {
     expect(parseAnswer(await sendRaw(server.port, text)).status).toBe(400);
   });
 
-  it('names with the default port of the scheme may leave it out', () => {
-    expect([...allowedHosts(['localhost', '::1', '[::1]:90', 'a:81'], 80, 80)]).toEqual([
-      'localhost:80',
+  it('names are those with the port of the server, with that of the scheme, and without one', () => {
+    expect(namesOf(['localhost', '::1', '[::1]:90', 'a:81'], 9911, 80)).toEqual([
       'localhost',
-      '[::1]:80',
+      'localhost:9911',
+      'localhost:80',
       '[::1]',
+      '[::1]:9911',
+      '[::1]:80',
+      '::1',
       '[::1]:90',
       'a:81',
     ]);
   });
 });
+
+describe("EC2's own address in the Host header, as a redirect of port 80 leaves it", () => {
+  const TTL = { 'X-aws-ec2-metadata-token-ttl-seconds': '60' };
+
+  it.each(['169.254.169.254', '169.254.169.254:80', '[fd00:ec2::254]', '[FD00:EC2::254]:80'])(
+    '%s is let in to IMDS, and to nothing else',
+    async (Host) => {
+      const token = await ask(server, 'PUT', '/latest/api/token', { Host, ...TTL });
+      expect(token.status).toBe(200);
+      const headers = { Host, 'X-aws-ec2-metadata-token': token.body };
+      expect((await ask(server, 'GET', '/latest/meta-data/iam/info', headers)).status).toBe(200);
+      expect((await credentials({ Host })).status).toBe(404);
+      expect((await ask(server, 'GET', '/role/Demo', { Host, Authorization: TOKEN })).status).toBe(404);
+    },
+  );
+
+  it('a web page of that address is refused no less', async () => {
+    const headers = { Host: '169.254.169.254', Origin: 'http://169.254.169.254', ...TTL };
+    expect((await ask(server, 'PUT', '/latest/api/token', headers)).status).toBe(403);
+  });
+
+  it('is refused where there is no IMDS', async () => {
+    const own = await startServer({ imds: false });
+    expect((await ask(own, 'PUT', '/latest/api/token', { Host: '169.254.169.254', ...TTL })).status).toBe(403);
+    await own.close(0);
+  });
+});
+
+/** A token's request whose body comes in chunks. */
+function putChunks(chunks: string): Promise<{ status: number; body: string }> {
+  const headers = { 'Transfer-Encoding': 'chunked', 'X-aws-ec2-metadata-token-ttl-seconds': '60' };
+  return ask(server, 'PUT', '/latest/api/token', headers, chunks);
+}
 
 describe('requests that a program would not send', () => {
   it.each<[string, Record<string, string>, number, string]>([
@@ -84,7 +131,7 @@ describe('requests that a program would not send', () => {
     ['Forwarded', { Forwarded: 'for=10.0.0.1' }, 403, 'ForwardedNotAllowed'],
     ['two tokens', { Authorization: TOKEN, authorization: TOKEN }, 400, 'BadRequest'],
     ['a body above the limit', { 'Content-Length': '1025' }, 413, 'BodyTooLarge'],
-    ['a body of unknown length', { 'Transfer-Encoding': 'chunked' }, 413, 'BodyTooLarge'],
+    ['a compressed body', { 'Transfer-Encoding': 'gzip, chunked' }, 413, 'BodyTooLarge'],
     [
       'more than 100 headers',
       Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`X-${i}`, ''])),
@@ -111,6 +158,36 @@ describe('requests that a program would not send', () => {
     expect(status).toBe(200);
   });
 
+  describe('a body of chunks', () => {
+    it.each([
+      ['empty, as s3fs sends it', '0\r\n\r\n'],
+      ['small', '400\r\n' + 'x'.repeat(1024) + '\r\n0\r\n\r\n'],
+      ['in many', '1\r\nx\r\n'.repeat(1024) + '0\r\n\r\n'],
+    ])('%s: let in', async (_what, chunks) => {
+      const { status, body } = await putChunks(chunks);
+      expect({ status, length: body.length }).toEqual({ status: 200, length: 56 });
+    });
+
+    it.each([
+      ['a byte too large', '401\r\n' + 'x'.repeat(1025) + '\r\n0\r\n\r\n'],
+      ['too large in many', '1\r\nx\r\n'.repeat(1025) + '0\r\n\r\n'],
+      ['without an end', '401\r\n' + 'x'.repeat(1025)],
+    ])('%s: refused', async (_what, chunks) => {
+      const { status, body } = await putChunks(chunks);
+      expect({ status, code: (JSON.parse(body) as { code: string }).code }).toEqual({
+        status: 413,
+        code: 'BodyTooLarge',
+      });
+    });
+
+    it('that never ends is given up with the request', async () => {
+      const own = await startServer({ limits: { requestTimeoutMs: 300, headersTimeoutMs: 200 } });
+      const head = `PUT /latest/api/token HTTP/1.1\r\nHost: 127.0.0.1:${own.port}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+      expect(parseAnswer(await sendRaw(own.port, `${head}1\r\nx\r\n`)).status).toBe(408);
+      await own.close(0);
+    });
+  });
+
   it('each kind of refusal is logged once a minute, and all are counted', async () => {
     const own = await startServer();
     for (let i = 0; i < 3; i++) await ask(own, 'GET', '/', { Host: 'attacker.example' });
@@ -131,6 +208,11 @@ describe('malformed HTTP', () => {
     ['NUL in a value', `GET / HTTP/1.1\r\n${host}X: a\0b\r\n\r\n`, 400],
     ['a negative length', `PUT / HTTP/1.1\r\n${host}Content-Length: -1\r\n\r\n`, 400],
     ['two lengths', `PUT / HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\nab`, 400],
+    [
+      'two transfer encodings',
+      `PUT / HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      400,
+    ],
     ['length and chunks', `PUT / HTTP/1.1\r\n${host}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`, 400],
     ['a header above the limit', `GET / HTTP/1.1\r\n${host}X: ${'y'.repeat(9000)}\r\n\r\n`, 431],
     ['a path above the limit', `GET /${'y'.repeat(9000)} HTTP/1.1\r\n${host}\r\n`, 431],

@@ -35,6 +35,16 @@ describe('the uid of a client', () => {
     },
   );
 
+  it.runIf(process.arch === 'x64' || process.arch === 'arm64')(
+    "is told at an address of this machine's own, and of no other machine",
+    async () => {
+      const ec2 = { address: '169.254.169.254', port: 80 };
+      const table = { '/proc/net/tcp': header + row('FEA9FEA9:D431', 'FEA9FEA9:0050', '01', 1234) };
+      expect(await uid(table, { ...client, address: '169.254.169.254' }, ec2)).toBe(1234);
+      expect(await uid(table, { ...client, address: '169.254.1.1' }, ec2)).toBeUndefined();
+    },
+  );
+
   it('is not told of a closed connection, which the kernel gives to root', async () => {
     expect(await uid({ '/proc/net/tcp': header + row('0100007F:D431', '0100007F:26B7', '06', 0) })).toBeUndefined();
   });

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { createSessionTokens } from '../../src/server/session-tokens.ts';
 
@@ -41,6 +43,18 @@ it.each(['', 'x', 'A'.repeat(56), '='.repeat(56), `${'A'.repeat(55)}\u00ff`, 'A'
   },
 );
 
-it('a process does not take the tokens of another', () => {
+it('a process does not take the tokens of another, unless it has its key', () => {
   expect(createSessionTokens().accepts(createSessionTokens().issue(60))).toBe(false);
+  const key = randomBytes(32);
+  const token = createSessionTokens({ key }).issue(60);
+  expect(createSessionTokens({ key }).accepts(token)).toBe(true);
+});
+
+it('what is left of a token does not change with the process: its end is counted from the start of the system', () => {
+  const script = 'const [seconds] = process.hrtime(); console.log(seconds)';
+  const other = Number(execFileSync(process.execPath, ['-e', script], { encoding: 'utf8' }));
+  const key = randomBytes(32);
+  const token = createSessionTokens({ key, monotonic: () => other * 1000 }).issue(3600);
+  expect(createSessionTokens({ key }).accepts(token)).toBe(true);
+  expect(createSessionTokens({ key, monotonic: () => (other + 3601) * 1000 }).accepts(token)).toBe(false);
 });

@@ -1,4 +1,7 @@
-/** A world of three roles in a row: the certificate's, one that asks for an external id, and one that asks for MFA and a tag. */
+/**
+ * A world of roles in a row: the certificate's, one that asks for an external id, and one that asks for a tag. Beside
+ * the first of them is one that asks a user for MFA, which sessions of roles cannot have.
+ */
 import { totp } from '../../src/emulator/callers/mfa.ts';
 import type { Emulator, EmulatorOptions } from '../../src/emulator/emulator.ts';
 import { startTestEmulator } from './vending.ts';
@@ -7,10 +10,10 @@ const ACCOUNT = '123456789012';
 
 export const FIRST = `arn:aws:iam::${ACCOUNT}:role/First`;
 export const SECOND = `arn:aws:iam::${ACCOUNT}:role/Second`;
+export const GUARDED = `arn:aws:iam::${ACCOUNT}:role/Guarded`;
 export const EXTERNAL_ID = 'ext:7/a';
 /** A device takes each code once, so every test that gets in has one of its own. */
 export const MFA = {
-  command: { serialNumber: `arn:aws:iam::${ACCOUNT}:mfa/command`, secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP' },
   source: { serialNumber: `arn:aws:iam::${ACCOUNT}:mfa/source`, secret: 'KRSXG5CTMVRXEZLUKRSXG5CTMVRXEZLU' },
   library: { serialNumber: `arn:aws:iam::${ACCOUNT}:mfa/library`, secret: 'MFRGGZDFMZTWQ2LKMFRGGZDFMZTWQ2LK' },
 } as const;
@@ -43,14 +46,20 @@ export function startChainEmulator(options: Partial<EmulatorOptions> = {}): Prom
         ),
       },
       {
+        arn: GUARDED,
+        trustPolicy: policy(
+          allow(ACTIONS, {
+            Principal: { AWS: `arn:aws:iam::${ACCOUNT}:root` },
+            Condition: { Bool: { 'aws:MultiFactorAuthPresent': 'true' } },
+          }),
+        ),
+      },
+      {
         arn: SECOND,
         trustPolicy: policy(
           allow(ACTIONS, {
-            Principal: { AWS: FIRST },
-            Condition: {
-              Bool: { 'aws:MultiFactorAuthPresent': 'true' },
-              StringEquals: { 'aws:PrincipalTag/Team': 'blue' },
-            },
+            Principal: { AWS: [FIRST, GUARDED] },
+            Condition: { StringEquals: { 'aws:PrincipalTag/Team': 'blue' } },
           }),
         ),
         // Only a tag that came along from the first hop opens the list.

@@ -29,6 +29,11 @@ export class FaultyModule {
     ).length;
   }
 
+  /** The arguments of each call. */
+  details(name: string): number[] {
+    return this.#log().flatMap((line) => (line.startsWith(`${name} `) ? [Number(line.slice(name.length))] : []));
+  }
+
   forget(): void {
     rmSync(`${this.path}.log`, { force: true });
   }

@@ -65,10 +65,7 @@ export class SoftHsm {
   /** Writes a private key, with its public key beside it unless it is one that asks for the PIN each time. */
   async key(token: string, { pki, id, label, alwaysAuthenticate = false }: KeyInToken, pin = PIN): Promise<void> {
     const file = join(PKI, `${pki}.key.pem`);
-    if (!alwaysAuthenticate) {
-      await this.#util(['--token', token, '--pin', pin, '--import', file, '--label', label, '--id', id]);
-      return;
-    }
+    if (!alwaysAuthenticate) return this.importKey(token, file, label, id, pin);
     await this.tool([
       '--token-label',
       token,
@@ -86,6 +83,12 @@ export class SoftHsm {
       '--usage-sign',
       '--always-auth',
     ]);
+  }
+
+  /** @param file a private key in PKCS#8 */
+  async importKey(token: string, file: string, label: string, id: string, pin = PIN): Promise<void> {
+    const force = ['--force']; // a second copy of a key
+    await this.#util(['--token', token, '--pin', pin, '--import', file, '--label', label, '--id', id, ...force]);
   }
 
   /** @param file a PEM file with one certificate */

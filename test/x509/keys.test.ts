@@ -57,7 +57,7 @@ describe('readPrivateKey', () => {
   it.each([
     ['ENCRYPTED PRIVATE KEY', new Map(), 'ERR_KEY_ENCRYPTED'],
     ['RSA PRIVATE KEY', new Map([['Proc-Type', '4,ENCRYPTED']]), 'ERR_KEY_ENCRYPTED'],
-    ['TSS2 PRIVATE KEY', new Map(), 'ERR_UNSUPPORTED'],
+    ['TSS2 PRIVATE KEY', new Map(), 'ERR_KEY_UNSUPPORTED'],
     ['OPENSSH PRIVATE KEY', new Map(), 'ERR_KEY_UNSUPPORTED'],
     ['DSA PRIVATE KEY', new Map(), 'ERR_KEY_UNSUPPORTED'],
     ['PRIVATE KEY', new Map(), 'ERR_KEY_MALFORMED'],

@@ -7,6 +7,7 @@ import { EXTENSION } from '../../src/x509/extensions.ts';
 import { nameText, printable, readAlternativeNames, readName } from '../../src/x509/names.ts';
 import { readPem } from '../../src/x509/pem.ts';
 import { sessionAttributes } from '../../src/x509/session-attributes.ts';
+import { oid, sequence, tlv } from '../support/der.ts';
 import { openssl } from '../support/pki.ts';
 import { requireTool } from '../support/tools.ts';
 
@@ -171,5 +172,30 @@ describe.skipIf(!hasOpenssl)('sessionAttributes', () => {
     ).toMatchObject({
       'x509Subject/OU': expect.stringMatching(/ \(longer than 256 characters\)$/) as string,
     });
+  });
+});
+
+const attribute = (string: Uint8Array): Buffer => sequence(tlv(0x31, sequence(oid('2.5.4.3'), string)));
+
+describe('text in names, as it is met', () => {
+  it.each([
+    ['a UniversalString', tlv(0x1c, Buffer.from('0000004700000072000000fc0001f511', 'hex')), 'CN=Gr\u00fc\u{1f511}'],
+    ['a UniversalString that is cut', tlv(0x1c, Buffer.from('000000', 'hex')), 'CN=#1c03000000'],
+    ['a UniversalString with half a pair', tlv(0x1c, Buffer.from('0000d800', 'hex')), 'CN=#1c040000d800'],
+    ['a TeletexString in UTF-8', tlv(0x14, Buffer.from('Gr\u00fc')), 'CN=Gr\u00fc'],
+    ['a TeletexString in Latin 1', tlv(0x14, Buffer.from('Gr\u00fc', 'latin1')), 'CN=Gr\u00fc'],
+  ])('%s is shown as text, where it is text', (_name, string, expected) => {
+    expect(nameText(readName(attribute(string)))).toBe(expected);
+  });
+
+  it('an empty relative distinguished name leaves nothing behind', () => {
+    const one = tlv(0x31, sequence(oid('2.5.4.3'), tlv(0x0c, Buffer.from('x'))));
+    expect(nameText(readName(sequence(tlv(0x31), one, tlv(0x31))))).toBe('CN=x');
+    expect(nameText(readName(sequence(tlv(0x31))))).toBe('');
+  });
+
+  it.each([0x81, 0x82, 0x86])('an alternative name of tag %d is UTF-8, else Latin 1', (tag) => {
+    const names = sequence(tlv(tag, Buffer.from('gr\u00fc\u4e16')), tlv(tag, Buffer.from('gr\u00fc', 'latin1')));
+    expect(readAlternativeNames(names).map(({ text }) => text)).toEqual(['gr\u00fc\u4e16', 'gr\u00fc']);
   });
 });

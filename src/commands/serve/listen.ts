@@ -7,7 +7,7 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { ServeOptions } from '../../options/serve.ts';
 import { exportLines, guessShell, originOf } from '../../server/export-lines.ts';
-import { bind, checkListenPolicy, defaultTargets, parseListen } from '../../server/listen.ts';
+import { bind, checkListenPolicy, defaultTargets, parseImdsAddresses, parseListen } from '../../server/listen.ts';
 import type { BoundAddress, ListenPolicy, ListenTarget } from '../../server/listen.ts';
 import type { Tokens } from '../../server/role-tokens.ts';
 import { startCredentialServer } from '../../server/server.ts';
@@ -31,8 +31,9 @@ const DRAIN_MS = 5000;
  */
 export function listenTargets(options: ServeOptions, inherited: readonly InheritedSocket[]): readonly ListenTarget[] {
   const { listen, port } = options;
+  const ec2 = parseImdsAddresses(options.imdsAddresses);
   if (inherited.length > 0) {
-    if (listen.length === 0) return inherited.map(({ fd }) => ({ fd }));
+    if (listen.length === 0) return [...inherited.map(({ fd }) => ({ fd })), ...ec2];
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--listen is given, and systemd has passed sockets', {
       flag: '--listen',
       hint: 'the socket unit says where to listen: leave --listen out',
@@ -40,7 +41,7 @@ export function listenTargets(options: ServeOptions, inherited: readonly Inherit
   }
   const targets = listen.length === 0 ? defaultTargets(port) : parseListen(listen, port);
   for (const target of targets) if ('address' in target) checkListenPolicy(target.address, policyOf(options));
-  return targets;
+  return [...targets, ...ec2];
 }
 
 /**
@@ -76,12 +77,13 @@ export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cle
 
 /** Opens the ports of the credentials, writes the tokens, and prints what to run so that the SDKs find the server. */
 export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Promise<void> {
-  const { options, roles, targets, tokens, metrics, audit, tls } = serving;
+  const { options, roles, targets, tokens, sessionKey, metrics, audit, tls } = serving;
   const { log } = io;
   const server = await startCredentialServer({
     roles: roles.map((role) => servedRole(role, tokens)),
     listen: targets,
     imds: options.imds,
+    sessionKey,
     allowedHosts: options.allowedHosts,
     permit: (bound) => permit(bound, options, log),
     metrics,
@@ -91,7 +93,8 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
   });
   serving.server = server;
   cleanup.add(() => server.close(DRAIN_MS));
-  const [first] = server.addresses;
+  // Of those that have the container endpoint.
+  const first = server.addresses.find(({ kind }) => kind !== 'ec2');
   await tokens.write(first?.port ?? options.port);
   for (const { address, port } of server.addresses) log.info('credentials are served', { address, port });
   if (first !== undefined) io.stdout(linesFor(first, serving, io.env));
@@ -104,6 +107,17 @@ function policyOf({ tls, tokenFile, tokenSource }: ServeOptions): ListenPolicy {
 /** Sockets that systemd opened are known only now. */
 function permit({ address, kind }: BoundAddress, options: ServeOptions, log: Log): void {
   checkListenPolicy(address, policyOf(options));
+  if (kind === 'ec2') {
+    if (options.imds) return;
+    throw new RolesAnywhereError(
+      'ERR_FLAG_CONFLICT',
+      `--no-imds is given, and a socket of systemd listens on ${address}`,
+      {
+        flag: '--no-imds',
+        hint: 'leave one of the two out',
+      },
+    );
+  }
   if (kind !== 'loopback')
     log.warn('listening beyond the loopback: whoever has the token gets credentials', { address });
   if (WILDCARDS.has(address) && options.allowedHosts.length === 0)
@@ -124,5 +138,13 @@ function linesFor(bound: BoundAddress, { options, roles, tokens }: Serving, env:
       token: options.printToken ? tokens.of(name).token : undefined,
     })),
     imds: options.imds && bound.kind === 'loopback' && roles.some(({ tokenFile }) => tokenFile === undefined),
+    noProxy: hasProxy(env) ? (env['no_proxy'] ?? env['NO_PROXY'] ?? '') : undefined,
   });
+}
+
+/** Whether programs of this environment would ask by a proxy, which is not to see what they ask for here. */
+function hasProxy(env: Io['env']): boolean {
+  return ['http_proxy', 'https_proxy', 'all_proxy'].some(
+    (name) => (env[name] ?? '') !== '' || (env[name.toUpperCase()] ?? '') !== '',
+  );
 }

@@ -16,6 +16,7 @@ import type { TlsMaterial } from '../../server/http-server.ts';
 import { createMetrics } from '../../server/metrics.ts';
 import { logEvent } from '../../server/provider-events.ts';
 import { prepareTokens } from '../../server/role-tokens.ts';
+import { keptSessionKey } from '../../server/session-key.ts';
 import { inheritedSockets } from '../../server/systemd.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';
 import { readCertificate } from '../../x509/certificate.ts';
@@ -55,6 +56,7 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     targets,
     statusFd: sockets.find(isForStatus)?.fd,
     tokens,
+    sessionKey: options.imds ? await keptSessionKey({ env, log }) : undefined,
     audit,
     readTls,
     tls,

@@ -24,6 +24,8 @@ export interface Serving {
   /** The socket that systemd opened for health and metrics. */
   readonly statusFd: number | undefined;
   readonly tokens: Tokens;
+  /** The key of IMDS' session tokens, where one is kept. */
+  readonly sessionKey: Buffer | undefined;
   readonly audit: AuditLog | undefined;
   readonly metrics: Metrics;
   readonly vending: Vending;

@@ -1,4 +1,7 @@
-/** Authentication by SigV4 (IAM User Guide, "Create a signed AWS API request") with the credentials that this emulator knows. */
+/**
+ * Authentication by SigV4 (IAM User Guide, "Create a signed AWS API request"),
+ * in a header or presigned, with the credentials that this emulator knows.
+ */
 // Tests: test/emulator/services/sts/sts.test.ts
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type Caller, callerOfSession, callerOfUser } from './caller.ts';
@@ -11,7 +14,7 @@ import {
   canonicalParts,
   checkSignedHeaders,
   formatCanonical,
-  parseAuthorization,
+  readAuthorization,
   readRequestDate,
   stringToSign,
 } from '../wire/signature-v4.ts';
@@ -27,7 +30,7 @@ interface Knowledge {
 }
 
 /** The difference that a request's time may have from the service's, as STS's own refusals say. */
-const DATE_WINDOW_MS = 15 * 60_000;
+export const DATE_WINDOW_MS = 15 * 60_000;
 
 const MISMATCH =
   'The request signature we calculated does not match the signature you provided. ' +
@@ -42,18 +45,19 @@ const MISMATCH =
  */
 export function authenticate(request: ReceivedRequest, expected: string, context: Knowledge, region?: string): Caller {
   const now = context.now();
-  const header = singleHeader(request, 'authorization', incomplete);
-  if (header === undefined)
+  const authorization = readAuthorization(request, incomplete);
+  if (authorization === undefined)
     throw forbidden(
       'MissingAuthenticationToken',
       'Request is missing Authentication Token',
       'header authorization was not sent',
     );
-  const authorization = parseAuthorization(header, incomplete);
-  const { algorithm, signedHeaders, service } = authorization;
+  const { algorithm, signedHeaders, service, isPresigned } = authorization;
   if (algorithm !== 'AWS4-HMAC-SHA256') throw incomplete(`the algorithm is ${algorithm}, not AWS4-HMAC-SHA256`);
-  const found = findCaller(request, authorization, context);
-  checkSignedHeaders(request, signedHeaders, { required: ['host', 'x-amz-date'] }, mismatch);
+  singleHeader(request, 'x-amz-security-token', invalidToken);
+  const found = findCaller(authorization, context);
+  const required = isPresigned ? ['host'] : ['host', 'x-amz-date'];
+  checkSignedHeaders(request, signedHeaders, { required }, mismatch);
   if (service !== expected)
     throw forbidden(
       'SignatureDoesNotMatch',
@@ -66,7 +70,7 @@ export function authenticate(request: ReceivedRequest, expected: string, context
       'Credential should be scoped to a valid region.',
       `the credential scope is of region ${authorization.region}, this endpoint of ${region}`,
     );
-  checkDate(readRequestDate(request, authorization, mismatch), now);
+  checkDate(request, authorization, now);
   checkSignature(request, authorization, found);
   const { session } = found.caller;
   if (session !== undefined && session.expiresAt <= now.getTime())
@@ -84,10 +88,9 @@ interface Found {
   readonly sessionToken: string | undefined;
 }
 
-function findCaller(request: ReceivedRequest, { identifier }: Authorization, { state, tokens }: Knowledge): Found {
-  const token = singleHeader(request, 'x-amz-security-token', invalidToken);
+function findCaller({ identifier, sessionToken: token }: Authorization, { state, tokens }: Knowledge): Found {
   if (!identifier.startsWith('ASIA')) return findUser(identifier, token, state);
-  if (token === undefined) throw invalidToken('header x-amz-security-token was not sent');
+  if (token === undefined) throw invalidToken('x-amz-security-token was not sent');
   const session = tokens.open(identifier, token);
   if (session === undefined)
     throw invalidToken('the session token is not one that was vended here with this access key id');
@@ -106,8 +109,21 @@ function findUser(identifier: string, token: string | undefined, state: State): 
   throw invalidToken('no user has this access key id');
 }
 
-function checkDate(date: Date, now: Date): void {
+/**
+ * A presigned request to S3 is good for as long as it says. STS takes one for
+ * 15 minutes, whatever it says: tokens for EKS say 60 seconds and last so long
+ * (aws-iam-authenticator, pkg/token).
+ */
+function checkDate(request: ReceivedRequest, authorization: Authorization, now: Date): void {
+  const date = readRequestDate(request, authorization, mismatch);
+  const { isPresigned, expires, service } = authorization;
   const age = now.getTime() - date.getTime();
+  if (isPresigned && service === 's3') {
+    if (expires === undefined) throw incomplete('X-Amz-Expires was not sent');
+    if (age > expires * 1000)
+      throw forbidden('AccessDenied', 'Request has expired', `the request was good for ${expires} seconds`);
+    if (age >= -DATE_WINDOW_MS) return;
+  }
   if (Math.abs(age) <= DATE_WINDOW_MS) return;
   const [wire, limit] = [basicDate(date), new Date(now.getTime() - Math.sign(age) * DATE_WINDOW_MS)];
   const message =
@@ -132,7 +148,7 @@ function checkSignature(request: ReceivedRequest, authorization: Authorization, 
     return expected.length === authorization.signature.length && timingSafeEqual(expected, authorization.signature);
   };
   const expected = formatCanonical(parts);
-  if (fits(stringToSign(request, authorization, expected))) return;
+  if (fits(stringToSign(authorization, expected))) return;
   const mistake = findMistake(request, authorization, parts, fits);
   const what = 'the signature is not that of the secret access key over this request';
   throw mistake === undefined
@@ -143,8 +159,11 @@ function checkSignature(request: ReceivedRequest, authorization: Authorization, 
       });
 }
 
+/** In the query of a presigned request the token is percent-encoded. */
 function redacted(text: string, { sessionToken }: Found): string {
-  return sessionToken === undefined ? text : text.replaceAll(sessionToken, '<redacted>');
+  return sessionToken === undefined
+    ? text
+    : text.replaceAll(sessionToken, '<redacted>').replaceAll(encodeURIComponent(sessionToken), '<redacted>');
 }
 
 const invalidToken: Refuse = (reason) =>

@@ -1,5 +1,6 @@
 /** Callers, and what they may do. */
-// Tests: test/emulator/services/sts/authorization.test.ts
+// Tests: test/emulator/services/create-session/authorization.test.ts
+import { type ReceivedRequest, headerValues } from '../wire/received.ts';
 import { Refusal } from '../wire/refusal.ts';
 import { type SessionClaims, assumedRoleArn, assumedRoleId, isoSeconds } from './sessions.ts';
 import { AWS_MANAGED_POLICIES, ALLOW_ALL } from '../policy/defaults.ts';
@@ -99,11 +100,18 @@ export function callerKeys({ principal, session, account, userId, tags, arn }: C
 }
 
 /** The keys that every request has. */
-export function commonKeys(now: Date, region: string): Record<string, string> {
+export function commonKeys(
+  request: ReceivedRequest,
+  { now, region }: { now: () => Date; region: string },
+): Record<string, string | undefined> {
+  const at = now();
   return {
-    'aws:CurrentTime': isoSeconds(now),
-    'aws:EpochTime': String(Math.floor(now.getTime() / 1000)),
-    'aws:SourceIp': '127.0.0.1',
+    'aws:CurrentTime': isoSeconds(at),
+    'aws:EpochTime': String(Math.floor(at.getTime() / 1000)),
+    'aws:SecureTransport': String(request.isSecure),
+    'aws:SourceIp': request.sourceIp,
+    'aws:UserAgent': headerValues(request, 'user-agent')[0],
+    'aws:Referer': headerValues(request, 'referer')[0],
     'aws:RequestedRegion': region,
     'aws:ViaAWSService': 'false',
   };

@@ -59,11 +59,11 @@ export function takeCode(
       `${serialNumber === undefined ? 'SerialNumber' : 'TokenCode'} was not sent`,
     );
   const device = state.get('mfaDevices', serialNumber);
-  const owner = 'role' in caller.principal ? caller.principal.role.arn : caller.arn;
-  if (device === undefined || (device.owner !== undefined && device.owner !== owner))
+  const problem = deviceProblem(device, serialNumber, caller);
+  if (device === undefined || problem !== undefined)
     throw denied(
       'MultiFactorAuthentication failed, unable to validate MFA code.  Please verify your MFA serial number is valid and associated with this user.',
-      device === undefined ? `there is no device ${serialNumber}` : `device ${serialNumber} is not ${owner}'s`,
+      problem ?? `there is no device ${serialNumber}`,
     );
   const step = findStep(device, tokenCode, now);
   if (step === undefined || step <= (device.lastStep ?? -1))
@@ -75,6 +75,19 @@ export function takeCode(
     );
   state.apply({ op: 'put', kind: 'mfaDevices', record: { ...device, lastStep: step } });
   return true;
+}
+
+/** A device is a user's: IAM User Guide, "Secure API access with MFA". A session of a role has none. */
+function deviceProblem(
+  device: MfaDeviceRecord | undefined,
+  serialNumber: string,
+  { principal, arn, account }: Caller,
+): string | undefined {
+  if (device === undefined) return `there is no device ${serialNumber}`;
+  if ('role' in principal) return `device ${serialNumber} is a user's, and ${arn} is the session of a role`;
+  const [, own] = /^arn:[^:]*:iam::(\d{12}):/.exec(serialNumber) ?? [];
+  const isOwn = (own ?? account) === account && (device.owner ?? arn) === arn;
+  return isOwn ? undefined : `device ${serialNumber} is not ${arn}'s`;
 }
 
 function findStep({ secret }: MfaDeviceRecord, code: string, now: Date): number | undefined {

@@ -1,7 +1,8 @@
 /** X.509 certificates (RFC 5280), read with @peculiar/x509: this project's own parser is not to judge itself. */
 // Tests: test/emulator/services/create-session/create-session.test.ts
 import { type KeyObject, X509Certificate as NodeCertificate } from 'node:crypto';
-import { type AlternativeNames, readAlternativeNames } from './names.ts';
+import { type GeneralName, readGeneralNames } from './general-names.ts';
+import { type AlternativeNames, alternativeNames } from './names.ts';
 import { type MlDsaKey, readMlDsaKey } from './ml-dsa.ts';
 import { x509 } from './x509-library.ts';
 
@@ -21,6 +22,8 @@ export interface Certificate {
   readonly commonName: string | undefined;
   /** The names of the subject alternative name extension. */
   readonly alternativeNames: AlternativeNames;
+  /** All of them, of every type. */
+  readonly generalNames: readonly GeneralName[];
   readonly notBefore: Date;
   readonly notAfter: Date;
   /** OID of the algorithm that the issuer signed with. */
@@ -30,6 +33,8 @@ export interface Certificate {
   readonly basicConstraints: { readonly ca: boolean; readonly pathLength: number | undefined } | undefined;
   readonly keyUsage: { readonly digitalSignature: boolean; readonly keyCertSign: boolean } | undefined;
   readonly criticalExtensions: readonly string[];
+  /** The values of all extensions, by OID. */
+  readonly extensions: ReadonlyMap<string, Uint8Array>;
   /** Undefined: a key that node:crypto of this Node version cannot read. */
   readonly publicKey: KeyObject | undefined;
   /** The same key, if it is of a kind that node:crypto need not know. */
@@ -44,6 +49,8 @@ class DecodedCertificate extends x509.X509Certificate {
     return this.asn;
   }
 }
+
+const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17';
 
 /** Certificates that were read, the last ones: a client sends the same with each request, and reading takes milliseconds. */
 const known = new Map<string, Certificate>();
@@ -80,8 +87,12 @@ function describe(der: Buffer, node: NodeCertificate, decoded: DecodedCertificat
   const types = decoded.extensions.map(({ type }) => type);
   if (new Set(types).size !== types.length) throw new Error('an extension occurs twice'); // RFC 5280, section 4.2
   const constraints = decoded.getExtension(x509.BasicConstraintsExtension);
+  const extensions = new Map(
+    tbsCertificate.extensions?.map(({ extnID, extnValue }) => [extnID, new Uint8Array(extnValue.buffer)]),
+  );
   // By OID and not by class: the class throws at a name of a type that it does not know, such as a UPN.
-  const alternative = decoded.fields.tbsCertificate.extensions?.find(({ extnID }) => extnID === '2.5.29.17') ?? null;
+  const alternative = extensions.get(SUBJECT_ALTERNATIVE_NAME);
+  const generalNames = alternative === undefined ? [] : readGeneralNames(alternative);
   const usages = decoded.getExtension(x509.KeyUsagesExtension)?.usages;
   return {
     der,
@@ -92,10 +103,9 @@ function describe(der: Buffer, node: NodeCertificate, decoded: DecodedCertificat
     subjectDer: Buffer.from(decoded.subjectName.toArrayBuffer()),
     issuerDer: Buffer.from(decoded.issuerName.toArrayBuffer()),
     commonName: decoded.subjectName.getField('CN')[0],
-    alternativeNames:
-      alternative === null
-        ? { dns: [], uris: [], directory: [] }
-        : readAlternativeNames(new Uint8Array(alternative.extnValue.buffer)),
+    alternativeNames: alternativeNames(generalNames),
+    generalNames,
+    extensions,
     notBefore: decoded.notBefore,
     notAfter: decoded.notAfter,
     signatureAlgorithm: signatureAlgorithm.algorithm,

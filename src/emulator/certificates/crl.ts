@@ -12,6 +12,7 @@ export interface Crl {
   /** The name of the issuer in DER. */
   readonly issuerDer: Buffer;
   readonly thisUpdate: Date;
+  readonly nextUpdate: Date | undefined;
   /** Hexadecimal, as {@link hexSerial} writes them. */
   readonly serials: ReadonlySet<string>;
   /** Whether the key of `issuer` signed this list. */
@@ -60,6 +61,7 @@ function describe(der: Buffer): Crl {
     issuer: decoded.issuer,
     issuerDer: Buffer.from(decoded.issuerName.toArrayBuffer()),
     thisUpdate: decoded.thisUpdate,
+    nextUpdate: decoded.nextUpdate,
     serials: new Set(decoded.entries.map(({ serialNumber }) => canonical(serialNumber))),
     isSignedBy({ publicKey }) {
       const digest = DIGESTS.get(signatureAlgorithm.algorithm);

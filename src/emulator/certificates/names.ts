@@ -1,6 +1,7 @@
 /** Names in certificates, attribute by attribute: RFC 5280, sections 4.1.2.4 and 4.2.1.6. */
 // Tests: test/emulator/certificates/session-tags.test.ts
 import * as asn1 from 'asn1js';
+import { GENERAL_NAME, type GeneralName, childrenOf } from './general-names.ts';
 
 /** One attribute of a distinguished name. */
 export interface NameAttribute {
@@ -28,15 +29,13 @@ const TYPES: ReadonlyMap<string, string> = new Map([
   ['0.9.2342.19200300.100.1.1', 'UID'],
 ]);
 
-/** Tags of GeneralName. */
-const [DNS_NAME, DIRECTORY_NAME, URI] = [2, 4, 6];
-
 /** The attributes of a name in DER, in its order. */
 export function readName(der: Uint8Array): NameAttribute[] {
   return attributesOf(asn1.fromBER(der).result);
 }
 
-function attributesOf(name: asn1.AsnType): NameAttribute[] {
+/** The attributes of a name that was read already. */
+export function attributesOf(name: asn1.AsnType | undefined): NameAttribute[] {
   return childrenOf(name)
     .flatMap(childrenOf)
     .flatMap((attribute) => {
@@ -48,23 +47,12 @@ function attributesOf(name: asn1.AsnType): NameAttribute[] {
     });
 }
 
-function childrenOf(node: asn1.AsnType): asn1.AsnType[] {
-  return node instanceof asn1.Constructed || node instanceof asn1.Sequence || node instanceof asn1.Set
-    ? node.valueBlock.value
-    : [];
-}
-
-/** @param der the extension's value */
-export function readAlternativeNames(der: Uint8Array): AlternativeNames {
-  const names = childrenOf(asn1.fromBER(der).result);
-  const ofTag = (tag: number): asn1.AsnType[] => names.filter(({ idBlock }) => idBlock.tagNumber === tag);
-  const texts = (tag: number): string[] =>
-    ofTag(tag).map((name) =>
-      name instanceof asn1.Primitive ? Buffer.from(name.valueBlock.valueHexView).toString('latin1') : '',
-    );
+/** The names of a subject alternative name extension that Roles Anywhere reads. */
+export function alternativeNames(names: readonly GeneralName[]): AlternativeNames {
+  const texts = (wanted: number): string[] => names.flatMap(({ tag, text }) => (tag === wanted ? [text] : []));
   return {
-    dns: texts(DNS_NAME),
-    uris: texts(URI),
-    directory: ofTag(DIRECTORY_NAME).flatMap((name) => childrenOf(name).slice(0, 1).map(attributesOf)),
+    dns: texts(GENERAL_NAME.dns),
+    uris: texts(GENERAL_NAME.uri),
+    directory: names.flatMap(({ directory }) => (directory === undefined ? [] : [attributesOf(directory)])),
   };
 }

@@ -1,6 +1,7 @@
 /** Path building and validation (RFC 5280, section 6), within the bounds that Roles Anywhere sets. */
 // Tests: test/emulator/services/create-session/create-session.test.ts
 import type { Certificate } from './certificate.ts';
+import { nameConstraintProblem } from './name-constraints.ts';
 import { authorityProblem, validityProblem } from './rules.ts';
 
 /** The most certificates that X-Amz-X509-Chain may hold. */
@@ -57,6 +58,8 @@ function issuerProblem(issuer: Certificate, path: readonly Certificate[], now: D
   const below = path.slice(1).filter(({ subjectDer, issuerDer }) => !subjectDer.equals(issuerDer)).length;
   const limit = issuer.basicConstraints?.pathLength;
   if (limit !== undefined && below > limit) return `its path length constraint is ${limit}, and ${below} are below it`;
+  const constraint = nameConstraintProblem(issuer, path);
+  if (constraint !== undefined) return constraint;
   return path.at(-1)?.isSignedBy(issuer) === true ? undefined : 'the signature does not verify with its key';
 }
 

@@ -69,9 +69,29 @@ function joined(name: readonly NameAttribute[]): Map<string, string> {
   return attributes;
 }
 
-/** `CN=` where STS's limit of 64 characters leaves room for it; without a CN, the serial number. */
-export function sourceIdentity(certificate: Certificate): string {
+export interface SourceIdentity {
+  readonly identity: string;
+  /** Why STS refuses it, after its name; undefined when it does not. */
+  readonly problem: string | undefined;
+}
+
+/** STS API Reference, "AssumeRole", SourceIdentity: its length, and its characters. */
+const MAX_SOURCE_IDENTITY = 64;
+const SOURCE_IDENTITY = /^[\w+=,.@-]*$/;
+
+/**
+ * The source identity: `CN=` and the common name, the common name alone where
+ * `CN=` would make it too long, and the serial number without a common name.
+ * Of a common name that STS refuses the User Guide says nothing; one session
+ * after another failed for the characters of one
+ * (https://github.com/aws/rolesanywhere-credential-helper/issues/188).
+ */
+export function sourceIdentity(certificate: Certificate): SourceIdentity {
   const { commonName } = certificate;
-  if (commonName === undefined || commonName.length > 64) return `ID=${hexSerial(certificate)}`;
-  return commonName.length > 61 ? commonName : `CN=${commonName}`;
+  if (commonName === undefined) return { identity: `ID=${hexSerial(certificate)}`, problem: undefined };
+  const prefixed = `CN=${commonName}`;
+  const identity = prefixed.length > MAX_SOURCE_IDENTITY ? commonName : prefixed;
+  if (identity.length > MAX_SOURCE_IDENTITY)
+    return { identity, problem: `is longer than ${MAX_SOURCE_IDENTITY} characters` };
+  return { identity, problem: SOURCE_IDENTITY.test(identity) ? undefined : 'holds characters that it cannot have' };
 }

@@ -1,5 +1,5 @@
 /** The rules that all ways of assuming a role share: the actions that its trust policy must allow. */
-// Tests: test/emulator/services/sts/authorization.test.ts
+// Tests: test/emulator/services/create-session/authorization.test.ts
 import { defaultTrustPolicy } from './defaults.ts';
 import { type Policy, parsePolicy } from './document.ts';
 import { type Decision, evaluate } from './evaluate.ts';

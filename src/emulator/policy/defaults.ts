@@ -1,5 +1,5 @@
 /** Policies that hold where a world has none. */
-// Tests: test/emulator/services/sts/authorization.test.ts
+// Tests: test/emulator/services/create-session/authorization.test.ts
 
 /**
  * The trust policy of a role that has none: Roles Anywhere may do what it needs (User

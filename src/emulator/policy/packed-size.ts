@@ -2,10 +2,10 @@
 import { deflateRawSync } from 'node:zlib';
 
 /** Bytes that stand for 100 %. */
-const LIMIT = 461;
+export const PACKED_LIMIT_BYTES = 461;
 
 /** Bytes that each tag takes beside its key and value. */
-const TAG_OVERHEAD = 3;
+export const TAG_OVERHEAD_BYTES = 3;
 
 /** The words that nearly every policy has. What follows the words of this one costs next to nothing. */
 const DICTIONARY = Buffer.from(
@@ -38,11 +38,11 @@ export interface Packed {
  */
 export function packedPolicySize({ policies, policyArns, tags }: Packed): number {
   const entries = Object.entries(tags);
-  const ofTags = entries.reduce((sum, pair) => sum + Buffer.byteLength(pair.join('')) + TAG_OVERHEAD, 0);
+  const ofTags = entries.reduce((sum, pair) => sum + Buffer.byteLength(pair.join('')) + TAG_OVERHEAD_BYTES, 0);
   const texts = [...policies.map(compact), ...policyArns];
   const ofPolicies =
     texts.length === 0 ? 0 : deflateRawSync(texts.join('\0'), { level: 9, dictionary: DICTIONARY }).length;
-  return Math.ceil(((ofTags + ofPolicies) / LIMIT) * 100);
+  return Math.ceil(((ofTags + ofPolicies) / PACKED_LIMIT_BYTES) * 100);
 }
 
 /** The words for a packed size that is too large: AWS's knowledge centre, "PackedPolicyTooLarge". */

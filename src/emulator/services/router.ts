@@ -24,7 +24,7 @@ const ROLES_ANYWHERE: Service = { handle: rolesAnywhere, refuse: restError };
 
 /**
  * All services share one address; several would be asked for `/`. A signed
- * request says which one it is for.
+ * request says which one it is for, in a header or in its query.
  */
 function serviceOf(request: ReceivedRequest): Service {
   const { method, path } = request;
@@ -34,7 +34,11 @@ function serviceOf(request: ReceivedRequest): Service {
 }
 
 function isScopedTo(request: ReceivedRequest, service: string): boolean {
-  return headerValues(request, 'authorization').some((value) => value.includes(`/${service}/aws4_request`));
+  const scope = `/${service}/aws4_request`;
+  return (
+    headerValues(request, 'authorization').some((value) => value.includes(scope)) ||
+    /[?&]X-Amz-Credential=([^&]*)/.exec(`?${request.query}`)?.[1]?.replaceAll(/%2f/gi, '/').endsWith(scope) === true
+  );
 }
 
 /**
@@ -54,7 +58,7 @@ export async function route(
   const service = serviceOf(request);
   try {
     if (problem !== undefined) throw problem;
-    const { answer, reason } = await handled(service, request, { ...context, requestId }, kept);
+    const { answer, reason } = await handled(service, request, { ...context, requestId, request }, kept);
     return { answer, verdict: { ...about, accepted: true, status: answer.status, reason } };
   } catch (error) {
     const details = error instanceof Refusal ? error.details : failure(error);
@@ -80,7 +84,7 @@ async function handled(
   }
 }
 
-function rolesAnywhere(request: ReceivedRequest, context: RequestContext): Granted {
+function rolesAnywhere(request: ReceivedRequest, context: RequestContext): Granted | Promise<Granted> {
   const { method, path } = request;
   if (method === 'POST' && path === '/sessions') return createSession(request, context);
   return control(request, context);

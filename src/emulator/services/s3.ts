@@ -18,10 +18,11 @@ const CODES: Readonly<Record<string, string>> = {
 
 /** @throws Refusal */
 export function s3(request: ReceivedRequest, context: RequestContext): Granted {
-  const now = context.now();
   const caller = authenticate(request, 's3', context);
   const { method, path, query } = request;
-  const names = parseQuery(query, (reason) => new Refusal(400, 'InvalidURI', reason, reason)).map(([name]) => name);
+  const names = parseQuery(query, (reason) => new Refusal(400, 'InvalidURI', reason, reason))
+    .map(([name]) => name)
+    .filter((name) => !/^x-amz-/i.test(name)); // of a presigned request
   // `x-id` names the operation for people; the others divide the list into pages, and it is a short one.
   const known = new Set(['x-id', 'max-buckets', 'prefix', 'continuation-token', 'bucket-region']);
   if (method !== 'GET' || path !== '/' || names.some((name) => !known.has(name)))
@@ -31,7 +32,7 @@ export function s3(request: ReceivedRequest, context: RequestContext): Granted {
       'A header you provided implies functionality that is not implemented.',
       `of S3 ListBuckets alone is emulated, not ${method} ${path}`,
     );
-  const keys = callerKeys(caller, now).with(commonKeys(now, context.region));
+  const keys = callerKeys(caller, context.now()).with(commonKeys(request, context));
   const problem = permissionProblem(caller, context.state, { action: ACTION, resource: 'arn:aws:s3:::*', keys });
   if (problem !== undefined) throw notAuthorized(caller, ACTION, '*', problem);
   const buckets = context.state.list('buckets').filter(({ account }) => account === caller.account);

@@ -20,6 +20,8 @@ export interface Throttle {
   take(account: string, certificate: string): string | undefined;
 }
 
+export const DEFAULT_RATES = { account: 10, certificate: 5 } as const;
+
 interface Bucket {
   tokens: number;
   at: number;
@@ -31,7 +33,10 @@ const MAX_BUCKETS = 10_000;
 export const noThrottle: Throttle = { take: () => undefined };
 
 /** Token buckets that hold one second's worth. */
-export function createThrottle({ accountRate = 10, certificateRate = 5 }: ThrottleOptions, now: () => Date): Throttle {
+export function createThrottle(
+  { accountRate = DEFAULT_RATES.account, certificateRate = DEFAULT_RATES.certificate }: ThrottleOptions,
+  now: () => Date,
+): Throttle {
   const buckets = new Map<string, Bucket>();
   const filled = (key: string, rate: number): Bucket => {
     const at = now().getTime();

@@ -17,6 +17,11 @@ interface Timed {
   readonly updatedAt: string;
 }
 
+/** What can be named by an alias, too: see {@link aliasArn} of aliases.ts. */
+interface Aliased {
+  readonly aliasName?: string | undefined;
+}
+
 /** A notification setting: when the service is to say that a certificate expires. It is kept and handed out, and nobody is notified. */
 export interface NotificationSetting {
   readonly enabled: boolean;
@@ -28,7 +33,7 @@ export interface NotificationSetting {
   readonly configuredBy?: string | undefined;
 }
 
-export interface TrustAnchorRecord extends Timed {
+export interface TrustAnchorRecord extends Timed, Aliased {
   readonly arn: string;
   readonly name: string;
   readonly enabled: boolean;
@@ -38,6 +43,8 @@ export interface TrustAnchorRecord extends Timed {
   /** The ARN of a private CA; only such an anchor has one. */
   readonly acmPcaArn?: string | undefined;
   readonly notificationSettings: readonly NotificationSetting[];
+  /** Whether certificates are looked up in the lists of their CRL distribution points. Default false. */
+  readonly crlDpRevocationEnabled?: boolean | undefined;
   readonly tags: readonly Tag[];
 }
 
@@ -49,7 +56,7 @@ export interface AttributeMapping {
   readonly mappingRules: readonly { readonly specifier: string }[];
 }
 
-export interface ProfileRecord extends Timed {
+export interface ProfileRecord extends Timed, Aliased {
   readonly arn: string;
   readonly name: string;
   readonly enabled: boolean;
@@ -61,7 +68,7 @@ export interface ProfileRecord extends Timed {
   readonly durationSeconds: number;
   /** Whether a request may name its session. */
   readonly acceptRoleSessionName: boolean;
-  /** Whether a request must have instance properties. */
+  /** Kept and handed out, and of no effect: API Reference, "CreateProfile", calls it unused. */
   readonly requireInstanceProperties: boolean;
   /** A policy as JSON text that limits each session. */
   readonly sessionPolicy?: string | undefined;
@@ -72,7 +79,7 @@ export interface ProfileRecord extends Timed {
   readonly tags: readonly Tag[];
 }
 
-export interface CrlRecord extends Timed {
+export interface CrlRecord extends Timed, Aliased {
   readonly arn: string;
   readonly name: string;
   readonly enabled: boolean;
@@ -163,7 +170,7 @@ export interface OidcProviderRecord {
 export interface MfaDeviceRecord {
   /** The serial number, which for a virtual device is an ARN. */
   readonly arn: string;
-  /** ARN of the user or role that may present its codes; without it, any caller of the device's account may. */
+  /** ARN of the user that may present its codes; without it, any user of the account may. */
   readonly owner?: string | undefined;
   /** Base32 (RFC 4648), the seed of the codes (RFC 6238: SHA-1, 6 digits, 30 seconds). */
   readonly secret: string;

@@ -60,9 +60,11 @@ export async function listen(
   const serve: RequestListener = (request, response) => {
     readBody(request, (body, problem) => {
       const requestId = randomUUID();
-      const { method = '', url = '', rawHeaders } = request;
-      void handler(receivedRequest(method, url, rawHeaders, body), requestId, problem).then(
-        ({ answer, delivery = {} }) => send(response, answer, { ...delivery, requestId, date: delivery.date ?? now() }),
+      const { method = '', url: target = '', rawHeaders, socket } = request;
+      const sourceIp = socket.remoteAddress?.replace(/^::ffff:/, '') ?? '';
+      const received = receivedRequest({ method, target, rawHeaders, body, sourceIp, isSecure: tls !== undefined });
+      void handler(received, requestId, problem).then(({ answer, delivery = {} }) =>
+        send(response, answer, { ...delivery, requestId, date: delivery.date ?? now() }),
       );
     });
   };

@@ -11,25 +11,28 @@ export interface ReceivedRequest {
   /** Names in lower case, values one character a byte, in the order of the wire, repeats kept apart. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: Buffer;
+  /** Whether it came over TLS. */
+  readonly isSecure: boolean;
+  /** The address that it came from. */
+  readonly sourceIp: string;
 }
 
-/** @param rawHeaders names and values in turn, as node:http gives them */
-export function receivedRequest(
-  method: string,
-  target: string,
-  rawHeaders: readonly string[],
-  body: Buffer,
-): ReceivedRequest {
+/** What node:http gives of a request: `rawHeaders` are names and values in turn. */
+export interface RawRequest extends Pick<ReceivedRequest, 'method' | 'body' | 'isSecure' | 'sourceIp'> {
+  readonly target: string;
+  readonly rawHeaders: readonly string[];
+}
+
+export function receivedRequest({ target, rawHeaders, ...rest }: RawRequest): ReceivedRequest {
   const mark = target.indexOf('?');
   const headers: [string, string][] = [];
   for (let index = 0; index + 1 < rawHeaders.length; index += 2)
     headers.push([rawHeaders[index]?.toLowerCase() ?? '', rawHeaders[index + 1] ?? '']);
   return {
-    method,
+    ...rest,
     path: mark < 0 ? target : target.slice(0, mark),
     query: mark < 0 ? '' : target.slice(mark + 1),
     headers,
-    body,
   };
 }
 

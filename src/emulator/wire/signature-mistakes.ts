@@ -24,7 +24,7 @@ export function findMistake(
 ): Mistake | undefined {
   const right = formatCanonical(parts);
   for (const [what, canonicalRequest] of variants(request, parts))
-    if (canonicalRequest !== right && fits(stringToSign(request, authorization, canonicalRequest)))
+    if (canonicalRequest !== right && fits(stringToSign(authorization, canonicalRequest)))
       return { what, canonicalRequest };
   return undefined;
 }

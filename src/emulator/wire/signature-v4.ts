@@ -1,6 +1,7 @@
 /**
- * The parts that both signature schemes share: the Authorization header, the canonical
- * request and the string to sign, rebuilt from the bytes received. The rules
+ * The parts that both signature schemes share: the Authorization header, or
+ * the parameters of a presigned request in its place, the canonical request
+ * and the string to sign, rebuilt from the bytes received. The rules
  * are those of the IAM User Guide ("Create a signed AWS API request") and of
  * the IAM Roles Anywhere User Guide ("Signing process").
  */
@@ -9,7 +10,7 @@ import { createHash } from 'node:crypto';
 import type { Refuse } from './refusal.ts';
 import { type ReceivedRequest, headerValues, parseQuery, singleHeader } from './received.ts';
 
-/** An Authorization header, taken apart. */
+/** An Authorization header, or what a presigned request has in its place, taken apart. */
 export interface Authorization {
   readonly algorithm: string;
   /** The first part of the credential scope: an access key id, or a serial number. */
@@ -20,6 +21,13 @@ export interface Authorization {
   readonly service: string;
   readonly signedHeaders: readonly string[];
   readonly signature: Buffer;
+  /** The time of the request: `YYYYMMDDTHHMMSSZ`, when it is one. */
+  readonly timestamp: string | undefined;
+  /** The session token that goes with the credentials, if there is one. */
+  readonly sessionToken: string | undefined;
+  /** Seconds for which a presigned request is good; undefined for any other, and where it does not say. */
+  readonly expires: number | undefined;
+  readonly isPresigned: boolean;
 }
 
 /** The parts of a canonical request, as this side rebuilt them from what was sent. */
@@ -33,9 +41,61 @@ export interface CanonicalParts {
   readonly payload: string;
 }
 
+/** A week, in seconds. */
+const MAX_EXPIRES = 604_800;
+
 const SIGNATURE_PART = /^(Credential|SignedHeaders|Signature)=(\S+)$/;
 
-export function parseAuthorization(value: string, refuse: Refuse): Authorization {
+/** The names of the parameters that a presigned request has in place of the header. */
+const SIGNATURE_PARAMETER = 'X-Amz-Signature';
+
+/**
+ * Reads what the request is signed with.
+ *
+ * @returns undefined for a request that is not signed
+ */
+export function readAuthorization(request: ReceivedRequest, refuse: Refuse): Authorization | undefined {
+  const header = singleHeader(request, 'authorization', refuse);
+  if (header !== undefined) {
+    return {
+      ...parseAuthorization(header, refuse),
+      // Whether they came once is for those who use them to say.
+      timestamp: headerValues(request, 'x-amz-date')[0],
+      sessionToken: headerValues(request, 'x-amz-security-token')[0],
+      expires: undefined,
+      isPresigned: false,
+    };
+  }
+  const query = parseQuery(request.query, refuse);
+  return query.some(([name]) => name === SIGNATURE_PARAMETER) ? parsePresigned(query, refuse) : undefined;
+}
+
+/** IAM User Guide, "Create a signed AWS API request": authentication by the query string. */
+function parsePresigned(query: readonly (readonly [string, string])[], refuse: Refuse): Authorization {
+  const parameters = new Map<string, string>();
+  for (const [name, value] of query) {
+    if (!name.startsWith('X-Amz-')) continue;
+    if (parameters.has(name)) throw refuse(`parameter ${name} was sent twice`);
+    parameters.set(name, value);
+  }
+  const expires = parameters.get('X-Amz-Expires');
+  if (expires !== undefined && !(/^\d{1,6}$/.test(expires) && Number(expires) >= 1 && Number(expires) <= MAX_EXPIRES))
+    throw refuse(`X-Amz-Expires is not from 1 to ${MAX_EXPIRES}`);
+  return {
+    algorithm: parameters.get('X-Amz-Algorithm') ?? '',
+    ...parseScope(parameters.get('X-Amz-Credential') ?? '', refuse),
+    signedHeaders: parseSignedHeaders(parameters.get('X-Amz-SignedHeaders') ?? '', refuse),
+    signature: parseSignature(parameters.get(SIGNATURE_PARAMETER) ?? '', refuse),
+    timestamp: parameters.get('X-Amz-Date'),
+    sessionToken: parameters.get('X-Amz-Security-Token'),
+    expires: expires === undefined ? undefined : Number(expires),
+    isPresigned: true,
+  };
+}
+
+type Header = Omit<Authorization, 'timestamp' | 'sessionToken' | 'expires' | 'isPresigned'>;
+
+function parseAuthorization(value: string, refuse: Refuse): Header {
   const [, algorithm, rest] = /^(AWS4-[A-Z0-9-]+) +(.+)$/.exec(value) ?? [];
   if (algorithm === undefined || rest === undefined) throw refuse('the Authorization header names no AWS4 algorithm');
   const parts = new Map<string, string>();
@@ -45,21 +105,25 @@ export function parseAuthorization(value: string, refuse: Refuse): Authorization
       throw refuse('the Authorization header is not Credential, SignedHeaders and Signature, each once');
     parts.set(name, content);
   }
-  const scope = parts.get('Credential')?.split('/') ?? [];
+  return {
+    algorithm,
+    ...parseScope(parts.get('Credential') ?? '', refuse),
+    signedHeaders: parseSignedHeaders(parts.get('SignedHeaders') ?? '', refuse),
+    signature: parseSignature(parts.get('Signature') ?? '', refuse),
+  };
+}
+
+function parseScope(text: string, refuse: Refuse): Pick<Authorization, 'identifier' | 'date' | 'region' | 'service'> {
+  const scope = text.split('/');
   const [identifier, date, region, service, terminator] = scope;
   if (scope.length !== 5 || !identifier || !date || !region || !service || terminator !== 'aws4_request')
     throw refuse('the credential is not IDENTIFIER/DATE/REGION/SERVICE/aws4_request');
-  const signature = parts.get('Signature') ?? '';
-  if (!/^(?:[0-9a-f]{2})+$/.test(signature)) throw refuse('the signature is not lower-case hexadecimal');
-  return {
-    algorithm,
-    identifier,
-    date,
-    region,
-    service,
-    signedHeaders: parseSignedHeaders(parts.get('SignedHeaders') ?? '', refuse),
-    signature: Buffer.from(signature, 'hex'),
-  };
+  return { identifier, date, region, service };
+}
+
+function parseSignature(text: string, refuse: Refuse): Buffer {
+  if (!/^(?:[0-9a-f]{2})+$/.test(text)) throw refuse('the signature is not lower-case hexadecimal');
+  return Buffer.from(text, 'hex');
 }
 
 function parseSignedHeaders(text: string, refuse: Refuse): string[] {
@@ -91,8 +155,9 @@ export function checkSignedHeaders(
 
 /** The moment in X-Amz-Date, which must be of the day in the credential scope. */
 export function readRequestDate(request: ReceivedRequest, authorization: Authorization, refuse: Refuse): Date {
-  const text = singleHeader(request, 'x-amz-date', refuse);
-  if (text === undefined) throw refuse('header x-amz-date was not sent');
+  const { timestamp, isPresigned } = authorization;
+  const text = isPresigned ? timestamp : singleHeader(request, 'x-amz-date', refuse);
+  if (text === undefined) throw refuse('x-amz-date was not sent');
   const date = parseBasicDate(text);
   if (date === undefined) throw refuse('x-amz-date is not a time of the form YYYYMMDDTHHMMSSZ');
   if (text.slice(0, 8) !== authorization.date)
@@ -114,7 +179,7 @@ export function basicDate(date: Date): string {
 /** Rebuilds what the client must have signed. */
 export function canonicalParts(
   request: ReceivedRequest,
-  { service, signedHeaders }: Authorization,
+  { service, signedHeaders, isPresigned }: Authorization,
   refuse: Refuse,
 ): CanonicalParts {
   return {
@@ -122,7 +187,7 @@ export function canonicalParts(
     path: canonicalPath(request.path, service),
     query: canonicalQuery(request.query, refuse),
     headers: signedHeaders.map((name) => [name, headerValues(request, name).map(collapse).join(',')]),
-    payload: payloadHash(request, service),
+    payload: payloadHash(request, service, isPresigned),
   };
 }
 
@@ -140,13 +205,12 @@ export function formatCanonical({ method, path, query, headers, payload }: Canon
 
 /** The exact bytes under the signature of a canonical request. */
 export function stringToSign(
-  request: ReceivedRequest,
-  { algorithm, date, region, service }: Authorization,
+  { algorithm, timestamp = '', date, region, service }: Authorization,
   canonicalRequest: string,
 ): Buffer {
   const lines = [
     algorithm,
-    headerValues(request, 'x-amz-date')[0] ?? '',
+    timestamp,
     `${date}/${region}/${service}/aws4_request`,
     createHash('sha256').update(canonicalRequest, 'latin1').digest('hex'),
   ];
@@ -158,16 +222,17 @@ function canonicalPath(path: string, service: string): string {
   return service === 's3' ? path : path.split('/').map(rfc3986).join('/');
 }
 
-/** S3 alone lets a client leave the body unsigned, in so many words. */
-function payloadHash(request: ReceivedRequest, service: string): string {
+/** S3 alone lets a client leave the body unsigned: in so many words, and where the request is presigned. */
+function payloadHash(request: ReceivedRequest, service: string, isPresigned: boolean): string {
   const unsigned = 'UNSIGNED-PAYLOAD';
-  return service === 's3' && headerValues(request, 'x-amz-content-sha256').includes(unsigned)
+  return service === 's3' && (isPresigned || headerValues(request, 'x-amz-content-sha256').includes(unsigned))
     ? unsigned
     : createHash('sha256').update(request.body).digest('hex');
 }
 
 function canonicalQuery(query: string, refuse: Refuse): string {
   return parseQuery(query, refuse)
+    .filter(([name]) => name !== SIGNATURE_PARAMETER)
     .map(([name, value]): [string, string] => [rfc3986(name), rfc3986(value)])
     .toSorted(([nameA, valueA], [nameB, valueB]) => compare(nameA, nameB) || compare(valueA, valueB))
     .map(([name, value]) => `${name}=${value}`)

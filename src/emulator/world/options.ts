@@ -5,7 +5,12 @@ import type { AccessKey, AttributeMapping, NotificationSetting } from '../state/
 /** A policy document: JSON text, or what that text stands for. */
 export type PolicyDocument = string | Readonly<Record<string, unknown>>;
 
-export interface CrlOptions {
+interface AliasOptions {
+  /** A name for use in an alias ARN, unique among resources of its type in an account. Default none. */
+  aliasName?: string | undefined;
+}
+
+export interface CrlOptions extends AliasOptions {
   /** Default: `NAME of the trust anchor CRL 1`, and so on. */
   name?: string | undefined;
   /** Default: made from the trust anchor's ARN and the position. */
@@ -16,7 +21,7 @@ export interface CrlOptions {
   crl: string;
 }
 
-export interface TrustAnchorOptions {
+export interface TrustAnchorOptions extends AliasOptions {
   /**
    * Default: `arn:aws:rolesanywhere:REGION:123456789012:trust-anchor/11111111-1111-1111-1111-111111111111`;
    * the next anchor's ends in 2, and so on.
@@ -31,10 +36,12 @@ export interface TrustAnchorOptions {
   /** Two at most. */
   crls?: readonly CrlOptions[] | undefined;
   notificationSettings?: readonly NotificationSetting[] | undefined;
+  /** Whether certificates are looked up in the CRLs of their distribution points, as far as these are on the loopback. Default false. */
+  crlDpRevocationEnabled?: boolean | undefined;
   tags?: Readonly<Record<string, string>> | undefined;
 }
 
-export interface ProfileOptions {
+export interface ProfileOptions extends AliasOptions {
   arn: string;
   /** For people; default the end of the ARN. */
   name?: string | undefined;
@@ -46,7 +53,7 @@ export interface ProfileOptions {
   durationSeconds?: number | undefined;
   /** Whether a request may name its session. Default false. */
   acceptRoleSessionName?: boolean | undefined;
-  /** Whether a request must have instance properties. Default false. */
+  /** Kept and handed out, and of no effect, as in the service. Default false. */
   requireInstanceProperties?: boolean | undefined;
   /** Limits each session. */
   sessionPolicy?: PolicyDocument | undefined;
@@ -93,9 +100,8 @@ export interface MfaDeviceOptions {
   /** The seed of the codes (RFC 6238) in base32. */
   secret: string;
   /**
-   * ARN of the user or role that may present its codes; default: any caller.
-   * IAM gives devices to users alone: that roles may have them here is for
-   * chains that begin with a certificate.
+   * ARN of the user that may present its codes; default: any user of the account. The session of a role cannot: IAM
+   * gives devices to users alone.
    */
   owner?: string | undefined;
 }
@@ -113,13 +119,14 @@ export interface BucketOptions {
   createdAt?: string | undefined;
 }
 
+/** The defaults are of account 123456789012, or of that of the first role. */
 export interface WorldOptions {
   /** The endpoint's region, which anchors and profiles must be of. Default `us-east-1`. */
   region?: string | undefined;
   trustAnchors: readonly TrustAnchorOptions[];
   /**
    * Default: `arn:aws:rolesanywhere:REGION:123456789012:profile/22222222-2222-2222-2222-222222222222`, which
-   * holds every role and accepts session names.
+   * holds every role of its account.
    */
   profiles?: readonly ProfileOptions[] | undefined;
   /** Default: `arn:aws:iam::123456789012:role/Workload`. */

@@ -6,6 +6,7 @@
 // Tests: test/emulator/world/file.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { MAX_ANCHOR_CRLS, anchorProblem } from '../certificates/anchors.ts';
+import { aliasProblem } from '../state/aliases.ts';
 import { readCrl } from '../certificates/crl.ts';
 import { decodeBase32 } from '../callers/mfa.ts';
 import { type PolicyKind, PolicyError, parsePolicy } from '../policy/document.ts';
@@ -39,16 +40,16 @@ import type {
 
 export type * from './options.ts';
 
-/** The account of what says no other. */
+/** The account of what says no other, unless the first role is of another. */
 const ACCOUNT = '123456789012';
 
 const FIRST_ANCHOR_ID = 111_111_111_111;
 const MAX_ROLES = 250;
 
-const DEFAULT_USER: UserOptions = {
-  arn: `arn:aws:iam::${ACCOUNT}:user/admin`,
-  accessKeys: [{ accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' }],
-};
+/** Those of AWS's documentation. */
+const DEFAULT_KEYS = [
+  { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' },
+];
 
 /**
  * Checks a description and completes it with the defaults.
@@ -60,34 +61,35 @@ const DEFAULT_USER: UserOptions = {
 export function createWorld({ region = 'us-east-1', trustAnchors, ...options }: WorldOptions, now: Date): RecordSet {
   const at = now.toISOString();
   const roles = (options.roles ?? [{ arn: `arn:aws:iam::${ACCOUNT}:role/Workload` }]).map(createRole);
+  const account = roles[0]?.account ?? ACCOUNT;
   const profiles = options.profiles ?? [
     {
-      arn: `arn:aws:rolesanywhere:${region}:${ACCOUNT}:profile/22222222-2222-2222-2222-222222222222`,
+      arn: `arn:aws:rolesanywhere:${region}:${account}:profile/22222222-2222-2222-2222-222222222222`,
       name: 'default',
-      roleArns: roles.map(({ arn }) => arn),
-      acceptRoleSessionName: true,
+      roleArns: roles.filter((role) => role.account === account).map(({ arn }) => arn),
     },
   ];
-  const anchorRecords = trustAnchors.map((anchor, index) => createAnchor(anchor, index, region, at));
+  const anchorRecords = trustAnchors.map((anchor, index) => createAnchor(anchor, index, { region, account, at }));
   const world: RecordSet = {
     trustAnchors: anchorRecords,
     profiles: profiles.map((profile) => createProfile(profile, region, at)),
     crls: trustAnchors.flatMap(({ crls = [] }, index) => createCrls(crls, anchorRecords[index], region, at)),
     roles,
-    users: (options.users ?? [DEFAULT_USER]).map(createUser),
-    oidcProviders: (options.oidcProviders ?? []).map(createProvider),
+    users: (options.users ?? [{ arn: `arn:aws:iam::${account}:user/admin`, accessKeys: DEFAULT_KEYS }]).map(createUser),
+    oidcProviders: (options.oidcProviders ?? []).map((provider) => createProvider(provider, account)),
     mfaDevices: (options.mfaDevices ?? []).map(createDevice),
     managedPolicies: (options.managedPolicies ?? []).map(createManagedPolicy),
     buckets: (options.buckets ?? [{ name: 'roles-anywhere-demo' }]).map(
-      ({ name, account = ACCOUNT, createdAt = '2026-01-01T00:00:00.000Z' }) => ({
+      ({ name, account: owner = account, createdAt = '2026-01-01T00:00:00.000Z' }) => ({
         arn: `arn:aws:s3:::${name}`,
         name,
-        account,
+        account: owner,
         createdAt,
       }),
     ),
   };
   for (const items of Object.values(world)) checkUnique(items);
+  for (const items of [world.trustAnchors, world.profiles, world.crls]) checkAliases(items);
   return world;
 }
 
@@ -98,11 +100,27 @@ function checkUnique(items: readonly { readonly arn: string }[]): void {
     });
 }
 
-function createAnchor(given: TrustAnchorOptions, index: number, region: string, at: string): TrustAnchorRecord {
-  const { certificates, enabled = true, notificationSettings = [], tags } = given;
+function checkAliases(items: readonly (TrustAnchorRecord | ProfileRecord | CrlRecord)[] = []): void {
+  const seen = new Set<string>();
+  for (const { arn, aliasName } of items) {
+    if (aliasName === undefined) continue;
+    const problem = aliasProblem(aliasName);
+    if (problem !== undefined) throw unusable(`the alias of ${arn} cannot be: ${problem}`);
+    const key = `${arn.split(':')[4]} ${aliasName}`;
+    if (seen.has(key)) throw unusable(`the alias name ${aliasName} occurs twice among resources of a type`);
+    seen.add(key);
+  }
+}
+
+function createAnchor(
+  given: TrustAnchorOptions,
+  index: number,
+  { region, account, at }: { region: string; account: string; at: string },
+): TrustAnchorRecord {
+  const { certificates, enabled = true, notificationSettings = [], crlDpRevocationEnabled, aliasName, tags } = given;
   const arn =
     given.arn ??
-    `arn:aws:rolesanywhere:${region}:${ACCOUNT}:trust-anchor/11111111-1111-1111-1111-${FIRST_ANCHOR_ID + index}`;
+    `arn:aws:rolesanywhere:${region}:${account}:trust-anchor/11111111-1111-1111-1111-${FIRST_ANCHOR_ID + index}`;
   checkArn(arn, 'trust-anchor', region);
   const problem = anchorProblem(certificates);
   if ('problem' in problem)
@@ -118,6 +136,8 @@ function createAnchor(given: TrustAnchorOptions, index: number, region: string, 
     sourceType: 'CERTIFICATE_BUNDLE',
     certificates,
     notificationSettings,
+    crlDpRevocationEnabled,
+    aliasName,
     tags: tagList(tags),
     createdAt: at,
     updatedAt: at,
@@ -139,7 +159,17 @@ function createCrls(
     checkArn(arn, 'crl', region);
     if (readCrl(crlData) === undefined)
       throw unusable(`the CRL ${name} cannot be read`, 'a CRL is PEM, or DER in base64');
-    return { arn, name, enabled, crlData, trustAnchorArn, tags: [], createdAt: at, updatedAt: at };
+    return {
+      arn,
+      name,
+      aliasName: given.aliasName,
+      enabled,
+      crlData,
+      trustAnchorArn,
+      tags: [],
+      createdAt: at,
+      updatedAt: at,
+    };
   });
 }
 
@@ -148,12 +178,15 @@ function createProfile(options: ProfileOptions, region: string, at: string): Pro
   checkArn(arn, 'profile', region);
   checkDuration(durationSeconds, 900, arn);
   if (roleArns.length > MAX_ROLES) throw unusable(`the profile ${arn} has more than ${MAX_ROLES} roles`);
+  const foreign = roleArns.find((role) => role.split(':')[4] !== arn.split(':')[4]);
+  if (foreign !== undefined) throw unusable(`the profile ${arn} has a role of another account, ${foreign}`);
   const fields = attributeMappings.map(({ certificateField }) => certificateField);
   if (new Set(fields).size !== fields.length) throw unusable(`the profile ${arn} maps a field twice`);
   const policy = sessionPolicy && policyText(sessionPolicy, 'session', `the session policy of ${arn}`);
   return {
     arn,
     name: options.name ?? arn.replace(/^.*\//, ''),
+    aliasName: options.aliasName,
     enabled: options.enabled ?? true,
     createdBy: '',
     roleArns,
@@ -207,11 +240,19 @@ function readIamArn(arn: string, type: 'role' | 'user'): { name: string; account
   return { name, account, partition };
 }
 
-function createProvider({ url, account = ACCOUNT, clientIds, jwks: given }: OidcProviderOptions): OidcProviderRecord {
+function createProvider(
+  { url, clientIds, jwks: given, ...provider }: OidcProviderOptions,
+  account: string,
+): OidcProviderRecord {
   if (!/^https:\/\/[^?#\s]+$/.test(url)) throw unusable(`the OIDC provider ${url} is no https URL without a query`);
   const jwks = typeof given === 'string' ? given : JSON.stringify(given);
   if (!isKeySet(jwks)) throw unusable(`the keys of the OIDC provider ${url} are no JSON Web Key Set`);
-  return { arn: `arn:aws:iam::${account}:oidc-provider/${url.replace('https://', '')}`, url, clientIds, jwks };
+  return {
+    arn: `arn:aws:iam::${provider.account ?? account}:oidc-provider/${url.replace('https://', '')}`,
+    url,
+    clientIds,
+    jwks,
+  };
 }
 
 function isKeySet(text: string): boolean {
@@ -226,6 +267,7 @@ function isKeySet(text: string): boolean {
 function createDevice({ serialNumber, secret, owner }: MfaDeviceOptions): MfaDeviceRecord {
   if (decodeBase32(secret) === undefined)
     throw unusable(`the secret of the MFA device ${serialNumber} is not base32`, 'give the letters A to Z and 2 to 7');
+  if (owner !== undefined) readIamArn(owner, 'user');
   return { arn: serialNumber, secret, owner };
 }
 

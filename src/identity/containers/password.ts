@@ -99,8 +99,12 @@ function required(kind: PasswordKind, source: string): RolesAnywhereError {
   );
 }
 
-/** The password's bytes, the caller's to wipe. */
-async function readPassword(source: PasswordSource, typed: TypedPasswords | undefined): Promise<Uint8Array> {
+/**
+ * The password's bytes, the caller's to wipe.
+ *
+ * @throws RolesAnywhereError `ERR_PASSWORD_SOURCE`
+ */
+export async function readPassword(source: PasswordSource, typed: TypedPasswords | undefined): Promise<Uint8Array> {
   if ('password' in source) return Buffer.from(source.password);
   const before = source.file === '-' ? typed?.get(STANDARD_INPUT) : undefined;
   const line = before === undefined ? readFirstLine(source.file, source.from) : Uint8Array.from(before);

@@ -4,7 +4,7 @@
  * scheme derives nothing: its cost is known first.
  */
 // Tests: test/identity/containers/table.test.ts
-import { createDecipheriv, pbkdf2, scrypt } from 'node:crypto';
+import { createDecipheriv, createHmac, pbkdf2, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { type Asn1Value, StructureError, count, identifier, isInteger, octets, sequence } from './asn1.ts';
@@ -15,6 +15,8 @@ import { type Password, WrongPasswordError } from './secret.ts';
 
 /** An encryption scheme with its parameters. */
 export interface Scheme {
+  /** Whether no password and an empty one give different keys. */
+  readonly tellsAbsent: boolean;
   /** Counts what {@link decrypt} will cost. */
   charge(budget: WorkBudget): void;
   /** @throws WrongPasswordError when the padding is not right */
@@ -35,12 +37,14 @@ const CIPHERS: Readonly<Record<string, Cipher>> = {
 };
 
 /** RFC 8018, appendix B.1. */
-const PSEUDORANDOM: Readonly<Record<string, string>> = {
-  '1.2.840.113549.2.7': 'sha1',
-  '1.2.840.113549.2.8': 'sha224',
-  '1.2.840.113549.2.9': 'sha256',
-  '1.2.840.113549.2.10': 'sha384',
-  '1.2.840.113549.2.11': 'sha512',
+const PSEUDORANDOM: Readonly<Record<string, { digest: string; octets: number }>> = {
+  '1.2.840.113549.2.7': { digest: 'sha1', octets: 20 },
+  '1.2.840.113549.2.8': { digest: 'sha224', octets: 28 },
+  '1.2.840.113549.2.9': { digest: 'sha256', octets: 32 },
+  '1.2.840.113549.2.10': { digest: 'sha384', octets: 48 },
+  '1.2.840.113549.2.11': { digest: 'sha512', octets: 64 },
+  '1.2.840.113549.2.12': { digest: 'sha512-224', octets: 28 },
+  '1.2.840.113549.2.13': { digest: 'sha512-256', octets: 32 },
 };
 
 const PBES2 = '1.2.840.113549.1.5.13';
@@ -115,6 +119,7 @@ function readPbes2(parameters: Asn1Value | undefined, source: string): Scheme {
   if (iv.length !== cipher.block) throw new StructureError(`the initialization vector has ${iv.length} octets`);
   const keyDerivation = readDerivation(derivation, cipher.keyLength, source);
   return {
+    tellsAbsent: false,
     charge: (budget) => keyDerivation.charge(budget),
     async decrypt(password, data) {
       const key = await keyDerivation.derive(password ?? new Uint8Array());
@@ -142,16 +147,75 @@ function readDerivation(derivation: Asn1Value | undefined, keyLength: number, so
 
 /** RFC 8018, appendix A.2: `salt, iterationCount, keyLength OPTIONAL, prf DEFAULT hmacWithSHA1`. */
 function readPbkdf2(parameters: Asn1Value | undefined, keyLength: number, source: string): Derivation {
-  const fields = sequence(parameters, 'the parameters of PBKDF2');
-  const salt = readSalt(fields.shift());
-  const iterations = readIterations(fields.shift());
+  const [salt, iterations, ...fields] = sequence(parameters, 'the parameters of PBKDF2');
   if (isInteger(fields[0])) checkKeyLength(fields.shift(), keyLength);
-  const prf = fields[0] === undefined ? HMAC_SHA1 : identifier(sequence(fields[0], 'the hash')[0], 'the hash');
-  const digest = PSEUDORANDOM[prf];
-  if (digest === undefined) throw unsupported(prf, source);
+  return pbkdf2Derivation({ salt, iterations, prf: fields[0], keyLength }, source);
+}
+
+interface Pbkdf2Fields {
+  readonly salt: Asn1Value | undefined;
+  readonly iterations: Asn1Value | undefined;
+  readonly prf: Asn1Value | undefined;
+  readonly keyLength: number;
+}
+
+function pbkdf2Derivation({ keyLength, ...fields }: Pbkdf2Fields, source: string): Derivation {
+  const salt = readSalt(fields.salt);
+  const iterations = readIterations(fields.iterations);
+  const { digest, octets: blockLength } = readHmac(fields.prf, source);
   return {
-    charge: (budget) => budget.takeIterations(iterations),
+    charge: (budget) => budget.takeIterations(iterations * Math.ceil(keyLength / blockLength)),
     derive: async (password) => await promisify(pbkdf2)(password, salt, iterations, keyLength, digest),
+  };
+}
+
+/** An HMAC by its AlgorithmIdentifier; with SHA-1 where there is none. */
+function readHmac(value: Asn1Value | undefined, source: string): { digest: string; octets: number } {
+  const oid = value === undefined ? HMAC_SHA1 : identifier(sequence(value, 'the hash')[0], 'the hash');
+  const hmac = PSEUDORANDOM[oid];
+  if (hmac === undefined) throw unsupported(oid, source);
+  return hmac;
+}
+
+/** A MAC with its parameters: PBMAC1 (RFC 8018, appendix A.5) as PKCS#12 files have it (RFC 9879). */
+export interface PasswordMac {
+  /** Counts what {@link compute} will cost. */
+  charge(budget: WorkBudget): void;
+  compute(password: Password, content: Uint8Array): Promise<Uint8Array>;
+}
+
+/** RFC 9879, section 5: a key below 20 octets is not to be accepted. None in use is longer than a block of SHA-512. */
+const MAC_KEY_OCTETS = { least: 20, most: 128 } as const;
+
+/**
+ * Reads the parameters of PBMAC1. The key derivation is PBKDF2 and names the length of its key (RFC 9879, section 5).
+ *
+ * @throws StructureError; RolesAnywhereError `ERR_ENCRYPTION_UNSUPPORTED`
+ */
+export function readPbmac1(parameters: Asn1Value | undefined, source: string): PasswordMac {
+  const [derivation, scheme] = sequence(parameters, 'the parameters of PBMAC1');
+  const [id, kdfParameters] = sequence(derivation, "PBMAC1's key derivation");
+  const oid = identifier(id, "PBMAC1's key derivation");
+  if (oid !== PBKDF2) throw unsupported(oid, source);
+  const [salt, iterations, length, prf] = sequence(kdfParameters, 'the parameters of PBKDF2');
+  if (!isInteger(length)) throw new StructureError('PBMAC1 does not name the length of its key');
+  const keyLength = count(length, 'the key length');
+  if (keyLength < MAC_KEY_OCTETS.least || keyLength > MAC_KEY_OCTETS.most)
+    throw new StructureError(`PBMAC1's key has ${keyLength} octets`);
+  const kdf = pbkdf2Derivation({ salt, iterations, prf, keyLength }, source);
+  if (scheme === undefined) throw new StructureError("PBMAC1's HMAC is missing");
+  const { digest } = readHmac(scheme, source);
+  return {
+    charge: (budget) => kdf.charge(budget),
+    async compute(password, content) {
+      // UTF-8 without a terminator (RFC 9879, section 4), where PKCS#12's own scheme has UTF-16.
+      const key = await kdf.derive(password ?? new Uint8Array());
+      try {
+        return createHmac(digest, key).update(content).digest();
+      } finally {
+        key.fill(0);
+      }
+    },
   };
 }
 
@@ -184,6 +248,7 @@ function pkcs12Scheme(
 ): Scheme {
   const rounds = derivationRounds(settings.digest, keyLength) + 1; // one more for the initialization vector
   return {
+    tellsAbsent: true,
     charge: (budget) => budget.takeIterations(settings.iterations * rounds),
     async decrypt(password, data) {
       const bmp = password === undefined ? new Uint8Array() : bmpPassword(password);

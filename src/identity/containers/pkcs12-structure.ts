@@ -1,5 +1,6 @@
 /** The structures of PKCS#12 (RFC 7292, section 4): what is where, before any password. */
 // Tests: test/identity/containers/malformed.test.ts
+import { createHmac } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import {
   type Asn1Value,
@@ -14,8 +15,8 @@ import {
   readBer,
   sequence,
 } from './asn1.ts';
-import { type Scheme, readScheme } from './pbe.ts';
-import type { DerivationSettings } from './pkcs12-kdf.ts';
+import { type PasswordMac, type Scheme, readPbmac1, readScheme } from './pbe.ts';
+import { type DerivationSettings, PURPOSE, bmpPassword, derivePkcs12, digestLength } from './pkcs12-kdf.ts';
 
 /** Content types by RFC 5652, bags by RFC 7292, certificates and attributes by RFC 2985. */
 const DATA = '1.2.840.113549.1.7.1';
@@ -27,6 +28,7 @@ const SHROUDED_KEY_BAG = '1.2.840.113549.1.12.10.1.2';
 const CERTIFICATE_BAG = '1.2.840.113549.1.12.10.1.3';
 const SAFE_CONTENTS_BAG = '1.2.840.113549.1.12.10.1.6';
 const X509_CERTIFICATE = '1.2.840.113549.1.9.22.1';
+const PBMAC1 = '1.2.840.113549.1.5.14';
 const LOCAL_KEY_ID = '1.2.840.113549.1.9.21';
 
 const MAC_DIGESTS: Readonly<Record<string, DerivationSettings['digest']>> = {
@@ -66,16 +68,22 @@ function contentOf(authSafe: Asn1Value | undefined, source: string): Uint8Array 
   return octets(explicit(content, 0, 'its content'), 'its content');
 }
 
-export interface Mac {
-  readonly settings: DerivationSettings;
-  readonly digest: Uint8Array;
+/** What protects the content, and how to make it again. */
+export interface Mac extends PasswordMac {
+  /** Whether no password and an empty one give different keys. */
+  readonly tellsAbsent: boolean;
+  readonly expected: Uint8Array;
 }
 
 /** `MacData ::= SEQUENCE { mac DigestInfo, macSalt OCTET STRING, iterations INTEGER DEFAULT 1 }` */
 function readMac(macData: Asn1Value, source: string): Mac {
   const [info, salt, iterations] = sequence(macData, 'its MAC');
   const [algorithm, digest] = sequence(info, 'its MAC');
-  const oid = identifier(sequence(algorithm, "its MAC's digest")[0], "its MAC's digest");
+  const [id, parameters] = sequence(algorithm, "its MAC's digest");
+  const oid = identifier(id, "its MAC's digest");
+  const expected = octets(digest, 'its MAC');
+  // It has a salt and an iteration count of its own, and those of MacData mean nothing (RFC 9879, section 3).
+  if (oid === PBMAC1) return { ...readPbmac1(parameters, source), tellsAbsent: false, expected };
   const name = MAC_DIGESTS[oid];
   if (name === undefined) throw unsupported(source, `protected by a MAC of the unknown kind ${oid}`);
   const settings = {
@@ -84,7 +92,23 @@ function readMac(macData: Asn1Value, source: string): Mac {
     iterations: iterations === undefined ? 1 : count(iterations, "its MAC's iteration count"),
   };
   if (settings.iterations < 1) throw new StructureError("its MAC's iteration count is 0");
-  return { settings, digest: octets(digest, 'its MAC') };
+  return { ...pkcs12Mac(settings), tellsAbsent: true, expected };
+}
+
+/** RFC 7292, appendix A. */
+function pkcs12Mac(settings: DerivationSettings): PasswordMac {
+  const { digest, iterations } = settings;
+  return {
+    charge: (budget) => budget.takeIterations(iterations),
+    async compute(password, content) {
+      const bmp = password === undefined ? new Uint8Array() : bmpPassword(password);
+      const key = await derivePkcs12(bmp, PURPOSE.mac, settings, digestLength(digest));
+      const computed = createHmac(digest, key).update(content).digest();
+      bmp.fill(0);
+      key.fill(0);
+      return computed;
+    },
+  };
 }
 
 /** One ContentInfo of the AuthenticatedSafe: SafeContents as they are, or under a scheme. */

@@ -1,12 +1,11 @@
 /** PKCS#12 files (RFC 7292): from a container to the certificates and keys in it, each with its exact bytes. */
 // Tests: test/identity/containers/table.test.ts
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { PemBlock } from '../../x509/pem.ts';
 import { StructureError, isSequence, readBer } from './asn1.ts';
 import { WorkBudget } from './budget.ts';
 import type { Scheme } from './pbe.ts';
 import { type Password, WrongPasswordError } from './secret.ts';
-import { PURPOSE, bmpPassword, derivePkcs12, digestLength } from './pkcs12-kdf.ts';
 import { type Mac, type Part, isLocked, readBags, readContainer } from './pkcs12-structure.ts';
 import { decryptPkcs8 } from './pkcs8.ts';
 
@@ -27,27 +26,35 @@ export interface Pkcs12 {
  * Reads a container's outer structure.
  *
  * @param source how errors name the file
+ * @param makeBudget what one password may cost; called once for each
  * @throws StructureError; RolesAnywhereError `ERR_ENCRYPTION_UNSUPPORTED`, `ERR_KDF_TOO_COSTLY`
  */
-export function readPkcs12(bytes: Uint8Array, source: string): Pkcs12 {
+export function readPkcs12(
+  bytes: Uint8Array,
+  source: string,
+  makeBudget = (): WorkBudget => new WorkBudget(source),
+): Pkcs12 {
   const { content, mac, parts } = readContainer(bytes, source);
   const plainBags = parts.flatMap(({ scheme, data }) => (scheme === undefined ? readBags(data, source) : []));
   const schemes = [...parts, ...plainBags.filter(isLocked)].flatMap(({ scheme }) => scheme ?? []);
-  const charge = (): WorkBudget => {
-    const budget = new WorkBudget(source);
-    if (mac !== undefined) budget.takeIterations(mac.settings.iterations);
+  const whole = (budget: WorkBudget): void => {
+    mac?.charge(budget);
     for (const scheme of schemes) scheme.charge(budget);
-    return budget;
   };
-  charge();
+  whole(makeBudget());
+  const tellsAbsent = [...(mac === undefined ? [] : [mac]), ...schemes].some((one) => one.tellsAbsent);
   return {
     locked: mac !== undefined || schemes.length > 0,
     async open(password) {
-      const variants: Password[] = password.length > 0 ? [password] : [password, undefined];
+      const variants: [Password, ...Password[]] =
+        password.length === 0 && tellsAbsent ? [password, undefined] : [password];
+      // One for all variants and for what comes after them: what cannot be afforded any more is not tried.
+      const budget = makeBudget();
       for (const variant of variants) {
-        const opened = new OpenedParts(variant, source, charge());
+        if (variant !== variants[0] && !budget.affords(whole)) break;
+        const opened = new OpenedParts(variant, source, budget);
         try {
-          if (mac !== undefined && !(await macMatches(mac, content, variant)))
+          if (mac !== undefined && !(await macMatches(mac, content, variant, budget)))
             throw new WrongPasswordError('the MAC is wrong');
           for (const part of parts) await opened.add(part);
           return opened.blocks();
@@ -56,7 +63,7 @@ export function readPkcs12(bytes: Uint8Array, source: string): Pkcs12 {
           if (!(error instanceof WrongPasswordError)) throw error;
         }
       }
-      throw await whyNotOpened(new OpenedParts(password, source, charge()), parts);
+      throw await whyNotOpened(new OpenedParts(password, source, budget), parts);
     },
   };
 }
@@ -64,9 +71,11 @@ export function readPkcs12(bytes: Uint8Array, source: string): Pkcs12 {
 /** A wrong password, unless it opens what is encrypted: then the MAC is wrong because the file was changed. */
 async function whyNotOpened(opened: OpenedParts, parts: readonly Part[]): Promise<Error> {
   try {
-    for (const part of parts)
+    for (const part of parts) {
+      if (!opened.affords(part)) break;
       if (await opened.add(part))
         return new StructureError('its password is right, and its MAC is not: it was changed or damaged');
+    }
   } catch (error) {
     if (!(error instanceof WrongPasswordError || error instanceof StructureError)) throw error;
   } finally {
@@ -75,15 +84,10 @@ async function whyNotOpened(opened: OpenedParts, parts: readonly Part[]): Promis
   return new WrongPasswordError('the password is wrong');
 }
 
-/** RFC 7292, appendix A. */
-async function macMatches(mac: Mac, content: Uint8Array, password: Password): Promise<boolean> {
-  const { digest } = mac.settings;
-  const bmp = password === undefined ? new Uint8Array() : bmpPassword(password);
-  const key = await derivePkcs12(bmp, PURPOSE.mac, mac.settings, digestLength(digest));
-  const computed = createHmac(digest, key).update(content).digest();
-  bmp.fill(0);
-  key.fill(0);
-  return computed.length === mac.digest.length && timingSafeEqual(computed, mac.digest);
+async function macMatches(mac: Mac, content: Uint8Array, password: Password, budget: WorkBudget): Promise<boolean> {
+  mac.charge(budget);
+  const computed = await mac.compute(password, content);
+  return computed.length === mac.expected.length && timingSafeEqual(computed, mac.expected);
 }
 
 /** What comes out of the parts, under one password. */
@@ -100,13 +104,22 @@ class OpenedParts {
     this.#budget = budget;
   }
 
+  /** Whether the budget covers what can be seen of a part. */
+  affords({ scheme, data }: Part): boolean {
+    const seen = scheme === undefined ? readBags(data, this.#source).filter(isLocked) : [{ scheme }];
+    return this.#budget.affords((budget) => {
+      for (const one of seen) one.scheme.charge(budget);
+    });
+  }
+
   /** @returns whether the password was put to the test */
   async add({ scheme, data }: Part): Promise<boolean> {
+    scheme?.charge(this.#budget);
     const plain = scheme === undefined ? data : await this.#decrypt(scheme, data);
     const bags = readBags(plain, this.#source);
     const locked = bags.filter(isLocked);
-    // Those in plain parts are paid for.
-    if (scheme !== undefined) for (const key of locked) key.scheme.charge(this.#budget);
+    // All of them before the first.
+    for (const key of locked) key.scheme.charge(this.#budget);
     for (const bag of bags) {
       const { keyId } = bag;
       if (isLocked(bag)) this.#keys.push({ block: await decryptPkcs8(bag.scheme, bag.data, this.#password), keyId });

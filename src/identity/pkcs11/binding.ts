@@ -1,7 +1,7 @@
 /** The native part that calls into PKCS#11 libraries: koffi, an optional dependency that is never bundled. */
-import { createRequire } from 'node:module';
 import { arch, platform } from 'node:process';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { requireBeside } from '../../platform/require.ts';
 
 /** The version that package.json pins; for hints. */
 export const KOFFI_VERSION = '3.3.4';
@@ -40,7 +40,7 @@ export interface Binding {
  *
  * @throws RolesAnywhereError `ERR_PKCS11_BINDING`, saying what to install
  */
-export function loadBinding(load: (name: string) => unknown = createRequire(import.meta.url)): Binding {
+export function loadBinding(load: (name: string) => unknown = requireBeside()): Binding {
   const name = `@koromix/koffi-${platform}-${arch}`;
   let binding: unknown;
   try {

@@ -3,8 +3,9 @@
  * or does not answer, with a growing pause between the attempts; the event loop
  * of this process never waits for a module.
  */
-import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
+import { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { systemClock } from '../../platform/clock.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
@@ -12,6 +13,7 @@ import { VERSION } from '../../platform/version.ts';
 import { fromFailure } from './failures.ts';
 import { findHelper } from './helper-path.ts';
 import type { HelperPathOptions } from './helper-path.ts';
+import { PIN_DESCRIPTOR } from './messages.ts';
 import type { AskMessage, ReplyMessage } from './messages.ts';
 import type { Connect, Operation, Operations, Port } from './port.ts';
 
@@ -24,30 +26,54 @@ export interface BridgeOptions extends HelperPathOptions {
   backoffMs?: number | undefined;
   /** For that pause. */
   clock?: Clock | undefined;
+  /** Takes what the module prints. Default: it goes nowhere. */
+  moduleOutput?: ((text: Uint8Array) => void) | undefined;
+  /** See {@link HelperEnvironmentOptions}. */
+  environment?: HelperEnvironmentOptions | undefined;
 }
 
 const START_TIMEOUT_MS = 10_000;
 
-/**
- * What helpers see of the environment: what a library needs to be found and to
- * find its configuration and devices. No credentials, no PIN, no NODE_OPTIONS.
- */
-const ENVIRONMENT =
-  /^(PATH|HOME|USER|LOGNAME|LANG|LC_\w+|TZ|TMPDIR|TMP|TEMP|XDG_\w+|LD_LIBRARY_PATH|DYLD_(FALLBACK_)?LIBRARY_PATH|SYSTEMROOT|WINDIR|SYSTEMDRIVE|USERPROFILE|APPDATA|LOCALAPPDATA|PROGRAMDATA|PROGRAMFILES(\(X86\))?|COMMONPROGRAMFILES|SOFTHSM2_CONF|P11_KIT_\w+|OPENSC_\w+|PCSCLITE_\w+|PKCS11SPY\w*|YUBIHSM_PKCS11_\w+|TPM2_PKCS11_\w+|TSS2_\w+|NFAST_\w+|CKNFAST_\w+|CHRYSTOKICONFIGURATIONPATH|CS_PKCS11_\w+|KRYOPTIC_\w+|KMS_PKCS11_CONFIG|GOOGLE_APPLICATION_CREDENTIALS)$/i;
-const SECRET = /PIN$|PIN_|PASS|SECRET/i;
+/** Node's own settings, and what a service manager tells the process that it started: none of it is meant for a helper. */
+const FOREIGN = /^(NODE_\w+|NOTIFY_SOCKET|LISTEN_\w+|WATCHDOG_\w+)$/i;
+/** This program's settings: PINs, passwords and keys are among them. */
+const OWN = /^ROLES_ANYWHERE_/i;
+const AWS = /^AWS_/i;
 
-/** The environment of a helper. */
-export function helperEnvironment(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+export interface HelperEnvironmentOptions {
+  /** Whether the module sees what is there for the AWS SDKs, credentials too. Default false. */
+  aws?: boolean | undefined;
+  /** Further variables that hold secrets of this program. */
+  secrets?: readonly string[] | undefined;
+}
+
+/**
+ * The environment of a helper: all but what must not go in. A list of what modules need would never be whole: each
+ * vendor has variables of its own, and so have the proxies, session buses and agents that modules talk to.
+ */
+export function helperEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  { aws = false, secrets = [] }: HelperEnvironmentOptions = {},
+): Record<string, string> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
-    if (value !== undefined && ENVIRONMENT.test(name) && !SECRET.test(name)) kept[name] = value;
+    if (value === undefined || FOREIGN.test(name) || OWN.test(name) || secrets.includes(name)) continue;
+    if (aws || !AWS.test(name)) kept[name] = value;
   }
   return kept;
 }
 
-/** @returns opens a port; each call starts a helper */
-export function createBridge(options: BridgeOptions): Connect {
+/** Opens ports on a module, each with a helper of its own. */
+export interface Bridge {
+  readonly connect: Connect;
+  /** Ends every helper, also one that is in the midst of a call, and opens no port any more. */
+  readonly close: () => Promise<void>;
+}
+
+export function createBridge(options: BridgeOptions): Bridge {
   const { backoffMs = 100, clock = systemClock } = options;
+  const ports = new Set<HelperPort>();
+  let closed = false;
   let failures = 0;
   let failedAt = 0;
   const watch: Watch = {
@@ -57,13 +83,16 @@ export function createBridge(options: BridgeOptions): Connect {
       failedAt = clock.monotonic();
     },
   };
-  return async () => {
+  const connect = async (): Promise<Port> => {
     if (failures > 0) {
       const pause = Math.min(backoffMs * 2 ** (failures - 1), backoffMs * 100);
       const rest = Math.max(0, failedAt + pause - clock.monotonic());
       await new Promise<void>((resolve) => void clock.setTimer(resolve, rest));
     }
+    if (closed) throw closedError();
     const port = new HelperPort(options, watch);
+    ports.add(port);
+    void port.ended.then(() => ports.delete(port));
     try {
       await port.start();
       await port.ask('open', { libraries: options.libraries });
@@ -73,6 +102,17 @@ export function createBridge(options: BridgeOptions): Connect {
       throw error;
     }
   };
+  return {
+    connect,
+    async close() {
+      closed = true;
+      await Promise.all([...ports].map((port) => port.close()));
+    },
+  };
+}
+
+function closedError(): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_SIGN', 'the identity is closed');
 }
 
 interface Watch {
@@ -89,26 +129,35 @@ interface Pending {
 
 class HelperPort implements Port {
   readonly #child: ChildProcess;
+  readonly #pins: Socket;
   readonly #watch: Watch;
   readonly #callTimeoutMs: number;
   readonly #pending = new Map<number, Pending>();
-  readonly #exited: Promise<void>;
+  /** When the helper is gone. */
+  readonly ended: Promise<void>;
   #lastId = 0;
   #gone: RolesAnywhereError | undefined;
   #closing = false;
 
-  constructor({ callTimeoutMs = 30_000, env, ...options }: BridgeOptions, watch: Watch) {
+  constructor({ callTimeoutMs = 30_000, env, moduleOutput, environment, ...options }: BridgeOptions, watch: Watch) {
     this.#watch = watch;
     this.#callTimeoutMs = callTimeoutMs;
-    this.#child = fork(findHelper(options), [], {
+    const output = moduleOutput === undefined ? 'ignore' : 'pipe';
+    // By name at run time: a bundler would take the helper's path for a module to follow.
+    this.#child = process.getBuiltinModule('node:child_process').fork(findHelper(options), [], {
       execArgv: [],
-      env: helperEnvironment(env),
+      env: helperEnvironment(env, environment),
       serialization: 'advanced',
-      // Nothing inherited: a module that prints would write into the result.
-      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      // Nothing inherited: a module that prints would write into the result, and what it starts would keep whoever reads
+      // from this program waiting for the end.
+      stdio: ['ignore', output, output, 'ipc', 'pipe'],
     });
+    const pins = this.#child.stdio[PIN_DESCRIPTOR];
+    if (!(pins instanceof Socket)) throw new TypeError('a helper without a pipe for PINs');
+    this.#pins = pins.on('error', () => undefined); // a helper that is gone says so by its end
+    if (moduleOutput !== undefined) for (const stream of this.#streams()) stream.on('data', moduleOutput);
     this.#child.on('message', (message: ReplyMessage) => this.#receive(message));
-    this.#exited = new Promise((resolve) => {
+    this.ended = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
         this.#lose('ERR_PKCS11_MODULE_CRASHED', `ended ${signal === null ? `with status ${code}` : `by ${signal}`}`);
         resolve();
@@ -132,7 +181,13 @@ class HelperPort implements Port {
     if (this.#gone !== undefined) throw this.#gone;
     const id = (this.#lastId += 1);
     const answer = this.#expect(id, operation, this.#callTimeoutMs);
-    const message: AskMessage<O> = { id, operation, ask };
+    const pin = 'pin' in ask && ask.pin !== null ? ask.pin : undefined;
+    const message: AskMessage<O> = { id, operation, ask, pinBytes: pin?.length };
+    if (pin !== undefined) {
+      message.ask = { ...ask, pin: null };
+      // Written from where it lies; whoever asks wipes it once there is an answer.
+      this.#pins.write(pin);
+    }
     this.#child.send(message, (error) => {
       if (error !== null) this.#lose('ERR_PKCS11_MODULE_CRASHED', 'closed its channel');
     });
@@ -141,14 +196,30 @@ class HelperPort implements Port {
     return (await answer) as Operations[O]['answer'];
   }
 
+  /** Lets the module put itself away, for a second. One in the midst of a call does not see the end of the channel: it is ended. */
   async close(): Promise<void> {
     this.#closing = true;
+    const isBusy = this.#pending.size > 0;
+    if (isBusy) this.#fail(closedError());
     if (this.#child.connected) this.#child.disconnect();
-    // A helper whose module hangs does not see the end of the channel.
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 1000);
     this.#child.ref();
-    await this.#exited;
+    await this.ended;
     clearTimeout(timer);
+    await this.#drain();
+  }
+
+  #streams(): Readable[] {
+    return [this.#child.stdout, this.#child.stderr].filter((stream) => stream !== null);
+  }
+
+  /** Reads what the helper has left in its pipes. What a module has started may keep them open: it is not waited for. */
+  async #drain(): Promise<void> {
+    this.#pins.destroy();
+    for (const stream of this.#streams()) {
+      if (!stream.readableEnded) await new Promise((resolve) => setImmediate(resolve));
+      stream.destroy();
+    }
   }
 
   #expect(id: number, operation: Operation | 'start', timeoutMs: number): Promise<unknown> {
@@ -195,6 +266,8 @@ class HelperPort implements Port {
     if (this.#pending.size > 0) return;
     this.#child.unref();
     this.#child.channel?.unref();
+    this.#pins.unref();
+    for (const stream of this.#streams()) if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
   }
 
   #lose(code: 'ERR_PKCS11_MODULE_CRASHED' | 'ERR_PKCS11_TIMEOUT', what: string): void {

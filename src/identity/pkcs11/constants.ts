@@ -2,11 +2,14 @@
 // Tests: test/identity/pkcs11/softhsm.test.ts
 
 export const CKR_OK = 0x00;
+export const CKR_ARGUMENTS_BAD = 0x07;
+export const CKR_CANT_LOCK = 0x0a;
 export const CKR_BUFFER_TOO_SMALL = 0x150;
 export const CKR_ATTRIBUTE_SENSITIVE = 0x11;
 export const CKR_ATTRIBUTE_TYPE_INVALID = 0x12;
 export const CKR_MECHANISM_INVALID = 0x70;
 export const CKR_USER_ALREADY_LOGGED_IN = 0x100;
+export const CKR_USER_NOT_LOGGED_IN = 0x101;
 export const CKR_CRYPTOKI_ALREADY_INITIALIZED = 0x191;
 export const CKR_PIN_LOCKED = 0xa4;
 
@@ -38,6 +41,7 @@ export const CKM_SHA384_RSA_PKCS = 0x41;
 export const CKM_SHA512_RSA_PKCS = 0x42;
 export const CKM_ECDSA = 0x1041;
 
+export const CKF_OS_LOCKING_OK = 0x2;
 export const CKF_SERIAL_SESSION = 0x4;
 
 /** Flags of CK_TOKEN_INFO. */
@@ -45,7 +49,9 @@ export const TOKEN_FLAGS = {
   loginRequired: 0x4,
   protectedAuthenticationPath: 0x100,
   initialized: 0x400,
+  /** At least one wrong PIN since the last right one: no danger by itself. */
   pinCountLow: 0x10000,
+  /** The next wrong PIN locks. */
   pinFinalTry: 0x20000,
   pinLocked: 0x40000,
 } as const;

@@ -7,17 +7,20 @@
 import process from 'node:process';
 import type { Binding, NativeFunction } from './binding.ts';
 import {
+  CKF_OS_LOCKING_OK,
   CKF_SERIAL_SESSION,
+  CKR_ARGUMENTS_BAD,
   CKR_ATTRIBUTE_SENSITIVE,
   CKR_ATTRIBUTE_TYPE_INVALID,
   CKR_BUFFER_TOO_SMALL,
+  CKR_CANT_LOCK,
   CKR_CRYPTOKI_ALREADY_INITIALIZED,
   CKR_OK,
   returnValueName,
 } from './constants.ts';
 import { NotCryptokiError, loadFunctions } from './function-list.ts';
 import type { FunctionName } from './function-list.ts';
-import { ATTRIBUTE, INFO, SLOT_INFO, TOKEN_INFO, abiOf, layout } from './layout.ts';
+import { ATTRIBUTE, INFO, INITIALIZE_ARGS, SLOT_INFO, TOKEN_INFO, abiOf, layout } from './layout.ts';
 import type { Abi, Layout } from './layout.ts';
 import { Memory } from './memory.ts';
 import type { Slice } from './memory.ts';
@@ -69,6 +72,12 @@ const FIND_BATCH = 64;
 /** A token with more matches than this is not searched by hand. */
 const MAX_OBJECTS = 4096;
 
+/** Says where NSS's softoken has its database. Releases that do not read it by themselves want it as pReserved. */
+const NSS_PARAMETERS = 'NSS_LIB_PARAMS';
+
+/** What modules answer that do not take CK_C_INITIALIZE_ARGS. */
+const WITHOUT_ARGUMENTS: ReadonlySet<number> = new Set([CKR_ARGUMENTS_BAD, CKR_CANT_LOCK]);
+
 export class Cryptoki {
   readonly #functions: ReadonlyMap<FunctionName, NativeFunction>;
   readonly #abi: Abi;
@@ -77,6 +86,7 @@ export class Cryptoki {
   readonly #slotInfo: Layout<(typeof SLOT_INFO)[number][0]>;
   readonly #tokenInfo: Layout<(typeof TOKEN_INFO)[number][0]>;
   readonly #attribute: Layout<(typeof ATTRIBUTE)[number][0]>;
+  readonly #initializeArgs: Layout<(typeof INITIALIZE_ARGS)[number][0]>;
   #finalize = false;
 
   /**
@@ -91,6 +101,7 @@ export class Cryptoki {
     this.#slotInfo = layout(SLOT_INFO, this.#abi);
     this.#tokenInfo = layout(TOKEN_INFO, this.#abi);
     this.#attribute = layout(ATTRIBUTE, this.#abi);
+    this.#initializeArgs = layout(INITIALIZE_ARGS, this.#abi);
     this.#functions = loadFunctions(binding, path, this.#abi, this.#memory);
   }
 
@@ -114,13 +125,32 @@ export class Cryptoki {
     }
   }
 
-  /** C_Initialize, for one thread. A library that someone in this process initialised already is used, and left running. */
+  /**
+   * C_Initialize, with CKF_OS_LOCKING_OK: modules with threads of their own refuse to do without, and those that cannot
+   * lock, or take no arguments, are asked once more for one thread. A library that someone in this process initialised
+   * already is used, and left running.
+   */
   initialize(): void {
-    const returnValue = this.#try('C_Initialize', null);
+    let returnValue = this.#initializeWithLocks();
+    const parameters = process.env[NSS_PARAMETERS];
+    if (returnValue === CKR_ARGUMENTS_BAD && parameters !== undefined)
+      returnValue = this.#initializeWithLocks(parameters);
+    if (WITHOUT_ARGUMENTS.has(returnValue)) returnValue = this.#try('C_Initialize', null);
     if (returnValue !== CKR_OK && returnValue !== CKR_CRYPTOKI_ALREADY_INITIALIZED) {
       throw new CryptokiError('C_Initialize', returnValue);
     }
     this.#finalize = returnValue === CKR_OK;
+  }
+
+  #initializeWithLocks(reserved?: string): number {
+    return this.#run((memory) => {
+      const args = memory.take(this.#initializeArgs.size);
+      const { flags, reserved: place } = this.#initializeArgs.offsets;
+      memory.setUlong(args, flags, CKF_OS_LOCKING_OK);
+      if (reserved !== undefined)
+        memory.setPointer(args, place, memory.put(new TextEncoder().encode(`${reserved}\0`)).address);
+      return this.#try('C_Initialize', args.address);
+    });
   }
 
   finalize(): void {

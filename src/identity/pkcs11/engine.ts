@@ -2,6 +2,7 @@
 // Tests: test/identity/pkcs11/faults.test.ts
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Binding } from './binding.ts';
 import {
   CKA_ALWAYS_AUTHENTICATE,
@@ -51,7 +52,7 @@ export class Engine {
     token: ({ slot }) => this.#module().getTokenInfo(slot),
     certificates: ({ slot, filter }) => this.#certificates(slot, filter),
     keys: ({ slot, filter }) => this.#keys(slot, filter),
-    mechanisms: ({ slot }) => this.#module().getMechanismList(slot),
+    mechanisms: ({ slot }) => unlessItFails(() => this.#module().getMechanismList(slot)) ?? [],
     login: ({ slot, pin }) => this.#login(slot, pin),
     authorise: (ask) => this.#authorise(ask),
     sign: (ask) => this.#sign(ask),
@@ -83,7 +84,13 @@ export class Engine {
     const cryptoki = this.#load(libraries);
     cryptoki.initialize();
     this.#cryptoki = cryptoki;
-    return cryptoki.getInfo();
+    return this.#library();
+  }
+
+  /** What the module says of itself matters only where a URI asks for it. */
+  #library(): LibraryInfo {
+    const unknown = { manufacturer: '', description: '', version: { major: 0, minor: 0 } };
+    return unlessItFails(() => this.#module().getInfo()) ?? unknown;
   }
 
   #load(libraries: readonly string[]): Cryptoki {
@@ -104,13 +111,14 @@ export class Engine {
 
   #tokens(): TokenFacts[] {
     const module = this.#module();
-    const library = module.getInfo();
+    const library = this.#library();
     return module.getSlotList().flatMap((slot) => {
       try {
         const token = module.getTokenInfo(slot);
         // A blank one, as SoftHSM always shows at its end, opens no session.
         if ((token.flags & TOKEN_FLAGS.initialized) === 0) return [];
-        return [{ slot, slotInfo: module.getSlotInfo(slot), library, ...token }];
+        const slotInfo = unlessItFails(() => module.getSlotInfo(slot)) ?? { description: '', manufacturer: '' };
+        return [{ slot, slotInfo, library, ...token }];
       } catch (error) {
         // Taken out between the two calls, or not readable: as good as not there.
         if (error instanceof CryptokiError) return [];
@@ -149,39 +157,40 @@ export class Engine {
 
   #certificates(slot: bigint, filter: ObjectFilter): CertificateFacts[] {
     const session = this.#session(slot);
-    const module = this.#module();
-    return this.#find(session, CKO_CERTIFICATE, filter).flatMap((object) => {
-      const der = module.getAttribute(session, object, CKA_VALUE);
+    return eachThatCanBeRead(this.#find(session, CKO_CERTIFICATE, filter), (object) => {
+      const der = this.#module().getAttribute(session, object, CKA_VALUE);
       // Some tokens list certificates that they only hold a URL of.
-      return der === undefined || der.length === 0 ? [] : [{ der, ...this.#name(session, object) }];
+      return der === undefined || der.length === 0 ? undefined : { der, ...this.#name(session, object) };
     });
   }
 
   #name(session: bigint, object: bigint): { label: string; id: Uint8Array } {
-    const label = this.#module().getAttribute(session, object, CKA_LABEL);
     return {
-      label: new TextDecoder().decode(label),
-      id: this.#module().getAttribute(session, object, CKA_ID) ?? new Uint8Array(),
+      label: new TextDecoder().decode(this.#optional(session, object, CKA_LABEL)),
+      id: this.#optional(session, object, CKA_ID) ?? new Uint8Array(),
     };
+  }
+
+  /** An attribute that can be done without. */
+  #optional(session: bigint, object: bigint, type: number): Uint8Array | undefined {
+    return unlessItFails(() => this.#module().getAttribute(session, object, type));
   }
 
   #keys(slot: bigint, filter: ObjectFilter): KeyFacts[] {
     const session = this.#session(slot);
-    const module = this.#module();
-    return this.#find(session, CKO_PRIVATE_KEY, filter).flatMap((handle) => {
+    return eachThatCanBeRead(this.#find(session, CKO_PRIVATE_KEY, filter), (handle) => {
       // A key that may not sign is not a candidate; one that does not say so is.
-      if (module.getAttribute(session, handle, CKA_SIGN)?.[0] === 0) return [];
+      if (this.#optional(session, handle, CKA_SIGN)?.[0] === 0) return undefined;
       const name = this.#name(session, handle);
-      const type = module.getUlong(session, handle, CKA_KEY_TYPE) ?? Infinity;
-      return [
-        {
-          handle,
-          ...name,
-          type,
-          alwaysAuthenticate: module.getAttribute(session, handle, CKA_ALWAYS_AUTHENTICATE)?.[0] === 1,
-          publicPart: this.#publicPart(session, handle, type, name.id),
-        },
-      ];
+      const type = this.#module().getUlong(session, handle, CKA_KEY_TYPE) ?? Infinity;
+      const alwaysAuthenticate = this.#optional(session, handle, CKA_ALWAYS_AUTHENTICATE)?.[0] === 1;
+      return {
+        handle,
+        ...name,
+        type,
+        alwaysAuthenticate,
+        publicPart: this.#publicPart(session, handle, type, name.id),
+      };
     });
   }
 
@@ -190,13 +199,16 @@ export class Engine {
     const own = this.#readPublicPart(session, key, type);
     if (own.point !== undefined || (own.modulus !== undefined && own.exponent !== undefined)) return own;
     // EC private keys seldom carry their point.
-    const [publicKey, ...others] = id.length === 0 ? [] : this.#find(session, CKO_PUBLIC_KEY, { id });
-    return publicKey === undefined || others.length > 0 ? own : this.#readPublicPart(session, publicKey, type);
+    const found = id.length === 0 ? [] : (unlessItFails(() => this.#find(session, CKO_PUBLIC_KEY, { id })) ?? []);
+    const shown = found.map((publicKey) => this.#readPublicPart(session, publicKey, type));
+    const [first] = shown;
+    // Two copies of one public key are one.
+    return first === undefined || shown.some((other) => !isDeepStrictEqual(other, first)) ? own : first;
   }
 
   #readPublicPart(session: bigint, object: bigint, type: number): PublicPart {
     const read = (attribute: number) => {
-      const value = this.#module().getAttribute(session, object, attribute);
+      const value = this.#optional(session, object, attribute);
       return value?.length === 0 ? undefined : value;
     };
     return type === CKK_RSA
@@ -248,6 +260,40 @@ export class Engine {
       if (!(error instanceof CryptokiError)) throw error;
     }
   }
+}
+
+/** Return values that are about the token, the session or the module, and not about what was asked for. */
+const OF_THE_SESSION: ReadonlySet<number> = new Set([0x32, 0xb0, 0xb3, 0xe0, 0xe1, 0x190]);
+
+function isOfTheSession(error: unknown): boolean {
+  return !(error instanceof CryptokiError) || OF_THE_SESSION.has(error.returnValue);
+}
+
+/** Undefined where a module fails to say something that it need not say. */
+function unlessItFails<T>(question: () => T): T | undefined {
+  try {
+    return question();
+  } catch (error) {
+    if (isOfTheSession(error)) throw error;
+    return undefined;
+  }
+}
+
+/** Leaves out objects that cannot be read. Where that leaves nothing, the module's failure is the answer. */
+function eachThatCanBeRead<T>(objects: readonly bigint[], read: (object: bigint) => T | undefined): T[] {
+  const facts: T[] = [];
+  let failure: unknown;
+  for (const object of objects) {
+    try {
+      const one = read(object);
+      if (one !== undefined) facts.push(one);
+    } catch (error) {
+      if (isOfTheSession(error)) throw error;
+      failure ??= error;
+    }
+  }
+  if (facts.length === 0 && failure !== undefined) throw failure;
+  return facts;
 }
 
 /** Loaders give words and no code. A path that exists was found, whatever the words. */

@@ -4,9 +4,9 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { MAX_CHAIN_LENGTH, unrelatedTo } from '../../x509/chain.ts';
-import type { PasswordDeps } from '../containers/password.ts';
 import { certificatesIn, readContents, signingKeysIn, wipe } from '../contents.ts';
 import type { Contents } from '../contents.ts';
+import type { KeyDeps } from '../key-deps.ts';
 import { readMaterialFile } from '../material.ts';
 import type { MaterialFlag } from '../material.ts';
 import type { PrivateKey } from '../private-key.ts';
@@ -28,7 +28,7 @@ export interface FileDeps {
   /** Opens what is in files. Default: files that are not encrypted, nor in containers. */
   open?: ((flag: MaterialFlag, value: string) => Promise<Contents>) | undefined;
   /** For encrypted keys. */
-  passwords?: PasswordDeps | undefined;
+  passwords?: KeyDeps | undefined;
   /** Told of certificates in files that are left out of the chain. Default: nobody. */
   warnOfFiles?: Warn | undefined;
 }
@@ -37,7 +37,7 @@ export interface FileDeps {
 export class FileMaterial {
   readonly #spec: FileSpec;
   readonly #open: NonNullable<FileDeps['open']>;
-  readonly #passwords: PasswordDeps;
+  readonly #passwords: KeyDeps;
   readonly #warn: Warn | undefined;
   readonly #certificates = new Map<MaterialFlag, readonly Certificate[]>();
 
@@ -57,11 +57,16 @@ export class FileMaterial {
     return leaf;
   }
 
-  /** From the certificate's file and --intermediates; without the latter, also from the token. */
+  /**
+   * From the certificate's file and --intermediates; without the latter, also from the token.
+   *
+   * @param again whether it was made before, and its warnings were given
+   */
   async chain(
     leaf: Certificate,
     search: Search,
     inToken: Found<CertificateFacts | KeyFacts> | undefined,
+    again = false,
   ): Promise<Certificate[]> {
     const { certificate, intermediates, skipChecks } = this.#spec;
     const inFile = isPkcs11Uri(certificate) ? [] : await this.#read('--certificate', certificate);
@@ -72,7 +77,7 @@ export class FileMaterial {
     const chain = tokenChain(leaf, candidates, skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
     // What else lies in a token is nobody's mistake.
     const unrelated = unrelatedTo(leaf, chain, [...inFile, ...given]);
-    if (unrelated.length > 0 && this.#warn !== undefined) {
+    if (unrelated.length > 0 && this.#warn !== undefined && !again) {
       const { unrelatedWarning } = await import('../verdicts.ts');
       this.#warn(unrelatedWarning(leaf, unrelated));
     }
@@ -82,7 +87,7 @@ export class FileMaterial {
   async keyOf(leaf: Certificate): Promise<PrivateKey> {
     const contents = await this.#open('--private-key', this.#spec.privateKey ?? '');
     try {
-      const keys = await signingKeysIn(contents, this.#passwords);
+      const { keys } = await signingKeysIn(contents, this.#passwords);
       const own = keys.find((key) => key.belongsTo(leaf));
       for (const key of keys) if (key !== own) key.forget();
       if (own !== undefined) return own;
@@ -101,7 +106,7 @@ export class FileMaterial {
     if (known !== undefined) return known;
     const contents = await this.#open(flag, value);
     try {
-      const certificates = certificatesIn(contents);
+      const certificates = await certificatesIn(contents);
       this.#certificates.set(flag, certificates);
       return certificates;
     } finally {
@@ -111,7 +116,7 @@ export class FileMaterial {
 }
 
 async function openPlainFile(flag: MaterialFlag, value: string): Promise<Contents> {
-  return readContents(readMaterialFile(flag, value));
+  return await readContents(readMaterialFile(flag, value));
 }
 
 /** A certificate that is broken, and is not the one that was asked for, is no one's issuer. */

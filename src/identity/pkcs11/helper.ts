@@ -6,11 +6,13 @@
 // Tests: test/identity/pkcs11/bridge.test.ts
 import process from 'node:process';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { readSome, secretBytes } from '../../platform/files.ts';
 import { VERSION } from '../../platform/version.ts';
 import { loadBinding } from './binding.ts';
 import type { Binding } from './binding.ts';
 import { Engine } from './engine.ts';
 import { toFailure } from './failures.ts';
+import { PIN_DESCRIPTOR } from './messages.ts';
 import type { AskMessage, ReplyMessage } from './messages.ts';
 
 const PR_SET_PDEATHSIG = 1;
@@ -45,14 +47,26 @@ function start(): Engine | undefined {
   }
 }
 
-function reply(engine: Engine | undefined, { id, operation, ask }: AskMessage): ReplyMessage {
+function reply(engine: Engine | undefined, { id, operation, ask, pinBytes }: AskMessage): ReplyMessage {
+  const pin = pinBytes === undefined ? undefined : readPin(pinBytes);
   try {
-    return { id, answer: (engine ?? new Engine(loadBinding())).answer(operation, ask) };
+    const whole = pin === undefined ? ask : { ...ask, pin };
+    return { id, answer: (engine ?? new Engine(loadBinding())).answer(operation, whole) };
   } catch (error) {
     return { id, failure: toFailure(error) };
   } finally {
-    if ('pin' in ask) ask.pin?.fill(0);
+    pin?.fill(0);
   }
+}
+
+function readPin(length: number): Uint8Array {
+  const pin = secretBytes(length);
+  for (let at = 0; at < length;) {
+    const count = readSome(PIN_DESCRIPTOR, pin.subarray(at));
+    if (count === 0) process.exit(0); // the parent is gone
+    at += count;
+  }
+  return pin;
 }
 
 function send(message: ReplyMessage): void {

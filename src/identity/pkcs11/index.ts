@@ -3,7 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import { readCertificate } from '../../x509/certificate.ts';
+import { readCertificate, sameBytes } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { keyTypeOf } from '../../x509/keys.ts';
 import type { MaterialFlag } from '../material.ts';
@@ -13,7 +13,6 @@ import { createBridge } from './bridge.ts';
 import { explain } from './failures.ts';
 import { FileMaterial } from './file-material.ts';
 import type { FileDeps } from './file-material.ts';
-import { openInProcess } from './in-process.ts';
 import { Login } from './login.ts';
 import type { AskPin } from './login.ts';
 import { librariesToTry } from './module-path.ts';
@@ -37,7 +36,7 @@ export interface TokenSettings {
   pinFile?: string | undefined;
   /** --pkcs11-allow-pin-command: `pin-source=|command` may run. Default false. */
   allowPinCommand?: boolean | undefined;
-  /** --pkcs11-allow-low-pin-count. Default false. */
+  /** --pkcs11-allow-low-pin-count: logs in though the next wrong PIN locks the token. Default false. */
   allowLowPinCount?: boolean | undefined;
 }
 
@@ -54,14 +53,20 @@ export interface Pkcs11Spec extends TokenSettings {
 }
 
 export interface Pkcs11Deps extends FileDeps {
-  /** `in-process` for a command that signs once and ends; `bridge`, the default, keeps the module in a helper. */
-  mode?: 'in-process' | 'bridge' | undefined;
+  /** Whether the module sees the variables of the AWS SDKs: for a command that signs once and ends. Default false. */
+  awsEnvironment?: boolean | undefined;
+  /** Takes what the module prints. Default: it goes nowhere. */
+  moduleOutput?: ((text: Uint8Array) => void) | undefined;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  now?: (() => number) | undefined;
   /** Default `process.env`. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Asks a person for a PIN. Default: at the terminal. */
   askPin?: AskPin | undefined;
   /** Told of what is odd and works. Default: nobody. */
   warn?: ((message: string) => void) | undefined;
+  /** Variables that hold keys or certificates of this program: the module does not see them. */
+  secretVariables?: readonly string[] | undefined;
   /** See bridge.ts. */
   helperPath?: string | undefined;
   callTimeoutMs?: number | undefined;
@@ -71,7 +76,10 @@ export interface Pkcs11Deps extends FileDeps {
 /** What the URIs of one identity have in common. */
 interface Access {
   connect: Connect;
+  /** Ends every helper, whatever its module is in the midst of. */
+  end: () => Promise<void>;
   login: Login;
+  search: (port: Port, always?: boolean) => Promise<Search>;
 }
 
 interface NamedUri {
@@ -91,10 +99,14 @@ export async function loadPkcs11Identity(spec: Pkcs11Spec, deps: Pkcs11Deps = {}
   const access = openAccess([keyUri, certificateUri], spec, deps);
   const material = new FileMaterial(spec, deps);
 
-  const load = async (port: Port): Promise<Loaded> => {
-    const search = await Search.start(port, (token) => access.login.user(port, token));
+  const lookUp = async (search: Search) => {
     const inToken = certificateUri && (await search.certificate(certificateUri.uri, '--certificate'));
     const leaf = inToken === undefined ? await material.leaf() : readCertificate(inToken.facts.der, '--certificate');
+    return { inToken, leaf };
+  };
+  const load = async (port: Port): Promise<Loaded> => {
+    const search = await access.search(port);
+    const { inToken, leaf } = await lookUp(search);
     const { keyType, publicKey } = usable(leaf);
     if (keyUri === undefined && spec.privateKey !== undefined) {
       return { leaf, keyType, publicKey, chain: await material.chain(leaf, search, inToken) };
@@ -104,34 +116,60 @@ export async function loadPkcs11Identity(spec: Pkcs11Spec, deps: Pkcs11Deps = {}
     return { leaf, keyType, publicKey, chain, ready: await makeReady(port, key) };
   };
 
-  const port = await connected(access.connect);
-  const loaded = await closeOnError(port, () => load(port));
+  const loaded = await begin(access, load);
   const identity = {
     certificate: loaded.leaf.der,
     serialNumber: loaded.leaf.serialNumber,
     chain: loaded.chain.map(({ der }) => der),
   };
   if (loaded.ready === undefined) {
-    await port.close();
+    await access.end();
     access.login.close();
     const key = await material.keyOf(loaded.leaf);
     return { ...identity, signer: key.signer, close: async () => key.forget() };
   }
+  const { ready } = loaded;
   const signer = new TokenSigner({
     ...loaded,
     login: access.login,
-    ready: loaded.ready,
-    find: async () => {
+    ready,
+    end: access.end,
+    find: async (always) => {
       const fresh = await access.connect();
       return closeOnError(fresh, async () => {
-        const search = await Search.start(fresh, (token) => access.login.user(fresh, token));
+        const search = await access.search(fresh, always);
         const inToken = certificateUri && (await search.certificate(certificateUri.uri, '--certificate'));
         return makeReady(fresh, await findKey(search, loaded.publicKey, keyUri, certificateUri, inToken));
       });
     },
   });
-  return { ...identity, signer, close: () => signer.close() };
+  return {
+    ...identity,
+    signer,
+    close: () => signer.close(),
+    /** What cannot be looked at now is taken for unchanged; signing tells more. */
+    async isCurrent() {
+      if (signer.isGone) return false;
+      try {
+        const current = await signer.look(async (port) => {
+          const search = await access.search(port);
+          const { inToken, leaf } = await lookUp(search);
+          if (!sameBytes(leaf.der, loaded.leaf.der)) return false;
+          const chain = await material.chain(leaf, search, inToken ?? { token: ready.token, facts: ready.key }, true);
+          return (
+            chain.length === loaded.chain.length &&
+            chain.every(({ der }, at) => sameBytes(der, identity.chain[at] ?? NONE))
+          );
+        });
+        return current ?? true;
+      } catch {
+        return true;
+      }
+    },
+  };
 }
+
+const NONE = new Uint8Array();
 
 /** A private key in a token by itself, without a certificate. */
 export async function loadPkcs11SigningKey(
@@ -141,12 +179,11 @@ export async function loadPkcs11SigningKey(
 ): Promise<{ signer: TokenSigner; publicKey: Uint8Array; close(): Promise<void> }> {
   const keyUri = { uri: parse(privateKey, '--private-key', deps), flag: '--private-key' as const };
   const access = openAccess([keyUri], settings, deps);
-  const find = async (port: Port): Promise<ReadyKey> => {
-    const search = await Search.start(port, (token) => access.login.user(port, token));
+  const find = async (port: Port, always = false): Promise<ReadyKey> => {
+    const search = await access.search(port, always);
     return makeReady(port, await search.onlyKey(keyUri.uri, keyUri.flag));
   };
-  const port = await connected(access.connect);
-  const { ready, publicKey, keyType } = await closeOnError(port, async () => {
+  const { ready, publicKey, keyType } = await begin(access, async (port) => {
     const found = await find(port);
     const shown = publicKeyOf(found.key);
     if (shown !== undefined) return { ready: found, publicKey: shown, keyType: keyTypeOf(shown, '--private-key') };
@@ -160,9 +197,10 @@ export async function loadPkcs11SigningKey(
     publicKey,
     login: access.login,
     ready,
-    find: async () => {
+    end: access.end,
+    find: async (always) => {
       const fresh = await access.connect();
-      return closeOnError(fresh, () => find(fresh));
+      return closeOnError(fresh, () => find(fresh, always));
     },
   });
   return { signer, publicKey: publicKey.export({ type: 'spki', format: 'der' }), close: () => signer.close() };
@@ -183,17 +221,14 @@ export async function listPkcs11Certificates(
 ): Promise<ListedCertificate[]> {
   const uri = { uri: parse(certificate, '--certificate', deps), flag: '--certificate' as const };
   const access = openAccess([uri], settings, deps);
-  const port = await connected(access.connect);
-  try {
-    const search = await Search.start(port, (token) => access.login.user(port, token));
+  const listed = await begin(access, async (port) => {
+    const search = await access.search(port);
     const found = await search.certificates(uri.uri, uri.flag);
     return found.map(({ token, facts }) => ({ uri: search.certificateUri(token, facts), certificate: facts.der }));
-  } catch (error) {
-    throw explain(error);
-  } finally {
-    access.login.close();
-    await port.close();
-  }
+  });
+  access.login.close();
+  await access.end();
+  return listed;
 }
 
 interface Loaded {
@@ -261,9 +296,16 @@ function openAccess(candidates: readonly (NamedUri | undefined)[], settings: Tok
     new PinGuard({ directory: guardDirectory(env) }),
     deps.askPin ?? askAtTerminal,
   );
-  if (deps.mode === 'in-process') return { login, connect: () => openInProcess(libraries) };
-  const { helperPath, callTimeoutMs, backoffMs } = deps;
-  return { login, connect: createBridge({ libraries, env, helperPath, callTimeoutMs, backoffMs }) };
+  const { helperPath, callTimeoutMs, backoffMs, moduleOutput, awsEnvironment: aws, now } = deps;
+  const environment = { aws, secrets: deps.secretVariables };
+  const bridge = createBridge({ libraries, env, helperPath, callTimeoutMs, backoffMs, moduleOutput, environment });
+  return {
+    login,
+    connect: bridge.connect,
+    end: bridge.close,
+    search: (port, always) =>
+      Search.start(port, (token) => login.user(port, token), { hasPin: (token) => login.hasPin(token), always, now }),
+  };
 }
 
 async function askAtTerminal(question: string): Promise<Uint8Array | undefined> {
@@ -271,10 +313,13 @@ async function askAtTerminal(question: string): Promise<Uint8Array | undefined> 
   return promptSecret(question);
 }
 
-async function connected(connect: Connect): Promise<Port> {
+/** The first thing that is done with a module; when it fails, nothing of it stays. */
+async function begin<T>({ connect, end, login }: Access, job: (port: Port) => Promise<T>): Promise<T> {
   try {
-    return await connect();
+    return await job(await connect());
   } catch (error) {
+    login.close();
+    await end();
     throw explain(error);
   }
 }

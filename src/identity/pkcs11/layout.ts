@@ -93,6 +93,16 @@ export const TOKEN_INFO = [
   ['utcTime', 16],
 ] as const;
 
+/** CK_C_INITIALIZE_ARGS. */
+export const INITIALIZE_ARGS = [
+  ['createMutex', 'pointer'],
+  ['destroyMutex', 'pointer'],
+  ['lockMutex', 'pointer'],
+  ['unlockMutex', 'pointer'],
+  ['flags', 'ulong'],
+  ['reserved', 'pointer'],
+] as const;
+
 /** CK_ATTRIBUTE; CK_MECHANISM has the same shape. */
 export const ATTRIBUTE = [
   ['type', 'ulong'],

@@ -2,20 +2,21 @@
 // Tests: test/identity/pkcs11/softhsm.test.ts
 import { timingSafeEqual } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { secretBytes } from '../../platform/files.ts';
 import { CKR_PIN_LOCKED, TOKEN_FLAGS } from './constants.ts';
 import { CryptokiError } from './cryptoki.ts';
 import type { TokenInfo } from './cryptoki.ts';
 import { explain } from './failures.ts';
 import { matchesToken } from './match.ts';
 import { choosePinSource } from './pin.ts';
-import type { PinSettings } from './pin.ts';
+import type { PinSettings, PinSource } from './pin.ts';
 import type { Outcome, PinGuard, Purpose } from './pin-guard.ts';
 import type { Port, TokenFacts } from './port.ts';
 
 export interface LoginSettings extends PinSettings {
   /** Present the user's PIN again for keys that want one at each signature. Default false: a person is asked. */
   reusePin?: boolean | undefined;
-  /** Log in without a person although the token reports few tries left. Default false. */
+  /** Log in without a person although the token reports that the next wrong PIN locks it. Default false. */
   allowLowPinCount?: boolean | undefined;
 }
 
@@ -49,8 +50,10 @@ export class Login {
   readonly #settings: LoginSettings;
   readonly #guard: PinGuard;
   readonly #ask: AskPin;
-  /** A typed PIN that was accepted, when it is to be used again. */
-  #kept: Uint8Array | undefined;
+  /** Typed PINs that were accepted, when they are to be used again. */
+  readonly #kept = new Map<Purpose, Uint8Array>();
+  /** Whether a key refused the user's PIN that was typed. */
+  #contextDiffers = false;
 
   constructor(settings: LoginSettings, guard: PinGuard, ask: AskPin) {
     this.#settings = settings;
@@ -69,70 +72,99 @@ export class Login {
     await this.#login(port, token, 'context', (pin) => port.ask('authorise', { slot, key, mechanism, pin }));
   }
 
-  /** Forgets a PIN that was kept. */
+  /** Whether a PIN for a token was given, so that no person needs to be asked. */
+  hasPin(token: TokenFacts): boolean {
+    return this.#source(token) !== undefined;
+  }
+
+  /** Forgets the PINs that were kept. */
   close(): void {
-    this.#kept?.fill(0);
-    this.#kept = undefined;
+    for (const purpose of ['user', 'context'] as const) this.#forget(purpose);
+  }
+
+  #forget(purpose: Purpose): void {
+    this.#kept.get(purpose)?.fill(0);
+    this.#kept.delete(purpose);
+  }
+
+  /** A PIN in a URI is for the tokens that the URI means: certificate and key may be in two. */
+  #source(facts: TokenFacts): PinSource | undefined {
+    const uris = this.#settings.uris.filter(({ uri }) => matchesToken(uri, facts));
+    return choosePinSource({ ...this.#settings, uris });
   }
 
   async #login(port: Port, facts: TokenFacts, purpose: Purpose, present: Present): Promise<void> {
     const { slot } = facts;
     const token = await port.ask('token', { slot });
-    const mayRead = purpose === 'user' || this.#settings.reusePin === true;
-    // A PIN in a URI is for the tokens that the URI means: certificate and key may be in two.
-    const uris = this.#settings.uris.filter(({ uri }) => matchesToken(uri, facts));
-    const source = mayRead ? choosePinSource({ ...this.#settings, uris }) : undefined;
-    if (source !== undefined) {
-      this.#heedFlags(token, false);
-      const pin = await source.read();
-      try {
-        await this.#guard.present(token, purpose, source, pin, async () => void (await present(pin.bytes)), outcomeOf);
-      } catch (error) {
-        throw refusal(error, token, source.description);
-      } finally {
-        pin.bytes.fill(0);
-      }
-    } else if (mayRead && this.#kept !== undefined) {
-      await this.#again(token, this.#kept, present);
-    } else {
-      await this.#person(port, slot, token, purpose, present);
+    const source = purpose === 'user' || this.#settings.reusePin === true ? this.#source(facts) : undefined;
+    const isOwn = source !== undefined || this.#contextDiffers || this.#kept.has(purpose);
+    const kept = isOwn ? purpose : 'user';
+    if (source === undefined && !this.#kept.has(kept)) return this.#person(port, slot, token, purpose, present);
+    try {
+      if (source === undefined || this.#kept.has(kept)) return await this.#again(token, kept, purpose, present);
+      return await this.#unattended(token, purpose, source, present);
+    } catch (error) {
+      // The PIN of the login is not that of the key, which a person may know.
+      if (purpose !== 'context' || !isAboutPin(error)) throw error;
+      this.#contextDiffers = true;
+      return await this.#person(port, slot, token, purpose, present, error);
     }
   }
 
-  /** Presents a kept PIN. It is kept for as long as it is accepted, and no longer. */
-  async #again(token: TokenInfo, kept: Uint8Array, present: Present): Promise<void> {
+  async #unattended(token: TokenInfo, purpose: Purpose, source: PinSource, present: Present): Promise<void> {
     this.#heedFlags(token, false);
-    const pin = Uint8Array.from(kept);
+    const pin = await source.read();
+    try {
+      await this.#guard.present(token, purpose, source, pin, async () => void (await present(pin.bytes)), outcomeOf);
+    } catch (error) {
+      throw refusal(error, token, source.description);
+    } finally {
+      pin.bytes.fill(0);
+    }
+  }
+
+  /** Presents a kept PIN. It is kept for as long as the token accepts it for what it was typed for, and no longer. */
+  async #again(token: TokenInfo, kept: Purpose, purpose: Purpose, present: Present): Promise<void> {
+    this.#heedFlags(token, false);
+    const pin = secretBytes(this.#kept.get(kept) ?? 0);
     try {
       await present(pin);
     } catch (error) {
-      if (outcomeOf(error) !== 'unpresented') this.close();
+      if (kept === purpose && outcomeOf(error) !== 'unpresented') this.#forget(kept);
       throw refusal(error, token, 'the PIN that was typed');
     } finally {
       pin.fill(0);
     }
   }
 
-  async #person(port: Port, slot: bigint, first: TokenInfo, purpose: Purpose, present: Present): Promise<void> {
+  /** @param otherwise what is thrown when there is nobody; default: that a PIN is wanted */
+  async #person(
+    port: Port,
+    slot: bigint,
+    first: TokenInfo,
+    purpose: Purpose,
+    present: Present,
+    otherwise?: RolesAnywhereError,
+  ): Promise<void> {
     if (first.flags & TOKEN_FLAGS.protectedAuthenticationPath) {
       this.#heedFlags(first, true);
       return this.#keypad(first, present);
     }
-    let token = first;
+    let token = otherwise === undefined ? first : await port.ask('token', { slot });
     let refused: Uint8Array | undefined;
     try {
       for (let attempt = 1; ; attempt += 1) {
         this.#heedFlags(token, true);
-        const pin = await this.#typed(token, purpose, refused !== undefined);
+        const pin = await this.#typed(token, purpose, refused !== undefined, otherwise);
         try {
           if (refused !== undefined && isSame(refused, pin)) throw sameAgain();
           await present(pin);
-          this.#keep(pin);
+          this.#keep(purpose, pin);
           return undefined;
         } catch (error) {
           token = await this.#afterRefusal(port, slot, token, error, attempt);
           refused?.fill(0);
-          refused = Uint8Array.from(pin);
+          refused = secretBytes(pin);
         } finally {
           pin.fill(0);
         }
@@ -154,56 +186,54 @@ export class Login {
   async #afterRefusal(port: Port, slot: bigint, token: TokenInfo, error: unknown, attempt: number): Promise<TokenInfo> {
     if (outcomeOf(error) !== 'refused' || attempt === MAX_PROMPTS) throw refusal(error, token, 'the terminal');
     const now = await port.ask('token', { slot });
-    if (now.flags & (TOKEN_FLAGS.pinCountLow | TOKEN_FLAGS.pinFinalTry | TOKEN_FLAGS.pinLocked)) {
+    if (now.flags & (TOKEN_FLAGS.pinFinalTry | TOKEN_FLAGS.pinLocked)) {
       throw refusal(error, now, 'the terminal');
     }
     return now;
   }
 
-  async #typed(token: TokenInfo, purpose: Purpose, again: boolean): Promise<Uint8Array> {
+  async #typed(
+    token: TokenInfo,
+    purpose: Purpose,
+    again: boolean,
+    otherwise?: RolesAnywhereError,
+  ): Promise<Uint8Array> {
     const kind = purpose === 'context' ? 'PIN for a signature with' : 'PIN of';
     let tries = '';
     if (token.flags & TOKEN_FLAGS.pinFinalTry) tries = ' (last try before it locks)';
-    else if (token.flags & TOKEN_FLAGS.pinCountLow) tries = ' (few tries left)';
+    else if (token.flags & TOKEN_FLAGS.pinCountLow && !again) tries = ' (a wrong one was tried before)';
     const pin = await this.#ask(`${again ? 'not accepted; ' : ''}${kind} the token ${printable(token.label)}${tries}`);
-    if (pin === undefined) throw noPin(token, purpose);
+    if (pin === undefined) throw otherwise ?? noPin(token, purpose);
     if (pin.length > 0) return pin;
     throw new RolesAnywhereError('ERR_PIN_EMPTY', 'an empty PIN was typed', {
       hint: 'it was not presented: it would cost one of the few tries before the token locks',
     });
   }
 
-  #keep(pin: Uint8Array): void {
+  #keep(purpose: Purpose, pin: Uint8Array): void {
     if (this.#settings.reusePin !== true) return;
-    this.close();
-    this.#kept = Uint8Array.from(pin);
+    this.#forget(purpose);
+    this.#kept.set(purpose, secretBytes(pin));
   }
 
   #heedFlags({ flags, label }: TokenInfo, person: boolean): void {
     if (this.#settings.allowLowPinCount === true) return;
     const name = printable(label);
     if (flags & TOKEN_FLAGS.pinLocked) throw locked(name);
-    if (person) return;
-    const hint = 'log in once with the right PIN at a terminal, or add --pkcs11-allow-low-pin-count';
-    if (flags & TOKEN_FLAGS.pinFinalTry) {
-      throw new RolesAnywhereError(
-        'ERR_PIN_FINAL_TRY',
-        `the token ${name} locks at the next wrong PIN: no login without a person`,
-        {
-          hint,
-        },
-      );
-    }
-    if (flags & TOKEN_FLAGS.pinCountLow) {
-      throw new RolesAnywhereError(
-        'ERR_PIN_COUNT_LOW',
-        `the token ${name} has few PIN tries left: no login without a person`,
-        {
-          hint,
-        },
-      );
-    }
+    if (person || (flags & TOKEN_FLAGS.pinFinalTry) === 0) return;
+    throw new RolesAnywhereError(
+      'ERR_PIN_FINAL_TRY',
+      `the token ${name} locks at the next wrong PIN: no login without a person`,
+      { hint: 'log in once with the right PIN at a terminal, or add --pkcs11-allow-low-pin-count' },
+    );
   }
+}
+
+/** Whether a login failed by its PIN, and another may do. */
+function isAboutPin(error: unknown): error is RolesAnywhereError {
+  return (
+    error instanceof RolesAnywhereError && (error.code === 'ERR_PIN_INCORRECT' || error.code === 'ERR_PIN_WITHHELD')
+  );
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,52 +1,97 @@
 /**
  * Keeps a wrong PIN from locking a token. Tokens allow a few tries, and
- * programs repeat themselves: so a PIN that was refused, or whose login had an
- * unknown outcome, is recorded on disk and not presented again until its source
- * changes or someone removes the record. A record holds no PIN.
+ * programs repeat themselves: so a PIN that was refused is recorded on disk
+ * and not presented again, whichever source it comes from. A login of unknown
+ * end is made once more; after that, only where the source's PIN was accepted
+ * before, with growing pauses. A record holds no PIN.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { open, rename, rm, writeFile } from 'node:fs/promises';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import type { ErrorCode } from '../../platform/errors.ts';
 import { makeFolder } from '../../platform/file-system.ts';
 import { type NamedFile, readNamedFile, systemCode } from '../../platform/files.ts';
+import { TOKEN_FLAGS } from './constants.ts';
 import type { TokenInfo } from './cryptoki.ts';
 import type { Pin, PinSource } from './pin.ts';
 
-/** The user's PIN, or the one that a key asks for at each signature: tokens may tell them apart. */
-export type Purpose = 'user' | 'context';
+/**
+ * The user's PIN, or the one that a key asks for at each signature: tokens may tell them apart. In a TPM, what a password
+ * is of.
+ */
+export type Purpose = 'user' | 'context' | 'key' | 'parent' | 'hierarchy' | 'index';
+
+/** What refuses: a token, by what it says of itself, or something in a TPM, by its name there. */
+export type Keeper = Pick<TokenInfo, 'manufacturer' | 'model' | 'serial' | 'label'> & Partial<Pick<TokenInfo, 'flags'>>;
+
+/** Where a PIN is from. */
+type Named = Pick<PinSource, 'key' | 'description'>;
 
 /** How a login ended. `unpresented`: it failed before the token counted a try. */
 export type Outcome = 'accepted' | 'refused' | 'unpresented' | 'unknown';
 
-interface Marker {
-  version: 1;
-  /** `presented` while the login runs; for good when its process died in it. */
-  state: 'presented' | 'refused' | 'unknown';
-  token: string;
+/** What is known of the PINs of one token and purpose. */
+interface PinRecord {
+  version: 2;
+  /** For people who look at it. */
+  token?: string | undefined;
+  /** Refused PINs, which are not the token's: a salt and one byte of a hash each, to know them when they come back. */
+  refused?: { source: string; tag: string }[] | undefined;
+  /** The source whose PIN was accepted last. */
+  accepted?: Origin | undefined;
+  /** Logins in a row whose end is not known, the one that is being made included. */
+  doubt?: Doubt | undefined;
+}
+
+interface Origin {
   source: string;
-  at: string;
+  /** The source's stamp, where it has one. */
+  stamp?: string | undefined;
+}
+
+interface Doubt extends Partial<Origin> {
+  count: number;
+  /** The last one's time, as text. */
+  at?: string | undefined;
+  /** Whether the token reported a wrong PIN already when the first was made. */
+  low?: boolean | undefined;
+  /** As of refused PINs; only of a PIN that is not presented any more, and whose source has no stamp. */
+  tag?: string | undefined;
+}
+
+/** Who is logging in. */
+interface Holder {
   pid: number;
   /** Tells this process from another one with the same number. */
   owner: string;
-  /** The source's stamp, where it has one. */
-  stamp?: string | undefined;
-  /** Refused PINs, which are not the token's: a salt and one byte of a hash each, to know them when they come back. */
-  refused?: string[] | undefined;
 }
 
 /** Tokens lock sooner. */
 const MAX_REFUSED = 8;
 
+/** So many logins in a row may end nobody knows how, before it needs more than a PIN that is given. */
+const MAX_DOUBTS = 2;
+
+/** The pause after those, where the source's PIN was accepted before; it doubles with each one that follows. */
+const DOUBT_PAUSE_MS = 10_000;
+
 export interface GuardOptions {
   directory: string;
-  /** How long to wait for another process that logs in with the same PIN. Default 10 seconds. */
+  /** How long to wait for another process's login to the same token; as long as they come and go, there is no limit. Default 35 seconds: a call of a module may take 30. */
   waitMs?: number | undefined;
   pollMs?: number | undefined;
   now?: (() => Date) | undefined;
+  /**
+   * What is presented, for messages. Default `PIN`. A `password` of a TPM is presented again after an unknown outcome: a TPM
+   * tells how many tries are left, which is looked at each time.
+   */
+  secret?: Secret | undefined;
 }
+
+type Secret = 'PIN' | 'password';
 
 /**
  * Where records are kept: `$ROLES_ANYWHERE_STATE_DIR`, `$XDG_STATE_HOME/roles-anywhere`, `~/.local/state/roles-anywhere`;
@@ -74,121 +119,245 @@ export class PinGuard {
   readonly #waitMs: number;
   readonly #pollMs: number;
   readonly #now: () => Date;
+  readonly #secret: Secret;
 
-  constructor({ directory, waitMs = 10_000, pollMs = 20, now = () => new Date() }: GuardOptions) {
+  constructor(options: GuardOptions) {
+    const { directory, waitMs = 35_000, pollMs = 20, now = () => new Date(), secret = 'PIN' } = options;
     this.#directory = directory;
     this.#waitMs = waitMs;
     this.#pollMs = pollMs;
     this.#now = now;
+    this.#secret = secret;
   }
 
   /**
    * Presents a PIN once, unless a record speaks against it. The record is written before the token sees the PIN, so that
-   * a crash cannot lose it; no two processes present a PIN of the same source to the same token at a time.
+   * a crash cannot lose it; no two processes present a PIN to the same token at a time.
    *
    * @param login presents the PIN; its error says by `outcomeOf` how it ended
    * @throws RolesAnywhereError `ERR_PIN_WITHHELD`, `ERR_PIN_STATE`; and what `login` throws
    */
   async present(
-    token: TokenInfo,
+    token: Keeper,
     purpose: Purpose,
-    source: PinSource,
+    source: Named,
     pin: Pin,
     login: () => Promise<void>,
     outcomeOf: (error: unknown) => Outcome,
   ): Promise<void> {
-    const file = this.#file(token, purpose, source);
-    const marker: Marker = {
-      version: 1,
-      state: 'presented',
-      token: `${token.manufacturer} ${token.model} ${token.serial} ${token.label}`,
-      source: source.key,
-      at: this.#now().toISOString(),
-      pid: process.pid,
-      owner: OWNER,
-      stamp: pin.stamp,
-    };
-    await this.#claim(file, marker, source, pin);
+    const file = this.#file(token, purpose);
+    const lock = `${file}.lock`;
+    await this.#take(lock, source);
     try {
-      await login();
-    } catch (error) {
-      await this.#conclude(file, marker, pin, outcomeOf(error));
-      throw error;
+      const before = readRecord(file);
+      const low = ((token.flags ?? 0) & TOKEN_FLAGS.pinCountLow) !== 0;
+      this.#judge(file, before ?? NOTHING, low, source, pin);
+      const during = this.#during(before ?? NOTHING, token, low, source, pin);
+      await this.#write(file, during);
+      const outcome = await run(login, outcomeOf);
+      const after = afterwards(before, during, outcome.outcome, source, pin);
+      if (after === undefined) await rm(file, { force: true });
+      else if (after !== during) await this.#write(file, after);
+      if ('error' in outcome) throw outcome.error;
+    } finally {
+      await rm(lock, { force: true });
     }
-    await this.#conclude(file, marker, pin, 'accepted');
   }
 
-  #file(token: TokenInfo, purpose: Purpose, source: PinSource): string {
-    // Not the slot: its number differs by route and by process.
-    const parts = [token.manufacturer, token.model, token.serial, token.label, purpose, source.key];
+  #file(token: Keeper, purpose: Purpose): string {
+    // Not the slot: its number differs by route and by process. Nor the source: one PIN may come from several.
+    const parts = [token.manufacturer, token.model, token.serial, token.label, purpose];
     return join(
       this.#directory,
       `${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)}.json`,
     );
   }
 
-  async #claim(file: string, marker: Marker, source: PinSource, pin: Pin): Promise<void> {
-    const deadline = performance.now() + this.#waitMs;
+  /** Waits for its turn. */
+  async #take(lock: string, source: Named): Promise<void> {
+    let deadline = performance.now() + this.#waitMs;
+    let last: string | undefined;
     for (;;) {
-      if (await this.#create(file, marker)) return;
-      const text = readIfThere(file);
+      if (await this.#create(lock)) return;
+      const text = readIfThere(lock);
       if (text === undefined) continue;
-      const found = parse(text);
-      if (isInFlight(found) && performance.now() < deadline) {
+      if (text !== last) deadline = performance.now() + this.#waitMs;
+      last = text;
+      const holder = parseHolder(text);
+      // What cannot be read is being written, or was cut off: waiting tells.
+      const isHeld = holder === undefined || isRunning(holder);
+      if (isHeld && performance.now() < deadline) {
         await sleep(this.#pollMs);
         continue;
       }
-      if (found === undefined || !hasChanged(found, pin)) throw withheld(file, found, source);
-      if (found.refused !== undefined) marker.refused = found.refused;
-      await remove(file, text);
+      if (isHeld && holder !== undefined) throw this.#busy(lock, holder, source);
+      await remove(lock, text);
     }
   }
 
-  async #create(file: string, marker: Marker): Promise<boolean> {
+  async #create(lock: string): Promise<boolean> {
     try {
       await makeFolder(this.#directory);
-      await writeNew(file, JSON.stringify(marker));
+      await writeNew(lock, JSON.stringify({ pid: process.pid, owner: OWNER, turn: randomBytes(8).toString('hex') }));
       return true;
     } catch (cause) {
       if (systemCode(cause) === 'EEXIST') return false;
-      throw new RolesAnywhereError('ERR_PIN_STATE', `no record of refused PINs can be kept in ${this.#directory}`, {
-        hint: 'without it a wrong PIN could lock the token; set ROLES_ANYWHERE_STATE_DIR to a folder that this user can write to',
-        cause,
-      });
+      throw this.#noState(cause);
     }
   }
 
-  async #conclude(file: string, marker: Marker, pin: Pin, outcome: Outcome): Promise<void> {
-    if (outcome === 'accepted' || outcome === 'unpresented') return rm(file, { force: true });
-    const final: Marker = { ...marker, state: outcome };
-    if (outcome === 'refused') {
-      const tag = tagOf(pin, randomBytes(8).toString('hex'));
-      final.refused = [...(marker.refused ?? []), tag].slice(-MAX_REFUSED);
-    }
+  /** Replaces a record whole. Those who do hold the lock. */
+  async #write(file: string, known: PinRecord): Promise<void> {
     const fresh = `${file}.${OWNER}`;
-    await writeFile(fresh, JSON.stringify(final), { mode: 0o600 });
-    return rename(fresh, file);
+    try {
+      await rm(fresh, { force: true });
+      await writeNew(fresh, JSON.stringify(known));
+      await rename(fresh, file);
+    } catch (cause) {
+      throw this.#noState(cause);
+    }
+  }
+
+  #noState(cause: unknown): RolesAnywhereError {
+    return new RolesAnywhereError('ERR_PIN_STATE', `no record of refused PINs can be kept in ${this.#directory}`, {
+      hint: 'without it a wrong PIN could lock the token; set ROLES_ANYWHERE_STATE_DIR to a folder that this user can write to',
+      cause,
+    });
+  }
+
+  #busy(lock: string, { pid }: Holder, source: Named): RolesAnywhereError {
+    return new RolesAnywhereError(
+      this.#code(),
+      `the ${this.#secret} in ${source.description} is not presented now: process ${pid} is presenting one there`,
+      { hint: `try again when that is over; if that process has nothing to do with it, remove ${lock}` },
+    );
+  }
+
+  /** @param seconds after which it is presented by itself */
+  #withheld(file: string, source: Named, why: string, seconds?: number): RolesAnywhereError {
+    const when = seconds === undefined ? 'again' : `for ${seconds} seconds`;
+    return new RolesAnywhereError(
+      this.#code(),
+      `the ${this.#secret} in ${source.description} is not presented ${when}: ${why}`,
+      { hint: `correct the ${this.#secret} there; if it is right, remove ${file} to have it tried once more` },
+    );
+  }
+
+  #code(): ErrorCode {
+    return this.#secret === 'PIN' ? 'ERR_PIN_WITHHELD' : 'ERR_TPM_PASSWORD_WITHHELD';
+  }
+
+  /** Throws when the PIN is not to be presented. */
+  #judge(file: string, { refused = [], accepted, doubt }: PinRecord, low: boolean, source: Named, pin: Pin): void {
+    if (refused.some(({ tag }) => fitsTag(pin, tag)))
+      throw this.#withheld(file, source, `the ${this.#secret === 'PIN' ? 'token' : 'TPM'} refused it before`);
+    if (this.#secret === 'password' || doubt === undefined || isAnother(doubt, source, pin)) return;
+    // A wrong PIN that the token has counted since: it may have been this one.
+    const count = doubt.count + (low && doubt.low !== true ? 1 : 0);
+    if (count < MAX_DOUBTS) return;
+    const why = `nobody knows how the last ${doubt.count === 1 ? 'login' : `${doubt.count} logins`} with it ended`;
+    if (!isFrom(accepted, source, pin)) throw this.#withheld(file, source, why);
+    const pause = DOUBT_PAUSE_MS * 2 ** (count - MAX_DOUBTS);
+    const rest = Date.parse(doubt.at ?? '') + pause - this.#now().getTime();
+    if (rest > 0 && rest <= pause) throw this.#withheld(file, source, why, Math.ceil(rest / 1000));
+  }
+
+  /** The record while the login is made: should this process die in it, its end is not known. */
+  #during(before: PinRecord, token: Keeper, low: boolean, source: Named, pin: Pin): PinRecord {
+    const { accepted } = before;
+    const earlier = before.doubt !== undefined && !isAnother(before.doubt, source, pin) ? before.doubt : undefined;
+    const count = (earlier?.count ?? 0) + 1;
+    const isLast = count >= MAX_DOUBTS && pin.stamp === undefined && !isFrom(accepted, source, pin);
+    return {
+      ...before,
+      token: `${token.manufacturer} ${token.model} ${token.serial} ${token.label}`,
+      doubt: {
+        source: source.key,
+        stamp: pin.stamp,
+        count,
+        at: this.#now().toISOString(),
+        low: earlier?.low ?? low,
+        tag: isLast ? newTag(pin) : undefined,
+      },
+    };
+  }
+}
+
+const NOTHING: PinRecord = { version: 2 };
+
+async function run(
+  login: () => Promise<void>,
+  outcomeOf: (error: unknown) => Outcome,
+): Promise<{ outcome: Outcome } | { outcome: Outcome; error: unknown }> {
+  try {
+    await login();
+    return { outcome: 'accepted' };
+  } catch (error) {
+    return { outcome: outcomeOf(error), error };
+  }
+}
+
+/** The record after a login; undefined for none. */
+function afterwards(
+  before: PinRecord | undefined,
+  during: PinRecord,
+  outcome: Outcome,
+  source: Named,
+  pin: Pin,
+): PinRecord | undefined {
+  const { token, refused = [], accepted } = during;
+  switch (outcome) {
+    case 'accepted':
+      // What other sources hold is still wrong.
+      return {
+        version: 2,
+        token,
+        refused: refused.filter((one) => one.source !== source.key),
+        accepted: { source: source.key, stamp: pin.stamp },
+      };
+    case 'refused':
+      return {
+        version: 2,
+        token,
+        refused: [...refused, { source: source.key, tag: newTag(pin) }].slice(-MAX_REFUSED),
+        accepted: accepted?.source === source.key ? undefined : accepted,
+      };
+    case 'unpresented':
+      return before;
+    case 'unknown':
+    default:
+      return during;
   }
 }
 
 /** Salt and one byte of a hash: enough to see a change in 255 cases of 256, and nothing to guess a PIN from. */
+function newTag(pin: Pin): string {
+  return tagOf(pin, randomBytes(8).toString('hex'));
+}
+
 function tagOf(pin: Pin, salt: string): string {
   return `${salt} ${createHmac('sha256', salt).update(pin.bytes).digest('hex').slice(0, 2)}`;
 }
 
-function hasChanged({ state, stamp, refused = [] }: Marker, pin: Pin): boolean {
-  // Not the last one only: two lines of a configuration with two wrong PINs take turns.
-  if (refused.some((tag) => tagOf(pin, tag.slice(0, tag.indexOf(' '))) === tag)) return false;
-  if (state === 'refused') return refused.length > 0;
-  // Of a PIN that may be right nothing is recorded, not even a byte of a hash.
-  return pin.stamp !== undefined && stamp !== undefined && pin.stamp !== stamp;
+function fitsTag(pin: Pin, tag: string): boolean {
+  return tagOf(pin, tag.slice(0, tag.indexOf(' '))) === tag;
 }
 
-/** Whether some process is presenting the PIN now. What cannot be read is being written, or was cut off: waiting tells. */
-function isInFlight(found: Marker | undefined): boolean {
-  if (found === undefined) return true;
-  if (found.state !== 'presented') return false;
-  return found.pid === process.pid ? found.owner === OWNER : isAlive(found.pid);
+/** Whether a source's PIN is what it was. */
+function isFrom(origin: Origin | undefined, source: Named, pin: Pin): boolean {
+  return origin?.source === source.key && origin.stamp === pin.stamp;
+}
+
+/** Whether a PIN is surely not the one whose login ended nobody knows how. */
+function isAnother(doubt: Doubt, source: Named, pin: Pin): boolean {
+  if (doubt.tag !== undefined) return !fitsTag(pin, doubt.tag);
+  return (
+    doubt.source === source.key && doubt.stamp !== undefined && pin.stamp !== undefined && doubt.stamp !== pin.stamp
+  );
+}
+
+function isRunning({ pid, owner }: Holder): boolean {
+  return pid === process.pid ? owner === OWNER : isAlive(pid);
 }
 
 function isAlive(pid: number): boolean {
@@ -231,51 +400,60 @@ function record(file: string): NamedFile {
   };
 }
 
-/** Removes a record if it still is the one that was read: between, another process may have claimed it anew. */
+/** Removes a lock if it still is the one that was read: between, another process may have taken it anew. */
 async function remove(file: string, text: string): Promise<void> {
-  const aside = `${file}.${OWNER}`;
+  const aside = `${file}.${randomBytes(8).toString('hex')}`;
   try {
     await rename(file, aside);
+    if (readIfThere(aside) !== text) await link(aside, file);
   } catch (error) {
-    if (systemCode(error) === 'ENOENT') return;
-    throw error;
+    if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'EEXIST') throw error;
+  } finally {
+    await rm(aside, { force: true });
   }
-  if (readIfThere(aside) === text) await rm(aside, { force: true });
-  else await rename(aside, file);
 }
 
-function parse(text: string): Marker | undefined {
+/** A record that cannot be read was cut off, in the midst of a login. */
+function readRecord(file: string): PinRecord | undefined {
+  const text = readIfThere(file);
+  if (text === undefined) return undefined;
+  const value = parse(text);
+  return isRecord(value) ? value : { version: 2, doubt: { count: 1 } };
+}
+
+function parse(text: string): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    return isMarker(value) ? value : undefined;
+    return JSON.parse(text);
   } catch {
     return undefined;
   }
 }
 
-function isMarker(value: unknown): value is Marker {
-  if (typeof value !== 'object' || value === null) return false;
-  const { version, state, pid, owner, stamp, refused }: Partial<Record<keyof Marker, unknown>> = value;
+function parseHolder(text: string): Holder | undefined {
+  const value = parse(text);
+  if (!isObject(value) || typeof value['pid'] !== 'number' || typeof value['owner'] !== 'string') return undefined;
+  return { pid: value['pid'], owner: value['owner'] };
+}
+
+function isObject(value: unknown): value is { [name: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isRecord(value: unknown): value is PinRecord {
+  if (!isObject(value) || value['version'] !== 2) return false;
+  const { refused = [], accepted, doubt } = value;
   return (
-    version === 1 &&
-    (state === 'presented' || state === 'refused' || state === 'unknown') &&
-    typeof pid === 'number' &&
-    typeof owner === 'string' &&
-    (stamp === undefined || typeof stamp === 'string') &&
-    (refused === undefined || (Array.isArray(refused) && refused.every((tag) => typeof tag === 'string')))
+    Array.isArray(refused) &&
+    refused.every((one) => isObject(one) && typeof one['source'] === 'string' && typeof one['tag'] === 'string') &&
+    (accepted === undefined || (isOrigin(accepted) && typeof accepted['source'] === 'string')) &&
+    (doubt === undefined || (isOrigin(doubt) && typeof doubt['count'] === 'number' && isText(doubt['tag'])))
   );
 }
 
-function withheld(file: string, found: Marker | undefined, source: PinSource): RolesAnywhereError {
-  if (found !== undefined && isInFlight(found))
-    return new RolesAnywhereError(
-      'ERR_PIN_WITHHELD',
-      `the PIN in ${source.description} is not presented now: process ${found.pid} is logging in with it`,
-      { hint: `try again when that is over; if that process has nothing to do with it, remove ${file}` },
-    );
-  const why =
-    found?.state === 'refused' ? 'the token refused it before' : 'nobody knows how the last login with it ended';
-  return new RolesAnywhereError('ERR_PIN_WITHHELD', `the PIN in ${source.description} is not presented again: ${why}`, {
-    hint: `correct the PIN there; if it is right, remove ${file} to have it tried once more`,
-  });
+function isOrigin(value: unknown): value is { [name: string]: unknown } {
+  return isObject(value) && isText(value['source']) && isText(value['stamp']);
+}
+
+function isText(value: unknown): boolean {
+  return value === undefined || typeof value === 'string';
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import { readNamedFile } from '../../platform/files.ts';
+import { readNamedFile, secretBytes } from '../../platform/files.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
 /** The environment variable that holds a PIN. */
@@ -57,8 +57,14 @@ export function choosePinSource(settings: PinSettings): PinSource | undefined {
   return {
     key: `environment:${PIN_VARIABLE}`,
     description: PIN_VARIABLE,
-    read: async () => ({ bytes: checked(new TextEncoder().encode(value), PIN_VARIABLE) }),
+    read: async () => ({ bytes: checked(encoded(value), PIN_VARIABLE) }),
   };
+}
+
+function encoded(value: string): Uint8Array {
+  const bytes = secretBytes(Buffer.byteLength(value));
+  new TextEncoder().encodeInto(value, bytes);
+  return bytes;
 }
 
 function valueSource(value: Uint8Array, flag: string): PinSource {
@@ -66,7 +72,7 @@ function valueSource(value: Uint8Array, flag: string): PinSource {
   return {
     key: 'uri:pin-value',
     description,
-    read: async () => ({ bytes: checked(Uint8Array.from(value), description) }),
+    read: async () => ({ bytes: checked(secretBytes(value), description) }),
   };
 }
 
@@ -157,7 +163,7 @@ function withoutLineEnd(bytes: Uint8Array): Uint8Array {
   let end = bytes.length;
   if (bytes[end - 1] === 0x0a) end -= 1;
   if (end < bytes.length && bytes[end - 1] === 0x0d) end -= 1;
-  return Uint8Array.from(bytes.subarray(start, Math.max(start, end)));
+  return secretBytes(bytes.subarray(start, Math.max(start, end)));
 }
 
 function checked(pin: Uint8Array, where: string): Uint8Array {

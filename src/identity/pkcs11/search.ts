@@ -8,8 +8,12 @@
 // Tests: test/identity/pkcs11/softhsm.test.ts
 import type { KeyObject } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { readCertificate, sameBytes } from '../../x509/certificate.ts';
+import type { Certificate } from '../../x509/certificate.ts';
+import { brokenPeriod } from '../../x509/rules.ts';
 import { CKK_EC, CKK_RSA, TOKEN_FLAGS } from './constants.ts';
-import { fits } from './public-key.ts';
+import { CryptokiError } from './cryptoki.ts';
+import { fits, publicKeyOf } from './public-key.ts';
 import { matchesToken, objectFilter, uriOf } from './match.ts';
 import type { CertificateFacts, KeyFacts, ObjectFilter, Port, TokenFacts } from './port.ts';
 import type { Pkcs11Uri } from './uri.ts';
@@ -23,21 +27,34 @@ export interface Found<Facts> {
 /** Logs in to a token. */
 export type LogIn = (token: TokenFacts) => Promise<void>;
 
+export interface SearchOptions {
+  /** Whether a PIN was given for a token: it is used where a token that asks for no login hides something. */
+  hasPin?: ((token: TokenFacts) => boolean) | undefined;
+  /** Logs in to tokens that ask for no login too. Default false. */
+  always?: boolean | undefined;
+  /** Milliseconds since the epoch: of a certificate and the one that it was renewed from, the one that is valid is taken. Default `Date.now`. */
+  now?: (() => number) | undefined;
+}
+
 /** One search: remembers the tokens that it saw, and which of them it logged in to. */
 export class Search {
   readonly #port: Port;
   readonly #logIn: LogIn;
   readonly #tokens: readonly TokenFacts[];
+  readonly #options: SearchOptions;
   readonly #loggedIn = new Set<bigint>();
+  /** Tokens that could not be searched, and why. */
+  readonly #sick = new Map<TokenFacts, CryptokiError>();
 
-  private constructor(port: Port, logIn: LogIn, tokens: readonly TokenFacts[]) {
+  private constructor(port: Port, logIn: LogIn, tokens: readonly TokenFacts[], options: SearchOptions) {
     this.#port = port;
     this.#logIn = logIn;
     this.#tokens = tokens;
+    this.#options = options;
   }
 
-  static async start(port: Port, logIn: LogIn): Promise<Search> {
-    return new Search(port, logIn, await port.ask('tokens', {}));
+  static async start(port: Port, logIn: LogIn, options: SearchOptions = {}): Promise<Search> {
+    return new Search(port, logIn, await port.ask('tokens', {}), options);
   }
 
   /** Every certificate that a URI means, without an error for none or several. */
@@ -45,11 +62,10 @@ export class Search {
     const tokens = this.#matching(uri, flag);
     const filter = objectFilter(uri);
     const list = (token: TokenFacts) => this.#port.ask('certificates', { slot: token.slot, filter });
-    const found = await collect(tokens, list);
+    const found = await this.#collect(tokens, list);
     const [only, ...others] = tokens;
-    if (found.length > 0 || only === undefined || others.length > 0 || !needsLogin(only)) return found;
-    await this.#once(only);
-    return collect(tokens, list);
+    if (found.length > 0 || only === undefined || others.length > 0) return found;
+    return (await this.#more(only)) ? this.#collect(tokens, list) : found;
   }
 
   /**
@@ -58,7 +74,7 @@ export class Search {
    * @throws RolesAnywhereError `ERR_TOKEN_NOT_FOUND`, `ERR_OBJECT_NOT_FOUND`, `ERR_OBJECT_AMBIGUOUS`
    */
   async certificate(uri: Pkcs11Uri, flag: string): Promise<Found<CertificateFacts>> {
-    const found = await this.certificates(uri, flag);
+    const found = newest(await this.certificates(uri, flag), (this.#options.now ?? Date.now)());
     const [first, ...others] = found;
     if (first === undefined) throw this.#nothing('certificate', uri, flag);
     if (others.length > 0)
@@ -86,8 +102,7 @@ export class Search {
    */
   async key(uri: Pkcs11Uri, flag: string, publicKey: KeyObject, id?: Uint8Array): Promise<Found<KeyFacts>> {
     const token = await this.#keyToken(uri, flag);
-    await this.#once(token);
-    const found = await this.#keys([token], [objectFilter(uri)]);
+    const found = await this.#keysIn(token, [objectFilter(uri)]);
     return this.#choose(found, publicKey, flag, uri, id);
   }
 
@@ -98,8 +113,7 @@ export class Search {
    */
   async onlyKey(uri: Pkcs11Uri, flag: string): Promise<Found<KeyFacts>> {
     const token = await this.#keyToken(uri, flag);
-    await this.#once(token);
-    const found = await this.#keys([token], [objectFilter(uri)]);
+    const found = copiesOfOne(await this.#keysIn(token, [objectFilter(uri)]));
     const [first, ...others] = found;
     if (first === undefined) throw this.#nothing('private key', uri, flag);
     if (others.length > 0)
@@ -118,11 +132,10 @@ export class Search {
     publicKey: KeyObject,
     { token, facts }: Found<CertificateFacts>,
   ): Promise<Found<KeyFacts>> {
-    await this.#once(token);
     const filters: ObjectFilter[] = [objectFilter(uri)];
     if (facts.id.length > 0) filters.push({ id: facts.id });
     for (const filter of filters) {
-      const found = await this.#keys([token], [filter]);
+      const found = await this.#keysIn(token, [filter]);
       const fitting = found.filter(({ facts: key }) => fits(key, publicKey) !== 'no');
       if (fitting.length > 0) return this.#choose(fitting, publicKey, flag, uri, facts.id);
     }
@@ -164,16 +177,47 @@ export class Search {
     );
   }
 
-  async #once(token: TokenFacts): Promise<void> {
-    if (!needsLogin(token) || this.#loggedIn.has(token.slot)) return;
+  /** The keys of one token, after a login if it takes one to see them. */
+  async #keysIn(token: TokenFacts, filters: readonly ObjectFilter[]): Promise<Found<KeyFacts>[]> {
+    if (needsLogin(token) || this.#options.always === true) await this.#once(token);
+    const found = await this.#keys([token], filters);
+    return found.length > 0 || !(await this.#more(token)) ? found : this.#keys([token], filters);
+  }
+
+  /** Logs in to a token that may hide something, if that was not done and may be: tells whether to look again. */
+  async #more(token: TokenFacts): Promise<boolean> {
+    const may = needsLogin(token) || this.#options.hasPin?.(token) === true;
+    return may && (await this.#once(token));
+  }
+
+  async #once(token: TokenFacts): Promise<boolean> {
+    if (this.#loggedIn.has(token.slot)) return false;
     await this.#logIn(token);
     this.#loggedIn.add(token.slot);
+    return true;
+  }
+
+  /** What each token lists. One that cannot be searched is left out, where it is one of several. */
+  async #collect<Facts>(
+    tokens: readonly TokenFacts[],
+    list: (token: TokenFacts) => Promise<Facts[]>,
+  ): Promise<Found<Facts>[]> {
+    const found: Found<Facts>[] = [];
+    for (const token of tokens) {
+      try {
+        for (const facts of await list(token)) found.push({ token, facts });
+      } catch (error) {
+        if (!(error instanceof CryptokiError) || tokens.length === 1) throw error;
+        this.#sick.set(token, error);
+      }
+    }
+    return found;
   }
 
   async #keys(tokens: readonly TokenFacts[], filters: readonly ObjectFilter[]): Promise<Found<KeyFacts>[]> {
     const all: Found<KeyFacts>[] = [];
     for (const filter of filters) {
-      all.push(...(await collect(tokens, (token) => this.#port.ask('keys', { slot: token.slot, filter }))));
+      all.push(...(await this.#collect(tokens, (token) => this.#port.ask('keys', { slot: token.slot, filter }))));
     }
     return all;
   }
@@ -187,7 +231,8 @@ export class Search {
     id: Uint8Array | undefined,
   ): Found<KeyFacts> {
     if (found.length === 0) throw this.#nothing('private key', uri, flag);
-    const sure = found.filter(({ facts }) => fits(facts, publicKey) === 'yes');
+    // All that surely fit are copies of one key.
+    const sure = copiesOfOne(found.filter(({ facts }) => fits(facts, publicKey) === 'yes'));
     const fitting = sure.length > 0 ? sure : found.filter(({ facts }) => fits(facts, publicKey) === 'unknown');
     const same =
       id === undefined || id.length === 0 ? [] : fitting.filter(({ facts }) => Buffer.compare(facts.id, id) === 0);
@@ -230,10 +275,16 @@ export class Search {
     const tokens = this.#tokens.filter((token) => matchesToken(uri, token));
     const uris = listed(tokens.map((token) => uriOf(token, this.#tokens)));
     const hidden = tokens.length > 1 && tokens.some((token) => needsLogin(token) && !this.#loggedIn.has(token.slot));
+    const sick = tokens.flatMap((token) => {
+      const error = this.#sick.get(token);
+      return error === undefined ? [] : [`${uriOf(token, this.#tokens)} could not be searched (${error.message}); `];
+    });
     return new RolesAnywhereError('ERR_OBJECT_NOT_FOUND', `no ${what} in the token matches the URI of ${flag}`, {
-      hint: hidden
-        ? `searched without a login; to have objects found that need one, name one token: ${uris}`
-        : `searched ${uris}; check object and id: roles-anywhere read-certificate-data --certificate pkcs11: lists certificates`,
+      hint: `${sick.join('')}${
+        hidden
+          ? `searched without a login; to have objects found that need one, name one token: ${uris}`
+          : `searched ${uris}; check object and id: roles-anywhere read-certificate-data --certificate pkcs11: lists certificates`
+      }`,
     });
   }
 
@@ -244,13 +295,56 @@ export class Search {
   }
 }
 
-async function collect<Facts>(
-  tokens: readonly TokenFacts[],
-  list: (token: TokenFacts) => Promise<Facts[]>,
-): Promise<Found<Facts>[]> {
-  const found: Found<Facts>[] = [];
-  for (const token of tokens) for (const facts of await list(token)) found.push({ token, facts });
-  return found;
+/**
+ * One of several copies of a key, whichever the token: it does not matter which signs. One that asks for no PIN at each
+ * signature goes first. All of them, where not all are known to be the same.
+ */
+function copiesOfOne(found: readonly Found<KeyFacts>[]): readonly Found<KeyFacts>[] {
+  const [first, ...others] = found.toSorted(
+    (a, b) => Number(a.facts.alwaysAuthenticate) - Number(b.facts.alwaysAuthenticate),
+  );
+  if (first === undefined || others.length === 0) return found;
+  const publicKey = publicKeyOf(first.facts);
+  if (publicKey === undefined) return found;
+  return others.every(({ facts }) => publicKeyOf(facts)?.equals(publicKey) === true) ? [first] : found;
+}
+
+/**
+ * Of a certificate and those that it was renewed from, the one to use: copies are one; what is not valid goes; of several
+ * in one token for one key, of one subject and issuer, the one that ends last. Others stay side by side.
+ */
+function newest(found: readonly Found<CertificateFacts>[], now: number): readonly Found<CertificateFacts>[] {
+  if (found.length < 2) return found;
+  const read = found.flatMap((one) => {
+    const certificate = readable(one.facts.der);
+    return certificate === undefined ? [] : [{ one, certificate }];
+  });
+  const [first] = read;
+  if (first === undefined || read.length < found.length) return found;
+  const related = read.every(
+    ({ one, certificate }) =>
+      one.token === first.one.token &&
+      sameBytes(certificate.subject, first.certificate.subject) &&
+      sameBytes(certificate.issuer, first.certificate.issuer),
+  );
+  if (!related) return found;
+  const valid = read.filter(({ certificate }) => brokenPeriod(certificate, now) === undefined);
+  const left = valid.length > 0 ? valid : read;
+  const sorted = left.toSorted((a, b) => b.certificate.notAfter.getTime() - a.certificate.notAfter.getTime());
+  const [last] = sorted;
+  const isOne = left.every(({ certificate }) =>
+    sameBytes(certificate.publicKey, left[0]?.certificate.publicKey ?? new Uint8Array()),
+  );
+  return isOne && last !== undefined ? [last.one] : left.map(({ one }) => one);
+}
+
+function readable(der: Uint8Array): Certificate | undefined {
+  try {
+    return readCertificate(der, 'the token');
+  } catch (error) {
+    if (error instanceof RolesAnywhereError) return undefined;
+    throw error;
+  }
 }
 
 function needsLogin(token: TokenFacts): boolean {

@@ -8,7 +8,7 @@ import type { KeyObject } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { KeyType } from '../../x509/algorithms.ts';
 import type { Digest, Signer } from '../identity.ts';
-import { CKM_RSA_PKCS, CKR_MECHANISM_INVALID } from './constants.ts';
+import { CKM_RSA_PKCS, CKR_MECHANISM_INVALID, CKR_USER_NOT_LOGGED_IN } from './constants.ts';
 import { CryptokiError } from './cryptoki.ts';
 import { explain, mayRecover } from './failures.ts';
 import type { Login } from './login.ts';
@@ -32,27 +32,38 @@ export interface TokenSignerOptions {
   login: Login;
   /** The key as it was found when the identity was loaded. */
   ready: ReadyKey;
-  /** Opens a port, logs in and finds the same key again. */
-  find: () => Promise<ReadyKey>;
+  /**
+   * Opens a port, logs in and finds the same key again.
+   *
+   * @param always logs in also where the token asks for no login
+   */
+  find: (always: boolean) => Promise<ReadyKey>;
+  /** Ends every port, whatever it is in the midst of. */
+  end: () => Promise<void>;
 }
 
 export class TokenSigner implements Signer {
   readonly keyType: KeyType;
   readonly #publicKey: KeyObject;
   readonly #login: Login;
-  readonly #find: () => Promise<ReadyKey>;
+  readonly #find: TokenSignerOptions['find'];
+  readonly #end: () => Promise<void>;
   #ready: ReadyKey | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #closed = false;
+  /** Whether the key has shown that it needs a login, though its token does not say so. */
+  #alwaysLogIn = false;
+  #isGone = false;
   /** Combined mechanisms that the token lists and refuses. */
   readonly #refused = new Set<number>();
 
-  constructor({ keyType, publicKey, login, ready, find }: TokenSignerOptions) {
+  constructor({ keyType, publicKey, login, ready, find, end }: TokenSignerOptions) {
     this.keyType = keyType;
     this.#publicKey = publicKey;
     this.#login = login;
     this.#ready = ready;
     this.#find = find;
+    this.#end = end;
   }
 
   sign(message: Uint8Array, digest: Digest = 'SHA256'): Promise<Uint8Array> {
@@ -61,18 +72,33 @@ export class TokenSigner implements Signer {
       try {
         return await this.#attempt(message, digest);
       } catch (first) {
-        if (!mayRecover(first)) throw explain(first);
+        if (this.#closed || !mayRecover(first)) throw explain(first);
+        this.#alwaysLogIn ||= first instanceof CryptokiError && first.returnValue === CKR_USER_NOT_LOGGED_IN;
         return await this.#again(message, digest, first);
       }
     });
   }
 
-  close(): Promise<void> {
+  /**
+   * Asks something of the port that signs, between two signatures.
+   *
+   * @returns undefined while there is no such port
+   */
+  look<T>(question: (port: Port) => Promise<T>): Promise<T | undefined> {
+    return this.#inTurn(async () => (this.#ready === undefined ? undefined : await question(this.#ready.port)));
+  }
+
+  /** Whether the key was looked for and is not there any more. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Waits for no signature: its module may hang. */
+  async close(): Promise<void> {
     this.#closed = true;
-    return this.#inTurn(async () => {
-      this.#login.close();
-      await this.#drop();
-    });
+    this.#login.close();
+    await this.#end();
+    this.#ready = undefined;
   }
 
   /** A session makes one signature at a time, and a login belongs to all of them. */
@@ -94,13 +120,23 @@ export class TokenSigner implements Signer {
 
   async #attempt(message: Uint8Array, digest: Digest): Promise<Uint8Array> {
     try {
-      const ready = (this.#ready ??= await this.#find());
+      const ready = (this.#ready ??= await this.#findAgain());
       const signature = await this.#signWith(ready, message, digest);
       this.#check(message, digest, signature);
       return signature;
     } catch (error) {
       // A module's refusal of this signature leaves its session good; everything else starts afresh.
       if (!(error instanceof CryptokiError) || mayRecover(error)) await this.#drop();
+      throw error;
+    }
+  }
+
+  async #findAgain(): Promise<ReadyKey> {
+    try {
+      return await this.#find(this.#alwaysLogIn);
+    } catch (error) {
+      const code = error instanceof RolesAnywhereError ? error.code : undefined;
+      this.#isGone = code === 'ERR_OBJECT_NOT_FOUND' || code === 'ERR_KEY_MISMATCH';
       throw error;
     }
   }

@@ -2,7 +2,7 @@
 // Tests: test/options/config/parsers.test.ts, test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { type NamedFile, readNamedFile } from '../../platform/files.ts';
-import { nearest } from '../suggest.ts';
+import { nearest } from '../../platform/suggest.ts';
 import { atLine, keyError, nestedKeys, readIni } from './ini.ts';
 import type { IniKey, IniSection } from './ini.ts';
 import { sdkName, sdkView } from './sdk-view.ts';

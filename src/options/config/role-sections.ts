@@ -4,7 +4,7 @@
  */
 // Tests: test/options/config/configured.test.ts
 import { flagRow } from '../flags.ts';
-import type { FlagName } from '../flags.ts';
+import type { FlagItem, FlagName } from '../flags.ts';
 import { HOP_KEYS } from '../hops.ts';
 import { ROLE_KEYS } from '../served-roles.ts';
 import type { ConfigFile } from './file.ts';
@@ -44,7 +44,7 @@ export function rolesInSections(
   text: string,
   line: number,
   read: (file: ConfigFile, profile: string) => readonly ProfileText[],
-): readonly string[] {
+): readonly FlagItem[] {
   const form = FORMS[flag];
   if (form === undefined) return [];
   const profiles = splitWords(text);
@@ -58,7 +58,7 @@ function itemOf(
   { head, named, keys }: { readonly head: string; readonly named: boolean; readonly keys: readonly string[] },
   texts: readonly ProfileText[],
   line: number,
-): string {
+): FlagItem {
   const first = texts.find(({ flag, name }) => flag === head && !SECTION_KEYS.has(name));
   if (first === undefined)
     throw keyError(
@@ -67,7 +67,7 @@ function itemOf(
       `profile ${profile} names no role`,
       `give it rolesanywhere_${head.replaceAll('-', '_')}`,
     );
-  const parts = texts
+  const settings = texts
     .filter((text) => text !== first)
     .flatMap(({ flag, text, name, line: at }) => {
       if (!keys.includes(flag) || SECTION_KEYS.has(name))
@@ -80,17 +80,7 @@ function itemOf(
       const values = flagRow(flag).kind === 'list' ? splitWords(text) : [text];
       if (values === undefined)
         throw keyError(file.path, at, `${name} holds a quote that does not end`, 'it is a list of words');
-      return values.map((value) => `${flag}=${value}`);
+      return values.map((value) => [flag, value] as const);
     });
-  const item = [named ? `${profile}=${first.text}` : first.text, ...parts];
-  // The item is taken apart where a known key follows a comma.
-  const inside = item.find((part) => new RegExp(`,(?:${keys.join('|')})=`).test(part));
-  if (inside !== undefined)
-    throw keyError(
-      file.path,
-      line,
-      `a value in profile ${profile} holds a comma and the name of a key`,
-      `write the role into rolesanywhere_${named ? 'role' : 'assume_role_arn'}`,
-    );
-  return item.join(',');
+  return { name: named ? profile : undefined, head: first.text, settings };
 }

@@ -5,10 +5,10 @@
 // Tests: test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, HOP, flagRow, isFlag, takesFlag } from '../flags.ts';
-import type { CommandName, FlagName, FlagValue } from '../flags.ts';
+import type { CommandName, FlagItem, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
 import { badValue } from '../problems.ts';
-import { nearest } from '../suggest.ts';
+import { nearest } from '../../platform/suggest.ts';
 import type { ConfigFile, ConfigSection } from './file.ts';
 import { keyError } from './ini.ts';
 import { SECTION_KEYS, rolesInSections } from './role-sections.ts';
@@ -118,7 +118,7 @@ export function profileSource(file: ConfigFile, profile: string, command: Comman
   return { settings, secretKey };
 }
 
-function list(value: FlagValue): readonly string[] {
+function list(value: FlagValue): readonly (string | FlagItem)[] {
   return typeof value === 'object' ? value : [];
 }
 

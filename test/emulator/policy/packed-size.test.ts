@@ -20,19 +20,22 @@ const POD = {
 const EC2 = {
   Version: '2012-10-17',
   Statement: [
-    ['DescribeInstances', 'DescribeImages', 'DescribeSecurityGroups', 'DescribeVpcs', 'DescribeSubnets'],
-    ['RunInstances', 'CreateSecurityGroup', 'CreateKeyPair', 'CreateTags'],
-    [
-      ...['TerminateInstances', 'StopInstances', 'StartInstances', 'AuthorizeSecurityGroupIngress'],
-      ...['RevokeSecurityGroupEgress', 'DeleteSecurityGroup', 'DeleteKeyPair', 'GetConsoleOutput', 'GetPasswordData'],
-    ],
-  ].map((actions, index) => ({
-    Effect: 'Allow',
-    Action: actions.map((action) => `ec2:${action}`),
-    Resource: '*',
-    ...(index === 2 && { Condition: { StringEquals: { 'aws:ResourceTag/broker:connection': 'connection-1' } } }),
-  })),
+    allow('DescribeInstances DescribeImages DescribeSecurityGroups DescribeVpcs DescribeSubnets'),
+    allow('RunInstances CreateSecurityGroup CreateKeyPair CreateTags'),
+    {
+      ...allow(
+        'TerminateInstances StopInstances StartInstances AuthorizeSecurityGroupIngress RevokeSecurityGroupEgress DeleteSecurityGroup DeleteKeyPair GetConsoleOutput GetPasswordData',
+      ),
+      Condition: { StringEquals: { 'aws:ResourceTag/broker:connection': 'connection-1' } },
+    },
+  ],
 };
+
+function allow(actions: string): object {
+  return { Effect: 'Allow', Action: actions.split(' ').map((action) => `ec2:${action}`), Resource: '*' };
+}
+
+const arn = (name: string): string => `arn:aws:iam::123456789012:policy/${name}`;
 
 describe('the packed size', () => {
   it('is what AWS said of nine tags of 250 letters, and of the tags of a pod', () => {
@@ -51,7 +54,6 @@ describe('the packed size', () => {
   it('counts letters in UTF-8, managed policies, and nothing when there is nothing', () => {
     expect(size({})).toBe(0);
     expect(size({ tags: { a: 'ü'.repeat(100) } })).toBeGreaterThan(size({ tags: { a: 'u'.repeat(100) } }));
-    const arn = (name: string): string => `arn:aws:iam::123456789012:policy/${name}`;
     expect(size({ policyArns: [arn('first')] })).toBeGreaterThan(0);
     expect(size({ policyArns: [arn('first'), arn('other')] })).toBeGreaterThan(size({ policyArns: [arn('first')] }));
   });

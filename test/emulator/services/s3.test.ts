@@ -24,6 +24,14 @@ beforeAll(async () => {
         },
       },
       {
+        arn: profile('6'),
+        roleArns: ['arn:aws:iam::123456789012:role/Workload'],
+        sessionPolicy: {
+          Version: '2012-10-17',
+          Statement: [{ Effect: 'Allow', Action: 's3:*', Resource: 'arn:aws:s3:::*' }],
+        },
+      },
+      {
         arn: profile('5'),
         roleArns: ['arn:aws:iam::123456789012:role/Workload'],
         managedPolicyArns: ['arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess'],
@@ -85,6 +93,10 @@ describe('ListBuckets', () => {
         'User: arn:aws:sts::123456789012:assumed-role/Workload/f0e1d2c3b4a596 is not authorized to perform: s3:ListAllMyBuckets',
       reason: expect.stringContaining("the session's policies: nothing allows s3:ListAllMyBuckets"),
     });
+  });
+
+  it('is allowed by a policy for all buckets', async () => {
+    expect((await list(await ofProfile('6'))).Buckets).toHaveLength(2);
   });
 
   it('is allowed by a managed policy of the profile', async () => {

@@ -100,8 +100,10 @@ describe('faults', () => {
       emulator.profileArns[0]!,
       emulator.roleArns[0]!,
     ];
+    const { certificate, privateKey } = client;
     const provider = fromRolesAnywhere({
-      ...client,
+      certificate,
+      privateKey,
       trustAnchorArn,
       profileArn,
       roleArn,

@@ -184,7 +184,9 @@ describe('the schema', () => {
         name: 'corp',
         enabled: true,
         certificateFile: 'root.pem',
-        crls: [{ arn: 'arn:crl', name: 'one', enabled: false, crl: 'PEM' }, { crlFile: 'crl.pem' }],
+        aliasName: 'corp',
+        crlDpRevocationEnabled: true,
+        crls: [{ arn: 'arn:crl', name: 'one', aliasName: 'one', enabled: false, crl: 'PEM' }, { crlFile: 'crl.pem' }],
         notificationSettings: [{ enabled: true, event: 'CA_CERTIFICATE_EXPIRY', channel: 'ALL', threshold: 45 }],
         tags,
       },
@@ -194,6 +196,7 @@ describe('the schema', () => {
       {
         arn: ARNS.profileArn,
         name: 'p',
+        aliasName: 'p',
         enabled: true,
         roleArns: [ARNS.roleArn],
         durationSeconds: 900,

@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { PASSWORD } from '../../../certs-dev/containers.ts';
 import { openContainer, unlockKey } from '../../../src/identity/containers/unlock.ts';
 import { MAX_ITERATIONS, MAX_SCRYPT_BYTES, WorkBudget } from '../../../src/identity/containers/budget.ts';
+import { readPkcs12 } from '../../../src/identity/containers/pkcs12.ts';
+import { WrongPasswordError } from '../../../src/identity/containers/secret.ts';
 import { loadIdentity, loadSigningKey } from '../../../src/identity/load.ts';
 import { readMlDsaKey } from '../../../src/identity/ml-dsa.ts';
 import type { PemBlock } from '../../../src/x509/pem.ts';
@@ -129,6 +131,26 @@ describe('what asks for too much work is refused before any', () => {
     expect(error.code).toBe('ERR_KDF_TOO_COSTLY');
     expect(error.message).toMatch(/^--(certificate c\.p12|private-key k) asks for /);
     expect(user).toBeLessThan(500_000);
+  });
+
+  it.each<[string, Buffer, number]>([
+    // Absent and empty passwords differ in the MAC, so it is made for both; what is encrypted, for the last question.
+    ["with a MAC of PKCS#12's own", container([encryptedPart(pbes2(pbkdf2(200)))], macData(300)), 2 * 300 + 400],
+    ['with a part of its own scheme', container([encryptedPart(pbe3des(100))]), 3 * 100 * 3],
+    ['where no more than one can be afforded', container([encryptedPart(pbe3des(100))], macData(700)), 700 + 300],
+    // PBKDF2 tells no absent password from an empty one; 32 octets take two blocks of SHA-1.
+    ['with PBKDF2 alone', container([encryptedPart(pbes2(pbkdf2(300)))]), 600 + 600],
+    ['with PBKDF2 alone, and one try', container([encryptedPart(pbes2(pbkdf2(400)))]), 800],
+  ])('all that one password costs stays within the budget, %s', async (_name, bytes, expected) => {
+    const budgets: WorkBudget[] = [];
+    const pkcs12 = readPkcs12(bytes, 'c.p12', () => {
+      const budget = new WorkBudget('c.p12', 1500);
+      budgets.push(budget);
+      return budget;
+    });
+    await expect(pkcs12.open(new Uint8Array())).rejects.toThrow(WrongPasswordError);
+    // The first is the question before any work.
+    expect(budgets.slice(1).map(({ iterations }) => iterations)).toEqual([expected]);
   });
 
   it('up to the limits it is not', () => {

@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/platform/clock.ts';
 import { createBridge, helperEnvironment } from '../../../src/identity/pkcs11/bridge.ts';
@@ -24,43 +25,56 @@ describe('the environment of a helper', () => {
   it.each([
     'PATH',
     'HOME',
-    'LANG',
     'LC_ALL',
-    'TMPDIR',
     'XDG_RUNTIME_DIR',
     'LD_LIBRARY_PATH',
     'SystemRoot',
     'SOFTHSM2_CONF',
-    'P11_KIT_STRICT',
     'P11_KIT_SERVER_ADDRESS',
     'OPENSC_CONF',
-    'PCSCLITE_CSOCK_NAME',
-    'YUBIHSM_PKCS11_CONF',
     'ChrystokiConfigurationPath',
-    'NFAST_HOME',
     'TPM2_PKCS11_STORE',
+    // What no list of known modules had.
+    'DBUS_SESSION_BUS_ADDRESS',
+    'P11NETHSM_CONFIG_FILE',
+    'PKCS11_PROXY_SOCKET',
+    'PKCS11_PROXY_TLS_PSK_FILE',
+    'NSS_LIB_PARAMS',
+    'HTTPS_PROXY',
+    'VAULT_TOKEN',
+    'GPG_TTY',
   ])('keeps %s', (name) => expect(helperEnvironment({ [name]: 'x' })).toEqual({ [name]: 'x' }));
 
   it.each([
     'AWS_ACCESS_KEY_ID',
     'AWS_SECRET_ACCESS_KEY',
     'AWS_PROFILE',
+    'aws_session_token',
     'ROLES_ANYWHERE_PKCS11_PIN',
+    'ROLES_ANYWHERE_PKCS12_PASSWORD',
     'NODE_OPTIONS',
-    'NODE_EXTRA_CA_CERTS',
-    'LD_PRELOAD',
-    'GITHUB_TOKEN',
-    'P11_KIT_PIN',
-    'YUBIHSM_PKCS11_PIN',
-    'TSS2_PASSWORD',
-    'PIN',
+    'NODE_CHANNEL_FD',
+    'NOTIFY_SOCKET',
+    'LISTEN_FDS',
+    'WATCHDOG_USEC',
   ])('leaves %s out', (name) => expect(helperEnvironment({ [name]: 'x' })).toEqual({}));
+
+  it('leaves out the variables that hold material, and keeps those of AWS for a command that runs once', () => {
+    const env = { AWS_PROFILE: 'x', MY_KEY: 'x', ROLES_ANYWHERE_PKCS11_PIN: 'x', NODE_OPTIONS: 'x' };
+    expect(helperEnvironment(env, { aws: true, secrets: ['MY_KEY'] })).toEqual({ AWS_PROFILE: 'x' });
+  });
 });
 
 describe('the helper program is', () => {
   it("the package's own, after an npm install", () => {
     expect(findHelper({ resolve })).toBe('/node_modules/roles-anywhere/pkcs11-helper');
     expect(existsSync(findHelper())).toBe(true);
+  });
+  it('the one beside a copy of the folder that the package is in', () => {
+    const path = helper('pkcs11-helper', '');
+    const chunk = pathToFileURL(join(directory, 'chunks', 'chunk.cjs')).href;
+    expect(findHelper({ resolve: nowhere, from: chunk })).toBe(path);
+    expect(findHelper({ resolve: nowhere, from: pathToFileURL(join(directory, 'cli.cjs')).href })).toBe(path);
   });
   it('the one that a bundled program names', () => {
     expect(findHelper({ helperPath: HELPER, resolve: nowhere })).toBe(HELPER);
@@ -120,7 +134,13 @@ describe('a bridge', () => {
       },
     };
     const helperPath = helper('crash', 'process.exit(1)');
-    const open = createBridge({ libraries: [], env: { ...process.env }, helperPath, backoffMs: 30, clock });
+    const { connect: open } = createBridge({
+      libraries: [],
+      env: { ...process.env },
+      helperPath,
+      backoffMs: 30,
+      clock,
+    });
     for (let index = 0; index < 10; index += 1) await refusal(open);
     expect(pauses).toEqual([30, 60, 120, 240, 480, 960, 1920, 3000, 3000]);
   });
@@ -142,5 +162,5 @@ function resolve(specifier: string): string {
 
 /** Opens a port by a helper program. */
 function connect(helperPath: string): Connect {
-  return createBridge({ libraries: ['/nonexistent.so'], env: { ...process.env }, helperPath, backoffMs: 1 });
+  return createBridge({ libraries: ['/nonexistent.so'], env: { ...process.env }, helperPath, backoffMs: 1 }).connect;
 }

@@ -52,13 +52,12 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
   afterAll(() => hsm.remove());
 
   describe.each([
-    ['in this process, with the module itself', 'in-process', SOFTHSM_MODULE],
-    ['in this process, through p11-kit-proxy', 'in-process', P11_KIT_PROXY],
-    ['in a helper, with the module itself', 'bridge', SOFTHSM_MODULE],
-    ['in a helper, through p11-kit-proxy', 'bridge', undefined],
-  ] as const)('%s', (_name, mode, library) => {
+    ['with the module itself', SOFTHSM_MODULE],
+    ['through p11-kit-proxy by name', P11_KIT_PROXY],
+    ['through p11-kit-proxy by default', undefined],
+  ] as const)('%s', (_name, library) => {
     const load = (spec: Pkcs11Spec, deps: Pkcs11Deps = {}) =>
-      loadPkcs11Identity({ library, ...spec }, { mode, env: hsm.env, helperPath: HELPER, askPin: nobody, ...deps });
+      loadPkcs11Identity({ library, ...spec }, { env: hsm.env, helperPath: HELPER, askPin: nobody, ...deps });
 
     it.each(KEYS)('$pki signs what verifies with its certificate, with every digest', async ({ pki, label }) => {
       const identity = await load({ certificate: `pkcs11:token=main;object=${label}?pin-value=${PIN}` });
@@ -175,7 +174,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
         const key = await loadPkcs11SigningKey(
           `pkcs11:token=main;object=${label}?pin-value=${PIN}`,
           { library },
-          { mode, env: hsm.env, helperPath: HELPER, askPin: nobody },
+          { env: hsm.env, helperPath: HELPER, askPin: nobody },
         );
         const signature = await key.signer.sign(message);
         await key.close();
@@ -187,7 +186,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     });
 
     it('every certificate is listed with a URI that finds it and nothing else', async () => {
-      const deps = { mode, env: hsm.env, helperPath: HELPER, askPin: nobody } as const;
+      const deps = { env: hsm.env, helperPath: HELPER, askPin: nobody } as const;
       const listed = await listPkcs11Certificates('pkcs11:', { library }, deps);
       // Through the proxy, the system's trust store may be listed too.
       const ours = listed.filter(({ uri }) => uri.includes('manufacturer=SoftHSM'));
@@ -206,16 +205,12 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     });
 
     it('a token in no slot at all', async () => {
-      const error = await refused(
-        hsm,
-        {},
-        { mode: 'bridge', env: { ...hsm.env, SOFTHSM2_CONF: '/nonexistent' }, helperPath: HELPER },
-      );
+      const error = await refused(hsm, {}, { env: { ...hsm.env, SOFTHSM2_CONF: '/nonexistent' }, helperPath: HELPER });
       expect(error.code).toMatch(/ERR_PKCS11_FAILED|ERR_TOKEN_NOT_FOUND/);
       const proxied = await refused(
         hsm,
         { library: P11_KIT_PROXY },
-        { mode: 'bridge', env: { ...hsm.env, SOFTHSM2_CONF: '/nonexistent' }, helperPath: HELPER },
+        { env: { ...hsm.env, SOFTHSM2_CONF: '/nonexistent' }, helperPath: HELPER },
       );
       expect(proxied.code).toBe('ERR_TOKEN_NOT_FOUND');
     });
@@ -268,7 +263,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
         hint: expect.stringContaining('object=edwards') as string,
       });
       const alone = await refusal(() =>
-        loadPkcs11SigningKey(privateKey, { library: SOFTHSM_MODULE }, { mode: 'in-process', env: hsm.env }),
+        loadPkcs11SigningKey(privateKey, { library: SOFTHSM_MODULE }, { env: hsm.env }),
       );
       expect(alone.code).toBe('ERR_KEY_UNSUPPORTED');
       const certificate = join(hsm.directory, 'ed25519.pem');
@@ -320,7 +315,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
       'module-path=/usr/lib/softhsm&module-name=softhsm2',
     ]) {
       const certificate = `pkcs11:token=main;object=p256?pin-value=${PIN}&${query}`;
-      const identity = await loadPkcs11Identity({ certificate }, { mode: 'in-process', env: hsm.env });
+      const identity = await loadPkcs11Identity({ certificate }, { env: hsm.env });
       expect(Buffer.from(identity.certificate)).toEqual(rawOf('ec-p256.crt.pem'));
       await identity.close();
     }
@@ -333,7 +328,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
         privateKey: 'pkcs11:token=other;object=elsewhere?pin-value=5678',
         library: SOFTHSM_MODULE,
       },
-      { mode: 'in-process', env: hsm.env },
+      { env: hsm.env },
     );
     const { publicKey } = new X509Certificate(identity.certificate);
     expect(verify('SHA256', message, publicKey, await identity.signer.sign(message))).toBe(true);
@@ -346,7 +341,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     if (typeof collect !== 'function') throw new Error('this Node has no gc()');
     const identity = await loadPkcs11Identity(
       { certificate: `pkcs11:token=main;object=p256?pin-value=${PIN}`, library: SOFTHSM_MODULE },
-      { mode: 'in-process', env: hsm.env },
+      { env: hsm.env },
     );
     for (let round = 0; round < 5; round += 1) {
       collect();
@@ -358,7 +353,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
 
   it('a certificate in a token is joined with a key in a file', async () => {
     const spec = { certificate: 'pkcs11:token=main;object=p256', library: SOFTHSM_MODULE };
-    const deps = { mode: 'in-process', env: hsm.env, askPin: nobody } as const;
+    const deps = { env: hsm.env, askPin: nobody } as const;
     const identity = await loadPkcs11Identity({ ...spec, privateKey: pkiPath('ec-p256.key.pem') }, deps);
     const { publicKey } = new X509Certificate(identity.certificate);
     expect(verify('SHA256', message, publicKey, await identity.signer.sign(message))).toBe(true);
@@ -376,7 +371,6 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
         library: SOFTHSM_MODULE,
       },
       {
-        mode: 'in-process',
         env: hsm.env,
         open: async (flag, value) => {
           opened.push(flag);
@@ -390,11 +384,9 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
 
   it('slot-id=0 is slot 0, and not any slot', async () => {
     const settings = { library: SOFTHSM_MODULE };
-    const [listed] = await listPkcs11Certificates('pkcs11:token=main;object=p256', settings, { mode: 'in-process' });
+    const [listed] = await listPkcs11Certificates('pkcs11:token=main;object=p256', settings, {});
     expect(listed).toBeDefined();
-    const error = await refusal(() =>
-      listPkcs11Certificates('pkcs11:token=main;slot-id=0', settings, { mode: 'in-process' }),
-    );
+    const error = await refusal(() => listPkcs11Certificates('pkcs11:token=main;slot-id=0', settings, {}));
     expect(error.code).toBe('ERR_TOKEN_NOT_FOUND');
   });
 
@@ -429,7 +421,7 @@ describe.skipIf(!hasSoftHsm())('keys in SoftHSM2', () => {
     const error = await refusal(() =>
       loadPkcs11Identity(
         { certificate: 'pkcs11:token=main;object=p256', library: SOFTHSM_MODULE, pinFile },
-        { mode: 'in-process', env: hsm.env },
+        { env: hsm.env },
       ),
     );
     expect(error.code).toBe('ERR_PIN_SOURCE');
@@ -448,9 +440,6 @@ function rawOf(name: string): Buffer {
 function refused(hsm: SoftHsm, spec: Partial<Pkcs11Spec>, deps: Pkcs11Deps = {}) {
   const certificate = `pkcs11:token=main;object=p256?pin-value=${PIN}`;
   return refusal(() =>
-    loadPkcs11Identity(
-      { certificate, library: SOFTHSM_MODULE, ...spec },
-      { mode: 'in-process', env: hsm.env, askPin: nobody, ...deps },
-    ),
+    loadPkcs11Identity({ certificate, library: SOFTHSM_MODULE, ...spec }, { env: hsm.env, askPin: nobody, ...deps }),
   );
 }

@@ -491,8 +491,8 @@ rolesanywhere_role_arn = arn:aws:iam::1:role/Db`;
   it('are items of --role, after those given there', () => {
     expect(read(line('serve'), { profile: ROLES }).parsed.flags['role']).toEqual([
       'arn:aws:iam::1:role/A',
-      'app=arn:aws:iam::1:role/App,session-duration=900',
-      'data base=arn:aws:iam::1:role/Db',
+      { name: 'app', head: 'arn:aws:iam::1:role/App', settings: [['session-duration', '900']] },
+      { name: 'data base', head: 'arn:aws:iam::1:role/Db', settings: [] },
     ]);
   });
 
@@ -505,14 +505,31 @@ rolesanywhere_tag = a=b "c=d e"
 rolesanywhere_assume_role_arn = arn:aws:iam::1:role/Two
 rolesanywhere_external_id = x`;
     expect(read(line('credential-process'), { profile }).parsed.flags['assume-role-arn']).toEqual([
-      'arn:aws:iam::1:role/One,tag=a=b,tag=c=d e',
-      'arn:aws:iam::1:role/Two,external-id=x',
+      {
+        head: 'arn:aws:iam::1:role/One',
+        settings: [
+          ['tag', 'a=b'],
+          ['tag', 'c=d e'],
+        ],
+      },
+      { head: 'arn:aws:iam::1:role/Two', settings: [['external-id', 'x']] },
     ]);
+  });
+
+  it('keep a value whole that holds a comma and the name of a key', () => {
+    const profile = `rolesanywhere_role_profiles = app
+[profile app]
+rolesanywhere_role_arn = arn:aws:iam::1:role/A
+rolesanywhere_role_session_name = a,session-duration=1`;
+    const configured = read(line('serve'), { profile });
+    expect(configured.parsed.flags['role']).toEqual([
+      { name: 'app', head: 'arn:aws:iam::1:role/A', settings: [['role-session-name', 'a,session-duration=1']] },
+    ]);
+    expect(printConfig(configured)).toContain('app=arn:aws:iam::1:role/A,role-session-name=a,session-duration=1');
   });
 
   it.each([
     ['rolesanywhere_certificate = c', /one role cannot have rolesanywhere_certificate for itself/],
-    ['rolesanywhere_role_session_name = a,session-duration=1', /holds a comma and the name of a key/],
     ['# no more', /names no role/],
   ])('cannot hold %s', (more, message) => {
     const arn = more.startsWith('#') ? '' : 'rolesanywhere_role_arn = arn:aws:iam::1:role/A\n';

@@ -9,11 +9,15 @@ import type { RequestContext } from '../context.ts';
 import type { ReceivedRequest } from '../../wire/received.ts';
 import { Refusal } from '../../wire/refusal.ts';
 import type { Tag } from '../../state/records.ts';
+import { CRLS } from './crls.ts';
 import { matchOperation, sentInput } from './input.ts';
 import { OPERATIONS, type Operation, type OperationName, readInput } from './model.ts';
 import { operate } from './operations.ts';
-import { type Call, resourceArn } from './resources.ts';
+import { PROFILES } from './profiles.ts';
+import { type Call, arnOf } from './resources.ts';
+import { SUBJECTS } from './subjects.ts';
 import { findTagged } from './tags.ts';
+import { TRUST_ANCHORS } from './trust-anchors.ts';
 
 /** The error codes for wrong credentials in this protocol, by those of STS where they differ. */
 const CODES: Readonly<Record<string, string>> = {
@@ -34,8 +38,8 @@ export function control(request: ReceivedRequest, context: RequestContext): Gran
   const caller = identify(request, context);
   const call: Call = { caller, context, now: context.now().toISOString() };
   const { name } = matched;
-  const input = readInput(name, sentInput(request, matched));
-  authorize(name, input, call);
+  const input = readInput(name, sentInput(request, matched), context.onUnknownMember);
+  authorize(name, input, call, request);
   const { body, done } = operate(name, input, call);
   const { status = 200 }: Operation = OPERATIONS[name];
   return {
@@ -54,22 +58,22 @@ function identify(request: ReceivedRequest, context: RequestContext): Caller {
   }
 }
 
-/** The type of resource of an operation, by the member that names the resource. An operation without one is about `*`. */
-const IDS = { trustAnchorId: 'trust-anchor', profileId: 'profile', crlId: 'crl', subjectId: 'subject' } as const;
+/** The resources that operations are about, by the member that names them. An operation without one is about `*`. */
+const RESOURCES = { trustAnchorId: TRUST_ANCHORS, profileId: PROFILES, crlId: CRLS, subjectId: SUBJECTS };
 
-function authorize(name: OperationName, input: object, call: Call): void {
+function authorize(name: OperationName, input: object, call: Call, request: ReceivedRequest): void {
   const { caller, context } = call;
   const members = new Map<string, unknown>(Object.entries(input));
-  const id = Object.entries(IDS).find(([member]) => members.has(member));
+  const named = Object.entries(RESOURCES).find(([member]) => members.has(member));
   const tagged = members.get('resourceArn');
   const resource =
-    id === undefined
+    named === undefined
       ? typeof tagged === 'string'
         ? tagged
         : '*'
-      : resourceArn(id[1], String(members.get(id[0])), call);
+      : arnOf(named[1], String(members.get(named[0])), call);
   const keys = callerKeys(caller, context.now()).with({
-    ...commonKeys(context.now(), context.region),
+    ...commonKeys(request, context),
     ...tagKeys(findTagged(context.state, resource)?.tags, 'aws:ResourceTag'),
     ...requestKeys(members),
   });

@@ -5,12 +5,25 @@ import { readCrl } from '../../certificates/crl.ts';
 import type { CrlRecord } from '../../state/records.ts';
 import { MAX_ANCHOR_CRLS } from '../../certificates/anchors.ts';
 import type { InputOf } from './model.ts';
-import { type Call, type Outcome, type Resource, changed, checkTags, find, idOf, resourceArn } from './resources.ts';
+import {
+  type Call,
+  type Outcome,
+  type Resource,
+  aliasDetail,
+  changed,
+  checkTags,
+  find,
+  idOf,
+  newAlias,
+  notFound,
+  previousAlias,
+  resourceArn,
+} from './resources.ts';
 import { invalid } from './shapes.ts';
 
 const PEM_BEGIN = '-----BEGIN X509 CRL-----';
 
-export const CRLS: Resource<CrlRecord> = {
+export const CRLS: Resource<CrlRecord> & { readonly type: 'crl' } = {
   type: 'crl',
   get: (state, arn) => state.get('crls', arn),
   list: (state) => state.list('crls'),
@@ -23,6 +36,7 @@ export const CRLS: Resource<CrlRecord> = {
     // A blob: what was imported, in base64. A list of a world may have come as DER in base64 already.
     crlData: crl.crlData.includes(PEM_BEGIN) ? Buffer.from(crl.crlData).toString('base64') : crl.crlData,
     trustAnchorArn: crl.trustAnchorArn,
+    ...aliasDetail(CRLS, crl),
     createdAt: crl.createdAt,
     updatedAt: crl.updatedAt,
   }),
@@ -33,6 +47,7 @@ export function importCrl(input: InputOf<'ImportCrl'>, call: Call): Outcome {
   const { name, crlData, enabled = false, tags = [], trustAnchorArn } = input;
   const { state } = call.context;
   checkTags(tags);
+  if (trustAnchorArn.includes(':alias/')) throw notFound(trustAnchorArn);
   if (!trustAnchorArn.startsWith(resourceArn('trust-anchor', '', call)) || !state.get('trustAnchors', trustAnchorArn))
     throw invalid(`Trust anchor not found: ${trustAnchorArn}`, `there is no trust anchor ${trustAnchorArn}`);
   const others = state.list('crls').filter((crl) => crl.trustAnchorArn === trustAnchorArn);
@@ -44,6 +59,7 @@ export function importCrl(input: InputOf<'ImportCrl'>, call: Call): Outcome {
   const crl: CrlRecord = {
     arn: resourceArn(CRLS.type, randomUUID(), call),
     name,
+    aliasName: newAlias(CRLS, input.aliasName, call),
     enabled,
     crlData: readPem(crlData),
     trustAnchorArn,
@@ -55,15 +71,19 @@ export function importCrl(input: InputOf<'ImportCrl'>, call: Call): Outcome {
 }
 
 /** @throws Refusal */
-export function updateCrl({ crlId, name, crlData }: InputOf<'UpdateCrl'>, call: Call): Outcome {
-  const crl = find(CRLS, crlId, call);
+export function updateCrl({ crlId, name, crlData, aliasName }: InputOf<'UpdateCrl'>, call: Call): Outcome {
+  const before = find(CRLS, crlId, call);
   const data = crlData === undefined ? undefined : readPem(crlData);
-  return kept(changed(crl, { name, crlData: data }, call), call, 'was changed');
+  const after = {
+    ...changed(before, { name, crlData: data }, call),
+    aliasName: newAlias(CRLS, aliasName, call, before),
+  };
+  return kept(after, call, 'was changed', previousAlias(before, after));
 }
 
-function kept(crl: CrlRecord, { context }: Call, what: string): Outcome {
+function kept(crl: CrlRecord, { context }: Call, what: string, more: object = {}): Outcome {
   CRLS.put(context.state, crl);
-  return { body: { crl: CRLS.detail(crl) }, done: `${crl.arn} ${what}` };
+  return { body: { crl: { ...CRLS.detail(crl), ...more } }, done: `${crl.arn} ${what}` };
 }
 
 /** The service takes PEM alone: API Reference, "ImportCrl". */

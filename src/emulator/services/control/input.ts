@@ -53,12 +53,15 @@ export function sentInput(request: ReceivedRequest, { name, labels }: Matched): 
   const operation: Operation = OPERATIONS[name];
   const members = Object.keys(operation.input.members);
   const ofBody = members.some((member) => !(member in labels) && operation.query?.includes(member) !== true);
-  return { ...(ofBody ? readBody(request) : {}), ...readQuery(request, operation), ...labels };
+  return { ...readQuery(request, operation), ...(ofBody && readBody(request)), ...labels };
 }
 
 function readQuery(request: ReceivedRequest, { query = [], input }: Operation): Record<string, unknown> {
   const sent: Record<string, unknown> = {};
   const pairs = parseQuery(request.query, notSerializable);
+  for (const [name, value] of pairs)
+    // Under a name that no member has: what belongs into the body is not taken from the query.
+    if (!query.includes(name) && !name.startsWith('X-Amz-')) sent[`?${name}`] = utf8(value);
   for (const name of query) {
     const values = pairs.flatMap(([own, value]) => (own === name ? [utf8(value)] : []));
     const [first] = values;

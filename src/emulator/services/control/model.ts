@@ -1,14 +1,24 @@
 /**
  * The operations of IAM Roles Anywhere's control plane, after the service
  * model `rolesanywhere` 2018-05-10 as botocore 1.43.11 ships it
- * (https://docs.aws.amazon.com/rolesanywhere/latest/APIReference/Welcome.html).
+ * (https://docs.aws.amazon.com/rolesanywhere/latest/APIReference/Welcome.html),
+ * and after the AWS SDK for Go, service/rolesanywhere v1.34.0, for what is
+ * newer: aliases and CRL distribution points.
  */
 // Tests: test/emulator/services/control/clients.test.ts
+import type { OnUnknownMember } from '../context.ts';
 import { type StructureShape, type ValueOf, readShape } from './shapes.ts';
 
 const STRING = { type: 'string' } as const;
 const BOOLEAN = { type: 'boolean' } as const;
 const INTEGER = { type: 'integer' } as const;
+/** Up to 2026-11-13 the id alone; since then an ARN as well. No pattern of it is published. */
+const ID_OR_ARN = {
+  type: 'string',
+  min: 1,
+  max: 1011,
+  pattern: '.*[a-f0-9]{8}-([a-z0-9]{4}-){3}[a-z0-9]{12}.*|arn:aws(-[^:]+)?:rolesanywhere:.*',
+} as const;
 const UUID = {
   type: 'string',
   min: 36,
@@ -16,6 +26,8 @@ const UUID = {
   pattern: '.*[a-f0-9]{8}-([a-z0-9]{4}-){3}[a-z0-9]{12}.*',
 } as const;
 const NAME = { type: 'string', min: 1, max: 255, pattern: '[ a-zA-Z0-9\\-_]*' } as const;
+/** May be empty, which means that there is none. What else it must be is in state/aliases.ts. */
+const ALIAS_NAME = STRING;
 const RESOURCE_ARN = { type: 'string', min: 1, max: 1011 } as const;
 const ROLE_ARNS = {
   type: 'list',
@@ -80,9 +92,9 @@ const LIST = {
 } as const;
 const LIST_QUERY = ['nextToken', 'pageSize'] as const;
 
-const ofAnchor = { type: 'structure', members: { trustAnchorId: UUID }, required: ['trustAnchorId'] } as const;
-const ofProfile = { type: 'structure', members: { profileId: UUID }, required: ['profileId'] } as const;
-const ofCrl = { type: 'structure', members: { crlId: UUID }, required: ['crlId'] } as const;
+const ofAnchor = { type: 'structure', members: { trustAnchorId: ID_OR_ARN }, required: ['trustAnchorId'] } as const;
+const ofProfile = { type: 'structure', members: { profileId: ID_OR_ARN }, required: ['profileId'] } as const;
+const ofCrl = { type: 'structure', members: { crlId: ID_OR_ARN }, required: ['crlId'] } as const;
 const ofSubject = { type: 'structure', members: { subjectId: UUID }, required: ['subjectId'] } as const;
 
 /** One operation: its place in HTTP, and its input. */
@@ -110,6 +122,8 @@ export const OPERATIONS = {
         enabled: BOOLEAN,
         tags: TAGS,
         notificationSettings: NOTIFICATION_SETTINGS,
+        crlDpRevocationEnabled: BOOLEAN,
+        aliasName: ALIAS_NAME,
       },
       required: ['name', 'source'],
     },
@@ -121,7 +135,13 @@ export const OPERATIONS = {
     path: '/trustanchor/{trustAnchorId}',
     input: {
       type: 'structure',
-      members: { trustAnchorId: UUID, name: NAME, source: SOURCE },
+      members: {
+        trustAnchorId: ID_OR_ARN,
+        name: NAME,
+        source: SOURCE,
+        crlDpRevocationEnabled: BOOLEAN,
+        aliasName: ALIAS_NAME,
+      },
       required: ['trustAnchorId'],
     },
   },
@@ -163,6 +183,7 @@ export const OPERATIONS = {
         enabled: BOOLEAN,
         tags: TAGS,
         acceptRoleSessionName: BOOLEAN,
+        aliasName: ALIAS_NAME,
       },
       required: ['name', 'roleArns'],
     },
@@ -175,13 +196,14 @@ export const OPERATIONS = {
     input: {
       type: 'structure',
       members: {
-        profileId: UUID,
+        profileId: ID_OR_ARN,
         name: NAME,
         sessionPolicy: { type: 'string', min: 1, max: 100_000 },
         roleArns: ROLE_ARNS,
         managedPolicyArns: POLICY_ARNS,
         durationSeconds: DURATION,
         acceptRoleSessionName: BOOLEAN,
+        aliasName: ALIAS_NAME,
       },
       required: ['profileId'],
     },
@@ -194,7 +216,7 @@ export const OPERATIONS = {
     path: '/profiles/{profileId}/mappings',
     input: {
       type: 'structure',
-      members: { profileId: UUID, certificateField: FIELD, mappingRules: MAPPING_RULES },
+      members: { profileId: ID_OR_ARN, certificateField: FIELD, mappingRules: MAPPING_RULES },
       required: ['profileId', 'certificateField', 'mappingRules'],
     },
   },
@@ -204,7 +226,7 @@ export const OPERATIONS = {
     query: ['certificateField', 'specifiers'],
     input: {
       type: 'structure',
-      members: { profileId: UUID, certificateField: FIELD, specifiers: { type: 'list', member: STRING } },
+      members: { profileId: ID_OR_ARN, certificateField: FIELD, specifiers: { type: 'list', member: STRING } },
       required: ['profileId', 'certificateField'],
     },
   },
@@ -219,12 +241,13 @@ export const OPERATIONS = {
         name: NAME,
         crlData: PEM_CRL,
         enabled: BOOLEAN,
+        aliasName: ALIAS_NAME,
         tags: TAGS,
         trustAnchorArn: {
           type: 'string',
           min: 1,
           max: 1011,
-          pattern: 'arn:aws(-[^:]+)?:rolesanywhere(:.*){2}(:trust-anchor.*)',
+          pattern: 'arn:aws(-[^:]+)?:rolesanywhere(:.*){2}(:(alias/)?trust-anchor.*)',
         },
       },
       required: ['name', 'crlData', 'trustAnchorArn'],
@@ -235,7 +258,11 @@ export const OPERATIONS = {
   UpdateCrl: {
     method: 'PATCH',
     path: '/crl/{crlId}',
-    input: { type: 'structure', members: { crlId: UUID, name: NAME, crlData: PEM_CRL }, required: ['crlId'] },
+    input: {
+      type: 'structure',
+      members: { crlId: ID_OR_ARN, name: NAME, crlData: PEM_CRL, aliasName: ALIAS_NAME },
+      required: ['crlId'],
+    },
   },
   DeleteCrl: { method: 'DELETE', path: '/crl/{crlId}', input: ofCrl },
   EnableCrl: { method: 'POST', path: '/crl/{crlId}/enable', input: ofCrl },
@@ -281,7 +308,12 @@ export type InputOf<O extends OperationName> = ValueOf<(typeof OPERATIONS)[O]['i
  *
  * @throws Refusal SerializationException, ValidationException
  */
-export function readInput<O extends OperationName>(name: O, sent: Readonly<Record<string, unknown>>): InputOf<O> {
+export function readInput<O extends OperationName>(
+  name: O,
+  sent: Readonly<Record<string, unknown>>,
+  onUnknownMember: OnUnknownMember,
+): InputOf<O> {
+  const value = readShape(OPERATIONS[name].input, sent, (member) => onUnknownMember(name, member));
   // The type is made of the shape that the value was checked against.
-  return readShape(OPERATIONS[name].input, sent) as InputOf<O>; // oxlint-disable-line typescript/no-unsafe-type-assertion
+  return value as InputOf<O>; // oxlint-disable-line typescript/no-unsafe-type-assertion
 }

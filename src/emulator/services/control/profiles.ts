@@ -3,18 +3,31 @@
 import { randomUUID } from 'node:crypto';
 import { DEFAULT_MAPPINGS } from '../../certificates/session-tags.ts';
 import type { AttributeMapping, ProfileRecord } from '../../state/records.ts';
+import { Refusal } from '../../wire/refusal.ts';
 import type { InputOf } from './model.ts';
-import { type Call, type Outcome, type Resource, changed, checkTags, find, idOf, resourceArn } from './resources.ts';
+import {
+  type Call,
+  type Outcome,
+  type Resource,
+  aliasDetail,
+  changed,
+  checkTags,
+  find,
+  idOf,
+  newAlias,
+  previousAlias,
+  resourceArn,
+} from './resources.ts';
 import { invalid } from './shapes.ts';
 
-export const PROFILES: Resource<ProfileRecord> = {
+export const PROFILES: Resource<ProfileRecord> & { readonly type: 'profile' } = {
   type: 'profile',
   get: (state, arn) => state.get('profiles', arn),
   list: (state) => state.list('profiles'),
   put: (state, record) => state.apply({ op: 'put', kind: 'profiles', record }),
   detail(profile) {
     const { arn, tags: _, ...members } = profile;
-    return { profileId: idOf(profile), profileArn: arn, ...members };
+    return { profileId: idOf(profile), profileArn: arn, ...members, ...aliasDetail(PROFILES, profile) };
   },
 };
 
@@ -22,9 +35,11 @@ export const PROFILES: Resource<ProfileRecord> = {
 export function createProfile(input: InputOf<'CreateProfile'>, call: Call): Outcome {
   const { name, roleArns, sessionPolicy, tags = [] } = input;
   checkTags(tags);
+  checkRoles(roleArns, call);
   const profile: ProfileRecord = {
     arn: resourceArn(PROFILES.type, randomUUID(), call),
     name,
+    aliasName: newAlias(PROFILES, input.aliasName, call),
     enabled: input.enabled ?? false,
     createdBy: call.caller.arn,
     roleArns,
@@ -42,8 +57,23 @@ export function createProfile(input: InputOf<'CreateProfile'>, call: Call): Outc
 }
 
 /** @throws Refusal */
-export function updateProfile({ profileId, ...changes }: InputOf<'UpdateProfile'>, call: Call): Outcome {
-  return kept(changed(find(PROFILES, profileId, call), changes, call), call, 'was changed');
+export function updateProfile({ profileId, aliasName, ...changes }: InputOf<'UpdateProfile'>, call: Call): Outcome {
+  const before = find(PROFILES, profileId, call);
+  checkRoles(changes.roleArns, call);
+  const after = { ...changed(before, changes, call), aliasName: newAlias(PROFILES, aliasName, call, before) };
+  return kept(after, call, 'was changed', previousAlias(before, after));
+}
+
+/** Who makes a profile passes its roles to the service, and roles of another account cannot be passed. */
+function checkRoles(roleArns: readonly string[] = [], { caller }: Call): void {
+  const foreign = roleArns.find((arn) => arn.split(':')[4] !== caller.account);
+  if (foreign !== undefined)
+    throw new Refusal(
+      403,
+      'AccessDeniedException',
+      'Cross-account pass role is not allowed.',
+      `${foreign} is not of account ${caller.account}`,
+    );
 }
 
 /**
@@ -89,7 +119,7 @@ function checkSpecifier(field: AttributeMapping['certificateField'], specifier: 
   if (!new RegExp(`^(?:${pattern})$`).test(specifier)) throw invalid(`Invalid specifier for ${field}: ${specifier}`);
 }
 
-function kept(profile: ProfileRecord, { context }: Call, what: string): Outcome {
+function kept(profile: ProfileRecord, { context }: Call, what: string, more: object = {}): Outcome {
   PROFILES.put(context.state, profile);
-  return { body: { profile: PROFILES.detail(profile) }, done: `${profile.arn} ${what}` };
+  return { body: { profile: { ...PROFILES.detail(profile), ...more } }, done: `${profile.arn} ${what}` };
 }

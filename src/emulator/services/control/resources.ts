@@ -3,6 +3,7 @@
 import type { Caller } from '../../callers/caller.ts';
 import type { EmulatorContext } from '../context.ts';
 import { Refusal } from '../../wire/refusal.ts';
+import { type AliasedType, aliasArn, aliasProblem, findByArn } from '../../state/aliases.ts';
 import type { Tag } from '../../state/records.ts';
 import type { State } from '../../state/state.ts';
 import { invalid } from './shapes.ts';
@@ -26,6 +27,7 @@ interface Kept {
   readonly arn: string;
   readonly createdAt: string;
   readonly tags: readonly Tag[];
+  readonly aliasName?: string | undefined;
 }
 
 /** One kind of thing, and how the state and the answers hold it. */
@@ -49,12 +51,63 @@ export function idOf({ arn }: Kept): string {
   return arn.slice(arn.lastIndexOf('/') + 1);
 }
 
-/** @throws Refusal ResourceNotFoundException */
-export function find<R extends Kept>(resource: Resource<R>, id: string, call: Call): R {
-  const arn = resourceArn(resource.type, id, call);
-  const record = resource.get(call.context.state, arn);
+/** The ARN with the id of what an id, an ARN or an alias ARN names, whether it is there or not. */
+export function arnOf(resource: Pick<Resource<Kept>, 'type' | 'list'>, named: string, call: Call): string {
+  const { type } = resource;
+  if (!named.startsWith('arn:')) return resourceArn(type, named, call);
+  return type === 'subject' ? named : (findByArn(resource.list(call.context.state), type, named)?.arn ?? named);
+}
+
+/**
+ * What an id, an ARN or an alias ARN names.
+ *
+ * @throws Refusal ResourceNotFoundException, also for what is of another type, account or region
+ */
+export function find<R extends Kept>(resource: Resource<R>, named: string, call: Call): R {
+  const arn = arnOf(resource, named, call);
+  const isOwn = arn.startsWith(resourceArn(resource.type, '', call));
+  const record = isOwn ? resource.get(call.context.state, arn) : undefined;
   if (record === undefined) throw notFound(arn);
   return record;
+}
+
+/** A resource that can have an alias. */
+type AliasedResource<R extends Kept> = Resource<R> & { readonly type: AliasedType };
+
+/**
+ * The alias that a resource has after a request.
+ *
+ * @param given the request's: undefined keeps the one that there is, an empty one takes it away
+ * @param before the resource, which a request to create has not
+ * @throws Refusal ValidationException for one that cannot be, or that another resource of the type has
+ */
+export function newAlias<R extends Kept>(
+  resource: AliasedResource<R>,
+  given: string | undefined,
+  call: Call,
+  before?: R,
+): string | undefined {
+  if (given === undefined) return before?.aliasName;
+  if (given === '') return undefined;
+  const problem = aliasProblem(given);
+  if (problem !== undefined) throw invalid(problem);
+  const prefix = resourceArn(resource.type, '', call);
+  const others = resource.list(call.context.state).filter(({ arn }) => arn.startsWith(prefix) && arn !== before?.arn);
+  if (others.some(({ aliasName }) => aliasName === given)) throw invalid(`The alias name ${given} is already in use`);
+  return given;
+}
+
+/** The members that tell of a resource's alias; undefined ones are not sent. */
+export function aliasDetail(
+  { type }: { readonly type: AliasedType },
+  record: Kept,
+): { readonly aliasName: string | undefined; readonly aliasArn: string | undefined } {
+  return { aliasName: record.aliasName, aliasArn: aliasArn(record, type) };
+}
+
+/** The alias that an update took away or changed, for its answer alone. */
+export function previousAlias(before: Kept, after: Kept): { readonly previousAliasName: string | undefined } {
+  return { previousAliasName: before.aliasName === after.aliasName ? undefined : before.aliasName };
 }
 
 export function notFound(arn: string): Refusal {
@@ -83,8 +136,8 @@ export function checkTags(tags: readonly Tag[] = []): void {
 }
 
 /** The size of a page when a request does not give one. */
-const PAGE_SIZE = 50;
-const MAX_PAGE_SIZE = 1000;
+export const PAGE_SIZE = 50;
+export const MAX_PAGE_SIZE = 1000;
 
 /**
  * One page of a kind, oldest first. A token says after which thing the next

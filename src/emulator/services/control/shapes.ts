@@ -72,11 +72,17 @@ export type ValueOf<S> = S extends { type: 'string'; enum: readonly (infer E)[] 
  * Checks what was sent and completes it to a value: blobs are decoded, and
  * members that are null or not in the model are left out.
  *
+ * @param onUnknown told of each member that is not in the model
+ *
  * @throws Refusal SerializationException for a wrong type, ValidationException for a value beyond its limits
  */
-export function readShape(shape: StructureShape, sent: Readonly<Record<string, unknown>>): object {
+export function readShape(
+  shape: StructureShape,
+  sent: Readonly<Record<string, unknown>>,
+  onUnknown: (path: string) => void,
+): object {
   const errors: string[] = [];
-  const value = readStructure(shape, sent, '', errors);
+  const value = readStructure(shape, sent, '', { errors, onUnknown });
   if (errors.length > 0) {
     const count = `${errors.length} validation error${errors.length === 1 ? '' : 's'} detected`;
     throw new Refusal(400, 'ValidationException', `${count}: ${errors.join('; ')}`, errors.join('; '));
@@ -94,24 +100,33 @@ export function invalid(message: string, reason = message): Refusal {
   return new Refusal(400, 'ValidationException', message, reason);
 }
 
-function readStructure(shape: StructureShape, sent: unknown, path: string, errors: string[]): object {
+/** Where problems and unknown members are told. */
+interface Findings {
+  readonly errors: string[];
+  readonly onUnknown: (path: string) => void;
+}
+
+function readStructure(shape: StructureShape, sent: unknown, path: string, findings: Findings): object {
   if (typeof sent !== 'object' || sent === null || Array.isArray(sent))
     throw notSerializable(`${path} is no structure`);
   const given = new Map<string, unknown>(Object.entries(sent));
   const entries: [string, unknown][] = [];
+  const within = (name: string): string => (path === '' ? name : `${path}.${name}`);
+  for (const name of given.keys()) if (!Object.hasOwn(shape.members, name)) findings.onUnknown(within(name));
   for (const [name, member] of Object.entries(shape.members)) {
-    const own = path === '' ? name : `${path}.${name}`;
+    const own = within(name);
     const value = given.get(name) ?? undefined;
-    if (value !== undefined) entries.push([name, readValue(member, value, own, errors)]);
+    if (value !== undefined) entries.push([name, readValue(member, value, own, findings)]);
     else if (shape.required?.includes(name) === true)
-      errors.push(`Value null at '${own}' failed to satisfy constraint: Member must not be null`);
+      findings.errors.push(`Value null at '${own}' failed to satisfy constraint: Member must not be null`);
   }
   return Object.fromEntries(entries);
 }
 
-function readValue(shape: Shape, sent: unknown, path: string, errors: string[]): unknown {
-  if (shape.type === 'structure') return readStructure(shape, sent, path, errors);
-  if (shape.type === 'list') return readList(shape, sent, path, errors);
+function readValue(shape: Shape, sent: unknown, path: string, findings: Findings): unknown {
+  const { errors } = findings;
+  if (shape.type === 'structure') return readStructure(shape, sent, path, findings);
+  if (shape.type === 'list') return readList(shape, sent, path, findings);
   if (shape.type === 'blob') return readBlob(shape, sent, path, errors);
   if (shape.type === 'integer') return readInteger(shape, sent, path, errors);
   if (shape.type === 'string') return readString(shape, sent, path, errors);
@@ -119,10 +134,10 @@ function readValue(shape: Shape, sent: unknown, path: string, errors: string[]):
   return sent;
 }
 
-function readList(shape: ListShape, sent: unknown, path: string, errors: string[]): unknown[] {
+function readList(shape: ListShape, sent: unknown, path: string, findings: Findings): unknown[] {
   if (!Array.isArray(sent)) throw notSerializable(`${path} is no list`);
-  checkLength(shape, sent.length, 'Value', path, errors);
-  return sent.map((item: unknown, index) => readValue(shape.member, item, `${path}.${index + 1}.member`, errors));
+  checkLength(shape, sent.length, 'Value', path, findings.errors);
+  return sent.map((item: unknown, index) => readValue(shape.member, item, `${path}.${index + 1}.member`, findings));
 }
 
 function readBlob(shape: BlobShape, sent: unknown, path: string, errors: string[]): Buffer {

@@ -11,7 +11,7 @@ import { SUBJECTS } from './subjects.ts';
 import { TRUST_ANCHORS } from './trust-anchors.ts';
 
 /** The model's limit of one request, taken for that of a resource too. */
-const MAX_TAGS = 200;
+export const MAX_TAGS = 200;
 
 /** A thing's tags, and how to replace them. */
 export interface Tagged {

@@ -4,10 +4,22 @@ import { randomUUID } from 'node:crypto';
 import type { NotificationSetting, TrustAnchorRecord } from '../../state/records.ts';
 import { anchorProblem } from '../../certificates/anchors.ts';
 import type { InputOf } from './model.ts';
-import { type Call, type Outcome, type Resource, changed, checkTags, find, idOf, resourceArn } from './resources.ts';
+import {
+  type Call,
+  type Outcome,
+  type Resource,
+  aliasDetail,
+  changed,
+  checkTags,
+  find,
+  idOf,
+  newAlias,
+  previousAlias,
+  resourceArn,
+} from './resources.ts';
 import { invalid } from './shapes.ts';
 
-export const TRUST_ANCHORS: Resource<TrustAnchorRecord> = {
+export const TRUST_ANCHORS: Resource<TrustAnchorRecord> & { readonly type: 'trust-anchor' } = {
   type: 'trust-anchor',
   get: (state, arn) => state.get('trustAnchors', arn),
   list: (state) => state.list('trustAnchors'),
@@ -25,6 +37,8 @@ export const TRUST_ANCHORS: Resource<TrustAnchorRecord> = {
     createdAt: anchor.createdAt,
     updatedAt: anchor.updatedAt,
     notificationSettings: effectiveSettings(anchor),
+    crlDpRevocationEnabled: anchor.crlDpRevocationEnabled ?? false,
+    ...aliasDetail(TRUST_ANCHORS, anchor),
   }),
 };
 
@@ -79,8 +93,10 @@ export function createTrustAnchor(input: InputOf<'CreateTrustAnchor'>, call: Cal
   const anchor: TrustAnchorRecord = {
     arn: resourceArn(TRUST_ANCHORS.type, randomUUID(), call),
     name,
+    aliasName: newAlias(TRUST_ANCHORS, input.aliasName, call),
     enabled,
     ...readSource(source),
+    crlDpRevocationEnabled: input.crlDpRevocationEnabled,
     notificationSettings: customSettings(notificationSettings, call),
     tags,
     createdAt: call.now,
@@ -91,9 +107,11 @@ export function createTrustAnchor(input: InputOf<'CreateTrustAnchor'>, call: Cal
 
 /** @throws Refusal */
 export function updateTrustAnchor(input: InputOf<'UpdateTrustAnchor'>, call: Call): Outcome {
-  const { trustAnchorId, name, source } = input;
-  const anchor = find(TRUST_ANCHORS, trustAnchorId, call);
-  return kept(changed(anchor, { name, ...(source && readSource(source)) }, call), call, 'was changed');
+  const { trustAnchorId, name, source, crlDpRevocationEnabled, aliasName } = input;
+  const before = find(TRUST_ANCHORS, trustAnchorId, call);
+  const changes = { name, crlDpRevocationEnabled, ...(source && readSource(source)) };
+  const after = { ...changed(before, changes, call), aliasName: newAlias(TRUST_ANCHORS, aliasName, call, before) };
+  return kept(after, call, 'was changed', previousAlias(before, after));
 }
 
 /** @throws Refusal */
@@ -111,9 +129,9 @@ export function resetNotificationSettings(input: InputOf<'ResetNotificationSetti
   return kept(changed(anchor, { notificationSettings: rest }, call), call, 'has default notification settings');
 }
 
-function kept(anchor: TrustAnchorRecord, { context }: Call, what: string): Outcome {
+function kept(anchor: TrustAnchorRecord, { context }: Call, what: string, more: object = {}): Outcome {
   TRUST_ANCHORS.put(context.state, anchor);
-  return { body: { trustAnchor: TRUST_ANCHORS.detail(anchor) }, done: `${anchor.arn} ${what}` };
+  return { body: { trustAnchor: { ...TRUST_ANCHORS.detail(anchor), ...more } }, done: `${anchor.arn} ${what}` };
 }
 
 function readSource({

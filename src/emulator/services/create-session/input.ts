@@ -2,6 +2,7 @@
 // Tests: test/emulator/services/create-session/create-session.test.ts
 import { type ReceivedRequest, parseQuery, utf8 } from '../../wire/received.ts';
 import { Refusal } from '../../wire/refusal.ts';
+import type { OnUnknownMember } from '../context.ts';
 
 export interface CreateSessionInput {
   readonly trustAnchorArn: string;
@@ -13,8 +14,8 @@ export interface CreateSessionInput {
 }
 
 const ARN_PATTERNS = {
-  trustAnchorArn: /^arn:aws(?:-[^:]+)?:rolesanywhere:[^:]*:[^:]*:trust-anchor/,
-  profileArn: /^arn:aws(?:-[^:]+)?:rolesanywhere:[^:]*:[^:]*:profile/,
+  trustAnchorArn: /^arn:aws(?:-[^:]+)?:rolesanywhere:[^:]*:[^:]*:(?:alias\/)?trust-anchor/,
+  profileArn: /^arn:aws(?:-[^:]+)?:rolesanywhere:[^:]*:[^:]*:(?:alias\/)?profile/,
   roleArn: /^arn:aws(?:-[^:]+)?:iam:[^:]*:[^:]*:role/,
 } as const;
 
@@ -22,14 +23,25 @@ const MAX_ARN_LENGTH = 1011;
 const SESSION_NAME = /^[\w+=,.@-]{2,64}$/;
 const MAX_INSTANCE_PROPERTIES = 50;
 
+/** The members that the service has; `cert` comes in a header, and `sessionName` is the deprecated name of a session. */
+const MEMBERS = new Set([
+  ...Object.keys(ARN_PATTERNS),
+  'durationSeconds',
+  'roleSessionName',
+  'instanceProperties',
+  'sessionName',
+  'cert',
+]);
+
 /**
  * Reads the ARNs from the query or the body, and the rest from the body.
  *
  * @throws Refusal
  */
-export function readInput(request: ReceivedRequest): CreateSessionInput {
+export function readInput(request: ReceivedRequest, onUnknownMember: OnUnknownMember): CreateSessionInput {
   const query = readQuery(request);
   const body = readBody(request);
+  for (const name of [...query.keys(), ...body.keys()]) if (!MEMBERS.has(name)) onUnknownMember('CreateSession', name);
   return {
     trustAnchorArn: readArn('trustAnchorArn', query, body),
     profileArn: readArn('profileArn', query, body),

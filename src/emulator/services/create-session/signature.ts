@@ -9,20 +9,21 @@ import {
   checkSignedHeaders,
   canonicalParts,
   formatCanonical,
-  parseAuthorization,
+  readAuthorization,
   readRequestDate,
   stringToSign,
 } from '../../wire/signature-v4.ts';
+import { MESSAGES } from './messages.ts';
 import { algorithmProblem, verifySignature } from './algorithms.ts';
 
 /** The difference that a request's time may have from the service's. It is not documented; IAM says 5 minutes of SigV4 at large. */
-const DATE_WINDOW_MS = 5 * 60_000;
+export const DATE_WINDOW_MS = 5 * 60_000;
 
 const invalidSignature: Refuse = (reason, compared) =>
-  new Refusal(403, 'AccessDeniedException', 'Invalid signature', reason, compared);
+  new Refusal(403, 'AccessDeniedException', MESSAGES.invalidSignature.text, reason, compared);
 
 const untrusted: Refuse = (reason) =>
-  new Refusal(403, 'AccessDeniedException', 'Untrusted certificate. Insufficient certificate', reason);
+  new Refusal(403, 'AccessDeniedException', MESSAGES.insufficientCertificate.text, reason);
 
 /**
  * Reads X-Amz-X509 and X-Amz-X509-Chain.
@@ -57,9 +58,9 @@ function readOne(text: string, where: string): Certificate {
  * @throws Refusal
  */
 export function verifyRequest(request: ReceivedRequest, leaf: Certificate, region: string, now: Date): void {
-  const header = singleHeader(request, 'authorization', invalidSignature);
-  if (header === undefined) throw invalidSignature('the request is not signed: header authorization was not sent');
-  const authorization = parseAuthorization(header, invalidSignature);
+  const authorization = readAuthorization(request, invalidSignature);
+  if (authorization === undefined || authorization.isPresigned)
+    throw invalidSignature('the request is not signed: header authorization was not sent');
   const { algorithm, signature, signedHeaders } = authorization;
   const problem = algorithmProblem(algorithm, leaf) ?? scopeProblem(authorization, leaf, region);
   if (problem !== undefined) throw invalidSignature(problem);
@@ -74,7 +75,7 @@ export function verifyRequest(request: ReceivedRequest, leaf: Certificate, regio
   const parts = canonicalParts(request, authorization, invalidSignature);
   const expected = formatCanonical(parts);
   const fits = (bytes: Buffer): boolean => verifySignature(algorithm, leaf, bytes, signature);
-  if (fits(stringToSign(request, authorization, expected))) return;
+  if (fits(stringToSign(authorization, expected))) return;
   const mistake = findMistake(request, authorization, parts, fits);
   const what = "the signature is not that of the certificate's key over this request";
   throw mistake === undefined

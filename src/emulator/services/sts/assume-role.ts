@@ -57,7 +57,7 @@ export function assumeRole(parameters: StsParameters, caller: Caller, context: R
   const code = { serialNumber: optional(parameters, 'SerialNumber'), tokenCode: optional(parameters, 'TokenCode') };
   const hasCode = takeCode(code, caller, { state, now });
   const keys = callerKeys(caller, now).with({
-    ...commonKeys(now, context.region),
+    ...commonKeys(context.request, context),
     'sts:ExternalId': optional(parameters, 'ExternalId'),
     'sts:RoleSessionName': sessionName,
     'sts:SourceIdentity': sourceIdentity,

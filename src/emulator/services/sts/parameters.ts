@@ -1,6 +1,7 @@
 /** Parameters of STS's operations, by the rules of its service model (2011-06-15). */
 // Tests: test/emulator/services/sts/assume-role.test.ts
 import { Refusal } from '../../wire/refusal.ts';
+import { type SessionPolicies, sessionPolicyProblem } from '../../policy/session-policies.ts';
 import { isTagKey, isTagValue } from '../../policy/tags.ts';
 
 /** Parameters by name, each once: of repeated ones the last counts. */
@@ -32,9 +33,16 @@ const RULES = {
 } as const satisfies Record<string, Rule>;
 
 const MAX_TAGS = 50;
-const MAX_POLICY_ARNS = 10;
 const MAX_CONTEXTS = 5;
-const MAX_POLICY_CHARACTERS = 2048;
+
+/** Parameters of every request, those that are structures or lists, and those of a presigned request. */
+const OTHERS =
+  /^(?:Action|Version|DurationSeconds|TransitiveTagKeys\.member\.\d+|PolicyArns\.member\.\d+\.arn|Tags\.member\.\d+\.(?:Key|Value)|ProvidedContexts\.member\.\d+\.(?:ProviderArn|ContextAssertion)|X-Amz-[\w-]+)$/;
+
+/** The names of parameters that are of no operation here. */
+export function unknownParameters(parameters: StsParameters): string[] {
+  return [...parameters.keys()].filter((name) => !Object.hasOwn(RULES, name) && !OTHERS.test(name));
+}
 
 /** A parameter that may be left out. */
 export function optional(parameters: StsParameters, name: keyof typeof RULES): string | undefined {
@@ -51,7 +59,7 @@ export function optional(parameters: StsParameters, name: keyof typeof RULES): s
 
 export function required(parameters: StsParameters, name: keyof typeof RULES): string {
   const value = optional(parameters, name);
-  if (value === undefined) throw invalid(lowerFirst(name), undefined, 'Member must not be null');
+  if (value === undefined) throw missing(lowerFirst(name));
   return value;
 }
 
@@ -77,29 +85,18 @@ function members(parameters: StsParameters, name: string, suffix = ''): string[]
   }
 }
 
-/** The session policies of a request. */
-export interface SessionPolicies {
-  readonly policies: readonly string[];
-  readonly policyArns: readonly string[];
-}
-
-/** Policy and PolicyArns, whose texts together have a limit of 2048 characters. */
+/** Policy and PolicyArns. */
 export function sessionPolicies(parameters: StsParameters, account: string): SessionPolicies {
   const policy = optional(parameters, 'Policy');
-  const policyArns = members(parameters, 'PolicyArns', '.arn');
-  if (policyArns.length > MAX_POLICY_ARNS)
-    throw invalid('policyArns', undefined, `Member must have length less than or equal to ${MAX_POLICY_ARNS}`);
-  for (const arn of policyArns) {
-    if (arn.length < 20 || arn.length > 2048)
-      throw invalid('policyArns', arn, 'Member must have length between 20 and 2048');
-    const [, owner] = /^arn:aws[a-z-]*:iam::(aws|\d{12}):policy\/.+$/.exec(arn) ?? [];
-    if (owner !== 'aws' && owner !== account)
-      throw refused('ValidationError', `Invalid ARN: ${arn}`, `${arn} is not a policy of account ${account} or of AWS`);
-  }
-  const total = (policy?.length ?? 0) + policyArns.join('').length;
-  if (total > MAX_POLICY_CHARACTERS)
-    throw invalid('policy', undefined, `Member must have length less than or equal to ${MAX_POLICY_CHARACTERS}`);
-  return { policies: policy === undefined ? [] : [policy], policyArns };
+  const policies = {
+    policies: policy === undefined ? [] : [policy],
+    policyArns: members(parameters, 'PolicyArns', '.arn'),
+  };
+  const problem = sessionPolicyProblem(policies, account);
+  if (problem === undefined) return policies;
+  const { member, value, constraint } = problem;
+  if (constraint !== undefined) throw invalid(member, value, constraint);
+  throw refused('ValidationError', `Invalid ARN: ${value}`, `${value} is not a policy of account ${account} or of AWS`);
 }
 
 export interface RequestedTags {
@@ -109,13 +106,16 @@ export interface RequestedTags {
 
 /** Tags and TransitiveTagKeys: IAM User Guide, "Pass session tags in AWS STS". */
 export function requestedTags(parameters: StsParameters): RequestedTags {
-  const keys = members(parameters, 'Tags', '.Key');
   const transitiveTagKeys = members(parameters, 'TransitiveTagKeys');
-  const tags: [string, string][] = keys.map((key, index) => [
-    key,
-    parameters.get(`Tags.member.${index + 1}.Value`) ?? '',
-  ]);
-  return checkTags(tags, transitiveTagKeys);
+  const tags: [string, string][] = [];
+  for (let index = 1; ; index += 1) {
+    const at = `Tags.member.${index}`;
+    const [key, value] = [parameters.get(`${at}.Key`), parameters.get(`${at}.Value`)];
+    if (key === undefined && value === undefined) return checkTags(tags, transitiveTagKeys);
+    if (key === undefined) throw missing(`tags.${index}.member.key`);
+    if (value === undefined) throw missing(`tags.${index}.member.value`);
+    tags.push([key, value]);
+  }
 }
 
 /** The rules that tags of a request and of a web identity token have in common. */
@@ -137,12 +137,12 @@ export function checkTags(tags: readonly [string, string][], transitiveTagKeys: 
       'Duplicate tag keys found. Please note that Tag keys are case insensitive.',
       'a tag key occurs twice',
     );
-  const missing = transitiveTagKeys.find((key) => !lower.includes(key.toLowerCase()));
-  if (missing !== undefined)
+  const foreign = transitiveTagKeys.find((key) => !lower.includes(key.toLowerCase()));
+  if (foreign !== undefined)
     throw refused(
       'InvalidParameterValue',
       'The specified transitive tag key must be included in the requested tags.',
-      `transitive tag key ${missing} is not among the tags`,
+      `transitive tag key ${foreign} is not among the tags`,
     );
   return { tags: Object.fromEntries(tags), transitiveTagKeys };
 }
@@ -178,6 +178,13 @@ export function invalid(name: string, value: string | undefined, constraint: str
   const isSecret = name === 'tokenCode' || name === 'webIdentityToken';
   const shown = value === undefined || isSecret ? 'Value' : `Value '${value}'`;
   const message = `1 validation error detected: ${shown} at '${name}' failed to satisfy constraint: ${constraint}`;
+  return new Refusal(400, 'ValidationError', message, `${name}: ${constraint}`);
+}
+
+/** A member without which there is no request. */
+function missing(name: string): Refusal {
+  const constraint = 'Member must not be null';
+  const message = `1 validation error detected: Value null at '${name}' failed to satisfy constraint: ${constraint}`;
   return new Refusal(400, 'ValidationError', message, `${name}: ${constraint}`);
 }
 

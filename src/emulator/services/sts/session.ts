@@ -1,11 +1,12 @@
 /** The session at the end of AssumeRole and AssumeRoleWithWebIdentity. */
 // Tests: test/emulator/services/sts/assume-role.test.ts
-import { packedPolicySize } from '../../policy/packed-size.ts';
+import { packedPolicySize, tooLarge } from '../../policy/packed-size.ts';
 import type { RequestContext } from '../context.ts';
 import { PolicyError, parsePolicy } from '../../policy/document.ts';
 import { type Credentials, type SessionClaims, assumedRoleArn, assumedRoleId } from '../../callers/sessions.ts';
 import type { RoleRecord } from '../../state/records.ts';
-import { type SessionPolicies, refused } from './parameters.ts';
+import type { SessionPolicies } from '../../policy/session-policies.ts';
+import { refused } from './parameters.ts';
 import { type Elements, credentialElements } from './xml.ts';
 
 const ROLE_CHAINING_SECONDS = 3600;
@@ -48,13 +49,10 @@ export function issue(
   { tokens }: RequestContext,
 ): { credentials: Credentials; elements: Elements; arn: string } {
   const { sessionName, sourceIdentity, policies = [], policyArns = [], tags = {} } = claims;
-  const packed = packedPolicySize({ policies, policyArns, tags });
+  const all = { policies, policyArns, tags };
+  const packed = packedPolicySize(all);
   if (packed > 100)
-    throw refused(
-      'PackedPolicyTooLarge',
-      `Packed policy consumes ${packed}% of allotted space, please use smaller policy.`,
-      `policies and tags take ${packed} % of the limit`,
-    );
+    throw refused('PackedPolicyTooLarge', tooLarge(packed, all), `policies and tags take ${packed} % of the limit`);
   const credentials = tokens.issue(claims);
   const arn = assumedRoleArn(role, sessionName);
   return {

@@ -10,7 +10,7 @@ import { type ReceivedRequest, parseQuery, utf8 } from '../../wire/received.ts';
 import { Refusal } from '../../wire/refusal.ts';
 import { assumeRole } from './assume-role.ts';
 import { getCallerIdentity, getSessionToken } from './caller-operations.ts';
-import { type StsParameters, createParameters } from './parameters.ts';
+import { type StsParameters, createParameters, unknownParameters } from './parameters.ts';
 import { assumeRoleWithWebIdentity } from './web-identity.ts';
 import { STS_VERSION } from './xml.ts';
 
@@ -27,6 +27,7 @@ export async function sts(request: ReceivedRequest, context: RequestContext): Pr
   const parameters = readParameters(request);
   const action = parameters.get('Action');
   if (action === undefined) throw badRequest('MissingAction', 'The request is missing an action.');
+  for (const name of unknownParameters(parameters)) context.onUnknownMember(action, name);
   const version = parameters.get('Version');
   // The one operation here that needs no credentials: the token vouches for the caller.
   if (action === 'AssumeRoleWithWebIdentity' && version === STS_VERSION)

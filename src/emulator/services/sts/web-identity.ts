@@ -54,7 +54,7 @@ export async function assumeRoleWithWebIdentity(parameters: StsParameters, conte
     action: ACTION,
     principal: { type: 'Federated', arn: provider.arn },
     keys: new ContextKeys({
-      ...commonKeys(now, context.region),
+      ...commonKeys(context.request, context),
       'aws:FederatedProvider': provider.arn,
       'aws:PrincipalType': 'FederatedUser',
       'sts:RoleSessionName': sessionName,

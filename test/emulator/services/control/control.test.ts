@@ -112,7 +112,10 @@ describe('input beyond the model is refused', () => {
     [
       'an id that is none',
       () => call('GET', '/crl/1'),
-      "2 validation errors detected: Value '1' at 'crlId' failed to satisfy constraint: Member must have length greater than or equal to 36; Value '1' at 'crlId' failed to satisfy constraint: Member must satisfy regular expression pattern: .*[a-f0-9]{8}-([a-z0-9]{4}-){3}[a-z0-9]{12}.*",
+      one(
+        "Value '1' at 'crlId'",
+        'satisfy regular expression pattern: .*[a-f0-9]{8}-([a-z0-9]{4}-){3}[a-z0-9]{12}.*|arn:aws(-[^:]+)?:rolesanywhere:.*',
+      ),
     ],
     ['an empty CRL', () => importCrl(''), one("Value at 'crlData'", 'have length greater than or equal to 1')],
     ['no source', () => call('POST', '/trustanchors', { name: 'a' }), one("Value null at 'source'", 'not be null')],

@@ -76,7 +76,7 @@ describe('the answer', () => {
             sessionToken: expect.stringMatching(/^[A-Za-z0-9+/]{512}$/),
             expiration: '2030-06-15T12:15:00Z',
           },
-          packedPolicySize: 3,
+          packedPolicySize: 14,
           roleArn: ARNS.roleArn,
           sourceIdentity: 'CN=Alice',
         },
@@ -382,10 +382,10 @@ describe('the parameters', () => {
 
   it('may name the session, when the profile lets them', async () => {
     const change = withBody({ roleSessionName: 'a+b=c,d.e@f-g' });
-    const { reply } = await ask(alice, { change });
+    const profiles = [{ arn: ARNS.profileArn, roleArns: [ARNS.roleArn], acceptRoleSessionName: true }];
+    const { reply } = await askOf({ profiles }, change);
     expect(reply.body).toContain('assumed-role/Workload/a+b=c,d.e@f-g"');
-    const profiles = [{ arn: ARNS.profileArn, roleArns: [ARNS.roleArn] }];
-    expect(await askOf({ profiles }, change)).toMatchObject({
+    expect(await ask(alice, { change })).toMatchObject({
       status: 403,
       message: 'Not authorized to set roleSessionName.',
     });
@@ -449,7 +449,17 @@ describe('a world', () => {
     ['with a profile that is a role', () => ({ profiles: [{ arn: ARNS.roleArn, roleArns: [] }] }), 'ERR_ARN'],
     ['with two roles of one ARN', () => ({ roles: [{ arn: ARNS.roleArn }, { arn: ARNS.roleArn }] }), 'ERR_ARN'],
     ['with a role for a minute', () => ({ roles: [{ arn: ARNS.roleArn, maxSessionDuration: 60 }] }), 'ERR_DURATION'],
-    ['on an address that others reach', () => ({ host: '0.0.0.0' }), 'ERR_LISTEN'],
+    ['on an address that is not of this machine', () => ({ host: '192.0.2.1' }), 'ERR_LISTEN'],
+    [
+      'with a profile that has a role of another account',
+      () => ({ profiles: [{ arn: ARNS.profileArn, roleArns: ['arn:aws:iam::999999999999:role/Abroad'] }] }),
+      'ERR_WORLD',
+    ],
+    [
+      'with an MFA device of a role',
+      () => ({ mfaDevices: [{ serialNumber: 'GAHT12345678', secret: 'GEZDGNBV', owner: ARNS.roleArn }] }),
+      'ERR_ARN',
+    ],
     ['on a port that is taken', () => ({ port: emulator.port }), 'ERR_LISTEN'],
     ['with a broken TLS key', () => ({ tls: { cert: certificatePem(root.certificate), key: 'none' } }), 'ERR_TLS'],
   ])('%s does not start', async (_, options, code) => {

@@ -32,6 +32,7 @@ beforeAll(async () => {
     now: () => NOW,
     tokens: createSessionTokens(randomBytes(32)),
     throttle: noThrottle,
+    onUnknownMember: () => undefined,
   };
 });
 
@@ -77,10 +78,14 @@ function flip(request: ReceivedRequest, { at, bit: index }: { at: number; bit: n
     method: newMethod,
     path: newPath,
     query: newQuery,
+    ...WIRE,
     headers: sent.map(([name, value], which) => [name, counts[which] ? (values[which] ?? '') : value]),
     body: buffers.at(-1) ?? Buffer.alloc(0),
   };
 }
+
+/** What no signature covers. */
+const WIRE = { isSecure: false, sourceIp: '127.0.0.1' };
 
 function decoded(encoded: string): string {
   return encoded.replaceAll(/%([0-9A-Fa-f]{2})/g, (_, hex: string) => `%${hex.toUpperCase()}`);
@@ -124,6 +129,7 @@ describe('any request that is signed', () => {
           };
           const sent = await signer.sign(message, { signingDate: NOW });
           const request: ReceivedRequest = {
+            ...WIRE,
             method: unsigned.method,
             path: unsigned.path,
             query: Object.entries(unsigned.query)
@@ -154,6 +160,7 @@ describe('any request that is signed', () => {
         unsigned.signedHeaders = unsigned.headers.map(([name]) => name.toLowerCase());
         const message = signed(unsigned, client);
         const request: ReceivedRequest = {
+          ...WIRE,
           ...message,
           headers: message.headers.map(([name, value]) => [name.toLowerCase(), value]),
           body: Buffer.from(message.body),

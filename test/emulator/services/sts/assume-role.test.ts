@@ -63,7 +63,9 @@ beforeAll(async () => {
     now: () => now,
     roles: ROLES,
     mfaDevices: [
-      { serialNumber: DEVICE, secret: SECRET, owner: DEMO },
+      { serialNumber: DEVICE, secret: SECRET },
+      { serialNumber: `${ACCOUNT}:mfa/bob`, secret: SECRET, owner: `${ACCOUNT}:user/bob` },
+      { serialNumber: 'arn:aws:iam::999999999999:mfa/theirs', secret: SECRET },
       { serialNumber: OWN_DEVICE, secret: SECRET, owner: `${ACCOUNT}:user/admin` },
     ],
     managedPolicies: [
@@ -242,6 +244,11 @@ describe('session policies', () => {
     const Tags = Array.from({ length: 50 }, (_, index) => ({ Key: `k${index}`, Value: dense(index) }));
     expect(await refused('Second', { Tags })).toMatchObject({
       code: 'PackedPolicyTooLargeException',
+      message: expect.stringMatching(/^Packed size of session tags consumes \d{4}% of allotted space\.$/),
+    });
+    const Policy = JSON.stringify({ ...permissions(allow('*')), Id: dense(1) });
+    expect(await refused('Second', { Tags: Tags.slice(0, 3), Policy })).toMatchObject({
+      code: 'PackedPolicyTooLargeException',
       message: expect.stringMatching(/^Packed policy consumes \d{3}% of allotted space, please use smaller policy\.$/),
     });
   });
@@ -291,6 +298,8 @@ describe('parameters', () => {
       'ValidationError',
       "at 'tags.1.member.value'",
     ],
+    ['a tag without a key', { Tags: [{ Value: 'b' }] }, 'ValidationError', "Value null at 'tags.1.member.key'"],
+    ['a tag without a value', { Tags: [{ Key: 'b' }] }, 'ValidationError', "Value null at 'tags.1.member.value'"],
     ['a tag of aws:', { Tags: [{ Key: 'AWS:a', Value: 'b' }] }, 'InvalidParameterValue', 'cannot begin with aws:'],
     [
       'a tag twice',
@@ -345,8 +354,8 @@ describe('MFA', () => {
 
   it('opens a role that requires it, once a code', async () => {
     const input = { SerialNumber: DEVICE, TokenCode: codeAt() };
-    expect(await hop('Mfa', input)).toMatchObject({ sourceIdentity: 'CN=Alice' });
-    expect(await refused('Mfa', input)).toMatchObject({
+    expect(await hop('Mfa', input, ADMIN)).toMatchObject({ arn: 'arn:aws:sts::123456789012:assumed-role/Mfa/hop' });
+    expect(await refused('Mfa', input, ADMIN)).toMatchObject({
       code: 'AccessDenied',
       message: 'MultiFactorAuthentication failed with invalid MFA one time pass code. ',
       reason: expect.stringContaining('was used before'),
@@ -354,12 +363,12 @@ describe('MFA', () => {
   });
 
   it('takes the code of the step before and after, and none beyond', async () => {
-    expect((await refused('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt(-60) })).reason).toContain(
+    expect((await refused('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt(-60) }, ADMIN)).reason).toContain(
       'not one of device',
     );
-    await hop('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt(-30) });
-    await hop('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt(30) });
-    expect((await refused('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt(90) })).reason).toContain(
+    await hop('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt(-30) }, ADMIN);
+    await hop('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt(30) }, ADMIN);
+    expect((await refused('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt(90) }, ADMIN)).reason).toContain(
       'not one of device',
     );
   });
@@ -368,17 +377,33 @@ describe('MFA', () => {
     ['a device that does not exist', { SerialNumber: `${ACCOUNT}:mfa/x`, TokenCode: '123456' }, 'there is no device'],
     [
       "another's device",
-      { SerialNumber: OWN_DEVICE, TokenCode: '123456' },
-      'is not arn:aws:iam::123456789012:role/Workload',
+      { SerialNumber: `${ACCOUNT}:mfa/bob`, TokenCode: '123456' },
+      'is not arn:aws:iam::123456789012:user/admin',
+    ],
+    [
+      'a device of another account',
+      { SerialNumber: 'arn:aws:iam::999999999999:mfa/theirs', TokenCode: '123456' },
+      'is not arn:aws:iam::123456789012:user/admin',
     ],
     ['a code without a device', { TokenCode: '123456' }, 'SerialNumber was not sent'],
     ['a device without a code', { SerialNumber: DEVICE }, 'TokenCode was not sent'],
   ])('refuses %s', async (_, input, reason) => {
-    expect(await refused('Mfa', input)).toMatchObject({
+    expect(await refused('Mfa', input, ADMIN)).toMatchObject({
       code: 'AccessDenied',
       message: expect.stringContaining('MultiFactorAuthentication failed'),
       reason: expect.stringContaining(reason),
     });
+  });
+});
+
+describe('MFA of a role', () => {
+  it('does not exist: a device is of the user who calls', async () => {
+    expect(await refused('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt() })).toMatchObject({
+      code: 'AccessDenied',
+      message: expect.stringContaining('associated with this user'),
+      reason: expect.stringMatching(/is a user's, and .*assumed-role\/Workload.* is the session of a role/),
+    });
+    await hop('Mfa', { SerialNumber: DEVICE, TokenCode: codeAt() }, ADMIN);
   });
 });
 

@@ -67,6 +67,9 @@ describe('the trust policy of the role', () => {
     ['the account', { StringEquals: { 'aws:SourceAccount': '123456789012' } }],
     ['the source identity', { StringEquals: { 'sts:SourceIdentity': 'CN=Alice' } }],
     ['the session name', { StringEquals: { 'sts:RoleSessionName': 'f0e1d2c3b4a596' } }],
+    ['a connection without TLS', { Bool: { 'aws:SecureTransport': 'false' } }],
+    ['no user agent', { Null: { 'aws:UserAgent': 'true' } }],
+    ['the address', { IpAddress: { 'aws:SourceIp': '127.0.0.0/8' } }],
     ['the time', { DateLessThan: { 'aws:CurrentTime': '2030-06-15T12:00:01Z' } }],
   ])('may ask for %s', async (_, condition) => {
     await start(withTrust(condition));
@@ -133,21 +136,68 @@ describe('the profile and the anchor', () => {
     ['a disabled anchor', { anchor: { enabled: false } }, { status: 403, message: 'Trust anchor is disabled' }],
     ['a disabled profile', { profile: { enabled: false } }, { status: 403, message: 'Profile is disabled' }],
     [
-      'no instance properties where they are required',
-      { profile: { requireInstanceProperties: true } },
-      { status: 403 },
+      'a profile whose policy packs too large',
+      { profile: { sessionPolicy: JSON.stringify({ ...policy, Id: largeText(1000) }) } },
+      {
+        status: 403,
+        message: expect.stringMatching(
+          /^Unable to assume role for \S+\. Packed policy consumes \d{3}% of allotted space, please use smaller policy\.$/,
+        ),
+      },
     ],
     [
-      'a profile whose policy is too large',
-      { profile: { sessionPolicy: JSON.stringify({ ...policy, Id: largeText() }) } },
-      { status: 403, message: CANNOT, reason: expect.stringMatching(/take \d{3} % of the packed size limit/) },
+      'a profile whose policy is longer than STS takes',
+      { profile: { sessionPolicy: JSON.stringify({ ...policy, Id: ' '.repeat(2048) }) } },
+      { status: 403, message: CANNOT, reason: expect.stringContaining('less than or equal to 2048') },
+    ],
+    [
+      'a profile with more managed policies than STS takes',
+      { profile: { managedPolicyArns: Array.from({ length: 11 }, (_, at) => `arn:aws:iam::aws:policy/P${at}`) } },
+      { status: 403, message: CANNOT, reason: expect.stringContaining('less than or equal to 10') },
+    ],
+    [
+      'a profile with a managed policy of another account',
+      { profile: { managedPolicyArns: ['arn:aws:iam::999999999999:policy/theirs'] } },
+      { status: 403, message: CANNOT, reason: expect.stringContaining('is not a policy of account 123456789012') },
     ],
   ])('refuse with %s', async (_, world, expected) => {
     await start(world);
     expect(await ask()).toMatchObject(expected);
   });
 
-  it('take instance properties where they are required', async () => {
+  it('take a request without instance properties, which the profile cannot require', async () => {
+    await start({ profile: { requireInstanceProperties: true } });
+    expect(await ask()).toMatchObject({ status: 201 });
+  });
+
+  it('are of one account, and so is the role', async () => {
+    const abroad = 'arn:aws:rolesanywhere:us-east-1:999999999999:profile/44444444-4444-4444-4444-444444444444';
+    await start({}, { profiles: [{ arn: abroad, roleArns: [] }] });
+    const change = (request: Draft): void => {
+      request.query = request.query.replace(/profileArn=[^&]+/, `profileArn=${encodeURIComponent(abroad)}`);
+    };
+    expect(await ask(alice, { change })).toMatchObject({
+      status: 403,
+      code: 'AccessDeniedException',
+      reason: 'the trust anchor is of account 123456789012, the profile of 999999999999',
+    });
+    const [profile] = emulator.state.list('profiles');
+    const [role] = emulator.state.list('roles');
+    if (profile === undefined || role === undefined) throw new Error('there is no profile or role');
+    const foreign = { ...role, arn: 'arn:aws:iam::999999999999:role/Abroad', account: '999999999999' };
+    const own = { ...profile, arn: ARNS.profileArn, roleArns: [foreign.arn] };
+    emulator.state.apply({ op: 'put', kind: 'roles', record: foreign });
+    emulator.state.apply({ op: 'put', kind: 'profiles', record: own });
+    const toForeign = (request: Draft): void => {
+      request.query = request.query.replace(/roleArn=[^&]+/, `roleArn=${encodeURIComponent(foreign.arn)}`);
+    };
+    expect(await ask(alice, { change: toForeign })).toMatchObject({
+      status: 403,
+      reason: expect.stringContaining("is not of the profile's account 123456789012"),
+    });
+  });
+
+  it('keep instance properties', async () => {
     await start({ profile: { requireInstanceProperties: true } });
     const body = '{"instanceProperties":{"host":"web-1"}}';
     expect(await ask(alice, { change: (request) => (request.body = body) })).toMatchObject({ status: 201 });
@@ -175,10 +225,11 @@ describe('the profile and the anchor', () => {
   });
 });
 
-function largeText(): string {
-  return Buffer.from(
-    Array.from({ length: 4000 }, (_, index) => (index * index * 7 + (index >> 3) * 131) % 251),
-  ).toString('base64');
+/** Text that compression makes little of. */
+function largeText(length: number): string {
+  return Buffer.from(Array.from({ length }, (_, index) => (index * index * 7 + (index >> 3) * 131) % 251)).toString(
+    'base64',
+  );
 }
 
 async function crl(issuer: Authority, serials: string[], days = 1): Promise<string> {

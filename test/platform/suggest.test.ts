@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { nearest } from '../../src/options/suggest.ts';
+import { nearest } from '../../src/platform/suggest.ts';
 
 const NAMES = ['certificate', 'cert-selector', 'private-key', 'role-arn', 'region', 'port', 'debug'];
 

@@ -1,0 +1,43 @@
+/** Which of several pairs of certificate and key. Loaded where there is more than one. */
+// Tests: test/identity/pairs.test.ts
+import type { Certificate } from '../x509/certificate.ts';
+import { brokenRules } from '../x509/rules.ts';
+import { isoSeconds, subjectText } from './verdicts.ts';
+import type { PrivateKey } from './private-key.ts';
+import type { IdentityWarning } from './warnings.ts';
+
+/** A certificate and the key that belongs to it. */
+export interface Pair {
+  readonly leaf: Certificate;
+  readonly key: PrivateKey;
+}
+
+/**
+ * Of the pairs that break no rule, or of all where each breaks one, the one that ends last; of equals, the first.
+ *
+ * @param pairs at least one
+ * @param source how messages name the file
+ * @param now milliseconds since the epoch
+ * @returns it, and what says so
+ */
+export function bestPair(
+  pairs: readonly Pair[],
+  source: string,
+  now: number,
+): { readonly pair: Pair; readonly warning: IdentityWarning } {
+  const good = pairs.filter(({ leaf }) => brokenRules(leaf, now).length === 0);
+  const pair = (good.length > 0 ? good : pairs).reduce((best, one) =>
+    one.leaf.notAfter > best.leaf.notAfter ? one : best,
+  );
+  const { leaf } = pair;
+  const why = good.length === 0 ? 'none of which the service takes' : 'of those that the service takes, it ends last';
+  return {
+    pair,
+    warning: {
+      code: 'WARN_SEVERAL_PAIRS',
+      message:
+        `${source} holds ${pairs.length} certificates with their keys: took ${subjectText(leaf)}, serial number ` +
+        `${leaf.serialNumber}, until ${isoSeconds(leaf.notAfter)} (${why})`,
+    },
+  };
+}
