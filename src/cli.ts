@@ -7,6 +7,7 @@ import { EXIT_STATUS, RolesAnywhereError, withoutPin } from './platform/errors.t
 import { createLog } from './platform/log.ts';
 import type { Log, LogFormat, LogLevel } from './platform/log.ts';
 import type { Configured } from './options/config/configured.ts';
+import { sharedConfig } from './options/config/shared.ts';
 import type { FlagsOf } from './options/flag-values.ts';
 import { commandRow } from './options/flags.ts';
 import type { CommandName } from './options/flags.ts';
@@ -112,12 +113,14 @@ async function refuseDebugger(command: CommandName, log: Log): Promise<void> {
 /** Reads a line for which the environment or a config file may say something. */
 async function parseOutside(tokens: readonly string[]): Promise<Parsed | undefined> {
   const { env } = process;
+  const shared = sharedConfig(env);
   const concerned =
-    Object.keys(env).some((name) => name.toUpperCase().startsWith('ROLES_ANYWHERE_')) ||
+    shared !== undefined ||
+    Object.keys(env).some((name) => /^(?:ROLES_ANYWHERE_|AWS_(?:MAX_ATTEMPTS|RETRY_MODE)$)/i.test(name)) ||
     tokens.some((token) => /^--(?:config-profile|print-config)(?:=|$)/.test(token));
   if (!concerned) return undefined;
   const { parseConfigured } = await import('./options/config/configured.ts');
-  configured = parseConfigured(tokens, { program, compat: isHelper, env });
+  configured = parseConfigured(tokens, { program, compat: isHelper, env, shared });
   return configured?.parsed;
 }
 

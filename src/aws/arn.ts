@@ -118,17 +118,21 @@ export function partitionOf(region: string): string {
 }
 
 /**
- * Checks that a region is one of the trust anchor's partition. Of a partition
+ * Checks that a region is one of the partition of the trust anchor, or of what `whose` names. Of a partition
  * that is not known here nothing can be said.
  *
  * @throws RolesAnywhereError `ERR_ARN_MISMATCH`
  */
-export function checkRegionOf({ partition }: Arn, region: string): void {
+export function checkRegionOf(
+  { partition }: Pick<Arn, 'partition'>,
+  region: string,
+  whose = "the trust anchor's ARN",
+): void {
   const home = partitionOf(region);
   if (home === partition || (partition !== 'aws' && !REGION_PREFIX.some(([, known]) => known === partition))) return;
   throw new RolesAnywhereError(
     'ERR_ARN_MISMATCH',
-    `region ${region} is of partition ${home}, and the trust anchor's ARN of ${partition}`,
+    `region ${region} is of partition ${home}, and ${whose} of ${partition}`,
     { hint: `an ARN of that region begins with arn:${home}:` },
   );
 }

@@ -14,19 +14,12 @@ const DNS_SUFFIX: Readonly<Record<string, readonly [string, string]>> = {
   'aws-iso-f': ['csp.hci.ic.gov', 'api.aws.hci.ic.gov'],
 };
 
-/** The hosts where browsers sign in, of the partitions for which AWS documents them. */
-const SIGNIN_HOST: Readonly<Record<string, string>> = {
-  aws: 'signin.aws.amazon.com',
-  'aws-cn': 'signin.amazonaws.cn',
-  'aws-us-gov': 'signin.amazonaws-us-gov.com',
-};
-
 /** A service that credentials, or what is made of them, come from. `signin` is the console's federation endpoint. */
 export type Service = 'rolesanywhere' | 'sts' | 'signin';
 
 /** Which of a region's hosts to use. */
 export interface EndpointVariant {
-  /** One whose cryptography is validated under FIPS 140; AWS runs them in the regions of the USA only. Default false. */
+  /** One whose cryptography is validated under FIPS 140; AWS runs them in regions of the USA and Canada only. Default false. */
   readonly useFips?: boolean | undefined;
   /** One that is reached over IPv6 too. Default false. */
   readonly useDualStack?: boolean | undefined;
@@ -50,7 +43,7 @@ export interface Endpoints extends EndpointVariant {
  */
 export function endpointOf(
   { endpoints = {} }: { readonly endpoints?: Endpoints | undefined },
-  service: Service,
+  service: Exclude<Service, 'signin'>,
   partition: string,
   region: string,
 ): URL {
@@ -61,37 +54,45 @@ export function endpointOf(
 }
 
 /**
- * The standard endpoint of a service in a region. A host exists by rule for every region and variant; whether AWS runs
+ * The standard endpoint of a service in a region. A host exists by rule for every region; whether AWS runs
  * it is another matter. STS is asked at its regional endpoint, which AWS recommends over the global one. Its host differs
  * from that of Roles Anywhere by the service's name alone, and in GovCloud, where every endpoint is of FIPS, by the lack
- * of a word for that. Source: botocore's endpoint rules for STS. Sign-in has one host for all regions of a partition.
+ * of a word for that. Source: botocore's endpoint rules for STS. Of FIPS there is none outside of the USA and Canada.
+ * Source: AWS, "Federal Information Processing Standard (FIPS) 140-3".
  *
  * @param partition as the second part of an ARN has it
- * @throws RolesAnywhereError `ERR_ENDPOINT` for an unknown partition, `ERR_REGION` for what cannot be a region
+ * @throws RolesAnywhereError `ERR_ENDPOINT` for an unknown partition, and for FIPS where AWS does not run it;
+ * `ERR_REGION` for what cannot be a region
  */
 export function standardEndpoint(
-  service: Service,
+  service: Exclude<Service, 'signin'>,
   partition: string,
   region: string,
   { useFips = false, useDualStack = false }: EndpointVariant = {},
 ): URL {
-  const known: Readonly<Record<string, unknown>> = service === 'signin' ? SIGNIN_HOST : DNS_SUFFIX;
-  if (!Object.hasOwn(known, partition))
+  if (!Object.hasOwn(DNS_SUFFIX, partition))
     throw new RolesAnywhereError(
       'ERR_ENDPOINT',
       `the endpoint of ${service} in partition ${JSON.stringify(partition)} is not known`,
-      { hint: `give it with --${service === 'rolesanywhere' ? '' : `${service}-`}endpoint` },
+      { hint: `give it with --${service === 'sts' ? 'sts-' : ''}endpoint` },
     );
-  if (service === 'signin') return new URL(`https://${SIGNIN_HOST[partition]}`);
   // The region becomes a part of the host name: nothing may slip in that ends the name.
   if (!/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(region))
     throw new RolesAnywhereError('ERR_REGION', `${JSON.stringify(region)} is not a region`, {
       hint: 'give one such as us-east-1 with --region',
     });
+  if (useFips && !/^(?:us|ca)-|^eu-isoe-/.test(region)) throw noFips(service, region);
   const named = useFips && !(service === 'sts' && partition === 'aws-us-gov' && !useDualStack);
   return new URL(
     `https://${service}${named ? '-fips' : ''}.${region}.${DNS_SUFFIX[partition]?.[useDualStack ? 1 : 0]}`,
   );
+}
+
+/** The error where AWS runs no endpoint of FIPS: asking another instead would be what nobody wanted. */
+export function noFips(service: Service, where: string): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_ENDPOINT', `AWS runs no FIPS endpoint of ${service} in ${where}`, {
+    hint: 'use a region that has one, name an endpoint, or switch FIPS off: --use-fips=false (useFips)',
+  });
 }
 
 /**

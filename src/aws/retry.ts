@@ -44,7 +44,9 @@ const PASSING: ReadonlySet<ErrorCode> = new Set([
  * Whether the same request may succeed later. An invalid answer without a
  * status never came whole, which may pass; one with a status will come again.
  */
-function mayPass({ code, status }: RolesAnywhereError): boolean {
+function mayPass({ code, status, serviceCode }: RolesAnywhereError): boolean {
+  // STS says so of a key that it could not retrieve, and of a provider that it has not heard of yet.
+  if (serviceCode === 'InvalidIdentityToken') return true;
   if (code === 'ERR_PROXY') return (status ?? 500) >= 500;
   return PASSING.has(code) || (code === 'ERR_RESPONSE_INVALID' && status === undefined);
 }

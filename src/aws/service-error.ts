@@ -8,9 +8,16 @@ import { member, parseJson } from './json.ts';
 export const MAX_MESSAGE = 1000;
 export const MAX_NAME = 128;
 
-/** Spellings of "too many requests" that AWS's services use; Roles Anywhere's own is not documented. */
+/**
+ * Spellings of "too many requests" that AWS's services use; Roles Anywhere's own is not documented. Source: AWS SDKs and
+ * Tools Reference Guide, "Retry behavior".
+ */
 const THROTTLING: ReadonlySet<string> = new Set([
+  'BandwidthLimitExceeded',
+  'EC2ThrottledException',
   'LimitExceededException',
+  'PriorRequestNotComplete',
+  'ProvisionedThroughputExceededException',
   'RequestLimitExceeded',
   'RequestThrottled',
   'RequestThrottledException',
@@ -19,7 +26,11 @@ const THROTTLING: ReadonlySet<string> = new Set([
   'ThrottledException',
   'ThrottlingException',
   'TooManyRequestsException',
+  'TransactionInProgressException',
 ]);
+
+/** A request that did not arrive whole in time, which is none that was refused. */
+const CUT_SHORT: ReadonlySet<string> = new Set(['RequestTimeout', 'RequestTimeoutException']);
 
 /** By the service's code, or by the status where that says nothing. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
@@ -129,7 +140,7 @@ export function retryAfter({ headers }: HttpResponse, now: number): number | und
 export function classify(status: number, serviceCode: string, codes: Readonly<Record<string, ErrorCode>>): ErrorCode {
   if (status < 400) return 'ERR_RESPONSE_INVALID';
   if (status === 429 || THROTTLING.has(serviceCode)) return 'ERR_THROTTLED';
-  if (status >= 500) return 'ERR_SERVICE_FAILED';
+  if (status >= 500 || CUT_SHORT.has(serviceCode)) return 'ERR_SERVICE_FAILED';
   const known = Object.hasOwn(codes, serviceCode) ? codes[serviceCode] : undefined;
   return known ?? codes[status] ?? 'ERR_SERVICE_REFUSED';
 }

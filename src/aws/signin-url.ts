@@ -9,7 +9,7 @@ import { canonicalQuery } from '../signing/canonical.ts';
 import { post } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { isCredentialText } from './credential-answer.ts';
-import { endpointOf, operationUrl } from './endpoints.ts';
+import { noFips, operationUrl, parseEndpoint } from './endpoints.ts';
 import { member, parseJson } from './json.ts';
 import { withRetries } from './retry.ts';
 import { checkDuration } from './session-limits.ts';
@@ -33,12 +33,41 @@ export interface SigninUrlRequest {
   readonly issuer?: string | undefined;
 }
 
+/** The hosts where browsers sign in, of the partitions for which AWS documents them: one for all regions. */
+const SIGNIN_HOST: Readonly<Record<string, string>> = {
+  aws: 'signin.aws.amazon.com',
+  'aws-cn': 'signin.amazonaws.cn',
+  'aws-us-gov': 'signin.amazonaws-us-gov.com',
+};
+
+/** Source: the endpoint rules of AWS's SDKs for the service `signin`, which have such a host in GovCloud alone. */
+const FIPS_HOST: Readonly<Record<string, string>> = { 'aws-us-gov': 'signin-fips.amazonaws-us-gov.com' };
+
 /** The console's hosts in the partitions that AWS documents; those of others are not public. */
 const CONSOLE_HOST: Readonly<Record<string, string>> = {
   aws: 'console.aws.amazon.com',
   'aws-cn': 'console.amazonaws.cn',
   'aws-us-gov': 'console.amazonaws-us-gov.com',
 };
+
+/**
+ * The endpoint of sign-in: the one that was given, or that of the partition. There is none for dual-stack, which has no
+ * effect on it.
+ *
+ * @throws RolesAnywhereError `ERR_ENDPOINT`, also for FIPS where AWS does not run it
+ */
+export function signinEndpoint({ endpoints = {} }: Pick<Connection, 'endpoints'>, partition: string): URL {
+  if (endpoints.signin !== undefined) return parseEndpoint(endpoints.signin, 'the endpoint', endpoints.allowHttp);
+  if (!Object.hasOwn(SIGNIN_HOST, partition))
+    throw new RolesAnywhereError(
+      'ERR_ENDPOINT',
+      `the endpoint of signin in partition ${JSON.stringify(partition)} is not known`,
+      { hint: 'give it with --signin-endpoint' },
+    );
+  const hosts = endpoints.useFips === true ? FIPS_HOST : SIGNIN_HOST;
+  if (!Object.hasOwn(hosts, partition)) throw noFips('signin', `partition ${partition}`);
+  return new URL(`https://${hosts[partition]}`);
+}
 
 /**
  * Makes a sign-in URL. Whoever has it is signed in: it is as secret as the
@@ -49,7 +78,7 @@ const CONSOLE_HOST: Readonly<Record<string, string>> = {
 export async function signinUrl(request: SigninUrlRequest, connection: Connection): Promise<string> {
   const { issuer, sessionDuration, partition = 'aws' } = request;
   checkDuration(sessionDuration, 'the session duration');
-  const federation = operationUrl(endpointOf(connection, 'signin', partition, ''), '/federation');
+  const federation = operationUrl(signinEndpoint(connection, partition), '/federation');
   const destination = destinationOf(request);
   const { accessKeyId, secretAccessKey, sessionToken } = request.credentials;
   if (sessionToken === undefined)

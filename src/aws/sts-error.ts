@@ -27,6 +27,9 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   403: 'ERR_ACCESS_DENIED',
 };
 
+/** What STS says of a token when it could not get at the provider's keys, which may pass. */
+const NO_KEY = /retrieve verification key/i;
+
 /** The error for an answer outside 2xx; the body may be anything. */
 export function stsError(
   operation: string,
@@ -38,7 +41,8 @@ export function stsError(
   const serviceCode = errorName(textAt(error, 'Error', 'Code'));
   const words = plain(textAt(error, 'Error', 'Message'), MAX_MESSAGE);
   const requestId = plain(textAt(error, 'RequestId') ?? headers['x-amzn-requestid'], MAX_NAME);
-  const code = classify(status, serviceCode, CODES);
+  const isPassing = serviceCode === 'InvalidIdentityToken' && NO_KEY.test(words);
+  const code = isPassing ? 'ERR_SERVICE_FAILED' : classify(status, serviceCode, CODES);
   const hint = explain(code, serviceCode, words, facts);
   return refusalError({ operation, service: 'STS', code, status, serviceCode, words, requestId }, hint);
 }
@@ -64,8 +68,10 @@ const REMEDIES: Readonly<Record<string, Explain>> = {
   ExpiredTokenException: () =>
     'the token, or the session that asked, has expired: get a new one, and check the clock of this machine',
   ExpiredToken: () => 'the session that asked has expired: get new credentials for the source',
-  InvalidIdentityToken: () =>
-    "the web identity token cannot be verified: check that IAM has an OIDC provider for the token's issuer, with its audience among the client ids, and that the token is whole",
+  InvalidIdentityToken: (words) =>
+    NO_KEY.test(words)
+      ? "STS could not retrieve the identity provider's keys, which may pass: try later, and check that its discovery document and keys are public"
+      : "the web identity token cannot be verified: check that IAM has an OIDC provider for the token's issuer, with its audience among the client ids, and that the token is whole",
   IDPRejectedClaim: () => 'the identity provider rejects the token, which may be expired or revoked: get a new one',
   IDPCommunicationError: () => 'AWS cannot reach the identity provider: check that its discovery document is public',
   InvalidClientTokenId: () =>

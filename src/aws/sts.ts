@@ -8,6 +8,7 @@ import { signWithAccessKey } from '../signing/sigv4.ts';
 import { post } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { invalidAnswer, readCredentials } from './credential-answer.ts';
+import { checkRegionOf } from './arn.ts';
 import { endpointOf, operationUrl } from './endpoints.ts';
 import { withRetries } from './retry.ts';
 import type { StsRequestFacts } from './sts-error.ts';
@@ -51,6 +52,7 @@ export async function askSts(
 ): Promise<{ readonly session: AssumedRole; readonly result: XmlElement }> {
   const { roleArn, policy } = input;
   const { clock = createServiceClock() } = connection;
+  checkRegionOf({ partition: roleArn.split(':')[1] ?? '' }, region, "the role's ARN");
   const url = operationUrl(endpointOf(connection, 'sts', roleArn.split(':')[1] ?? '', region), '/');
   const known: readonly QueryParameter[] = [
     ['Action', action],

@@ -1,5 +1,6 @@
 /** From the hops of a command line to a source of credentials. Loaded when there are any. */
 // Tests: test/cli/chain.test.ts
+import { checkRegionOf } from '../aws/arn.ts';
 import { requestRole } from '../aws/assume-role.ts';
 import type { Connection } from '../aws/connection.ts';
 import { endpointOf } from '../aws/endpoints.ts';
@@ -11,6 +12,8 @@ import type { Hop, HopFlags } from '../options/hops.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { codesOf } from '../sources/mfa.ts';
 import type { TokenProvider } from '../sources/mfa.ts';
+import { readCertificate } from '../x509/certificate.ts';
+import { sessionAttributes } from '../x509/session-attributes.ts';
 import { commandTokenProvider, terminalTokenProvider } from '../sources/token-providers.ts';
 
 /** What a chain is made in. */
@@ -34,11 +37,37 @@ export type ChainFrom = (first: FirstStage) => (signal: AbortSignal) => Promise<
  * @throws RolesAnywhereError of class `usage`
  */
 export function chainOf(flags: HopFlags, surroundings: ChainSurroundings): ChainFrom {
-  const [one, ...others] = hopsOf(flags, surroundings.fromRole).map((hop) => stageOf(hop, surroundings));
+  const hops = hopsOf(flags, surroundings.fromRole);
+  for (const { input } of hops)
+    checkRegionOf(
+      { partition: input.roleArn.split(':')[1] ?? '' },
+      surroundings.region,
+      `the ARN of --assume-role-arn ${input.roleArn}`,
+    );
+  const [one, ...others] = hops.map((hop) => stageOf(hop, surroundings));
   if (one === undefined)
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --assume-role-arn', { flag: '--assume-role-arn' });
   const now = (): number => surroundings.connection().clock?.now() ?? Date.now();
   return (first) => createChain(first, [one, ...others], now);
+}
+
+/**
+ * Checks source identities against the one that a session of Roles Anywhere has from its certificate, and keeps through
+ * every hop.
+ *
+ * @param certificate in DER
+ * @throws RolesAnywhereError `ERR_SOURCE_IDENTITY`
+ */
+export function checkSourceIdentity(flags: HopFlags, certificate: Uint8Array): void {
+  const { sourceIdentity, sourceIdentityProblem } = sessionAttributes(readCertificate(certificate, 'the certificate'));
+  if (sourceIdentityProblem !== undefined) return;
+  for (const { input } of hopsOf(flags, true))
+    if (input.sourceIdentity !== undefined && input.sourceIdentity !== sourceIdentity)
+      throw new RolesAnywhereError(
+        'ERR_SOURCE_IDENTITY',
+        `--source-identity is ${input.sourceIdentity}, and the session of the certificate has ${sourceIdentity}`,
+        { hint: 'leave it out: a source identity cannot be changed once it is set', flag: '--source-identity' },
+      );
 }
 
 function stageOf(hop: Hop, { region, connection, once }: ChainSurroundings): HopStage {

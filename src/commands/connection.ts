@@ -18,6 +18,8 @@ export interface CommandConnection extends Connection {
   readonly tls: TlsSettings;
   /** One for the run: what is learnt of it holds for certificates and credentials too. */
   readonly clock: ServiceClock;
+  /** For endpoints on this machine, which no proxy leads to. */
+  readonly local: HttpTransport;
 }
 
 /**
@@ -45,13 +47,17 @@ export async function openConnection(
   }
   if (trust.verify && trust.caBundle === undefined && trust.caStore === undefined)
     transport = withSystemRoots(transport, env);
+  const waiting =
+    (way: HttpTransport): HttpTransport =>
+    (request) => {
+      awaiting?.(`${request.url.host} to answer`);
+      return way({ ...request, connectTimeoutMs });
+    };
   if (!trust.verify) log.warn('--no-verify-ssl: whoever answers is believed');
   return {
     tls,
-    transport(request) {
-      awaiting?.(`${request.url.host} to answer`);
-      return transport({ ...request, connectTimeoutMs });
-    },
+    transport: waiting(transport),
+    local: waiting(directTransport),
     endpoints,
     retry,
     userAgent: commandUserAgent(compat, userAgentExtra),

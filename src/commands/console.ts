@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process';
 import { partitionOf } from '../aws/arn.ts';
 import type { Connection } from '../aws/connection.ts';
 import type { Service } from '../aws/endpoints.ts';
-import { signinUrl } from '../aws/signin-url.ts';
+import { signinEndpoint, signinUrl } from '../aws/signin-url.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import { connectionSettings } from '../options/connection.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
@@ -13,6 +13,7 @@ import { vendingOptions } from '../options/vending.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { chainOf } from './chain.ts';
 import type { Io, RunCommand } from './command.ts';
+import { tlsSettings } from './connection.ts';
 import { localSource, openSts } from './sts-command.ts';
 import { openVending, vendOnce } from './vending.ts';
 
@@ -30,20 +31,25 @@ type ConsoleFlags = FlagsOf<'console'>;
 
 export const run: RunCommand<'console'> = async (flags, io) => {
   // Before anything is asked: what is wrong with the endpoint is known now.
-  const { endpoints } = connectionSettings(flags, io.env, ['signin']);
-  const start = flags.source === undefined ? await fromCertificate(flags, io) : await fromSource(flags, io);
+  const settings = connectionSettings(flags, io.env, ['signin']);
+  const { endpoints } = settings;
+  const signin = (partition: string): URL => signinEndpoint({ endpoints }, partition);
+  const start =
+    flags.source === undefined ? await fromCertificate(flags, signin, io) : await fromSource(flags, signin, io);
   const { connection, ...request } = start;
   const url = await signinUrl(
     { ...request, destination: flags.destination ?? flags.service, issuer: flags.issuer },
-    { ...connection, endpoints },
+    // What was opened for the services before need not have read what a connection to this one takes.
+    { ...connection, endpoints, tls: await tlsSettings(settings, io.env) },
   );
   if (flags.open !== true) return io.stdout(`${url}\n`);
   await openBrowser(url, io.env);
   return io.log.info('opened in the browser');
 };
 
-async function fromCertificate(flags: ConsoleFlags, io: Io): Promise<Start> {
+async function fromCertificate(flags: ConsoleFlags, check: (partition: string) => URL, io: Io): Promise<Start> {
   const options = vendingOptions(withCertificate(flags), io.env);
+  check(options.partition);
   const vending = await openVending(options, withCertificate(flags), io, true);
   const credentials = await vendOnce(options, vending, io);
   const { partition, session } = options;
@@ -63,10 +69,11 @@ function withCertificate(flags: ConsoleFlags): ConsoleFlags & FlagsOf<'credentia
 }
 
 /** Nothing is known of where these come from, so AWS is not told how long the session is to be. */
-async function fromSource(flags: ConsoleFlags, io: Io): Promise<Start> {
+async function fromSource(flags: ConsoleFlags, check: (partition: string) => URL, io: Io): Promise<Start> {
   const chained = isChained(flags);
   const services: readonly Service[] = chained ? ['sts'] : [];
   const { region, connection } = await openSts(flags, io, services);
+  check(partitionOf(region));
   const source = localSource(flags, connection, io, region);
   const further = chained
     ? chainOf(flags, { region, connection: () => connection, fromRole: false, once: true })(source)

@@ -13,16 +13,17 @@ import { itemText } from '../options/items.ts';
 const SILENT: ReadonlySet<FlagName> = new Set(['print-config']);
 
 /** The text for `--print-config=FORMAT`. No secret is in it. */
-export function printConfig({ parsed, settings, unused }: Configured): string {
+export function printConfig({ parsed, settings, unused, others: plain }: Configured): string {
   const rows = [...settings].filter(([flag]) => !SILENT.has(flag)).map(([flag, setting]) => row(flag, setting));
   const others = unused.map(({ flag, setting, by }) => ({ ...row(flag, setting), by }));
   if (parsed.flags['print-config'] === 'json')
-    return `${JSON.stringify({ command: parsed.command, settings: rows, unused: others }, undefined, 2)}\n`;
+    return `${JSON.stringify({ command: parsed.command, settings: rows, unused: others, others: plain }, undefined, 2)}\n`;
   const width = Math.max(0, ...[...rows, ...others].map(({ flag }) => flag.length));
   const line = (one: (typeof rows)[number], note = ''): string =>
     `--${one.flag.padEnd(width)}  ${shownText(one.value)}  (${note}${describeOrigin(one.source)})\n`;
   return [
     ...rows.map((one) => line(one)),
+    ...plain.map(({ name, value, origin }) => `  ${name.padEnd(width)}  ${value}  (${describeOrigin(origin)})\n`),
     ...others.map((one) =>
       line(one, `not used, ${one.by === one.flag ? 'as it is' : `as --${one.by} is`} given above: `),
     ),

@@ -13,7 +13,9 @@ import { codesOf } from '../sources/mfa.ts';
 import { terminalTokenProvider } from '../sources/token-providers.ts';
 import { localCredentials } from '../sources/index.ts';
 import { credentialsFrom } from '../sources/source.ts';
+import type { HttpTransport } from '../http/http.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import type { Log } from '../platform/log.ts';
 import type { Io } from './command.ts';
 import { openConnection } from './connection.ts';
 import type { CommandConnection } from './connection.ts';
@@ -29,7 +31,7 @@ export async function openSts(
   services: readonly Service[] = ['sts'],
 ): Promise<{ readonly region: string; readonly connection: CommandConnection }> {
   const region = regionOf(flags.region, io.env);
-  return { region, connection: await openConnection(connectionSettings(flags, io.env, services), io, true) };
+  return { region, connection: await openConnection(connectionSettings(flags, io.env, services, true), io, true) };
 }
 
 /**
@@ -39,7 +41,7 @@ export async function openSts(
 export function localSource(
   flags: FlagValues<'source' | 'source-profile'>,
   connection: CommandConnection,
-  { env }: Io,
+  { env, log }: Io,
   region: string,
 ): FirstStage {
   const { source, 'source-profile': profile } = flags;
@@ -53,7 +55,18 @@ export function localSource(
         hint: 'leave one of them out',
         flag: '--source-profile',
       });
-    const surroundings = { env, profile, assume };
+    const surroundings = { ...connection, transport: told(connection.local, log), env, profile, assume };
     return await credentialsFrom(() => localCredentials(profile === undefined ? source : 'profile', surroundings));
+  };
+}
+
+/** Of these requests `--debug` shows where they go, and how they end: tokens and credentials are all that they hold. */
+function told(transport: HttpTransport, log: Log): HttpTransport {
+  return async (request) => {
+    const { method, url } = request;
+    log.debug(`request for credentials: ${method} ${url.host}`);
+    const response = await transport(request);
+    log.debug(`response: ${response.status}`);
+    return response;
   };
 }

@@ -30,6 +30,8 @@ export interface Vending {
   readonly readRootsAgain: () => Promise<void>;
   /** Goes on to other roles; undefined where there are none. */
   readonly further: ChainFrom | undefined;
+  /** Checks what the hops ask against what the session of a certificate (DER) has; throws of class `usage`. */
+  readonly checkHops?: ((certificate: Uint8Array) => void) | undefined;
   /** What the identity is loaded with. */
   readonly loading: LoadDeps;
 }
@@ -52,16 +54,15 @@ export async function openVending(
   if (!compat) for (const warning of warnings) log.warn(warning);
   let opened = await openConnection(settings, io, once, awaiting);
   const connection = (): CommandConnection => opened;
-  const further = isChained(flags)
-    ? (await import('./chain.ts')).chainOf(flags, { region, connection, fromRole: true, once })
-    : undefined;
+  const chain = isChained(flags) ? await import('./chain.ts') : undefined;
   const warn = (message: string): void => log.warn(message);
   return {
     connection,
     async readRootsAgain() {
       opened = { ...opened, tls: await tlsSettings(settings, env) };
     },
-    further,
+    further: chain?.chainOf(flags, { region, connection, fromRole: true, once }),
+    checkHops: (certificate) => chain?.checkSourceIdentity(flags, certificate),
     loading: {
       passwords,
       env,
@@ -102,13 +103,14 @@ function warnOnce(warn: (message: string) => void): Warn {
  */
 export async function vendOnce(
   { identity: spec, session, partition }: VendingOptions,
-  { connection, further, loading }: Vending,
+  { connection, further, checkHops, loading }: Vending,
   { log }: Pick<Io, 'log'>,
 ): Promise<SessionCredentials> {
   // Loading may ask a person for a password: that is no wait to be told of.
   const identity = await loadIdentity(spec, loading);
   const current = connection();
   try {
+    checkHops?.(identity.certificate);
     const { signer, serialNumber, chain } = identity;
     log.debug(`certificate ${serialNumber}, ${signer.keyType}, ${chain.length} intermediate certificates`);
     log.debug(

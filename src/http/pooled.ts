@@ -1,13 +1,14 @@
 /**
  * Exchanges on connections that are kept and used again, with undici: for
- * long-running processes, and for proxies. Loading undici costs more than a
- * whole one-shot, so it is loaded at the first exchange.
+ * programs that make many. Loading undici costs more than a whole one-shot, so it is loaded at the first exchange, and not
+ * at all where its WebAssembly could not be: it would end the process.
  */
 import { setMaxListeners } from 'node:events';
 import { Socket } from 'node:net';
 import type { LookupFunction } from 'node:net';
 import type { Agent, buildConnector } from 'undici';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { directTransport } from './direct.ts';
 import { CONNECT_TIMEOUT_MS, joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
 import { isSocks } from './proxy-rules.ts';
@@ -55,6 +56,8 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
     let answered = false;
     const named = proxy !== undefined && url.protocol === 'http:' && !isSocks(proxy) ? proxy : undefined;
     const exchange = async (): Promise<HttpResponse> => {
+      if (!hasWebAssembly())
+        return await withoutPool({ ...request, signal: AbortSignal.any([abort.signal, sockets.signal]) }, options);
       const agent = agentFor(await import('undici'), request);
       const { statusCode, headers, body } = await agent.request({
         origin: (named ?? url).origin,
@@ -113,6 +116,31 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
       await Promise.all([...agents.values(), ...watched].map((agent) => agent.destroy()));
     },
   };
+}
+
+// The compiler knows it only together with the names of a browser.
+declare const WebAssembly: { readonly Memory: new (descriptor: { readonly initial: number }) => object };
+
+let webAssembly: boolean | undefined;
+
+/**
+ * Whether this process has room for WebAssembly, of which each instance takes ten gigabytes of addresses: one for undici,
+ * and one for Node's own copy of it, which it wakes. Under a limit (RLIMIT_AS) either ends the process, past any handler.
+ */
+function hasWebAssembly(): boolean {
+  try {
+    webAssembly ??= [1, 2].map(() => new WebAssembly.Memory({ initial: 1 })).length === 2;
+  } catch {
+    webAssembly = false; // no room, or Node runs without a compiler (--jitless)
+  }
+  return webAssembly;
+}
+
+/** A connection for each exchange. */
+async function withoutPool(request: HttpRequest, { proxy, lookup }: PooledOptions): Promise<HttpResponse> {
+  if (proxy === undefined) return await directTransport(request, lookup);
+  const { proxiedExchange } = await import('./proxied.ts');
+  return await proxiedExchange(request, proxy, lookup);
 }
 
 /** For a request that names its target to the proxy; a tunnel asks for its own. */

@@ -58,18 +58,23 @@ const ENDPOINT_FLAG = { rolesanywhere: 'endpoint', sts: 'sts-endpoint', signin: 
 /**
  * Checks what is said about the connections to `services`.
  *
+ * @param asksSource whether a container's endpoint may be asked for credentials too
  * @throws RolesAnywhereError `ERR_ENDPOINT` for what is no endpoint, plain http to another machine, and FIPS or
- * dual-stack together with an endpoint of Roles Anywhere, which AWS's SDKs refuse too; `ERR_FLAG_VALUE` for a number out
+ * dual-stack together with an endpoint of Roles Anywhere or STS, which AWS's SDKs refuse too; `ERR_FLAG_VALUE` for a number out
  * of range, and for a text that cannot be in a header
  */
 export function connectionSettings(
   flags: ConnectionFlags,
   env: Environment,
   services: readonly Service[],
+  asksSource = false,
 ): ConnectionSettings {
   const endpoints = endpointsOf(flags, env, services);
   const proxy = proxyOf(flags, env);
-  const overTls = proxy !== undefined || services.some((name) => endpoints[name]?.protocol !== 'http:');
+  const overTls =
+    proxy !== undefined ||
+    (asksSource && /^https:/i.test(env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '')) ||
+    services.some((name) => endpoints[name]?.protocol !== 'http:');
   return {
     endpoints,
     trust: trustOf(flags, env, overTls),
@@ -99,7 +104,7 @@ function endpointsOf(flags: ConnectionFlags, env: Environment, services: readonl
     const given = endpointGiven(service, flags, env);
     if (given === undefined) continue;
     const variant = [useFips, useDualStack].find((setting) => setting?.value === true);
-    if (variant !== undefined && service === 'rolesanywhere')
+    if (variant !== undefined && service !== 'signin')
       throw new RolesAnywhereError('ERR_ENDPOINT', `${variant.from} and ${given.from} exclude each other`, {
         hint: `leave one of them out${variant.from.startsWith('AWS_') ? `, or give --${variant.flag}=false` : ''}${given.from.startsWith('AWS_') ? ', or set AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true' : ''}`,
         flag: [variant.from, given.from].find((from) => from.startsWith('--')),

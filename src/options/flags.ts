@@ -201,8 +201,8 @@ const KEY = [
   'pkcs12-password-file',
 ] as const satisfies readonly FlagName[];
 
-/** Flags of the roles that follow the first. */
-export const CHAIN = [
+/** What a role that follows the first is assumed with. Each narrows what it may do or proves who asks, so none may be empty. */
+export const HOP = [
   'assume-role-arn',
   'assume-role-session-name',
   'assume-role-duration',
@@ -215,11 +215,15 @@ export const CHAIN = [
   'mfa-serial',
   'mfa-token',
   'mfa-command',
-  'sts-endpoint',
 ] as const satisfies readonly FlagName[];
+
+/** Flags of the roles that follow the first. */
+export const CHAIN = [...HOP, 'sts-endpoint'] as const satisfies readonly FlagName[];
 
 /** Flags of how any service is reached. */
 const NETWORK = [
+  'use-fips',
+  'use-dualstack',
   'ca-bundle',
   'no-verify-ssl',
   'ca-store',
@@ -246,8 +250,6 @@ const VENDING = [
   'role-session-name',
   'region',
   'endpoint',
-  'use-fips',
-  'use-dualstack',
   ...NETWORK,
   ...CHAIN,
 ] as const satisfies readonly FlagName[];
@@ -423,7 +425,7 @@ export function choicesOf(name: FlagName, command: CommandName | undefined): rea
 
 /** Whether a line goes on to other roles, or says that it means to. */
 export function isChained(flags: { readonly [F in FlagName]?: FlagValue | undefined }): boolean {
-  return CHAIN.some((name) => name !== 'sts-endpoint' && flags[name] !== undefined);
+  return HOP.some((name) => flags[name] !== undefined);
 }
 
 /** Whether every command takes the flag `name`. */

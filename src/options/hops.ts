@@ -12,8 +12,8 @@ import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { readNamedFile } from '../platform/files.ts';
 import type { FlagValues } from './flag-values.ts';
-import { CHAIN } from './flags.ts';
-import type { FlagItem } from './flags.ts';
+import { HOP } from './flags.ts';
+import type { CHAIN, FlagItem } from './flags.ts';
 import { readItem } from './items.ts';
 import type { ItemForm } from './items.ts';
 
@@ -70,7 +70,7 @@ const FORM: ItemForm = { flag: '--assume-role-arn', keys: KEYS, named: false, hi
  */
 export function hopsOf(flags: HopFlags, fromRole: boolean): Hop[] {
   const { 'assume-role-arn': hops = [] } = flags;
-  const idle = CHAIN.find((name) => flags[name] !== undefined && name !== 'sts-endpoint');
+  const idle = HOP.find((name) => flags[name] !== undefined);
   if (hops.length === 0 && idle !== undefined)
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', `--${idle} has no effect without --assume-role-arn`, {
       hint: 'name the role to go on to with --assume-role-arn',
@@ -147,6 +147,13 @@ export function readPolicy(policy: string | undefined): string | undefined {
   if (policy?.startsWith('file://') !== true) return policy;
   const path = policy.slice('file://'.length);
   const { bytes } = readNamedFile({ path, name: `--policy ${policy}`, flag: '--policy' });
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))
+    throw new RolesAnywhereError('ERR_POLICY', `--policy ${policy} begins with the byte order mark of UTF-16`, {
+      hint: 'save it as UTF-8; in PowerShell: Out-File -Encoding utf8',
+      flag: '--policy',
+    });
+  // trim() takes the byte order mark of UTF-8 off too.
   return Buffer.from(bytes).toString('utf8').trim();
 }
 

@@ -5,7 +5,7 @@
  * not load, says it in words.
  */
 import type { FlagValues } from './flag-values.ts';
-import { CONFLICTS, choicesOf, commandRow, flagRow, isCommand, isFlag, takesFlag } from './flags.ts';
+import { CONFLICTS, HOP, choicesOf, commandRow, flagRow, isCommand, isFlag, takesFlag } from './flags.ts';
 import type { CommandName, FlagName, FlagValue } from './flags.ts';
 
 /** A fault of a command line. */
@@ -19,6 +19,7 @@ export type Problem =
   | { readonly kind: 'broken-line'; readonly flag: string }
   | { readonly kind: 'conflict'; readonly flags: readonly [FlagName, FlagName] }
   | { readonly kind: 'missing'; readonly flags: readonly (FlagName | readonly FlagName[])[] }
+  | { readonly kind: 'empty'; readonly flag: FlagName }
   | { readonly kind: 'later'; readonly flag: FlagName };
 
 /** A line taken apart: each flag with the text of its value, in order; the first fault ends it. */
@@ -138,6 +139,9 @@ export function findProblem(
     const value = given[name];
     return value !== undefined && !isEmpty(value);
   };
+  // What a shell makes of a variable that is not set: without it, more would be allowed than was meant.
+  const hollow = HOP.find((name) => [given[name]].flat().includes(''));
+  if (hollow !== undefined) return { kind: 'empty', flag: hollow };
   const { required = [], perRole } = row;
   const missing = required.filter((need) =>
     typeof need === 'string'

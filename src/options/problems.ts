@@ -75,6 +75,11 @@ export function problemError(problem: Problem, command: CommandName | undefined,
       const what = names.length > 1 ? 'flags' : 'flag';
       return new RolesAnywhereError('ERR_FLAG_REQUIRED', `missing ${what}: ${names.join(', ')}`, { hint: help });
     }
+    case 'empty':
+      return new RolesAnywhereError('ERR_FLAG_VALUE', `--${problem.flag} is empty`, {
+        flag: `--${problem.flag}`,
+        hint: 'a variable that is not set is empty: give a value, or leave the flag out',
+      });
     case 'later':
       break;
   }

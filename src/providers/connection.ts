@@ -2,7 +2,7 @@
 // Tests: test/providers/roles-anywhere.test.ts
 import type { Connection } from '../aws/connection.ts';
 import { parseEndpoint } from '../aws/endpoints.ts';
-import type { Service } from '../aws/endpoints.ts';
+import type { Endpoints, Service } from '../aws/endpoints.ts';
 import type { RetrySettings } from '../aws/retry.ts';
 import { createServiceClock } from '../aws/service-clock.ts';
 import type { ServiceClock } from '../aws/service-clock.ts';
@@ -11,6 +11,7 @@ import type { CacheOptions, CredentialsFunction } from '../credentials/cached.ts
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Clock } from '../platform/clock.ts';
 import { requireFunction, requireMethod, requireOptions } from './given.ts';
@@ -19,6 +20,10 @@ import { requireFunction, requireMethod, requireOptions } from './given.ts';
 export interface ConnectionOptions {
   /** In place of the service's own. Plain http only to this machine. */
   readonly endpoint?: string | URL | undefined;
+  /** Ask at the FIPS endpoint, which AWS runs in the USA and Canada. Excludes `endpoint`. Default: AWS_USE_FIPS_ENDPOINT. */
+  readonly useFips?: boolean | undefined;
+  /** Ask at the endpoint that speaks IPv6 too. Excludes `endpoint`. Default: AWS_USE_DUALSTACK_ENDPOINT. */
+  readonly useDualStack?: boolean | undefined;
   /** Whom to believe at the other end. Default: Node's own roots, and those of NODE_EXTRA_CA_CERTS. */
   readonly tls?: TlsSettings | undefined;
   /** Default: three attempts of 15 seconds each, within a minute, and as many as it takes when there are too many requests. */
@@ -54,6 +59,8 @@ export interface KeepingOptions extends CacheOptions {
 /** The names of these options. */
 export const SHARED_OPTIONS: Readonly<Record<keyof ConnectionOptions | keyof KeepingOptions, true>> = {
   endpoint: true,
+  useFips: true,
+  useDualStack: true,
   tls: true,
   retry: true,
   proxy: true,
@@ -81,14 +88,14 @@ export function connectionOf(
   options: ConnectionOptions & Pick<KeepingOptions, 'clock'>,
   service: Service,
 ): ConnectionFactory {
-  const { endpoint, tls, retry, proxy, transport, userAgent, onClockOffset, clock = systemClock } = options;
+  const { tls, retry, proxy, transport, userAgent, onClockOffset, clock = systemClock } = options;
   if (transport !== undefined) requireFunction('transport', transport);
   if (onClockOffset !== undefined) requireFunction('onClockOffset', onClockOffset);
   if (options.clock !== undefined) requireMethod('clock', clock, 'now');
   for (const [name, value] of Object.entries({ tls, retry })) if (value !== undefined) requireOptions(value, name);
   const connection: Connection = {
     transport: transport ?? (proxy === undefined ? directTransport : lazilyThroughProxy(String(proxy))),
-    endpoints: endpoint === undefined ? undefined : { [service]: parseEndpoint(endpoint, 'the endpoint') },
+    endpoints: endpointsOf(options, service),
     tls,
     retry,
     userAgent,
@@ -102,6 +109,31 @@ export function connectionOf(
       monotonic: () => clock.monotonic(),
       setTimer: (...args: Parameters<Clock['setTimer']>) => clock.setTimer(...args),
     },
+  });
+}
+
+/** A variant that was asked for is obeyed or an error, never left aside. */
+function endpointsOf({ endpoint, ...options }: ConnectionOptions, service: Service): Endpoints {
+  const useFips = switchOf(options.useFips, 'AWS_USE_FIPS_ENDPOINT');
+  const useDualStack = switchOf(options.useDualStack, 'AWS_USE_DUALSTACK_ENDPOINT');
+  if (endpoint === undefined) return { useFips, useDualStack };
+  if (useFips || useDualStack)
+    throw new RolesAnywhereError(
+      'ERR_ENDPOINT',
+      `endpoint and ${useFips ? 'useFips' : 'useDualStack'} exclude each other`,
+      {
+        hint: 'leave one of them out; the variables AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT give way to the options',
+      },
+    );
+  return { [service]: parseEndpoint(endpoint, 'the endpoint') };
+}
+
+function switchOf(option: boolean | undefined, variable: string): boolean {
+  if (option !== undefined) return option;
+  const text = process.env[variable]?.toLowerCase() ?? '';
+  if (text === '' || text === 'true' || text === 'false') return text === 'true';
+  throw new RolesAnywhereError('ERR_ENDPOINT', `${variable} is true or false, not ${JSON.stringify(text)}`, {
+    hint: 'correct it, or unset it',
   });
 }
 

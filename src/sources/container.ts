@@ -2,6 +2,8 @@
 // Tests: test/sources/sources.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { readNamedFile } from '../platform/files.ts';
+import { withRetries } from '../aws/retry.ts';
+import { endpointError } from './endpoint-error.ts';
 import type { Source, SourceSurroundings } from './source.ts';
 import { readJsonCredentials } from './json-credentials.ts';
 
@@ -12,24 +14,30 @@ const TIMEOUT_MS = 5000;
 const MAX_BYTES = 64 * 1024;
 
 /** AWS SDKs and Tools Reference Guide, "Container credential provider". */
-export const fromContainer: Source = async ({ env, transport, signal }) => {
+export const fromContainer: Source = async (surroundings) => {
+  const { env, transport, tls, signal } = surroundings;
   const url = endpointOf(env);
   if (url === undefined) return undefined;
-  const authorization = await authorizationOf(env);
-  const { status, body } = await transport({
-    method: 'GET',
-    url,
-    headers: { accept: 'application/json', ...(authorization !== undefined && { authorization }) },
-    timeoutMs: TIMEOUT_MS,
-    maxResponseBytes: MAX_BYTES,
-    signal,
-  });
-  if (status === 200) return readJsonCredentials(body, 'Token', 'the container credentials endpoint');
-  throw new RolesAnywhereError(
-    'ERR_SOURCE_CREDENTIALS',
-    `the container credentials endpoint ${url.host} answered with status ${status}`,
-    { status, hint: 'check AWS_CONTAINER_AUTHORIZATION_TOKEN or its _FILE, and that the role is there' },
-  );
+  return await withRetries(async (timeoutMs) => {
+    const authorization = await authorizationOf(env);
+    const response = await transport({
+      method: 'GET',
+      url,
+      headers: { accept: 'application/json', ...(authorization !== undefined && { authorization }) },
+      tls,
+      timeoutMs: Math.min(TIMEOUT_MS, timeoutMs),
+      maxResponseBytes: MAX_BYTES,
+      signal,
+    });
+    if (response.status === 200)
+      return readJsonCredentials(response.body, 'Token', 'the container credentials endpoint');
+    throw endpointError(
+      `the container credentials endpoint ${url.host} gave no credentials`,
+      response,
+      'check AWS_CONTAINER_AUTHORIZATION_TOKEN or its _FILE, and that the role is there',
+      authorization,
+    );
+  }, surroundings);
 };
 
 function endpointOf(env: SourceSurroundings['env']): URL | undefined {

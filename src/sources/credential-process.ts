@@ -25,7 +25,8 @@ export interface ProcessOptions {
 }
 
 /**
- * Runs it, through the shell, as the SDKs for Go, Java and JavaScript do. What it says on standard error is passed on.
+ * Runs it, through the shell, as the SDKs for Go, Java and JavaScript do. It may ask a person, as
+ * the AWS CLI lets it: standard input and standard error are this process's own.
  *
  * @throws RolesAnywhereError `ERR_SOURCE_CREDENTIALS`
  */
@@ -43,7 +44,8 @@ export async function fromProcess(
   const child = spawn(command, [], {
     shell: true,
     env: { ...env, [AT_WORK]: [...atWork, own].join('\n') },
-    stdio: ['ignore', 'pipe', stderr],
+    // It may ask a person, as the AWS CLI lets it.
+    stdio: ['inherit', 'pipe', stderr],
     windowsHide: true,
   });
   // It stays in the group of this process: it may ask a person at the terminal, and Ctrl-C is for both.
@@ -57,7 +59,7 @@ export async function fromProcess(
       kill();
       fail(
         failure(`the credential_process of profile ${name} did not end within ${timeoutMs / 1000} s`, {
-          hint: 'run it by itself to see what it waits for: it is given no standard input',
+          hint: 'run it by itself to see what it waits for',
         }),
       );
     }, timeoutMs);

@@ -1,6 +1,7 @@
 /** A profile of the AWS CLI's files: an access key, a process that gives credentials, or a role to assume with those of another. */
 // Tests: test/sources/sources.test.ts, profile-roles.test.ts
-import { ConfigFile, configPath, credentialsPath, readConfigText } from '../options/config/file.ts';
+import { ConfigFile, readConfigText } from '../options/config/file.ts';
+import { configPath, credentialsPath } from '../options/config/shared.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemCode } from '../platform/files.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';

@@ -4,15 +4,20 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { isCredentialText } from '../aws/credential-answer.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import type { AssumeRoleInput } from '../aws/sts-input.ts';
-import type { HttpTransport } from '../http/http.ts';
+import type { RetryEnvironment, RetrySettings } from '../aws/retry.ts';
+import type { HttpTransport, TlsSettings } from '../http/http.ts';
 
 /** Where the sources of this machine look. */
-export interface SourceSurroundings {
+export interface SourceSurroundings extends RetryEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Default: AWS_PROFILE, `default`. */
   readonly profile?: string | undefined;
   /** For the local endpoints, which no proxy leads to. */
   readonly transport: HttpTransport;
+  /** Whom to believe there, where it is reached by https. */
+  readonly tls?: TlsSettings | undefined;
+  /** How often to ask. Default: as AWS's services are. */
+  readonly retry?: RetrySettings | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Assumes the role of a profile. Default: such profiles are refused. */
   readonly assume?: ((input: AssumeRoleInput, from: AwsCredentials) => Promise<AwsCredentials>) | undefined;

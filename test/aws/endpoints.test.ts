@@ -72,15 +72,13 @@ describe('parseEndpoint', () => {
 
 describe('endpointOf', () => {
   const GIVEN = { sts: new URL('https://sts.test/base') };
-  it.each<[Service, string, string, Endpoints | undefined, string]>([
+  it.each<[Exclude<Service, 'signin'>, string, string, Endpoints | undefined, string]>([
     ['rolesanywhere', 'aws', 'us-east-1', undefined, 'https://rolesanywhere.us-east-1.amazonaws.com/'],
     ['rolesanywhere', 'aws', 'us-east-1', GIVEN, 'https://rolesanywhere.us-east-1.amazonaws.com/'],
     ['sts', 'aws', 'us-east-1', GIVEN, 'https://sts.test/base'],
     ['sts', 'aws', 'us-east-1', { useFips: true }, 'https://sts-fips.us-east-1.amazonaws.com/'],
     ['sts', 'aws', 'eu-west-1', { useDualStack: true }, 'https://sts.eu-west-1.api.aws/'],
     ['sts', 'aws-us-gov', 'us-gov-west-1', { useFips: true }, 'https://sts.us-gov-west-1.amazonaws.com/'],
-    ['signin', 'aws-cn', 'cn-north-1', undefined, 'https://signin.amazonaws.cn/'],
-    ['signin', 'aws', 'us-east-1', { useFips: true }, 'https://signin.aws.amazon.com/'],
   ])('asks %s of %s, %s, with %j, at %s', (service, partition, region, endpoints, expected) => {
     expect(endpointOf({ endpoints }, service, partition, region).href).toBe(expected);
   });

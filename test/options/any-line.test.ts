@@ -14,7 +14,7 @@ import {
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EXIT_STATUS, RolesAnywhereError } from '../../src/platform/errors.ts';
 import type { ErrorCode } from '../../src/platform/errors.ts';
-import { COMMANDS, FLAGS, flagRow, flagsOf, isCommand, isFlag } from '../../src/options/flags.ts';
+import { COMMANDS, FLAGS, HOP, flagRow, flagsOf, isCommand, isFlag } from '../../src/options/flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP } from '../../src/options/command-help.ts';
 import { FLAG_HELP } from '../../src/options/help.ts';
 import { parseOrdinary } from '../../src/options/pflag.ts';
@@ -144,10 +144,22 @@ describe('the grammar on any line', () => {
     }
   });
 
+  it.each(HOP.filter((flag) => flag !== 'assume-role-duration'))(
+    '--%s must not be empty, as a variable that is not set would make it',
+    async (flag) => {
+      const role = flag === 'assume-role-arn' ? [] : ['--assume-role-arn', 'arn:aws:iam::123456789012:role/R'];
+      const line = ['assume-role', ...role];
+      for (const value of [[`--${flag}=`], [`--${flag}`, '']]) {
+        expect(await errorFor([...line, ...value])).toMatchObject({ code: 'ERR_FLAG_VALUE', flag: `--${flag}` });
+        expect(parseOrdinary([...line, ...value], false)).toBeUndefined();
+      }
+    },
+  );
+
   it('a flag with an empty value counts as not given', async () => {
-    const flags = await flagsFor('--private-key', '', '--tag=', '--tag', '');
+    const flags = await flagsFor('--private-key', '', '--intermediates=');
     expect(flags).not.toHaveProperty('private-key');
-    expect(flags).not.toHaveProperty('tag');
+    expect(flags).not.toHaveProperty('intermediates');
     // Two flags exclude each other all the same, as in pflag.
     const selected = await parse(['sign-string', '--private-key', 'k', '--format', 'text', '--cert-selector=']).catch(
       String,

@@ -73,7 +73,6 @@ describe('the endpoint of STS', () => {
     [{}, { AWS_ENDPOINT_URL: 'https://all.test' }, 'https://all.test/'],
     [{}, { AWS_ENDPOINT_URL: 'https://all.test', AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true' }, {}],
     [{ 'use-fips': true }, {}, { useFips: true }],
-    [{}, { AWS_USE_FIPS_ENDPOINT: 'true', AWS_ENDPOINT_URL_STS: 'https://own.test' }, 'https://own.test/'],
   ])('of %j in %j is %j', (flags, env, expected) => {
     expect(stsOf(flags, env)).toEqual(expected);
   });

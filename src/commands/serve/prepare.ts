@@ -103,6 +103,7 @@ async function prepareRoles(
       .filter((end) => end !== undefined)
       .toSorted((a, b) => a.getTime() - b.getTime())
       .at(-1);
+  vending.checkHops?.(identity.current().certificate);
   const clock = { ...systemClock, now: vending.connection().clock.now };
   certificate = watchCertificate({ validity: certificateValidity, credentialsUntil, log, clock });
   cleanup.add(() => certificate?.stop());

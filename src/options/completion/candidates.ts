@@ -1,5 +1,6 @@
 /** The words that could stand where a person presses Tab, from the table of flags. */
-import { ConfigFile, configPath, readConfigText } from '../config/file.ts';
+import { ConfigFile, readConfigText } from '../config/file.ts';
+import { configPath } from '../config/shared.ts';
 import { COMMANDS, CONFLICTS, choicesOf, flagRow, flagsOf, isCommand, isFlag } from '../flags.ts';
 import type { CommandName, FlagName } from '../flags.ts';
 import { COMMAND_HELP } from '../command-help.ts';

@@ -9,9 +9,11 @@ import type { CommandName, FlagName } from '../flags.ts';
 import { complete, findProblem, readValues, scan } from '../pflag.ts';
 import type { Given, Parsed } from '../pflag.ts';
 import { problemError } from '../problems.ts';
-import { ConfigFile, configPath, readConfigText } from './file.ts';
+import { ConfigFile, readConfigText } from './file.ts';
 import type { ConfigText } from './file.ts';
-import { sdkEnvironment, sdkProfile } from './sdk-settings.ts';
+import { namedProfile, retryMode, sdkEnvironment, sdkProfile, usualProfile } from './sdk-settings.ts';
+import type { OtherSetting } from './sdk-settings.ts';
+import { configPath } from './shared.ts';
 import { settle, valuesOf } from './settle.ts';
 import type { Settled, Unused } from './settle.ts';
 import { environmentSource, profileSource, strayVariables, withOrigins } from './sources.ts';
@@ -23,6 +25,8 @@ export interface Configured {
   /** By flag, defaults among them. */
   readonly settings: Source;
   readonly unused: readonly Unused[];
+  /** Settings of AWS's SDKs that no flag stands for. */
+  readonly others: readonly OtherSetting[];
   readonly warnings: readonly string[];
 }
 
@@ -31,6 +35,8 @@ export interface Surroundings {
   /** Whether the program was called as `aws_signing_helper`. */
   readonly compat: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The text of the config file, where it is to be looked at for AWS's own keys; empty: it cannot be read. */
+  readonly shared?: string | undefined;
   readonly readConfig?: (path: string) => ConfigText;
 }
 
@@ -55,7 +61,7 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
   const own = commandLine(given);
   const environment = environmentSource(env, command);
   const profile = own.get('config-profile') ?? environment.get('config-profile');
-  const { sources, warnings } = outside(command, profile?.value, surroundings, takes);
+  const { sources, others, warnings } = outside(command, profile?.value, surroundings, takes);
   const settled = settle([own, environment, sdkEnvironment(env, takes), ...sources]);
   const merged = valuesOf(settled.settings);
   const compat = surroundings.compat || merged.compat === true;
@@ -68,6 +74,7 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
     parsed,
     settings: withDefaults(parsed, settled.settings),
     unused: settled.unused,
+    others,
     warnings: [...strayVariables(env), ...warnings],
   };
 }
@@ -91,22 +98,38 @@ function commandLine(given: Given): Source {
   );
 }
 
-/** The sources in the config file. */
+/** What the config file says. */
+interface Outside {
+  readonly sources: readonly Source[];
+  readonly others: readonly OtherSetting[];
+  readonly warnings: readonly string[];
+}
+
+/** The sources in the config file: the profile that was named, or else AWS's own keys of the one that every AWS tool takes. */
 function outside(
   command: CommandName,
   profile: unknown,
-  { env, readConfig = readConfigText }: Surroundings,
+  { env, shared, compat, readConfig = readConfigText }: Surroundings,
   takes: (flag: FlagName) => boolean,
-): { sources: Source[]; warnings: string[] } {
-  if (typeof profile !== 'string' || profile === '') return { sources: [], warnings: [] };
-  const text = readConfig(configPath(env));
+): Outside {
+  const path = configPath(env);
+  if (typeof profile !== 'string' || profile === '') {
+    const usual = shared === undefined ? undefined : usualProfile(shared, path, env);
+    return {
+      sources: usual === undefined ? [] : [sdkProfile(usual, env, takes)],
+      others: retryMode(usual, env, takes),
+      warnings: shared === '' && !compat ? [`the config file ${path} cannot be read: nothing in it counts`] : [],
+    };
+  }
+  const text = readConfig(path);
   const file = new ConfigFile(text);
   const { settings, secretKey } = profileSource(file, profile, command);
+  const named = namedProfile(file, profile);
   const warnings =
     secretKey !== undefined && text.exposed
       ? [`${text.path} holds ${secretKey}, and others than its owner can read the file: run chmod 600 on it`]
       : [];
-  return { sources: [settings, sdkProfile(file, profile, env, takes)], warnings };
+  return { sources: [settings, sdkProfile(named, env, takes)], others: retryMode(named, env, takes), warnings };
 }
 
 function problemOf(

@@ -1,7 +1,5 @@
 /** The AWS config file: where it is, which profiles it has, and what can be relied on of what they say. */
 // Tests: test/options/config/parsers.test.ts, test/options/config/configured.test.ts
-import { homedir, userInfo } from 'node:os';
-import { join } from 'node:path';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { type NamedFile, readNamedFile } from '../../platform/files.ts';
 import { nearest } from '../../platform/suggest.ts';
@@ -9,8 +7,6 @@ import { atLine, keyError, nestedKeys, readIni } from './ini.ts';
 import type { IniKey, IniSection } from './ini.ts';
 import { sdkName, sdkView } from './sdk-view.ts';
 import type { SdkKeys, SdkView } from './sdk-view.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A value that botocore and the SDK for JavaScript read alike. */
 export interface ConfigValue {
@@ -23,27 +19,6 @@ export interface ConfigText {
   readonly path: string;
   readonly text: string;
   readonly exposed: boolean;
-}
-
-/** `AWS_CONFIG_FILE`, else `~/.aws/config`. A leading `~/` is the home directory. */
-export function configPath(env: Environment, home: string = defaultHome(env)): string {
-  return sharedPath(env['AWS_CONFIG_FILE'], 'config', home);
-}
-
-/** `AWS_SHARED_CREDENTIALS_FILE`, else `~/.aws/credentials`. A leading `~/` is the home directory. */
-export function credentialsPath(env: Environment, home: string = defaultHome(env)): string {
-  return sharedPath(env['AWS_SHARED_CREDENTIALS_FILE'], 'credentials', home);
-}
-
-function sharedPath(path: string | undefined, file: string, home: string): string {
-  if (path === undefined || path === '') return join(home, '.aws', file);
-  return path.startsWith('~/') ? join(home, path.slice(2)) : path;
-}
-
-function defaultHome(env: Environment): string {
-  const own = process.platform === 'win32' ? '' : env['HOME'];
-  // An empty HOME would make the working directory a home, and Node's homedir() reads it too.
-  return own === undefined || own === '' ? homedir() || userInfo().homedir : own;
 }
 
 /**
@@ -133,7 +108,7 @@ export class ConfigFile {
 export type SectionKind = 'profile' | 'services' | 'key';
 
 /** The name in a section's header as `[profile NAME]` or `[profile "A NAME"]`; `[default]` is a profile too. */
-function sectionName(header: string, kind: SectionKind): string | undefined {
+export function sectionName(header: string, kind: SectionKind): string | undefined {
   if (kind === 'key') return header === 'DEFAULT' ? undefined : header;
   if (kind === 'profile' && header === 'default') return header;
   const match = /^(\w+)\s+(?:([^\s"'\\]+)|"([^"\\]+)"|'([^']+)')$/.exec(header);

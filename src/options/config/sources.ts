@@ -4,7 +4,7 @@
  */
 // Tests: test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import { FLAGS, flagRow, isFlag, takesFlag } from '../flags.ts';
+import { FLAGS, HOP, flagRow, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagItem, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
 import { badValue } from '../problems.ts';
@@ -36,6 +36,8 @@ export interface Setting {
 /** All that one source gives. */
 export type Source = ReadonlyMap<FlagName, Setting>;
 
+/** Flags that are not left out by being empty. */
+const MEANT: ReadonlySet<string> = new Set(HOP);
 const NOT_OUTSIDE: ReadonlySet<FlagName> = new Set(['help', 'version', 'print-config']);
 const PREFIX = 'ROLES_ANYWHERE_';
 const KEY_PREFIX = 'rolesanywhere_';
@@ -54,15 +56,19 @@ export function keyOf(flag: FlagName): string | undefined {
   return NOT_OUTSIDE.has(flag) || flag === 'config-profile' ? undefined : `${KEY_PREFIX}${flag.replaceAll('-', '_')}`;
 }
 
-/** The values that the environment gives to the flags of a command. An empty variable counts as not set. */
+/**
+ * The values that the environment gives to the flags of a command. An empty variable counts as not set, but for those of
+ * a role to go on to, where it is the mistake that an empty flag is.
+ */
 export function environmentSource(env: Environment, command: CommandName): Source {
   const source = new Map<FlagName, Setting>();
   for (const flag of Object.keys(FLAGS).filter(isFlag)) {
     const name = variableOf(flag);
-    const text = name === undefined ? '' : (env[name] ?? '');
-    if (text === '' || !takesFlag(command, flag)) continue;
+    const text = name === undefined ? undefined : env[name];
+    if (name === undefined || text === undefined || !takesFlag(command, flag)) continue;
     const origin: Origin = { kind: 'environment', name };
-    source.set(flag, { value: valueOf(flag, text, command, origin), origin });
+    if (text !== '') source.set(flag, { value: valueOf(flag, text, command, origin), origin });
+    else if (MEANT.has(flag)) source.set(flag, { value: '', origin });
   }
   return source;
 }
@@ -152,6 +158,11 @@ function profileTexts(file: ConfigFile, profile: string): ProfileText[] {
     const flag = flags.get(name);
     if (flag === undefined) throw unknownKey(name, name.slice(KEY_PREFIX.length), line);
     texts.push({ flag, text, name, line });
+  }
+  for (const [name, line] of section.lines(new RegExp(`^${KEY_PREFIX}`))) {
+    const flag = flags.get(name);
+    if (flag !== undefined && MEANT.has(flag) && !texts.some((text) => text.name === name))
+      throw keyError(file.path, line, `${name} is empty`, 'give a value, or remove the line');
   }
   return texts;
 }

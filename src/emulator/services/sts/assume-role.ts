@@ -79,7 +79,8 @@ export function assumeRole(parameters: StsParameters, caller: Caller, context: R
     state,
   );
   const isChained = 'role' in caller.principal;
-  checkDuration(seconds, role, isChained);
+  // AWS takes any temporary credentials for chaining here, those of GetSessionToken too.
+  checkDuration(seconds, role, caller.session !== undefined);
   checkPolicies(policies);
   const { elements, credentials, arn } = issue(
     role,
