@@ -213,15 +213,15 @@ describe('assumeRole', () => {
   });
 
   it.each([
-    ['FIPS', { useFips: true }, 'https://sts-fips.eu-west-1.amazonaws.com/'],
-    ['dual-stack', { useDualStack: true }, 'https://sts.eu-west-1.api.aws/'],
+    ['FIPS', { useFips: true }, 'https://sts-fips.us-east-2.amazonaws.com/'],
+    ['dual-stack', { useDualStack: true }, 'https://sts.us-east-2.api.aws/'],
   ])('goes to the endpoint of %s that the connection asks for', async (_, endpoints, expected) => {
     let asked = '';
     const transport: Connection['transport'] = (request) => {
       asked = request.url.href;
       return directTransport({ ...request, url: new URL(sts.url) });
     };
-    await assumeRole(...options({ transport, endpoints }));
+    await assumeRole(...options({ transport, endpoints, region: 'us-east-2' }));
     expect(asked).toBe(expected);
   });
 

@@ -104,4 +104,24 @@ describe('assumeRoleWithWebIdentity', () => {
     await assumeRoleWithWebIdentity(...options({ token: () => Promise.resolve(`token-${++asked}`) }));
     expect(sts.calls.map(({ parameters }) => parameters['WebIdentityToken'])).toEqual(['token-1', 'token-2']);
   });
+
+  it('asks again with a new token when STS cannot verify the one it got, and says in the end what it was', async () => {
+    const message = "Couldn't retrieve verification key from your identity provider";
+    const refused = { status: 400, code: 'InvalidIdentityToken', message };
+    sts.answer = (_, index) => (index === 0 ? refused : undefined);
+    await assumeRoleWithWebIdentity(...options());
+    expect(sts.calls).toHaveLength(2);
+    sts.answer = () => refused;
+    expect(await refusalCode(() => assumeRoleWithWebIdentity(...options()))).toBe('ERR_SERVICE_FAILED');
+    expect(sts.calls).toHaveLength(5);
+    sts.answer = () => ({ ...refused, message: 'Incorrect token audience' });
+    expect(await refusalCode(() => assumeRoleWithWebIdentity(...options()))).toBe('ERR_SERVICE_REFUSED');
+  });
+
+  it('refuses a region of another partition than the role before anything is sent', async () => {
+    expect(await refusalCode(() => assumeRoleWithWebIdentity(...options({ region: 'cn-north-1' })))).toBe(
+      'ERR_ARN_MISMATCH',
+    );
+    expect(sts.calls).toEqual([]);
+  });
 });

@@ -4,7 +4,9 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { fromAssumeRole } from '../../src/index.ts';
+import { spawnServe } from '../clients/serve-process.ts';
 import { makeAuthority } from '../http/support/pki.ts';
 import type { Authority } from '../http/support/pki.ts';
 import { PKI, runCli } from '../support/cli.ts';
@@ -232,6 +234,57 @@ describe('a switch that is neither on nor off', () => {
   });
 });
 
+describe('what goes on running', () => {
+  it('serve asks the FIPS host', async () => {
+    const before = proxy.targets.length;
+    const [, ...flags] = command('CreateSession').args;
+    const server = spawnServe(
+      [...flags, '--port', '0', '--proxy', `http://127.0.0.1:${proxy.port}`, '--max-attempts', '1'],
+      { env: { AWS_USE_FIPS_ENDPOINT: 'true' } },
+    );
+    await server.until('no new credentials');
+    server.kill('SIGTERM');
+    await server.exited;
+    expect(new Set(proxy.targets.slice(before))).toEqual(new Set(['rolesanywhere-fips.us-east-1.amazonaws.com:443']));
+  });
+
+  it.each<[string, Partial<Parameters<typeof fromAssumeRole>[0]>, Record<string, string>, string]>([
+    ['useFips', { useFips: true }, {}, 'sts-fips.us-east-1.amazonaws.com'],
+    ['useDualStack', { useDualStack: true }, {}, 'sts.us-east-1.api.aws'],
+    ['the variable', {}, { AWS_USE_FIPS_ENDPOINT: 'true' }, 'sts-fips.us-east-1.amazonaws.com'],
+    ['the option over it', { useFips: false }, { AWS_USE_FIPS_ENDPOINT: 'true' }, 'sts.us-east-1.amazonaws.com'],
+  ])('the library asks where %s says', async (_by, options, env, host) => {
+    for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
+    const asked: string[] = [];
+    const provider = fromAssumeRole({
+      source: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'secret' },
+      roleArn: `arn:aws:iam::${ACCOUNT}:role/Second`,
+      region: 'us-east-1',
+      transport: ({ url }) => {
+        asked.push(url.host);
+        return Promise.resolve({ status: 403, headers: {}, body: '' });
+      },
+      ...options,
+    });
+    await expect(provider()).rejects.toMatchObject({ code: 'ERR_ACCESS_DENIED' });
+    expect(asked).toEqual([host]);
+    vi.unstubAllEnvs();
+  });
+
+  it('the library refuses what cannot be, at once', () => {
+    const options = {
+      source: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'secret' },
+      roleArn: `arn:aws:iam::${ACCOUNT}:role/Second`,
+      region: 'us-east-1',
+    };
+    const refused = expect.objectContaining({ code: 'ERR_ENDPOINT' }) as Error;
+    expect(() => fromAssumeRole({ ...options, useFips: true, endpoint: 'https://sts.test' })).toThrow(refused);
+    vi.stubEnv('AWS_USE_FIPS_ENDPOINT', 'maybe');
+    expect(() => fromAssumeRole(options)).toThrow(refused);
+    vi.unstubAllEnvs();
+  });
+});
+
 describe('a proxy', () => {
   it.each(requestsOf('proxy'))('holds for %s', async (request) => {
     expect(await hosts(request, {})).toEqual([expect.stringMatching(/:443$/)]);
@@ -268,5 +321,128 @@ describe('the time for all attempts', () => {
     } finally {
       await server.close();
     }
+  });
+});
+
+describe('what can only be refused', () => {
+  const hop = ['--assume-role-arn', `arn:aws:iam::${ACCOUNT}:role/Second`];
+
+  it('a source identity that is not the one of the certificate, before anything is sent', async () => {
+    expect(await hosts('CreateSession', { flags: [...hop, '--source-identity', 'Alice'] })).toEqual([
+      expect.stringMatching(/^status 2: .*--source-identity is Alice, and the session of the certificate has /),
+    ]);
+    const { stderr } = await run('CreateSession', { flags: [...hop, '--source-identity', 'Alice'] });
+    const own = /certificate has (\S+)/.exec(stderr)?.[1] ?? '';
+    expect(await hosts('CreateSession', { flags: [...hop, '--source-identity', own] })).toEqual([
+      'rolesanywhere.us-east-1.amazonaws.com:443',
+    ]);
+  });
+
+  it('a hop of another partition, before anything is sent', async () => {
+    const flags = ['--assume-role-arn', `arn:aws-cn:iam::${ACCOUNT}:role/Second`];
+    expect(await hosts('CreateSession', { flags })).toEqual([expect.stringMatching(/^status 2: .*partition aws/)]);
+  });
+
+  it.each(['POLICY', 'POLICY_ARN', 'EXTERNAL_ID', 'SOURCE_IDENTITY', 'TAG', 'ASSUME_ROLE_ARN'])(
+    'an empty ROLES_ANYWHERE_%s, which would allow more',
+    async (name) => {
+      const flags = name === 'ASSUME_ROLE_ARN' ? [] : hop;
+      expect(await hosts('CreateSession', { flags, env: { [`ROLES_ANYWHERE_${name}`]: '' } })).toEqual([
+        expect.stringMatching(new RegExp(`^status 2: .*\\(ROLES_ANYWHERE_${name}\\) is empty`)),
+      ]);
+    },
+  );
+
+  it.each([
+    ['a policy in UTF-16', Buffer.from('\ufeff{}', 'utf16le'), /byte order mark of UTF-16/],
+    ['no policy behind the byte order mark of UTF-8', Buffer.from('\ufeff{}'), /has no Statement/],
+  ])('%s', async (_what, bytes, message) => {
+    const path = join(dir, 'policy.json');
+    writeFileSync(path, bytes);
+    const { status, stderr } = await run('CreateSession', { flags: [...hop, '--policy', `file://${path}`] });
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(message) as string });
+  });
+
+  it.each([
+    ['retry_mode = bogus', {}, /retry_mode is standard, adaptive or legacy/],
+    ['max_attempts = 0', {}, /max_attempts is 1 to 100/],
+    ['', { AWS_RETRY_MODE: 'bogus' }, /AWS_RETRY_MODE is standard/],
+    ['', { AWS_MAX_ATTEMPTS: 'many' }, /AWS_MAX_ATTEMPTS is 1 to 100/],
+  ])('%s %j', async (line, env, message) => {
+    const { status, stderr } = await run('AssumeRole', { config: `[default]\n${line}\n`, env });
+    expect({ status, stderr }).toEqual({ status: 2, stderr: expect.stringMatching(message) as string });
+  });
+});
+
+describe('the profile that every AWS tool takes', () => {
+  const CONFIG =
+    '\ufeff[default]\nuse_fips_endpoint = true # since the audit\nmax_attempts = 7\nretry_mode = adaptive\ns3 =\n  use_dualstack_endpoint = true\n[default]\noutput = json\n[services s]\nsts =\n  endpoint_url = https://sts.test\n';
+  const settingsOf = async (setting: Setting): Promise<unknown> => {
+    const { status, stdout, stderr } = await run('AssumeRole', { ...setting, flags: ['--print-config=json'] });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    const { settings, others } = JSON.parse(stdout) as Record<
+      string,
+      { flag?: string; name?: string; source: object }[]
+    >;
+    const found = settings?.filter(({ flag }) => /fips|dual|attempts|endpoint/.test(flag ?? ''));
+    return [...(found ?? []), ...(others ?? [])];
+  };
+
+  it('is named as the origin of each of its values, and read past what other tools refuse', async () => {
+    const source = { kind: 'profile', profile: 'default', file: join(dir, 'config') };
+    expect(await settingsOf({ config: CONFIG })).toEqual([
+      { flag: 'use-fips', value: true, source: { ...source, name: 'use_fips_endpoint', line: 2 } },
+      { flag: 'max-attempts', value: 7, source: { ...source, name: 'max_attempts', line: 3 } },
+      { name: 'retry_mode', value: 'adaptive', origin: { ...source, name: 'retry_mode', line: 4 } },
+    ]);
+  });
+
+  it('may lack, or be left alone for another', async () => {
+    expect(await settingsOf({ config: CONFIG, env: { AWS_PROFILE: 'missing' } })).toEqual([]);
+    expect(
+      await settingsOf({ config: `${CONFIG}[profile p]\nservices = s\n`, env: { AWS_PROFILE: 'p' } }),
+    ).toMatchObject([{ flag: 'sts-endpoint', value: 'https://sts.test' }]);
+  });
+
+  it('gives no access key, and way to a flag and a variable', async () => {
+    const key = '[default]\naws_access_key_id = AKIA\naws_secret_access_key = s\nuse_fips_endpoint = true\n';
+    const where = 'rolesanywhere.us-east-1.amazonaws.com:443';
+    expect(await hosts('CreateSession', { config: key, flags: ['--use-fips=false'] })).toEqual([where]);
+    expect(await hosts('CreateSession', { config: key, env: { AWS_USE_FIPS_ENDPOINT: 'false' } })).toEqual([where]);
+  });
+});
+
+describe('a container endpoint that refuses', () => {
+  it('is heard, once, with what it says', async () => {
+    const server = await scriptedServer((response) =>
+      response.writeHead(400).end('{"code":"InvalidTokenException","message":"no such pod"}'),
+    );
+    try {
+      const { status, stderr } = await run('container endpoint', {}, { at: server.url });
+      expect({ status, stderr, requests: server.requests.length }).toEqual({
+        status: 3,
+        stderr: expect.stringContaining('(status 400): InvalidTokenException: no such pod') as string,
+        requests: 1,
+      });
+    } finally {
+      await server.close();
+    }
+  });
+});
+
+describe('a source that is a process', () => {
+  it('may read standard input and write to standard error', async () => {
+    const json = '{"Version":1,"AccessKeyId":"AKIAX","SecretAccessKey":"s"}';
+    const path = join(dir, 'credentials');
+    writeFileSync(path, `[p]\ncredential_process = echo asking >&2; cat >/dev/null; echo '${json}'\n`);
+    const before = proxy.targets.length;
+    const { args } = command('AssumeRole');
+    const flags = args.map((arg) => (arg === 'env' ? 'profile' : arg));
+    const { stderr } = await runCli(
+      [...flags, '--source-profile', 'p', '--proxy', `http://127.0.0.1:${proxy.port}`, '--max-attempts', '1'],
+      { env: { AWS_SHARED_CREDENTIALS_FILE: path } },
+    );
+    expect(stderr).toMatch(/^asking\n/);
+    expect(proxy.targets.slice(before)).toEqual(['sts.us-east-1.amazonaws.com:443']);
   });
 });

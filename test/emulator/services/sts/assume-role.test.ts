@@ -449,8 +449,11 @@ describe('GetSessionToken', () => {
     expect((await refused('Mfa', {}, ADMIN)).reason).toContain('since the key is not in the request');
   });
 
-  it('lets a user assume a role for longer than a chain may last', async () => {
-    const long = await hop('Long', { DurationSeconds: 43_200 }, await get());
+  it('takes its credentials for chaining: an hour at most, which the access key itself may exceed', async () => {
+    const { code } = await refused('Long', { DurationSeconds: 3601 }, await get());
+    expect(code).toBe('ValidationError');
+    await hop('Long', { DurationSeconds: 3600 }, await get());
+    const long = await hop('Long', { DurationSeconds: 43_200 }, ADMIN);
     expect(long.expiration.getTime() - now.getTime()).toBeGreaterThan(43_199_000);
   });
 });
