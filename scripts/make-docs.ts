@@ -10,7 +10,8 @@ import { describeFlag, groupOf, label } from '../src/options/describe.ts';
 import { COMMANDS, commandRow, flagRow, isCommand, isCommon, isFlag } from '../src/options/flags.ts';
 import type { CommandName, FlagName } from '../src/options/flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP } from '../src/options/command-help.ts';
-import { FLAG_HELP, GROUPS } from '../src/options/help.ts';
+import { GROUPS } from '../src/options/flag-help.ts';
+import { FLAG_HELP } from '../src/options/help.ts';
 import { variableOf } from '../src/options/config/sources.ts';
 import { compatibilityPage } from './compatibility-page.ts';
 

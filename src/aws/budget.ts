@@ -1,4 +1,5 @@
 /** The time that an operation may take, whatever number of requests it makes. */
+// Tests: test/aws/retry.test.ts
 export interface Budget {
   /** Milliseconds that are left; 0 or less when it is used up. It begins to run at the first call. */
   readonly remaining: () => number;

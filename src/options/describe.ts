@@ -3,7 +3,7 @@
 import { choicesOf, commandRow, flagRow } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import { FLAG_HELP } from './help.ts';
-import type { Group } from './help.ts';
+import type { Group } from './flag-help.ts';
 
 /** The heading under which help shows a flag. */
 export function groupOf(flag: FlagName): Group {

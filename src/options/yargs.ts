@@ -6,7 +6,8 @@ import { describeFlag, groupOf, label } from './describe.ts';
 import { COMMANDS, COMMON, flagsOf, isCommand, isFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP } from './command-help.ts';
-import { FLAG_HELP, GROUPS } from './help.ts';
+import { GROUPS } from './flag-help.ts';
+import { FLAG_HELP } from './help.ts';
 
 export interface HelpOptions {
   /** The name that the program was called by. */
