@@ -72,7 +72,7 @@ const LABELS: Readonly<Record<string, Kind>> = {
  */
 export function readUnusual({ bytes, source, flag }: Material, problem: unknown): PemBlock[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.every((byte) => BLANKS.has(byte)))
+  if (bytes.length > 0 && bytes.every((byte) => BLANKS.has(byte)))
     throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} holds white space and nothing else`, {
       hint: 'whatever writes it may have failed',
     });

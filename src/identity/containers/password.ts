@@ -46,6 +46,7 @@ export async function openWithPassword<T>(
   } catch (error) {
     if (!(error instanceof WrongPasswordError)) throw error;
     throw new RolesAnywhereError('ERR_PASSWORD_INCORRECT', `the password from ${given.from} does not open ${source}`, {
+      flag: given.from.startsWith('--') ? given.from : undefined,
       hint: 'check for a line feed or space too many, and for a password that belongs to another file',
     });
   } finally {
