@@ -1,7 +1,8 @@
 /**
  * `npm run docs`: writes docs/commands.md from the table of flags and the
- * words of the help, and into docs/emulator.md the table of what is known of
- * AWS, so that none says anything else than the program does.
+ * words of the help, docs/compatibility.md from the list of differences, and into
+ * docs/emulator.md the table of what is known of AWS, so that none says anything
+ * else than the program does.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { knowledgeTable } from '../src/emulator/knowledge.ts';
@@ -11,6 +12,7 @@ import type { CommandName, FlagName } from '../src/options/flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP } from '../src/options/command-help.ts';
 import { FLAG_HELP, GROUPS } from '../src/options/help.ts';
 import { variableOf } from '../src/options/config/sources.ts';
+import { compatibilityPage } from './compatibility-page.ts';
 
 const INTRODUCTION = `# Commands and flags
 
@@ -110,5 +112,6 @@ const file = (name: string): URL => new URL(`docs/${name}`, `file://${process.cw
 
 if (process.argv[1]?.endsWith('make-docs.ts') === true) {
   writeFileSync(file('commands.md'), commandsPage());
+  writeFileSync(file('compatibility.md'), compatibilityPage());
   writeFileSync(file('emulator.md'), knowledgePage(readFileSync(file('emulator.md'), 'utf8')));
 }

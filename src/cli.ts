@@ -5,7 +5,7 @@ import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
 import { EXIT_STATUS, RolesAnywhereError, withoutPin } from './platform/errors.ts';
 import { createLog } from './platform/log.ts';
-import type { LogFormat, LogLevel } from './platform/log.ts';
+import type { Log, LogFormat, LogLevel } from './platform/log.ts';
 import type { Configured } from './options/config/configured.ts';
 import { sharedConfig } from './options/config/shared.ts';
 import type { FlagsOf } from './options/flag-values.ts';
@@ -44,14 +44,25 @@ let configured: Configured | undefined;
 /** How standard error is written, once the command line was read. */
 let style: { readonly level: LogLevel; readonly format: LogFormat } | undefined;
 
+/** How standard output and standard error are written. */
+let writeOut = (data: string | Uint8Array): void => write(STDOUT, data);
+let writeError = (text: string | Uint8Array): void => write(STDERR, text);
+
 async function main(tokens: readonly string[]): Promise<number> {
   const parsed = (await parseOutside(tokens)) ?? parseOrdinary(tokens, isHelper) ?? (await parseAnything(tokens));
   if (typeof parsed === 'number') return parsed;
   const { command, flags, args, compat } = parsed;
   const most = commandRow(command).args ?? 0;
-  const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? 'info');
-  style = { level, format: formatOf(command, flags['log-format']) };
+  // AWS's helper says nothing in a good run, and whoever reads its standard error expects nothing.
+  const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? (compat ? 'error' : 'info'));
+  style = { level, format: formatOf(command, flags['log-format'], compat) };
+  if (goesOn(command))
+    ({ writeOut, writeError } = (await import('./platform/outlet.ts')).openOutlets(
+      style.format,
+      (cause) => void fail(outputError(cause)),
+    ));
   const log = createLog({ write: printError, ...style });
+  await refuseDebugger(command, log);
   if (args.length > most) log.warn('arguments that belong to no flag are ignored, as aws_signing_helper does');
   for (const warning of configured?.warnings ?? []) log.warn(warning);
   if (configured !== undefined && flags['print-config'] !== undefined) {
@@ -63,6 +74,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     stdout: print,
     moduleOutput: printError,
     log,
+    announce: printError,
     env: process.env,
     args: args.slice(0, most),
     program: path,
@@ -80,9 +92,22 @@ async function execute<C extends CommandName>(command: C, flags: FlagsOf<C>, io:
 }
 
 /** The form of what a command says on standard error: commands that go on say when each thing happened. */
-function formatOf(command: CommandName, given: 'text' | 'json' | undefined): LogFormat {
-  if (given === 'json' || (given === undefined && command === 'serve' && !stderrIsTerminal())) return 'json';
-  return command === 'serve' || command === 'emulator' ? 'text' : 'plain';
+function formatOf(command: CommandName, given: 'text' | 'json' | undefined, compat: boolean): LogFormat {
+  const forPrograms = command === 'serve' && !compat && !stderrIsTerminal();
+  if (given === 'json' || (given === undefined && forPrograms)) return 'json';
+  return goesOn(command) ? 'text' : 'plain';
+}
+
+/** Whether a command runs until it is told to stop. */
+function goesOn(command: CommandName): boolean {
+  return command === 'serve' || command === 'emulator';
+}
+
+/** A debugger that the environment, or a signal before the first line of this program, has opened is closed. */
+async function refuseDebugger(command: CommandName, log: Log): Promise<void> {
+  const options = `${process.execArgv.join(' ')} ${process.env['NODE_OPTIONS'] ?? ''}`;
+  if (command !== 'serve' && !options.includes('--inspect')) return;
+  await (await import('./platform/debugger.ts')).closeDebugger(log);
 }
 
 /** Reads a line for which the environment or a config file may say something. */
@@ -104,7 +129,7 @@ async function parseAnything(tokens: readonly string[]): Promise<Parsed | number
   const { parseAny } = await import('./options/any-line.ts');
   const outcome = await parseAny(tokens, { program, compat: isHelper, columns: process.stdout.columns });
   if (outcome.kind === 'run') return outcome.parsed;
-  if (outcome.kind === 'version') return { command: 'version', flags: {}, args: [], compat: false };
+  if (outcome.kind === 'version') return { command: 'version', flags: {}, args: [], compat: outcome.compat };
   if (outcome.kind === 'help') {
     print(outcome.text);
     return 0;
@@ -126,16 +151,20 @@ async function untilStopped(): Promise<void> {
 
 function print(data: string | Uint8Array): void {
   try {
-    write(STDOUT, data);
+    writeOut(data);
   } catch (cause) {
-    const reason = codeOf(cause) === 'EPIPE' ? 'its reader is gone' : (codeOf(cause) ?? 'unknown error');
-    throw new RolesAnywhereError('ERR_OUTPUT', `cannot write to standard output: ${reason}`, { cause });
+    throw outputError(cause);
   }
+}
+
+function outputError(cause: unknown): RolesAnywhereError {
+  const reason = codeOf(cause) === 'EPIPE' ? 'its reader is gone' : (codeOf(cause) ?? 'unknown error');
+  return new RolesAnywhereError('ERR_OUTPUT', `cannot write to standard output: ${reason}`, { cause });
 }
 
 function printError(text: string | Uint8Array): void {
   try {
-    write(STDERR, text);
+    writeError(text);
   } catch {
     // There is nobody left to tell.
   }
@@ -173,5 +202,9 @@ async function fail(thrown: unknown): Promise<void> {
   process.exit(EXIT_STATUS[kind]);
 }
 
+// It would end a service that has not read its files yet. What has been read by then is new.
+if (process.argv[2] === 'serve') process.on('SIGHUP', () => undefined);
+// Node would open its debugger at this signal, to any user of this machine.
+process.on('SIGUSR1', () => undefined);
 process.on('uncaughtException', (error) => void fail(error));
 main(process.argv.slice(2)).then((status) => process.exit(status), fail);

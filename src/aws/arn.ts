@@ -9,8 +9,10 @@ export interface Arn {
   readonly region: string;
   /** Twelve digits. */
   readonly account: string;
-  /** What follows `trust-anchor/`, `profile/` or `role/`. */
+  /** What follows `trust-anchor/`, `profile/` or `role/`; of an alias, all of `alias/trust-anchor/NAME`. */
   readonly id: string;
+  /** Whether the resource has a form that this version knows. What has another is for the service to judge. */
+  readonly known: boolean;
 }
 
 export type ArnKind = 'trust-anchor' | 'profile' | 'role';
@@ -20,21 +22,37 @@ const ID = '[0-9a-f]{8}-(?:[0-9a-z]{4}-){3}[0-9a-z]{12}';
 const PARTITION = 'aws(?:-[a-z]+)*';
 const REGION = '[a-z]{2,}(?:-[a-z]+)+-\\d{1,2}';
 
+/** Names of aliases (Roles Anywhere API Reference, "CreateTrustAnchor", `aliasName`). */
+const ALIAS = '(?!aws/)[A-Za-z](?:[\\w-]|/(?=[\\w-])){0,255}';
+
+/** A resource of Roles Anywhere, whatever its form: a slash, and no second ARN behind it. */
+function resourceOf(kind: string): RegExp {
+  // Forms that other kinds have are a mistake, whichever version knows which.
+  return new RegExp(
+    `^arn:(${PARTITION}):rolesanywhere:(${REGION}):(\\d{12}):(?!(?:alias/)?(?!${kind}/)(?:${KINDS.join('|')})/)([!-9;-~]+/[!-9;-~]+)$`,
+  );
+}
+
+const KINDS = ['trust-anchor', 'profile', 'crl', 'subject'];
+
 /** Each shape, and an example of it for the hint. Roles: IAM API Reference, "Role" (path and name). */
-const SHAPES: Readonly<Record<ArnKind, { readonly form: RegExp; readonly example: string }>> = {
-  'trust-anchor': {
-    form: new RegExp(`^arn:(${PARTITION}):rolesanywhere:(${REGION}):(\\d{12}):trust-anchor/(${ID})$`),
-    example: 'arn:aws:rolesanywhere:REGION:ACCOUNT:trust-anchor/UUID',
-  },
-  profile: {
-    form: new RegExp(`^arn:(${PARTITION}):rolesanywhere:(${REGION}):(\\d{12}):profile/(${ID})$`),
-    example: 'arn:aws:rolesanywhere:REGION:ACCOUNT:profile/UUID',
-  },
-  role: {
-    form: new RegExp(`^arn:(${PARTITION}):iam:():(\\d{12}):role/((?:[!-.0-~]+/)*[\\w+=,.@-]{1,64})$`),
-    example: 'arn:aws:iam::ACCOUNT:role/NAME',
-  },
-};
+const SHAPES: Readonly<Record<ArnKind, { readonly form: RegExp; readonly known?: RegExp; readonly example: string }>> =
+  {
+    'trust-anchor': {
+      form: resourceOf('trust-anchor'),
+      known: new RegExp(`^(?:trust-anchor/${ID}|alias/trust-anchor/${ALIAS})$`),
+      example: 'arn:aws:rolesanywhere:REGION:ACCOUNT:trust-anchor/UUID, or :alias/trust-anchor/NAME',
+    },
+    profile: {
+      form: resourceOf('profile'),
+      known: new RegExp(`^(?:profile/${ID}|alias/profile/${ALIAS})$`),
+      example: 'arn:aws:rolesanywhere:REGION:ACCOUNT:profile/UUID, or :alias/profile/NAME',
+    },
+    role: {
+      form: new RegExp(`^arn:(${PARTITION}):iam:():(\\d{12}):role/((?:[!-.0-~]+/)*[\\w+=,.@-]{1,64})$`),
+      example: 'arn:aws:iam::ACCOUNT:role/NAME',
+    },
+  };
 
 /** The longest ARN that the service takes. */
 const MAX_LENGTH = 1011;
@@ -46,10 +64,10 @@ const MAX_LENGTH = 1011;
  * @throws RolesAnywhereError `ERR_ARN`
  */
 export function parseArn(kind: ArnKind, text: string, flag: string): Arn {
-  const { form, example } = SHAPES[kind];
-  const [, partition, region, account, id] =
+  const { form, known, example } = SHAPES[kind];
+  const [, partition, region, account, resource] =
     (typeof text === 'string' && text.length <= MAX_LENGTH && form.exec(text)) || [];
-  if (partition === undefined || region === undefined || account === undefined || id === undefined) {
+  if (partition === undefined || region === undefined || account === undefined || resource === undefined) {
     const name = kind.replace('-', ' ');
     throw new RolesAnywhereError(
       'ERR_ARN',
@@ -57,7 +75,13 @@ export function parseArn(kind: ArnKind, text: string, flag: string): Arn {
       about(flag, `it looks like ${example}`),
     );
   }
-  return { partition, region, account, id };
+  const isKnown = known?.test(resource) ?? true;
+  return { partition, region, account, id: resource.replace(`${kind}/`, ''), known: isKnown };
+}
+
+/** What to say of an ARN whose form is not known; undefined for any other. */
+export function doubtAbout({ known }: Arn, text: string, flag: string): string | undefined {
+  return known ? undefined : `${flag}: this version knows no ARN of the form of ${shown(text)}: it is sent as it is`;
 }
 
 /**

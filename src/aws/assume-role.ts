@@ -18,7 +18,7 @@ export interface AssumeRoleRequest extends AssumeRoleInput {
 }
 
 /**
- * Assumes a role, with up to three attempts, each freshly signed.
+ * Assumes a role, with attempts as {@link withRetries} makes them, each freshly signed.
  *
  * Source: STS API Reference, "AssumeRole".
  *
@@ -36,12 +36,15 @@ export async function requestRole(request: AssumeRoleRequest, connection: Connec
   const { credentials, region, tokenCode } = request;
   checkChainedDuration(request.durationSeconds, credentials.assumedRoleArn !== undefined);
   const known = parametersOf(request);
+  const { budget } = connection;
+  // A person who is asked for a code takes their time.
+  const ask = tokenCode && (async () => await (budget === undefined ? tokenCode() : budget.exclude(tokenCode())));
   const { session } = await askSts(
     {
       action: 'AssumeRole',
       region,
       input: request,
-      parameters: async () => (tokenCode === undefined ? known : [...known, ['TokenCode', await tokenCode()]]),
+      parameters: async () => (ask === undefined ? known : [...known, ['TokenCode', await ask()]]),
       credentials,
       facts: {
         externalId: request.externalId !== undefined,

@@ -3,6 +3,7 @@ import type { HttpResponse } from '../http/http.ts';
 import { USER_AGENT } from '../http/user-agent.ts';
 import type { Log } from '../platform/log.ts';
 import type { Connection } from './connection.ts';
+import { presumedNow } from './service-clock.ts';
 import type { ServiceClock } from './service-clock.ts';
 
 /** Differences up to this one are Date's whole seconds, the network, and clocks that nobody minds. */
@@ -29,31 +30,42 @@ export function serviceDate(headers: HttpResponse['headers']): number | undefine
   return Number.isNaN(date) ? undefined : date;
 }
 
-/** Corrects a clock by what the service showed, and says so. */
-export function correctClock(clock: ServiceClock, offsetMs: number, log: Log | undefined): void {
-  clock.correct(offsetMs);
-  const direction = offsetMs > 0 ? 'behind' : 'ahead';
-  log?.warn(
-    `this machine's clock is ${span(Math.abs(offsetMs))} ${direction}, by the service's: its time is used for this run; set the clock`,
-  );
+/** Lets an offset stand that a request has succeeded with, and says so. */
+export function confirmOffset(
+  clock: ServiceClock,
+  offsetMs: number,
+  log: Log | undefined,
+  onClockOffset?: Connection['onClockOffset'],
+): void {
+  const before = clock.offset();
+  clock.confirm(offsetMs);
+  if (Math.abs(offsetMs - before) <= LEAST_OFFSET_MS) return;
+  onClockOffset?.(offsetMs);
+  if (Math.abs(offsetMs) <= LEAST_OFFSET_MS) log?.info("this machine's clock is right again, by the service's");
+  else
+    log?.warn(
+      `this machine's clock is ${span(Math.abs(offsetMs))} ${offsetMs > 0 ? 'behind' : 'ahead'}, by the service's: its time is used for this run; set the clock`,
+    );
 }
 
 /**
- * Asks the service for its time, when there is no answer yet to take it from, and corrects the connection's clock by it:
- * one small request that is not signed. Whatever is answered will do.
+ * Asks the service for its time, when there is no answer yet to take it from, and presumes its offset:
+ * one small request that is not signed. Whatever is answered will do, and so the offset stands only when a request that is
+ * signed with it succeeds.
  *
  * @returns false when the clock was right, or nobody can tell
  */
 export async function correctByService(connection: Connection, url: URL): Promise<boolean> {
-  const { transport, tls, signal, clock, log, userAgent = USER_AGENT } = connection;
+  const { transport, tls, signal, clock, budget, userAgent = USER_AGENT } = connection;
   if (clock === undefined) return false;
   const headers = { 'user-agent': userAgent };
-  const request = { method: 'GET', url, headers, tls, signal, timeoutMs: 5000, maxResponseBytes: 64 * 1024 } as const;
+  const timeoutMs = Math.max(1, Math.min(5000, budget?.remaining() ?? 5000));
+  const request = { method: 'GET', url, headers, tls, signal, timeoutMs, maxResponseBytes: 64 * 1024 } as const;
   // What could not be measured explains nothing.
   const answer = await transport(request).catch(() => undefined);
-  const offsetMs = answer && clockOffset(answer, clock.now());
+  const offsetMs = answer && clockOffset(answer, presumedNow(clock));
   if (offsetMs === undefined) return false;
-  correctClock(clock, offsetMs, log);
+  clock.presume(clock.presumed() + offsetMs);
   return true;
 }
 

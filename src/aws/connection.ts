@@ -4,6 +4,7 @@ import type { HttpResponse, HttpTransport, TlsSettings } from '../http/http.ts';
 import { USER_AGENT } from '../http/user-agent.ts';
 import type { Log } from '../platform/log.ts';
 import type { SigningContext } from '../signing/sigv4-x509.ts';
+import type { Budget } from './budget.ts';
 import type { Endpoints } from './endpoints.ts';
 import type { RetryEnvironment, RetrySettings } from './retry.ts';
 import type { ServiceClock } from './service-clock.ts';
@@ -18,8 +19,10 @@ export interface Connection extends RetryEnvironment {
   readonly tls?: TlsSettings | undefined;
   /** Default: the standard ones of partition and region. */
   readonly endpoints?: Endpoints | undefined;
-  /** Default: three attempts of 15 seconds each, within a minute. */
+  /** Default: three attempts of 15 seconds each, within a minute, and as many as it takes when there are too many requests. */
   readonly retry?: RetrySettings | undefined;
+  /** The time for all that is asked over this connection. Default: `timeoutMs` of `retry` for each operation. */
+  readonly budget?: Budget | undefined;
   /**
    * The time that requests are signed with and answers are judged by. What a call learns of it holds for all that
    * follow with the same clock. Default: this machine's, anew for each call.
@@ -27,6 +30,8 @@ export interface Connection extends RetryEnvironment {
   readonly clock?: ServiceClock | undefined;
   /** Default: this package and Node, with their versions. */
   readonly userAgent?: string | undefined;
+  /** Told how far the service's clock is ahead, in milliseconds, when that has changed by more than a minute. Default: nobody. */
+  readonly onClockOffset?: ((offsetMs: number) => void) | undefined;
   /** Told when the clock turns out to be off (`warn`). Default: nobody. */
   readonly log?: Log | undefined;
   /** Gives up when it fires: `ERR_INTERRUPTED`. */

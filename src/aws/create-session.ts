@@ -9,6 +9,7 @@ import type { Connection } from './connection.ts';
 import { readCredentialSet } from './credential-answer.ts';
 import { endpointOf, operationUrl } from './endpoints.ts';
 import { withRetries } from './retry.ts';
+import { senderOnTime } from './send-on-time.ts';
 import { createServiceClock } from './service-clock.ts';
 
 /** What CreateSession is told, besides who asks. */
@@ -31,8 +32,8 @@ export interface CreateSessionRequest extends CreateSessionInput {
 }
 
 /**
- * Exchanges an identity for temporary credentials, with up to three attempts,
- * each freshly signed.
+ * Exchanges an identity for temporary credentials, with attempts
+ * as {@link withRetries} makes them, each freshly signed.
  *
  * A refusal whose Date shows the clock to be more than a minute off is
  * followed, once, by a request that is signed with the service's time.
@@ -58,9 +59,8 @@ export async function createSession(
   ]);
   const body = JSON.stringify({ durationSeconds, roleSessionName });
 
-  let signedAt = 0;
-  const send = async (timeoutMs: number): Promise<HttpResponse> => {
-    signedAt = clock.now();
+  const sendOnTime = senderOnTime(clock, connection);
+  const send = async (signedAt: number, timeoutMs: number): Promise<HttpResponse> => {
     const headers = await signRequest(
       { method: 'POST', url, headers: { 'content-type': 'application/json' }, body },
       identity,
@@ -68,19 +68,9 @@ export async function createSession(
     );
     return await post(connection, { url, headers, body }, timeoutMs);
   };
-  let corrected = false;
   const attempt = async (timeoutMs: number): Promise<SessionCredentials> => {
-    let response = await send(timeoutMs);
-    if (response.status >= 400 && response.status <= 499 && response.status !== 429 && !corrected) {
-      const { clockOffset, correctClock } = await import('./clock-offset.ts');
-      const offsetMs = clockOffset(response, clock.now());
-      if (offsetMs !== undefined) {
-        corrected = true;
-        correctClock(clock, offsetMs, connection.log);
-        response = await send(timeoutMs);
-      }
-    }
-    if (response.status >= 200 && response.status <= 299) return readCredentialSet(response, clock.now());
+    const { response, signedAt } = await sendOnTime(send, timeoutMs);
+    if (response.status >= 200 && response.status <= 299) return readCredentialSet(response, roleArn, clock.now());
     const { serviceError } = await import('./service-error.ts');
     throw serviceError('CreateSession', response, signedAt, identity.skippedRule);
   };

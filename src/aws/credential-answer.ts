@@ -17,6 +17,8 @@ export interface CredentialAnswer {
   /** The member of the credentials of that name: `accessKeyId`, `secretAccessKey`, `sessionToken`, `expiration`. */
   readonly credential: (name: string) => unknown;
   readonly assumedRoleArn: unknown;
+  /** The role that was asked for. */
+  readonly roleArn: string;
 }
 
 /**
@@ -31,6 +33,8 @@ export function readCredentials(answer: CredentialAnswer, now: number): SessionC
     if (!isCredentialText(value)) throw invalidAnswer(answer, `has no usable ${name}`);
     return value;
   };
+  if (namesAnother(String(answer.assumedRoleArn), answer.roleArn))
+    throw invalidAnswer(answer, 'names another role than was asked for');
   const expiration = parseExpiration(text('expiration'));
   if (expiration === undefined) throw invalidAnswer(answer, 'has an expiration that is not an RFC 3339 time');
   const read = {
@@ -48,6 +52,13 @@ export function readCredentials(answer: CredentialAnswer, now: number): SessionC
   );
 }
 
+/** Whether a session is of another role: `assumed-role/NAME/SESSION` leaves the path out. What is no such ARN names none. */
+function namesAnother(assumedRoleArn: string, roleArn: string): boolean {
+  const [, account, name] = /^arn:[a-z0-9-]+:sts::(\d{12}):assumed-role\/([^/]+)\//.exec(assumedRoleArn) ?? [];
+  const [, , , , asked, role = ''] = roleArn.split(':');
+  return account !== undefined && (account !== asked || name !== role.slice(role.lastIndexOf('/') + 1));
+}
+
 function assumedRole(assumedRoleArn: string): Pick<SessionCredentials, 'accountId' | 'assumedRoleArn'> {
   const accountId = /^arn:[a-z0-9-]+:sts::(\d{12}):assumed-role\/[\x21-\x7e]+$/.exec(assumedRoleArn)?.[1];
   return accountId === undefined ? {} : { assumedRoleArn, accountId };
@@ -60,7 +71,7 @@ export function isCredentialText(value: unknown): value is string {
 
 /** The error for an answer that is not what the service gives. */
 export function invalidAnswer(
-  answer: Omit<CredentialAnswer, 'credential' | 'assumedRoleArn'>,
+  answer: Omit<CredentialAnswer, 'credential' | 'assumedRoleArn' | 'roleArn'>,
   what: string,
 ): RolesAnywhereError {
   return new RolesAnywhereError('ERR_RESPONSE_INVALID', `the answer to ${answer.operation} ${what}`, {
@@ -72,9 +83,14 @@ export function invalidAnswer(
 /**
  * Reads the first credential set of CreateSession's answer. What is not needed is not looked at.
  *
+ * @param roleArn the role that was asked for
  * @throws RolesAnywhereError as {@link readCredentials}, and `ERR_CREDENTIALS_EMPTY`
  */
-export function readCredentialSet({ status, headers, body }: HttpResponse, now: number): SessionCredentials {
+export function readCredentialSet(
+  { status, headers, body }: HttpResponse,
+  roleArn: string,
+  now: number,
+): SessionCredentials {
   const origin = {
     operation: 'CreateSession',
     service: 'Roles Anywhere',
@@ -92,6 +108,7 @@ export function readCredentialSet({ status, headers, body }: HttpResponse, now: 
   return readCredentials(
     {
       ...origin,
+      roleArn,
       credential: (name) => member(credentials, name),
       assumedRoleArn: member(member(sets[0], 'assumedRoleUser'), 'arn'),
     },

@@ -63,7 +63,7 @@ const MESSAGE_HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /unable to assume role/i,
-    "the role's trust policy must let rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, with conditions that this certificate meets",
+    "the role must be in the profile's list, and its trust policy must let rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, with conditions that this certificate meets",
   ],
   [/at 'durationSeconds' failed/i, 'give --session-duration as 900 to 43200 seconds'],
 ];
@@ -162,7 +162,7 @@ export function refusalError(
   hint: string | undefined,
   retryAfterMs?: number,
 ): RolesAnywhereError {
-  const said = [serviceCode, words].filter((part) => part !== '').join(': ');
+  const said = [serviceCode, withoutSignature(words)].filter((part) => part !== '').join(': ');
   const facts = `status ${status}${requestId === '' ? '' : `, request id ${requestId}`}`;
   const message =
     status < 400
@@ -175,6 +175,13 @@ export function refusalError(
     requestId: requestId || undefined,
     retryAfterMs,
   });
+}
+
+/** A service may repeat the header that it was sent. Digests, which a signature of SigV4 looks like, help to find a mistake. */
+function withoutSignature(words: string): string {
+  return words
+    .replaceAll(/\b(Signature\s*[=:]\s*['"]?)[0-9a-f]{32,}/gi, '$1<redacted>')
+    .replaceAll(/\b[0-9a-f]{96,}/gi, '<redacted>');
 }
 
 /** The name of an error: cut at the first colon, then what follows the last number sign. */

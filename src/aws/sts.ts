@@ -12,6 +12,8 @@ import { checkRegionOf } from './arn.ts';
 import { endpointOf, operationUrl } from './endpoints.ts';
 import { withRetries } from './retry.ts';
 import type { StsRequestFacts } from './sts-error.ts';
+import { senderOnTime } from './send-on-time.ts';
+import { createServiceClock } from './service-clock.ts';
 import type { RoleSessionInput } from './sts-input.ts';
 import { childAt, readXml, textAt } from './xml.ts';
 import type { XmlElement } from './xml.ts';
@@ -49,28 +51,31 @@ export async function askSts(
   connection: Connection,
 ): Promise<{ readonly session: AssumedRole; readonly result: XmlElement }> {
   const { roleArn, policy } = input;
-  const now = connection.clock?.now ?? Date.now;
+  const { clock = createServiceClock() } = connection;
   checkRegionOf({ partition: roleArn.split(':')[1] ?? '' }, region, "the role's ARN");
   const url = operationUrl(endpointOf(connection, 'sts', roleArn.split(':')[1] ?? '', region), '/');
   const known: readonly QueryParameter[] = [
     ['Action', action],
     ['Version', VERSION],
-    ...roleSessionParameters(input, now()),
+    ...roleSessionParameters(input, clock.now()),
   ];
+  const sendOnTime = senderOnTime(clock, connection, credentials !== undefined);
   return await withRetries(async (timeoutMs) => {
-    // Encoded as a form wants it too: everything but the unreserved characters, a space as %20.
-    const body = canonicalQuery([...known, ...(await parameters())]);
-    const plain = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' };
-    const headers =
-      credentials === undefined
-        ? plain
-        : signWithAccessKey({ method: 'POST', url, headers: plain, body }, credentials, {
-            region,
-            service: 'sts',
-            date: new Date(now()),
-          });
-    const response = await post(connection, { url, headers, body }, timeoutMs);
-    if (response.status >= 200 && response.status <= 299) return readSession(action, response, now());
+    const { response } = await sendOnTime(async (signedAt, attemptMs) => {
+      // Encoded as a form wants it too: everything but the unreserved characters, a space as %20.
+      const body = canonicalQuery([...known, ...(await parameters())]);
+      const plain = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' };
+      const headers =
+        credentials === undefined
+          ? plain
+          : signWithAccessKey({ method: 'POST', url, headers: plain, body }, credentials, {
+              region,
+              service: 'sts',
+              date: new Date(signedAt),
+            });
+      return await post(connection, { url, headers, body }, attemptMs);
+    }, timeoutMs);
+    if (response.status >= 200 && response.status <= 299) return readSession(action, response, roleArn, clock.now());
     const { stsError } = await import('./sts-error.ts');
     throw stsError(action, response, { ...facts, roleArn, policy, region });
   }, connection);
@@ -96,6 +101,7 @@ function roleSessionParameters(input: RoleSessionInput, now: number): QueryParam
 function readSession(
   operation: string,
   { status, body }: HttpResponse,
+  roleArn: string,
   now: number,
 ): { readonly session: AssumedRole; readonly result: XmlElement } {
   const root = readXml(body);
@@ -110,6 +116,7 @@ function readSession(
   const credentials = readCredentials(
     {
       ...origin,
+      roleArn,
       credential: (name) => textAt(result, 'Credentials', `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`),
       assumedRoleArn: textAt(result, 'AssumedRoleUser', 'Arn'),
     },

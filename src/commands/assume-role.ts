@@ -8,7 +8,7 @@ import { localSource, openSts } from './sts-command.ts';
 export const run: RunCommand<'assume-role'> = async (flags, io) => {
   const { region, connection } = await openSts(flags, io);
   const chain = chainOf(flags, { region, connection: () => connection, fromRole: false, once: true });
-  const credentials = await chain(localSource(flags, connection, io))(new AbortController().signal);
+  const credentials = await chain(localSource(flags, connection, io, region))(new AbortController().signal);
   io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
-  io.stdout(processJson(credentials));
+  io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));
 };

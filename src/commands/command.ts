@@ -11,6 +11,8 @@ export interface Io {
   log: Log;
   /** Takes what a vendor's module prints, for standard error. Default: it goes nowhere. */
   moduleOutput?: ((text: Uint8Array) => void) | undefined;
+  /** Writes text to standard error as it is: what programs wait for that started this one. */
+  announce(text: string): void;
   env: Readonly<Record<string, string | undefined>>;
   /** Positional arguments, for the few commands that take any. */
   args: readonly string[];

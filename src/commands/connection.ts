@@ -1,12 +1,17 @@
 /** The connection of a command: from what its flags say to what the services are asked over. */
 // Tests: test/network/proxies.test.ts, test/network/debug.test.ts
 import type { Connection } from '../aws/connection.ts';
+import { createBudget } from '../aws/budget.ts';
 import { createServiceClock } from '../aws/service-clock.ts';
 import type { ServiceClock } from '../aws/service-clock.ts';
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
+import { withSystemRoots } from '../http/system-roots.ts';
+import { commandUserAgent } from '../http/user-agent.ts';
 import type { ConnectionSettings } from '../options/connection.ts';
 import type { Io } from './command.ts';
+
+const DEFAULT_TIMEOUT_MS = 60_000;
 
 /** A command's connection, on which nothing is left to defaults that commands look at. */
 export interface CommandConnection extends Connection {
@@ -20,15 +25,17 @@ export interface CommandConnection extends Connection {
 /**
  * Makes the connection of a command.
  *
+ * @param once whether it serves one operation, for which the time is measured then
  * @param awaiting told what is waited for from now on, in words that follow `waiting for`
  * @throws RolesAnywhereError `ERR_CA_BUNDLE`, `ERR_PROXY_URL`
  */
 export async function openConnection(
   settings: ConnectionSettings,
-  { env, log }: Pick<Io, 'env' | 'log'>,
+  { env, log, compat }: Pick<Io, 'env' | 'log' | 'compat'>,
+  once: boolean,
   awaiting?: (what: string) => void,
 ): Promise<CommandConnection> {
-  const { endpoints, retry, trust, proxy, connectTimeoutMs } = settings;
+  const { endpoints, retry, trust, proxy, connectTimeoutMs, userAgentExtra } = settings;
   const tls = await tlsSettings(settings, env);
   let transport: HttpTransport = directTransport;
   if (proxy !== undefined) transport = (await import('../http/proxied.ts')).throughProxy(proxy, env, '--proxy');
@@ -38,6 +45,8 @@ export async function openConnection(
     transport = traced(transport, log);
     tellStage = stageWriter(log);
   }
+  if (trust.verify && trust.caBundle === undefined && trust.caStore === undefined)
+    transport = withSystemRoots(transport, env);
   const waiting =
     (way: HttpTransport): HttpTransport =>
     (request) => {
@@ -51,6 +60,8 @@ export async function openConnection(
     local: waiting(directTransport),
     endpoints,
     retry,
+    userAgent: commandUserAgent(compat, userAgentExtra),
+    budget: once ? createBudget(retry.timeoutMs ?? DEFAULT_TIMEOUT_MS) : undefined,
     clock: createServiceClock(),
     log,
     onStage(stage, text) {
@@ -75,5 +86,7 @@ export async function tlsSettings({ trust }: ConnectionSettings, env: Io['env'])
   if (caStore !== undefined) ca = (await import('../http/ca-store.ts')).readCaStore(caStore, env);
   else if (caBundle !== undefined)
     ca = (await import('../http/ca-bundle.ts')).readCaBundle(caBundle.path, caBundle.source);
+  else if (verify && (env['SSL_CERT_FILE'] || env['SSL_CERT_DIR']))
+    ca = (await import('../http/ca-store.ts')).namedRoots(env);
   return { verify, minVersion, ca };
 }

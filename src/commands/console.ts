@@ -74,7 +74,7 @@ async function fromSource(flags: ConsoleFlags, check: (partition: string) => URL
   const services: readonly Service[] = chained ? ['sts'] : [];
   const { region, connection } = await openSts(flags, io, services);
   check(partitionOf(region));
-  const source = localSource(flags, connection, io);
+  const source = localSource(flags, connection, io, region);
   const further = chained
     ? chainOf(flags, { region, connection: () => connection, fromRole: false, once: true })(source)
     : source;

@@ -11,7 +11,12 @@ export const run: RunCommand<'credential-process'> = async (flags, io) => {
   const { awaiting, done } = watchWaits(io);
   try {
     const vending = await openVending(options, flags, io, true, awaiting);
-    io.stdout(processJson(await vendOnce(options, vending, io)));
+    io.stdout(
+      processJson(await vendOnce(options, vending, io), {
+        accountId: flags['no-account-id'] !== true,
+        lineFeed: !io.compat,
+      }),
+    );
   } finally {
     done();
   }

@@ -38,6 +38,12 @@ export function followIdentity(
       log.info('a new certificate is in use', { serialNumber: identity.serialNumber });
       onChange();
     },
+    onRecovered: () => log.info('the files of the certificate are good again'),
+    onUnwatched: (directory, reason) =>
+      log.warn('changes of the files in a folder are noticed within a minute, not at once: it cannot be watched', {
+        directory,
+        reason,
+      }),
     onError: ({ message, code, hint }) => log.error(`the new certificate is not used: ${message}`, { code, hint }),
   });
 }

@@ -58,6 +58,11 @@ async function dataOf(certificate: Certificate, compat: boolean): Promise<object
 async function listTokens(uri: string, flags: FlagsOf<'read-certificate-data'>, io: Io): Promise<void> {
   const { listPkcs11Certificates } = await import('../identity/pkcs11/index.ts');
   const listed = await listPkcs11Certificates(uri, tokenOptions(flags), oneShotToken(flags, io));
+  if (io.compat && flags.format !== 'text') {
+    const { matchingIdentities } = await import('./matching-identities.ts');
+    io.stdout(matchingIdentities(listed));
+    return;
+  }
   if (listed.length === 0) {
     throw new RolesAnywhereError(
       'ERR_OBJECT_NOT_FOUND',

@@ -4,6 +4,7 @@
  */
 import { systemClock } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { refuseStreams } from '../platform/files.ts';
 import { statusReporter } from '../server/provider-events.ts';
 import { createNotifier } from '../server/systemd.ts';
 import type { RunCommand } from './command.ts';
@@ -29,6 +30,7 @@ export const run: RunCommand<'serve'> = async (flags, io) => {
     const notifier = createNotifier({ env: io.env, pid: process.pid, clock: systemClock, log });
     cleanup.add(() => notifier?.stop());
     const serving = await unlessStopped(prepare(flags, io, cleanup), stopped);
+    refuseStreams();
     const reportStatus = statusReporter(serving.roles, notifier);
     for (const { provider } of serving.roles) provider.subscribe(reportStatus);
     await openStatusPort(serving, io, cleanup);

@@ -3,9 +3,7 @@ import { createHash, createPublicKey } from 'node:crypto';
 import { type LoadDeps, type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tpmOptions } from '../options/tpm.ts';
-import { keyAlgorithm } from '../x509/algorithms.ts';
 import { readCertificate } from '../x509/certificate.ts';
-import { readChildren, readDer, readObjectIdentifier } from '../x509/der.ts';
 import type { RunCommand } from './command.ts';
 import { oneShotToken } from './one-shot-token.ts';
 
@@ -22,7 +20,7 @@ export const run: RunCommand<'sign-string'> = async (flags, io) => {
   });
   let signature: Uint8Array;
   try {
-    signature = await key.signer.sign(testMessage(key.publicKey), digest);
+    signature = await key.signer.sign(testMessage(key), digest);
   } finally {
     await key.close();
   }
@@ -47,21 +45,17 @@ async function loadKey(
 }
 
 /**
- * The message that is signed: `TEST_NAME || TEST_VERSION || SHA256("IAM RA" || PUBLIC_KEY)`.
- *
- * @param publicKey DER of the SubjectPublicKeyInfo
+ * The message that is signed: `TEST_NAME || TEST_VERSION || SHA256("IAM RA" || PUBLIC_KEY)`; with ML-DSA, as version 1.8 of
+ * upstream has it, without the hash.
  */
-function testMessage(publicKey: Uint8Array): Uint8Array {
-  const fingerprint = createHash('sha256').update('IAM RA').update(publicKeyBytes(publicKey)).digest();
-  return Buffer.concat([Buffer.from(`${TEST_NAME}${TEST_VERSION}`), fingerprint]);
+function testMessage({ signer, publicKey }: SigningKey): Uint8Array {
+  const text = Buffer.from(`${TEST_NAME}${TEST_VERSION}`);
+  if (signer.keyType.startsWith('ML-DSA')) return text;
+  return Buffer.concat([text, createHash('sha256').update('IAM RA').update(publicKeyBytes(publicKey)).digest()]);
 }
 
+/** @param publicKey DER of the SubjectPublicKeyInfo */
 function publicKeyBytes(publicKey: Uint8Array): Uint8Array {
-  const [algorithm, bits] = readChildren(readDer(publicKey));
-  const [identifier] = algorithm === undefined ? [] : readChildren(algorithm);
-  const { keyType } = identifier === undefined ? {} : keyAlgorithm(readObjectIdentifier(identifier));
-  // ML-DSA: the key as FIPS 204 encodes it, behind the BIT STRING's count of unused bits. Not every Node can read it.
-  if (keyType?.startsWith('ML-DSA') === true && bits !== undefined) return bits.content.subarray(1);
   const key = createPublicKey({ key: Buffer.from(publicKey), type: 'spki', format: 'der' });
   if (key.asymmetricKeyType === 'rsa') return key.export({ type: 'pkcs1', format: 'der' });
   // The uncompressed point of SEC 1, section 2.3.3, whatever form the key came in.

@@ -1,12 +1,16 @@
 /** What commands share that ask STS first, not Roles Anywhere. */
 // Tests: test/cli/chain.test.ts
 import { regionOf } from '../sources/region.ts';
+import { assumeRole } from '../aws/assume-role.ts';
 import type { Service } from '../aws/endpoints.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import type { FirstStage } from '../credentials/chain.ts';
 import { connectionSettings } from '../options/connection.ts';
 import type { ConnectionFlags } from '../options/connection.ts';
 import type { FlagValues } from '../options/flag-values.ts';
+import type { AssumeRoleInput } from '../aws/sts-input.ts';
+import { codesOf } from '../sources/mfa.ts';
+import { terminalTokenProvider } from '../sources/token-providers.ts';
 import { localCredentials } from '../sources/index.ts';
 import { credentialsFrom } from '../sources/source.ts';
 import type { HttpTransport } from '../http/http.ts';
@@ -27,23 +31,31 @@ export async function openSts(
   services: readonly Service[] = ['sts'],
 ): Promise<{ readonly region: string; readonly connection: CommandConnection }> {
   const region = regionOf(flags.region, io.env);
-  return { region, connection: await openConnection(connectionSettings(flags, io.env, services, true), io) };
+  return { region, connection: await openConnection(connectionSettings(flags, io.env, services, true), io, true) };
 }
 
-/** Asks the credentials that `--source` and `--source-profile` name, over the command's connection. */
+/**
+ * Asks the credentials that `--source` and `--source-profile` name. Roles of profiles on the way are assumed over the
+ * same connection as those of the flags, and in the same region.
+ */
 export function localSource(
   flags: FlagValues<'source' | 'source-profile'>,
   connection: CommandConnection,
   { env, log }: Io,
+  region: string,
 ): FirstStage {
   const { source, 'source-profile': profile } = flags;
+  const assume = async (input: AssumeRoleInput, credentials: AwsCredentials): Promise<AwsCredentials> => {
+    const codes = codesOf(input.serialNumber, input.serialNumber === undefined ? undefined : terminalTokenProvider());
+    return await assumeRole({ ...input, credentials, region, tokenCode: codes && (() => codes()) }, connection);
+  };
   return async (): Promise<AwsCredentials> => {
     if (profile !== undefined && source !== undefined && source !== 'profile')
       throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `--source-profile and --source ${source} exclude each other`, {
         hint: 'leave one of them out',
         flag: '--source-profile',
       });
-    const surroundings = { ...connection, transport: told(connection.local, log), env, profile };
+    const surroundings = { ...connection, transport: told(connection.local, log), env, profile, assume };
     return await credentialsFrom(() => localCredentials(profile === undefined ? source : 'profile', surroundings));
   };
 }

@@ -2,9 +2,11 @@
 // Tests: test/cli/refusals.test.ts, test/network/clock.test.ts
 import { createSession } from '../aws/create-session.ts';
 import { endpointOf } from '../aws/endpoints.ts';
+import { presumedNow } from '../aws/service-clock.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { loadIdentity } from '../identity/load.ts';
 import type { LoadDeps } from '../identity/load.ts';
+import type { Warn } from '../identity/warnings.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import { isChained } from '../options/flags.ts';
 import { tokenOptions } from '../options/token.ts';
@@ -42,14 +44,15 @@ export interface Vending {
  * @throws RolesAnywhereError of class `usage`; `ERR_CA_BUNDLE`
  */
 export async function openVending(
-  { connection: settings, session: { region }, partition, passwords }: VendingOptions,
+  { connection: settings, session: { region }, partition, passwords, warnings }: VendingOptions,
   flags: FlagsOf<'credential-process'> | FlagsOf<'serve'>,
   io: Io,
   once: boolean,
   awaiting?: (what: string) => void,
 ): Promise<Vending> {
-  const { env, log } = io;
-  let opened = await openConnection(settings, io, awaiting);
+  const { env, log, compat } = io;
+  if (!compat) for (const warning of warnings) log.warn(warning);
+  let opened = await openConnection(settings, io, once, awaiting);
   const connection = (): CommandConnection => opened;
   const chain = isChained(flags) ? await import('./chain.ts') : undefined;
   const warn = (message: string): void => log.warn(message);
@@ -63,15 +66,33 @@ export async function openVending(
     loading: {
       passwords,
       env,
-      now: opened.clock.now,
+      now: () => presumedNow(opened.clock),
       async correctClock() {
         const { correctByService } = await import('../aws/clock-offset.ts');
         return await correctByService(opened, endpointOf(opened, 'rolesanywhere', partition, region));
       },
-      warn: ({ message }) => warn(message),
+      warn: once ? ({ message }) => warn(message) : warnOnce(warn),
       token: once ? oneShotToken(flags, io) : { ...tokenOptions(flags), env, warn },
       tpm: tpmOptions(flags),
     },
+  };
+}
+
+/** Most warnings that are kept in mind. */
+const MAX_SAID = 1000;
+
+/**
+ * Says each warning once, however often files are read again. That a certificate ends is for its own watch to say.
+ *
+ * @returns for {@link LoadDeps}
+ */
+function warnOnce(warn: (message: string) => void): Warn {
+  const said = new Set<string>();
+  return ({ code, message }) => {
+    if (code === 'WARN_CERTIFICATE_EXPIRES_SOON' || said.has(message)) return;
+    if (said.size >= MAX_SAID) said.clear();
+    said.add(message);
+    warn(message);
   };
 }
 

@@ -45,7 +45,7 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
   };
   const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal));
   io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
-  io.stdout(processJson(credentials));
+  io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));
 };
 
 function readInput(flags: FlagsOf<'web-identity'>, { env }: Io, goesOn: boolean): WebIdentityInput {

@@ -101,8 +101,8 @@ const FLOOR = 0.25;
 const THROTTLED_STEPS = 2;
 
 /**
- * The wait after a failure: capped exponential backoff with full jitter, and
- * never shorter than what the service asked for (up to a bound).
+ * The wait after a failure: capped exponential backoff with full jitter. Where the service asked for a wait (up to a
+ * bound) that comes first, and the random part is up to half as long, so that a fleet does not come back in one moment.
  *
  * @param random uniform in [0, 1)
  */
@@ -111,5 +111,5 @@ export function backoff(failure: Failure, random: number, settings: RefreshSetti
   const ceiling = Math.min(settings.backoffBaseMs * 2 ** doublings, settings.backoffCapMs);
   const floor = Math.min(settings.backoffBaseMs * FLOOR, ceiling);
   const asked = Math.min(failure.retryAfterMs ?? 0, settings.maxRetryAfterMs);
-  return Math.max(floor + random * (ceiling - floor), asked);
+  return Math.max(floor + random * (ceiling - floor), asked + (random * asked) / 2);
 }

@@ -36,6 +36,17 @@ export function readCaBundle(path: string, source = '--ca-bundle'): string {
 }
 
 /**
+ * The certificates in a file, each as PEM text; those that are not whole are left out.
+ *
+ * @throws RolesAnywhereError `ERR_CA_BUNDLE` when it cannot be read, or is over 4 MiB
+ */
+export function certificatesIn(path: string): string[] {
+  return [...readText(path, 'a root').matchAll(CERTIFICATE)].flatMap(([pem, base64 = '', end]) =>
+    end !== undefined && isSequence(Buffer.from(base64, 'base64')) ? [pem] : [],
+  );
+}
+
+/**
  * Whether DER begins with a SEQUENCE that is all there. Less than a parser would
  * see, but it finds what is cut off or garbled, and a system's hundred and fifty
  * roots take a parser longer than all the rest of a one-shot.

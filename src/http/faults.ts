@@ -36,6 +36,11 @@ const NO_CONNECTION: Fault = {
   message: 'no connection to {} in time',
   hint: 'check the network, and whether a proxy is needed',
 };
+const NO_DESCRIPTOR: Fault = {
+  code: 'ERR_CONNECT',
+  message: 'cannot reach {}: too many files are open',
+  hint: 'raise the limit on open files (ulimit -n, LimitNOFILE= of a unit), or find out what keeps them open',
+};
 const RESOLVER_FAILED: Fault = {
   code: 'ERR_DNS',
   message: 'the name of {} cannot be resolved now',
@@ -48,6 +53,8 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     message: 'there is no host of the name in {}',
     hint: 'check the region and the endpoint, and whether a proxy is needed',
   },
+  EMFILE: NO_DESCRIPTOR,
+  ENFILE: NO_DESCRIPTOR,
   EAI_AGAIN: RESOLVER_FAILED,
   EAI_FAIL: RESOLVER_FAILED,
 
@@ -88,6 +95,12 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     code: 'ERR_TLS_NAME',
     message: 'the certificate of {} is for another host name',
     hint: 'check the host name of the endpoint',
+  },
+  // Ours: tls.ts
+  ERR_TLS_CERT_NO_NAMES: {
+    code: 'ERR_TLS_NAME',
+    message: 'the certificate of {} names no host: it has a common name at best, and no subjectAltName',
+    hint: 'have it issued again with a subjectAltName, the only place where host names are looked for (RFC 9525)',
   },
   ERR_SSL_WRONG_VERSION_NUMBER: {
     code: 'ERR_TLS',

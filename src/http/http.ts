@@ -31,6 +31,8 @@ export interface HttpRequest {
   /** An answer with a longer body is an error. */
   maxResponseBytes: number;
   signal?: AbortSignal | undefined;
+  /** Whether a server that an unknown authority vouches for is asked for its certificate once more, to say which. Default true. */
+  explainAuthority?: boolean | undefined;
   /** Gets each socket of the exchange as it begins to connect, for debugging. */
   onSocket?: ((socket: Socket) => void) | undefined;
 }

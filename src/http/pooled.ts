@@ -11,6 +11,7 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { directTransport } from './direct.ts';
 import { CONNECT_TIMEOUT_MS, joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
+import { isSocks } from './proxy-rules.ts';
 import { serverName, tlsOptions } from './tls.ts';
 
 type Undici = typeof import('undici');
@@ -22,7 +23,8 @@ export interface PooledOptions {
   /**
    * `http:` or `https:`, with a user name and a password when the proxy wants
    * them. A target of https is reached through a tunnel, one of http by naming
-   * it in full to the proxy (RFC 9112, section 3.2.2), as curl and Go do.
+   * it in full to the proxy (RFC 9112, section 3.2.2), as curl and Go do. Or `socks5:` and `socks5h:`: each target is
+   * reached through a connection that the proxy makes.
    */
   proxy?: URL | undefined;
 }
@@ -52,7 +54,7 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
     const { url } = request;
     const abort = new AbortController();
     let answered = false;
-    const named = proxy !== undefined && url.protocol === 'http:' ? proxy : undefined;
+    const named = proxy !== undefined && url.protocol === 'http:' && !isSocks(proxy) ? proxy : undefined;
     const exchange = async (): Promise<HttpResponse> => {
       if (!hasWebAssembly())
         return await withoutPool({ ...request, signal: AbortSignal.any([abort.signal, sockets.signal]) }, options);
@@ -173,17 +175,19 @@ function createAgent(
     callback: buildConnector.Callback,
   ): Promise<void> => {
     try {
+      const secure = target.protocol === 'https:';
       const { openTunnel } = await import('./tunnel.ts');
       const httpSocket = await openTunnel({
         proxy: way,
-        target: { hostname: target.hostname, port: Number(target.port || 443) },
+        target: { hostname: target.hostname, port: Number(target.port || (secure ? 443 : 80)) },
         tls,
         timeoutMs: connectTimeoutMs,
         signal,
         lookup,
         onSocket,
       });
-      connectTo({ ...target, httpSocket }, callback);
+      if (secure) connectTo({ ...target, httpSocket }, callback);
+      else callback(null, httpSocket);
     } catch (error) {
       callback(error instanceof Error ? error : new Error('no tunnel', { cause: error }), null);
     }
@@ -195,8 +199,9 @@ function createAgent(
     bodyTimeout: 0,
     connect(target, callback) {
       // A target of http is the proxy itself, when there is one.
-      const direct = proxy === undefined || target.protocol !== 'https:' || target.host === proxy.host;
-      if (direct) connectTo(target, callback);
+      if (proxy === undefined) connectTo(target, callback);
+      else if (!isSocks(proxy) && (target.protocol !== 'https:' || target.host === proxy.host))
+        connectTo(target, callback);
       else void connectThrough(proxy, target, callback);
     },
   });

@@ -34,6 +34,11 @@ export function proxyFromEnvironment(env: Environment): ProxyChoice {
   };
 }
 
+/** Whether a proxy speaks SOCKS5. */
+export function isSocks({ protocol }: URL): boolean {
+  return protocol === 'socks5:' || protocol === 'socks5h:';
+}
+
 function either(env: Environment, name: string): { name: string; value: string } | undefined {
   for (const spelling of [name, name.toLowerCase()]) {
     const value = env[spelling];
@@ -53,12 +58,13 @@ export function parseProxy(value: string, source: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const invalid = (what: string): RolesAnywhereError =>
     new RolesAnywhereError('ERR_PROXY_URL', `${source} ${what}`, {
-      hint: 'give http://[USER:PASSWORD@]HOST:PORT or https://..., with special characters percent-encoded',
+      hint: 'give http://[USER:PASSWORD@]HOST:PORT, https://... or socks5://..., with special characters percent-encoded',
     });
   if (url === undefined || url.hostname === '') throw invalid("is not a proxy's URL");
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+  if (url.protocol !== 'http:' && url.protocol !== 'https:' && !isSocks(url))
     throw invalid(`is of scheme ${url.protocol.slice(0, -1)}, which is not supported`);
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '') throw invalid('has something behind the port');
+  if (url.pathname.replace('/', '') !== '' || url.search !== '' || url.hash !== '')
+    throw invalid('has something behind the port');
   try {
     decodeURIComponent(`${url.username}${url.password}`);
   } catch {

@@ -1,3 +1,4 @@
+import type { PeerCertificate } from 'node:tls';
 import type { TlsSettings } from './http.ts';
 
 /** The TLS options that node:https and undici's connector both take. */
@@ -5,6 +6,7 @@ export interface TlsOptions {
   minVersion: 'TLSv1.2' | 'TLSv1.3';
   rejectUnauthorized: boolean;
   ca?: string | undefined;
+  checkServerIdentity: (host: string, certificate: PeerCertificate) => Error | undefined;
 }
 
 /**
@@ -17,7 +19,17 @@ export interface TlsOptions {
  * requires TLS 1.2 (its User Guide, "Data protection").
  */
 export function tlsOptions({ ca, verify = true, minVersion = 'TLSv1.2' }: TlsSettings = {}): TlsOptions {
-  return { minVersion, rejectUnauthorized: verify, ca };
+  return { minVersion, rejectUnauthorized: verify, ca, checkServerIdentity };
+}
+
+/**
+ * Whether a server's certificate is for a host. Names are those of its subjectAltName alone, as RFC 9525 (section 2),
+ * browsers, curl and Go have it; Node by itself would take the common name where there is none.
+ */
+function checkServerIdentity(host: string, certificate: PeerCertificate): Error | undefined {
+  if (certificate.subjectaltname === undefined)
+    return Object.assign(new Error('the certificate has no subjectAltName'), { code: 'ERR_TLS_CERT_NO_NAMES' });
+  return process.getBuiltinModule('node:tls').checkServerIdentity(host, certificate);
 }
 
 /**

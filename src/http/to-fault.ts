@@ -24,7 +24,8 @@ export async function toFault(
 ): Promise<RolesAnywhereError> {
   const fault = faultOf(error, request.url.host, context.answered, request.tls);
   const reason = codeOf(error);
-  if (fault === error || !fault.code.startsWith('ERR_TLS') || context.answered || !isAboutCertificate(reason))
+  if (fault.code === 'ERR_TLS_AUTHORITY' && request.explainAuthority === false) return fault;
+  if (fault === error || context.answered || !fault.code.startsWith('ERR_TLS') || !isAboutCertificate(reason))
     return fault;
   const { explainCertificate } = await import('./certificate-fault.ts');
   return await explainCertificate(fault, reason, request, context);

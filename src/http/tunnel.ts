@@ -5,36 +5,23 @@
  */
 // Tests: test/http/proxy.test.ts
 import type { IncomingMessage, RequestOptions } from 'node:http';
-import type { LookupFunction, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { MAX_HEADER_BYTES } from './exchange.ts';
 import { faultOf } from './faults.ts';
-import type { TlsSettings } from './http.ts';
+import { isSocks } from './proxy-rules.ts';
 import { serverName, tlsOptions } from './tls.ts';
-
-/** How to open a tunnel. */
-export interface TunnelOptions {
-  /** `http:` or `https:`, with a user name and a password when the proxy wants them. */
-  proxy: URL;
-  /** Where the tunnel leads. */
-  target: { hostname: string; port: number };
-  /** Whom to believe, where the connection to the proxy is one of TLS. */
-  tls?: TlsSettings | undefined;
-  /** In milliseconds, up to the proxy's answer. */
-  timeoutMs: number;
-  signal?: AbortSignal | undefined;
-  lookup?: LookupFunction | undefined;
-  onSocket?: ((socket: Socket) => void) | undefined;
-}
+import type { TunnelOptions } from './tunnel-options.ts';
 
 /**
- * Opens a connection to `target` through `proxy`.
+ * Opens a connection to `target` through `proxy`, by CONNECT or by SOCKS5.
  *
  * @throws RolesAnywhereError `ERR_PROXY` when the proxy refuses, `ERR_PROXY_AUTH`, and what an exchange with the proxy
  * itself may fail with
  */
 export async function openTunnel(options: TunnelOptions): Promise<Socket> {
   const { proxy, target, timeoutMs, signal, lookup, onSocket } = options;
+  if (isSocks(proxy)) return await (await import('./socks.ts')).openSocksTunnel(options, proxyName(proxy));
   const secure = proxy.protocol === 'https:';
   const { hostname, port } = target;
   const authority = `${hostname.includes(':') && !hostname.startsWith('[') ? `[${hostname}]` : hostname}:${port}`;

@@ -5,6 +5,7 @@ import { LEAST_RSA_BITS, brokenPeriod, brokenRules, hasWeakSignature, rsaBits } 
 import type { Finding, Warn } from './warnings.ts';
 
 const DAY_MS = 86_400_000;
+/** A certificate ends soon when less than a tenth of its life is left, and less than a week. */
 const EXPIRES_SOON_MS = 7 * DAY_MS;
 
 /** What is checked. */
@@ -48,7 +49,8 @@ export async function checkIdentity(
 export function oddities(leaf: Certificate, chain: readonly Certificate[], now: number): Finding[] {
   const found: Finding[] = [];
   const left = leaf.notAfter.getTime() - now;
-  if (left >= 0 && left < EXPIRES_SOON_MS) found.push({ code: 'WARN_CERTIFICATE_EXPIRES_SOON', certificate: leaf });
+  const soon = Math.min(EXPIRES_SOON_MS, (leaf.notAfter.getTime() - leaf.notBefore.getTime()) / 10);
+  if (left >= 0 && left < soon) found.push({ code: 'WARN_CERTIFICATE_EXPIRES_SOON', certificate: leaf });
   if ((rsaBits(leaf) ?? LEAST_RSA_BITS) < LEAST_RSA_BITS) found.push({ code: 'WARN_KEY_SHORT', certificate: leaf });
   for (const certificate of chain) {
     const { isAuthority, keyUsage = KEY_USAGE.keyCertSign } = certificate;

@@ -36,7 +36,7 @@ const CONTAINER_LABELS: ReadonlySet<string> = new Set(['PKCS12', 'PKCS7', 'CMS',
  * Takes PEM, or a single certificate, key or container in DER, apart.
  * A container is a block of its own until {@link openContainers}.
  *
- * @throws RolesAnywhereError `ERR_PEM_TRUNCATED`, `ERR_PEM_MALFORMED`, `ERR_FORMAT_UNKNOWN`
+ * @throws RolesAnywhereError `ERR_PEM_TRUNCATED`, `ERR_PEM_MALFORMED`, `ERR_PEM_EMPTY`, `ERR_FORMAT_UNKNOWN`
  */
 export async function readContents(material: Material): Promise<Contents> {
   const { bytes, source } = material;

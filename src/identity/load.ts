@@ -266,7 +266,7 @@ export function isInHardware(value: string | undefined): boolean {
 async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps): Promise<Opened> {
   const certificateFile = await open('--certificate', spec.certificate);
   const keys = await keysOf(spec.privateKey, certificateFile, open, deps);
-  const bundle = spec.intermediates === undefined ? undefined : await open('--intermediates', spec.intermediates);
+  const bundle = await openBundle(spec.intermediates, open, deps.warn);
   const certificates = await certificatesIn(certificateFile);
   const intermediates = bundle === undefined ? [] : await certificatesIn(bundle);
   const found = await matchKey(certificates, await keys.read(), certificateFile, keys.owner);
@@ -288,6 +288,22 @@ async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps):
   } catch (error) {
     key.forget();
     throw error;
+  }
+}
+
+/** Opens the intermediates. Several issuers write an empty file where the leaf hangs on the root. */
+async function openBundle(
+  intermediates: string | undefined,
+  open: OpenMaterial,
+  warn: Warn | undefined,
+): Promise<Contents | undefined> {
+  if (intermediates === undefined) return undefined;
+  try {
+    return await open('--intermediates', intermediates);
+  } catch (error) {
+    if (!(error instanceof RolesAnywhereError) || error.code !== 'ERR_PEM_EMPTY') throw error;
+    warn?.({ code: 'WARN_CHAIN_EMPTY', message: `${error.message}: no intermediates are sent` });
+    return undefined;
   }
 }
 

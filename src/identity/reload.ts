@@ -7,6 +7,7 @@ import type { FSWatcher } from 'node:fs';
 import { systemClock } from '../platform/clock.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { systemCode } from '../platform/files.ts';
 import { sameBytes } from '../x509/certificate.ts';
 import type { Identity } from './identity.ts';
 import { directoriesOf, directoryIdentity, fingerprint } from './watched-paths.ts';
@@ -20,6 +21,12 @@ export interface WatchIdentityOptions {
   onChange?: ((identity: Identity) => void) | undefined;
   /** Called when the files changed into something unusable, once for each such content and error code; the old identity stays in use. */
   onError?: ((error: RolesAnywhereError) => void) | undefined;
+  /** Called when the files are usable again after {@link onError}. */
+  onRecovered?: (() => void) | undefined;
+  /** Called once for a directory of which the system tells no changes, with its reason: there the files are looked at now and then. */
+  onUnwatched?: ((directory: string, reason: string) => void) | undefined;
+  /** Watches a directory. Default node:fs'. */
+  watch?: ((directory: string, heard: () => void) => FSWatcher) | undefined;
   /** The files must lie still for so long before they are loaded, in milliseconds. Default 100. */
   settleMs?: number | undefined;
   /** Files (network file systems), and a token, are looked at this often even when nothing is heard of a change, in milliseconds. Default 60,000. */
@@ -108,6 +115,7 @@ class IdentityKeeper implements IdentityWatcher {
   readonly #watchers = new Map<string, FSWatcher>();
   /** When a renewal in the identity's token was last tried, by the monotonic clock. */
   #triedRenewal = -Infinity;
+  readonly #unwatched = new Set<string>();
   #checking: Promise<void> | undefined;
   #eventTimer: Timer | undefined;
   #pollTimer: Timer | undefined;
@@ -197,7 +205,7 @@ class IdentityKeeper implements IdentityWatcher {
     // Watching comes first: what changes after the look is then heard of.
     await this.#watchDirectories();
     let digest = await fingerprint(paths);
-    if (!forced && digest === this.#digest && !(await this.#isRenewed())) return;
+    if (!forced && digest === this.#digest && !(await this.#isRenewed())) return this.#recover();
     for (let round = 0; round < MAX_ROUNDS && !this.#closed; round++) {
       if (paths.length > 0) await this.#settle();
       const outcome = await load().catch((error: unknown) => ({ error }));
@@ -224,7 +232,7 @@ class IdentityKeeper implements IdentityWatcher {
     const old = this.#held;
     this.#held = { identity: outcome, users: 0, retired: false };
     this.#digest = digest;
-    this.#reported = '';
+    this.#recover();
     this.#triedRenewal = -Infinity;
     if (!sameIdentity(old.identity, outcome)) quietly(() => this.#options.onChange?.(outcome));
     void this.#retire(old);
@@ -239,6 +247,13 @@ class IdentityKeeper implements IdentityWatcher {
     if (reported === this.#reported) return;
     this.#reported = reported;
     quietly(() => this.#options.onError?.(error));
+  }
+
+  /** The files are good: what is wrong with them next is told, whether or not it was before. */
+  #recover(): void {
+    if (this.#reported === '') return;
+    this.#reported = '';
+    quietly(() => this.#options.onRecovered?.());
   }
 
   async #retire(held: Held): Promise<void> {
@@ -285,14 +300,18 @@ class IdentityKeeper implements IdentityWatcher {
 
   #watch(key: string, directory: string): void {
     try {
-      const watcher = watch(directory, { persistent: false }, () => this.#heard());
+      const begin = this.#options.watch ?? ((path, heard) => watch(path, { persistent: false }, heard));
+      const watcher = begin(directory, () => this.#heard());
       this.#watchers.set(key, watcher);
       watcher.on('error', () => {
         watcher.close();
         this.#watchers.delete(key);
       });
-    } catch {
+    } catch (error) {
       // No watching here, or no more of it (inotify's limit): looking before each use and now and then must do.
+      if (this.#unwatched.has(directory)) return;
+      this.#unwatched.add(directory);
+      quietly(() => this.#options.onUnwatched?.(directory, systemCode(error) ?? 'unknown reason'));
     }
   }
 

@@ -8,6 +8,9 @@ import type { PemBlock } from '../x509/pem.ts';
 import { binaryLabel } from './der-forms.ts';
 import type { Material } from './material.ts';
 
+/** Tab, line feed, carriage return and blank. */
+const BLANKS: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
+
 /** What something is, and what to do about it. */
 interface Kind {
   readonly what: string;
@@ -69,6 +72,10 @@ const LABELS: Readonly<Record<string, Kind>> = {
  */
 export function readUnusual({ bytes, source, flag }: Material, problem: unknown): PemBlock[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.every((byte) => BLANKS.has(byte)))
+    throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} holds white space and nothing else`, {
+      hint: 'whatever writes it may have failed',
+    });
   const bare = bareBase64(text);
   if (bare !== undefined && binaryLabel(bare) === 'PKCS7') return [{ label: 'PKCS7', headers: new Map(), der: bare }];
   const isVariable = source.startsWith(`${flag} env:`);

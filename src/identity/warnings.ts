@@ -5,6 +5,7 @@ import type { CertificateRule } from '../x509/rules.ts';
 
 export type WarningCode =
   | 'WARN_CERTIFICATE_EXPIRES_SOON'
+  | 'WARN_CHAIN_EMPTY'
   | 'WARN_CHAIN_VALIDITY'
   | 'WARN_CHAIN_CERTIFICATE'
   | 'WARN_CHAIN_UNRELATED'
@@ -25,6 +26,6 @@ export type Warn = (warning: IdentityWarning) => void;
 export interface Finding {
   readonly code:
     | CertificateRule
-    | Exclude<WarningCode, 'WARN_CHAIN_UNRELATED' | 'WARN_KEY_READABLE' | 'WARN_SEVERAL_PAIRS'>;
+    | Exclude<WarningCode, 'WARN_CHAIN_EMPTY' | 'WARN_CHAIN_UNRELATED' | 'WARN_KEY_READABLE' | 'WARN_SEVERAL_PAIRS'>;
   readonly certificate: Certificate;
 }

@@ -1,8 +1,9 @@
 /** What to look at for noticing that files were replaced, however that is done. */
 // Tests: test/identity/reload.test.ts
 import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { join, parse, resolve, sep } from 'node:path';
-import { lstat, readFile, readlink, stat } from '../platform/file-system.ts';
+import { close, lstat, open, readFile, readlink, stat } from '../platform/file-system.ts';
 import { MAX_FILE_BYTES } from '../platform/files.ts';
 
 /** As Linux does (path_resolution(7)). */
@@ -63,9 +64,20 @@ export async function fingerprint(paths: readonly string[]): Promise<string> {
   return hash.digest('hex');
 }
 
+/** Node's own way to read a file whole takes flags by name alone. */
+async function readUnawaited(path: string): Promise<Uint8Array> {
+  const descriptor = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    return await readFile(descriptor);
+  } finally {
+    await close(descriptor);
+  }
+}
+
 async function readPlainFile(path: string): Promise<Uint8Array | string> {
   const found = await stat(path);
   if (!found.isFile()) return 'not a plain file';
   if (found.size > MAX_FILE_BYTES) return 'too large';
-  return readFile(path);
+  // Should a pipe take its place by now, it is not waited for.
+  return readUnawaited(path);
 }

@@ -15,7 +15,7 @@ export type Outcome =
   | { readonly kind: 'run'; readonly parsed: Parsed }
   /** Help that was asked for, or `usage`: help because there was nothing to do. */
   | { readonly kind: 'help' | 'usage'; readonly text: string }
-  | { readonly kind: 'version' };
+  | { readonly kind: 'version'; readonly compat: boolean };
 
 export interface LineOptions extends HelpOptions {
   /** Whether the program was called as `aws_signing_helper`. */
@@ -32,7 +32,8 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   const { program } = options;
   const line = scan(tokens);
   const wantsHelp = readValues(line.flags.filter(([flag]) => flag === 'help')).given.help === true;
-  const [first, ...rest] = line.args;
+  const compat = options.compat || readValues(line.flags.filter(([flag]) => flag === 'compat')).given.compat === true;
+  const [first, ...rest] = compat && line.endedEarly === true ? [] : line.args;
   const asked = first === 'help';
   const name = asked ? rest[0] : first;
   if (name !== undefined && !isCommand(name)) throw unknownCommand(name, program);
@@ -43,8 +44,10 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   if (alien !== undefined) throw problemError({ kind: 'not-here', flag: alien[0] }, name, program);
   const { given, problem } = readValues(line.flags, name);
   if (problem !== undefined) throw problemError(problem, name, program);
-  if (given.version === true) return { kind: 'version' };
+  if (given.version === true) return { kind: 'version', compat };
   if (name === undefined) {
+    // AWS's helper answers with its help wherever there is no command.
+    if (compat) return { kind: 'help', text: await help(undefined, options) };
     if (tokens.length === 0) return { kind: 'usage', text: await help(undefined, options) };
     throw new RolesAnywhereError('ERR_USAGE', 'no command is given', { hint: `see ${program} --help` });
   }
@@ -53,7 +56,6 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
     const { loadSelector } = await import('./selector.ts');
     await loadSelector(selector);
   }
-  const compat = options.compat || given.compat === true;
   const found = findProblem(name, given, rest, compat);
   if (found !== undefined) throw problemError(found, name, program);
   return { kind: 'run', parsed: complete(name, given, rest, compat) };

@@ -71,7 +71,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
   completion: {
     summary: 'print a script that completes command lines in a shell',
     args: 'SHELL',
-    text: 'SHELL is bash, zsh or fish. The script completes commands, flags and their values: choices, files, profiles of the AWS config file.',
+    text: 'SHELL is bash, zsh, fish or powershell. The script completes commands, flags and their values: choices, files, profiles of the AWS config file.',
     example: ['completion bash >~/.local/share/bash-completion/completions/roles-anywhere'],
   },
   serve: {

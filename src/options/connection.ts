@@ -20,9 +20,11 @@ export type ConnectionFlags = FlagValues<
   | 'tls-min-version'
   | 'proxy'
   | 'with-proxy'
+  | 'no-proxy'
   | 'max-attempts'
   | 'connect-timeout'
   | 'timeout'
+  | 'user-agent-extra'
 >;
 
 /** What the flags and the environment say about connections. */
@@ -33,6 +35,8 @@ export interface ConnectionSettings {
   readonly proxy: 'environment' | { readonly url: string } | undefined;
   readonly connectTimeoutMs: number | undefined;
   readonly retry: RetrySettings;
+  /** Text to put behind the User-Agent. */
+  readonly userAgentExtra: string | undefined;
 }
 
 /** Whom to believe at the other end. */
@@ -46,6 +50,9 @@ export interface TrustSettings {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3' | undefined;
 }
 
+/** Without any of these, what finds a proxy is not loaded. */
+const PROXY_VARIABLES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
+
 const ENDPOINT_FLAG = { rolesanywhere: 'endpoint', sts: 'sts-endpoint', signin: 'signin-endpoint' } as const;
 
 /**
@@ -53,8 +60,8 @@ const ENDPOINT_FLAG = { rolesanywhere: 'endpoint', sts: 'sts-endpoint', signin: 
  *
  * @param asksSource whether a container's endpoint may be asked for credentials too
  * @throws RolesAnywhereError `ERR_ENDPOINT` for what is no endpoint, plain http to another machine, and FIPS or
- * dual-stack together with an endpoint of Roles Anywhere or STS, which AWS's SDKs refuse too; `ERR_FLAG_VALUE` for a
- * number out of range
+ * dual-stack together with an endpoint of Roles Anywhere or STS, which AWS's SDKs refuse too; `ERR_FLAG_VALUE` for a number out
+ * of range, and for a text that cannot be in a header
  */
 export function connectionSettings(
   flags: ConnectionFlags,
@@ -63,22 +70,29 @@ export function connectionSettings(
   asksSource = false,
 ): ConnectionSettings {
   const endpoints = endpointsOf(flags, env, services);
-  const { proxy } = flags;
+  const proxy = proxyOf(flags, env);
   const overTls =
     proxy !== undefined ||
-    flags['with-proxy'] === true ||
     (asksSource && /^https:/i.test(env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '')) ||
     services.some((name) => endpoints[name]?.protocol !== 'http:');
   return {
     endpoints,
     trust: trustOf(flags, env, overTls),
-    proxy: proxy === undefined ? (flags['with-proxy'] === true ? 'environment' : undefined) : { url: proxy },
+    proxy,
     connectTimeoutMs: milliseconds('connect-timeout', flags['connect-timeout']),
     retry: {
       attempts: inRange('max-attempts', flags['max-attempts'], 100),
       timeoutMs: milliseconds('timeout', flags.timeout),
     },
+    userAgentExtra: printable('user-agent-extra', flags['user-agent-extra']),
   };
+}
+
+/** As every AWS tool does, the environment's proxy is used without being told to: `--with-proxy` has nothing left to say. */
+function proxyOf({ proxy, 'no-proxy': direct }: ConnectionFlags, env: Environment): ConnectionSettings['proxy'] {
+  if (proxy !== undefined) return { url: proxy };
+  if (direct === true) return undefined;
+  return PROXY_VARIABLES.some((name) => env[name]) ? 'environment' : undefined;
 }
 
 function endpointsOf(flags: ConnectionFlags, env: Environment, services: readonly Service[]): Endpoints {
@@ -142,6 +156,15 @@ function trustOf(flags: ConnectionFlags, env: Environment, overTls: boolean): Tr
     caStore,
     minVersion: minVersion && `TLSv${minVersion}`,
   };
+}
+
+/** A text that a header takes as it is: printable ASCII, with no blanks around it. */
+function printable(name: FlagName, text: string | undefined): string | undefined {
+  if (text === undefined || /^(?! )[ -~]{1,200}(?<! )$/.test(text)) return text;
+  throw new RolesAnywhereError('ERR_FLAG_VALUE', `--${name} is not a text of printable ASCII characters`, {
+    hint: 'give 200 characters at most, with no blanks before or behind them',
+    flag: `--${name}`,
+  });
 }
 
 function milliseconds(name: FlagName, seconds: number | undefined): number | undefined {

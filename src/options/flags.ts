@@ -107,13 +107,16 @@ export const FLAGS = {
   'use-dualstack': boolean,
   'allow-http': boolean,
   'with-proxy': boolean,
+  'no-proxy': boolean,
   proxy: secret, // its URL may hold a password
   'max-attempts': integer,
   'connect-timeout': integer,
   timeout: integer,
+  'user-agent-extra': text,
 
   format: { kind: 'text', choices: ['json', 'text', 'bin'] },
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
+  'no-account-id': boolean,
   force: boolean,
 
   'trust-anchor': { kind: 'list' },
@@ -133,6 +136,7 @@ export const FLAGS = {
   'allowed-host': { kind: 'list' },
   'hop-limit': integer,
   'refresh-before': integer,
+  'credentials-wait': integer,
   'no-imds': boolean,
   'imds-address': { kind: 'list' },
   'token-file': text,
@@ -226,10 +230,12 @@ const NETWORK = [
   'tls-min-version',
   'allow-http',
   'with-proxy',
+  'no-proxy',
   'proxy',
   'max-attempts',
   'connect-timeout',
   'timeout',
+  'user-agent-extra',
 ] as const satisfies readonly FlagName[];
 
 /** Flags of every command that obtains credentials with a certificate. */
@@ -266,13 +272,13 @@ export interface CommandRow {
 /** Every command, by name. */
 export const COMMANDS = {
   'credential-process': {
-    flags: VENDING,
+    flags: [...VENDING, 'no-account-id'],
     required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', 'role-arn'],
     defaults: { 'system-store-name': 'MY' },
-    compatDefaults: { 'session-duration': 3600 },
+    compatDefaults: { 'session-duration': 3600, 'no-account-id': true },
   },
   'assume-role': {
-    flags: [...CHAIN, 'source', 'source-profile', 'region', ...NETWORK],
+    flags: [...CHAIN, 'source', 'source-profile', 'region', ...NETWORK, 'no-account-id'],
     required: ['assume-role-arn'],
   },
   'web-identity': {
@@ -285,6 +291,7 @@ export const COMMANDS = {
       ...CHAIN,
       'region',
       ...NETWORK,
+      'no-account-id',
     ],
   },
   console: {
@@ -336,6 +343,7 @@ export const COMMANDS = {
       'allowed-host',
       'hop-limit',
       'refresh-before',
+      'credentials-wait',
       'no-imds',
       'imds-address',
       'token-file',
@@ -386,6 +394,8 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['destination', 'service'],
   ['certificate', 'source'],
   ['proxy', 'with-proxy'],
+  ['proxy', 'no-proxy'],
+  ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
 ];
 

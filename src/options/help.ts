@@ -251,7 +251,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'ca-store': {
     group: 'Network',
     value: 'STORE',
-    text: "roots to trust instead of AWS_CA_BUNDLE and Node's choice: those that came with Node, or the system's",
+    text: "roots to trust, and no others: those that came with Node, or the system's; by default the first, then the second",
   },
   'tls-min-version': { group: 'Network', value: 'VERSION', text: 'oldest version of TLS to accept; by default 1.2' },
   'use-fips': { group: 'Network', text: 'use the FIPS endpoint of the region; also AWS_USE_FIPS_ENDPOINT' },
@@ -259,16 +259,30 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'allow-http': { group: 'Network', text: 'allow plain http to an endpoint on another machine' },
   'with-proxy': {
     group: 'Network',
-    text: 'connect through the proxy that HTTPS_PROXY or HTTP_PROXY names, except to the hosts in NO_PROXY',
+    text: 'accepted for compatibility, without effect: the proxy that HTTPS_PROXY or HTTP_PROXY names is used anyway, except to the hosts in NO_PROXY',
   },
+  'no-proxy': { group: 'Network', text: 'connect directly, whatever HTTPS_PROXY and HTTP_PROXY say' },
   proxy: {
     group: 'Network',
     value: 'URL',
-    text: 'connect through this proxy, http://[USER:PASSWORD@]HOST:PORT or https://...; others can see it in the list of processes',
+    text: 'connect through this proxy, http://[USER:PASSWORD@]HOST:PORT, https://... or socks5://...; others can see it in the list of processes',
   },
-  'max-attempts': { group: 'Network', value: 'N', text: 'how often to try; by default 3' },
+  'max-attempts': {
+    group: 'Network',
+    value: 'N',
+    text: 'how often to try; by default 3 times, and until --timeout when there are too many requests',
+  },
   'connect-timeout': { group: 'Network', value: 'SECONDS', text: 'how long a connection may take; by default 10' },
-  timeout: { group: 'Network', value: 'SECONDS', text: 'how long all attempts together may take; by default 60' },
+  'user-agent-extra': {
+    group: 'Network',
+    value: 'TEXT',
+    text: 'text to put behind the User-Agent, which CloudTrail records: printable ASCII, 200 characters at most',
+  },
+  timeout: {
+    group: 'Network',
+    value: 'SECONDS',
+    text: 'how long all requests and the waits between them may take together; by default 60',
+  },
 
   'trust-anchor': {
     group: 'Emulator',
@@ -334,6 +348,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'ADDRESS',
     text: "EC2's own address, 169.254.169.254 or fd00:ec2::254, to serve instance metadata at too, at port 80; for clients that have it built in",
   },
+  'credentials-wait': {
+    group: 'Server',
+    value: 'SECONDS',
+    text: 'how long a request waits for credentials that are on their way; by default 0.9 with IMDS and 1.8 with container credentials',
+  },
   'no-imds': { group: 'Server', text: 'serve container credentials only, which require a token' },
   'token-file': {
     group: 'Server',
@@ -356,6 +375,10 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
 
   format: { group: 'Output', value: 'FORMAT', text: 'form of what is printed' },
   digest: { group: 'Output', value: 'DIGEST', text: 'digest to sign' },
+  'no-account-id': {
+    group: 'Output',
+    text: 'print no AccountId, with which some SDKs choose other endpoints; the default under --compat',
+  },
 
   force: { group: 'Link', text: 'replace a file that is in the way' },
 
@@ -378,7 +401,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'log-level': {
     group: 'General',
     value: 'LEVEL',
-    text: 'least severe level to write to standard error: with error, a run that succeeds is silent; by default info',
+    text: 'least severe level to write to standard error: with error, a run that succeeds is silent; by default info, under --compat error',
   },
   debug: {
     group: 'General',

@@ -16,6 +16,7 @@ export type Problem =
   | { readonly kind: 'bad-value'; readonly flag: FlagName; readonly value: string }
   | { readonly kind: 'not-here'; readonly flag: FlagName }
   | { readonly kind: 'argument'; readonly argument: string; readonly maybeSecret: boolean }
+  | { readonly kind: 'broken-line'; readonly flag: string }
   | { readonly kind: 'conflict'; readonly flags: readonly [FlagName, FlagName] }
   | { readonly kind: 'missing'; readonly flags: readonly (FlagName | readonly FlagName[])[] }
   | { readonly kind: 'empty'; readonly flag: FlagName }
@@ -26,6 +27,8 @@ export interface Line {
   readonly flags: readonly (readonly [FlagName, string])[];
   readonly args: readonly string[];
   readonly problem?: Problem;
+  /** Whether `--` stands before any argument: upstream sees no command behind it. */
+  readonly endedEarly?: boolean;
 }
 
 /** The values of the flags that were given, empty ones among them. */
@@ -51,9 +54,11 @@ export interface Parsed {
 export function scan(tokens: readonly string[]): Line {
   const flags: [FlagName, string][] = [];
   const args: string[] = [];
+  let endedEarly = false;
   const rest = tokens.values();
   for (const token of rest) {
     if (token === '--') {
+      endedEarly = args.length === 0;
       args.push(...rest);
     } else if (token.length < 2 || !token.startsWith('-')) {
       args.push(token);
@@ -71,7 +76,7 @@ export function scan(tokens: readonly string[]): Line {
       flags.push([name, value]);
     }
   }
-  return { flags, args };
+  return { flags, args, endedEarly };
 }
 
 /** The value of a flag that has none attached. */
@@ -120,6 +125,9 @@ export function findProblem(
   const names = Object.keys(given).filter(isFlag);
   const alien = names.find((name) => !takesFlag(command, name));
   if (alien !== undefined) return { kind: 'not-here', flag: alien };
+  // A backslash with a blank behind it joins the next line to that blank: what was to be a flag would do nothing unseen.
+  const [, broken] = args.map((arg) => /^\s+(--[\w-]*)/.exec(arg)).find((found) => found !== null) ?? [];
+  if (broken !== undefined) return { kind: 'broken-line', flag: broken };
   const extra = args[row.args ?? 0];
   // Upstream lets stray arguments pass, as in `--debug false`; cli.ts warns of them.
   if (extra !== undefined && !compat) {
@@ -141,8 +149,15 @@ export function findProblem(
       : !need.some((name) => has(name)),
   );
   if (missing.length > 0) return { kind: 'missing', flags: missing };
-  const later = names.find((name) => flagRow(name).later === true && has(name) && given[name] !== false);
+  const later = names.find(
+    (name) => flagRow(name).later === true && has(name) && given[name] !== false && !(compat && isIdle(name, has)),
+  );
   return later === undefined ? undefined : { kind: 'later', flag: later };
+}
+
+/** Whether a flag is about another kind of key than that of the line: upstream takes such flags, which do nothing then. */
+function isIdle(name: FlagName, has: (name: FlagName) => boolean): boolean {
+  return name !== 'cert-selector' && (has('certificate') || has('private-key'));
 }
 
 /** Leaves out what is empty, which counts as not given, as upstream, and puts the defaults in. */
@@ -175,6 +190,7 @@ export function parseOrdinary(tokens: readonly string[], compat: boolean): Parse
   const { given, problem } = readValues(line.flags, command);
   if (problem !== undefined || given.help === true || given.version === true) return undefined;
   const asHelper = compat || given.compat === true;
+  if (asHelper && line.endedEarly === true) return undefined;
   return findProblem(command, given, args, asHelper) === undefined
     ? complete(command, given, args, asHelper)
     : undefined;

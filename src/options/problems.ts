@@ -56,6 +56,10 @@ export function problemError(problem: Problem, command: CommandName | undefined,
           ? `a flag that is on or off takes its value as in --debug=${problem.argument}`
           : 'quote a value that holds spaces',
       });
+    case 'broken-line':
+      return new RolesAnywhereError('ERR_USAGE', `blanks in front of ${problem.flag} make it an argument`, {
+        hint: 'look for a backslash at the end of a line with a blank behind it, and take the blank away',
+      });
     case 'conflict': {
       const [one, other] = problem.flags;
       return new RolesAnywhereError('ERR_FLAG_CONFLICT', `--${one} and --${other} exclude each other`, {
@@ -99,13 +103,26 @@ export function badValue(flag: FlagName, value: string, command: CommandName | u
     new RolesAnywhereError('ERR_FLAG_VALUE', `--${flag} ${what}`, { flag: `--${flag}`, hint });
   if (kind === 'boolean')
     return error(`is true or false, not ${JSON.stringify(value)}`, `give --${flag} or --${flag}=false`);
-  if (kind === 'integer') return error(`is not a whole number: ${JSON.stringify(value)}`, 'write it in decimal digits');
+  if (kind === 'integer')
+    return error(`is not a whole number in decimal digits: ${JSON.stringify(value)}`, decimalHint(flag, value));
   const choices = choicesOf(flag, command) ?? [];
   const known = choices.find((choice) => choice.toLowerCase() === value.toLowerCase());
   return error(
     `does not take ${JSON.stringify(value)}`,
     known === undefined ? `it takes ${choices.join(', ')}` : `did you mean ${known}`,
   );
+}
+
+/** AWS's helper reads numbers as Go does, in any base that their beginning names: 03600 is octal there. */
+function decimalHint(flag: FlagName, value: string): string {
+  const [, sign = '', digits = ''] = /^([+-]?)(\w+)$/.exec(value) ?? [];
+  const plain = digits.replaceAll('_', '');
+  const octal = /^0[0-7]+$/.test(plain) ? `0o${plain.slice(1)}` : plain;
+  const number = /^(?:0x[\da-f]+|0o[0-7]+|0b[01]+|\d+)$/i.test(octal) ? Number(octal) : Number.NaN;
+  if (!Number.isSafeInteger(number)) return 'write it in decimal digits';
+  const written = `${sign === '-' ? '-' : ''}${number}`;
+  const other = octal === plain ? '' : `, which aws_signing_helper takes it for, or --${flag} ${Number(plain)}`;
+  return `write --${flag} ${written}${other}`;
 }
 
 /** A token in a message, without its value, which may be a password. */

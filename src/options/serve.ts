@@ -2,7 +2,7 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { FlagsOf } from './flag-values.ts';
 import type { FlagName } from './flags.ts';
-import { servedRoles } from './served-roles.ts';
+import { refuseControls, servedRoles } from './served-roles.ts';
 import type { RolesToServe } from './served-roles.ts';
 
 export interface ServeOptions {
@@ -15,6 +15,8 @@ export interface ServeOptions {
   readonly imdsAddresses: readonly string[];
   /** The life left at which a set is renewed, in milliseconds; undefined to let its whole life decide. */
   readonly refreshBeforeMs: number | undefined;
+  /** How long a request waits for credentials that are on their way, in milliseconds; undefined for what its client would. */
+  readonly waitMs: number | undefined;
   readonly imds: boolean;
   readonly hopLimit: number;
   /** The file to write the token to. */
@@ -41,7 +43,13 @@ const FILE_FLAGS = ['token-file', 'token-source', 'audit-log', 'tls-cert', 'tls-
 export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<string, string | undefined>>): ServeOptions {
   for (const name of FILE_FLAGS) checkIsFile(name, flags[name]);
   const roles = servedRoles(flags, env);
-  const { 'token-file': tokenFile, 'token-source': tokenSource, 'tls-cert': cert, 'tls-key': key } = flags;
+  const {
+    'token-file': tokenFile,
+    'token-source': tokenSource,
+    'tls-cert': cert,
+    'tls-key': key,
+    'credentials-wait': wait,
+  } = flags;
   if (tokenFile !== undefined && tokenFile === tokenSource)
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--token-file and --token-source name the same file', {
       flag: '--token-file',
@@ -58,6 +66,7 @@ export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<strin
   return {
     roles,
     refreshBeforeMs,
+    waitMs: wait === undefined ? undefined : 1000 * inRange('credentials-wait', wait, 1, 60),
     port: inRange('port', flags.port, 0, 65_535),
     hopLimit: inRange('hop-limit', flags['hop-limit'], 1, 255),
     listen: flags.listen ?? [],
@@ -76,6 +85,7 @@ export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<strin
 
 /** Refuses a flag for a file: `--token-file --no-imds` would take the second flag as a value, and it would have no effect. */
 function checkIsFile(name: FlagName, value: string | undefined): void {
+  refuseControls(`--${name}`, value);
   if (value?.startsWith('--') !== true) return;
   throw new RolesAnywhereError('ERR_FLAG_VALUE', `--${name}: ${JSON.stringify(value)} is a flag, not a file`, {
     flag: `--${name}`,

@@ -86,6 +86,7 @@ function readRole(value: string | FlagItem, flags: FlagsOf<'serve'>, env: Enviro
     throw new RolesAnywhereError('ERR_DURATION', `--role ${name}: session-duration is not a number of seconds`, {
       flag: '--role',
     });
+  refuseControls(`--role ${name}: token-file`, tokenFile);
   if (tokenFile === '') throw refused(`--role ${name}: token-file is empty`);
   const ownDuration = duration === undefined ? flags['session-duration'] : Number(duration);
   const own = { ...flags, ...overrides, 'session-duration': ownDuration };
@@ -108,6 +109,17 @@ function forRole(flags: FlagsOf<'serve'>, roleArn: string): FlagsOf<'serve'> & F
     'ERR_FLAG_REQUIRED',
     `missing ${missing.length > 1 ? 'flags' : 'flag'}: ${missing.map((name) => `--${name}`).join(', ')}`,
   );
+}
+
+/**
+ * Refuses the path of a file that no terminal and no shell line shows as it is.
+ *
+ * @throws RolesAnywhereError `ERR_FLAG_VALUE`
+ */
+export function refuseControls(what: string, path: string | undefined): void {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  if (path === undefined || !/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(path)) return;
+  throw refused(`${what} holds a line end or another control character`, 'give the path of a file without them');
 }
 
 function refused(message: string, hint = HINT): RolesAnywhereError {

@@ -1,5 +1,5 @@
 /** What every command takes that obtains credentials: from the values of flags to options that were checked. */
-import { checkArnsAgree, checkRegionOf, isRegion, parseArn } from '../aws/arn.ts';
+import { checkArnsAgree, checkRegionOf, doubtAbout, isRegion, parseArn } from '../aws/arn.ts';
 import type { CreateSessionInput } from '../aws/create-session.ts';
 import { checkDuration, checkSessionName } from '../aws/session-limits.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -26,6 +26,8 @@ export interface VendingOptions {
   /** The partition of the trust anchor and the role. */
   readonly partition: string;
   readonly connection: ConnectionSettings;
+  /** What is odd and no reason to refuse: to be said, but not under the name of AWS's helper. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -65,5 +67,9 @@ export function vendingOptions(
     },
     passwords: passwordSources(flags, env),
     connection,
+    warnings: [
+      doubtAbout(trustAnchor, trustAnchorArn, '--trust-anchor-arn'),
+      doubtAbout(profile, profileArn, '--profile-arn'),
+    ].filter((doubt) => doubt !== undefined),
   };
 }

@@ -1,7 +1,7 @@
 /** Writes credentials into the file that AWS tools share, in which others write too. */
 import { randomBytes } from 'node:crypto';
 import type { Stats } from 'node:fs';
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import * as fs from '../platform/file-system.ts';
@@ -115,7 +115,7 @@ function checkProfile(profile: string): void {
 }
 
 function pathOf(file: string | undefined, env: NonNullable<CredentialsFileOptions['env']>): string {
-  const home = (process.platform === 'win32' ? '' : env['HOME']) || homedir();
+  const home = (process.platform === 'win32' ? '' : env['HOME']) || homedir() || userInfo().homedir;
   if (file === undefined || file === '') return join(home, '.aws', 'credentials');
   return file.startsWith('~/') ? join(home, file.slice(2)) : resolve(file);
 }

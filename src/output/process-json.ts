@@ -1,6 +1,13 @@
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { formatExpiration } from '../credentials/expiration.ts';
 
+export interface ProcessJsonOptions {
+  /** Whether AccountId is printed, where it is known. Default true. */
+  readonly accountId?: boolean | undefined;
+  /** Whether a line feed ends it. Default true. */
+  readonly lineFeed?: boolean | undefined;
+}
+
 /**
  * The output of a `credential_process`: one JSON object on one line.
  *
@@ -8,14 +15,17 @@ import { formatExpiration } from '../credentials/expiration.ts';
  * Version is a number (botocore and the JavaScript SDK compare strictly), and
  * AccountId is left out where it is not known, as JSON.stringify leaves out undefined.
  */
-export function processJson(credentials: SessionCredentials): string {
-  const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId } = credentials;
-  return `${JSON.stringify({
+export function processJson(
+  { accessKeyId, secretAccessKey, sessionToken, expiration, accountId }: SessionCredentials,
+  { accountId: withAccountId = true, lineFeed = true }: ProcessJsonOptions = {},
+): string {
+  const json = JSON.stringify({
     Version: 1,
     AccessKeyId: accessKeyId,
     SecretAccessKey: secretAccessKey,
     SessionToken: sessionToken,
     Expiration: formatExpiration(expiration),
-    AccountId: accountId,
-  })}\n`;
+    AccountId: withAccountId ? accountId : undefined,
+  });
+  return lineFeed ? `${json}\n` : json;
 }

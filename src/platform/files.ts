@@ -33,6 +33,16 @@ export const MAX_FILE_BYTES = 1024 * 1024;
 
 const CHUNK_BYTES = 16 * 1024;
 
+let streamsAllowed = true;
+
+/**
+ * From now on, this process reads plain files alone, whatever a reader asks for: a pipe that was put in a file's place
+ * would hold up everything that it does. For what goes on, once it has read all its files.
+ */
+export function refuseStreams(): void {
+  streamsAllowed = false;
+}
+
 /**
  * Reads a file whole. Synchronous: such files are small and local, and a
  * one-shot command has nothing else to do meanwhile.
@@ -46,6 +56,7 @@ export function readNamedFile(file: NamedFile): FileContent {
 
 /** Opens a file for as long as `use` runs, by the rules of {@link readNamedFile} and with its errors. */
 export function withOpened<T>(file: NamedFile, use: (descriptor: number, stats: Stats) => T): T {
+  if (!streamsAllowed) file = { ...file, streams: undefined };
   let descriptor: number | undefined;
   try {
     // Opening a pipe would wait for somebody who writes to it. Windows has no such flag, and no such pipes.

@@ -52,7 +52,7 @@ export function createLog({ write, format = 'text', level = 'info', now = Date.n
       const time = new Date(now()).toISOString();
       write(
         format === 'json'
-          ? `${JSON.stringify({ time, level: own, message, ...fields })}\n`
+          ? `${quoted({ time, level: own, message, ...fields })}\n`
           : lines(`${time.slice(0, 19)}Z ${own.padEnd(5)} ${oneLine(message)}`, fields),
       );
     };
@@ -75,11 +75,19 @@ function lines(text: string, fields: LogFields): string {
 /** A value that cannot be mistaken for more than one, nor write a line of its own. */
 function bare(value: string | number | boolean): string {
   const text = String(value);
-  return /^[\w.:/+@,\-[\]]+$/.test(text) ? text : JSON.stringify(text);
+  return /^[\w.:/+@,\-[\]]+$/.test(text) ? text : quoted(text);
+}
+
+/** JSON without what drives a terminal or hides in a line, which JSON itself leaves as it is: C1 controls and marks of direction. */
+function quoted(value: unknown): string {
+  return JSON.stringify(value).replaceAll(
+    /[\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    (character) => String.raw`\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }
 
 /** Control characters of a message would let what it quotes forge lines or drive the terminal. */
 function oneLine(message: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return message.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+  return message.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]+/g, ' ');
 }

@@ -65,7 +65,7 @@ export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsF
   checkAssumeRole(input);
   const region = regionOf(options.region, process.env);
   const connection = connectionOf(options, 'sts');
-  const codes = codesOf(options.serialNumber, tokenProvider, { timeoutMs: tokenTimeout, clock: options.clock });
+  const codes = codesOf(options.serialNumber, tokenProvider, { timeoutMs: tokenTimeout, clock: connection.clock });
   const vend = async ({ signal }: { signal: AbortSignal }): Promise<AssumedRole> => {
     const tokenCode = codes && (async (): Promise<string> => await codes(signal));
     return await requestRole(
@@ -74,7 +74,11 @@ export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsF
     );
   };
   // Of three codes at most, the second and the third need a wait for the device.
-  return keep(vend, options, codes === undefined ? DEFAULT_TIMEOUT_MS : DEFAULT_TIMEOUT_MS + 3 * tokenTimeout);
+  return keep(
+    vend,
+    { ...options, clock: connection.clock },
+    codes === undefined ? DEFAULT_TIMEOUT_MS : DEFAULT_TIMEOUT_MS + 3 * tokenTimeout,
+  );
 }
 
 /** The members of AssumeRoleInput, and no others. */

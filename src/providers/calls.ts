@@ -45,6 +45,8 @@ const CONNECTION: Readonly<Record<keyof CallConnection, true>> = {
   random: true,
   sleep: true,
   onRetry: true,
+  onClockOffset: true,
+  budget: true,
 };
 const ENDPOINTS: Readonly<Record<keyof CallEndpoints, true>> = {
   rolesanywhere: true,

@@ -5,6 +5,7 @@ import { parseEndpoint } from '../aws/endpoints.ts';
 import type { Endpoints, Service } from '../aws/endpoints.ts';
 import type { RetrySettings } from '../aws/retry.ts';
 import { createServiceClock } from '../aws/service-clock.ts';
+import type { ServiceClock } from '../aws/service-clock.ts';
 import { cached } from '../credentials/cached.ts';
 import type { CacheOptions, CredentialsFunction } from '../credentials/cached.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
@@ -12,6 +13,7 @@ import { directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemClock } from '../platform/clock.ts';
+import type { Clock } from '../platform/clock.ts';
 import { requireFunction, requireMethod, requireOptions } from './given.ts';
 
 /** How the service is reached. */
@@ -24,7 +26,7 @@ export interface ConnectionOptions {
   readonly useDualStack?: boolean | undefined;
   /** Whom to believe at the other end. Default: Node's own roots, and those of NODE_EXTRA_CA_CERTS. */
   readonly tls?: TlsSettings | undefined;
-  /** Default: three attempts of 15 seconds each, within a minute. */
+  /** Default: three attempts of 15 seconds each, within a minute, and as many as it takes when there are too many requests. */
   readonly retry?: RetrySettings | undefined;
   /** `http://` or `https://[USER:PASSWORD@]HOST[:PORT]`, or `environment` for the one that HTTPS_PROXY and its companions name. Default: none. */
   readonly proxy?: string | URL | undefined;
@@ -32,6 +34,20 @@ export interface ConnectionOptions {
   readonly transport?: HttpTransport | undefined;
   /** Default: this package and Node, with their versions. */
   readonly userAgent?: string | undefined;
+  /**
+   * Called when this machine's clock turns out to be more than a minute off, with the milliseconds that the service's is
+   * ahead (below 0: behind): requests are signed, and credentials judged, by the service's time from then on.
+   */
+  readonly onClockOffset?: ((offsetMs: number) => void) | undefined;
+}
+
+/** Gives the connection of one attempt. */
+export interface ConnectionFactory {
+  (signal: AbortSignal): Connection;
+  /** The time that signatures, certificates and credentials are judged by. */
+  readonly serviceClock: ServiceClock;
+  /** The same as a clock for what keeps credentials. */
+  readonly clock: Clock;
 }
 
 /** How credentials are kept and renewed. */
@@ -50,6 +66,7 @@ export const SHARED_OPTIONS: Readonly<Record<keyof ConnectionOptions | keyof Kee
   proxy: true,
   transport: true,
   userAgent: true,
+  onClockOffset: true,
   signal: true,
   expiryWindow: true,
   jitter: true,
@@ -65,15 +82,16 @@ export const SHARED_OPTIONS: Readonly<Record<keyof ConnectionOptions | keyof Kee
  * Checks the options.
  *
  * @param service which one `endpoint` is of
- * @returns gives the connection of one attempt
  * @throws RolesAnywhereError `ERR_ENDPOINT`, `ERR_FLAG_REQUIRED`, `ERR_USAGE`
  */
 export function connectionOf(
   options: ConnectionOptions & Pick<KeepingOptions, 'clock'>,
   service: Service,
-): (signal: AbortSignal) => Connection {
-  const { tls, retry, proxy, transport, userAgent, clock = systemClock } = options;
+): ConnectionFactory {
+  const { tls, retry, proxy, transport, userAgent, onClockOffset, clock = systemClock } = options;
   if (transport !== undefined) requireFunction('transport', transport);
+  if (onClockOffset !== undefined) requireFunction('onClockOffset', onClockOffset);
+  if (options.clock !== undefined) requireMethod('clock', clock, 'now');
   for (const [name, value] of Object.entries({ tls, retry })) if (value !== undefined) requireOptions(value, name);
   const connection: Connection = {
     transport: transport ?? (proxy === undefined ? directTransport : lazilyThroughProxy(String(proxy))),
@@ -81,8 +99,17 @@ export function connectionOf(
     tls,
     retry,
     userAgent,
+    onClockOffset,
   };
-  return (signal) => ({ ...connection, signal, clock: createServiceClock(() => clock.now()) });
+  const serviceClock = createServiceClock(() => clock.now());
+  return Object.assign((signal: AbortSignal): Connection => ({ ...connection, signal, clock: serviceClock }), {
+    serviceClock,
+    clock: {
+      now: serviceClock.now,
+      monotonic: () => clock.monotonic(),
+      setTimer: (...args: Parameters<Clock['setTimer']>) => clock.setTimer(...args),
+    },
+  });
 }
 
 /** A variant that was asked for is obeyed or an error, never left aside. */
@@ -129,9 +156,8 @@ export function keep(
   options: KeepingOptions,
   timeout?: number,
 ): CredentialsFunction {
-  const { signal, clock } = options;
+  const { signal } = options;
   const provider = cached(source, { ...options, timeout: options.timeout ?? timeout });
-  if (clock !== undefined) requireMethod('clock', clock, 'now');
   if (signal !== undefined) requireMethod('signal', signal, 'addEventListener');
   return signal === undefined ? provider : closedBy(signal, provider);
 }

@@ -142,9 +142,13 @@ export async function loadIdentityFrom(options: MaterialOptions): Promise<Identi
 /**
  * What loads the identity, each time anew.
  *
+ * @param time what a certificate's validity is judged by
  * @throws RolesAnywhereError `ERR_FLAG_REQUIRED` for options that are missing, `ERR_USAGE` for those of a wrong type or that exclude each other
  */
-export function identityLoader(options: MaterialOptions): () => Promise<Identity> {
+export function identityLoader(
+  options: MaterialOptions,
+  time: Pick<LoadDeps, 'now' | 'correctClock'> = {},
+): () => Promise<Identity> {
   requireOptions(options);
   const { certificate, privateKey, intermediates, signer, password } = options;
   requireGiven('certificate', certificate, isBytes);
@@ -165,7 +169,7 @@ export function identityLoader(options: MaterialOptions): () => Promise<Identity
     throw new RolesAnywhereError('ERR_USAGE', 'privateKey and signer exclude each other', {
       hint: 'leave one of them out',
     });
-  const deps = loadDeps(options);
+  const deps = { ...loadDeps(options), ...time };
   const spec: IdentitySpec = {
     certificate: nameOf(certificate),
     privateKey: privateKey === undefined ? undefined : nameOf(privateKey),
@@ -251,7 +255,7 @@ async function signedElsewhere(spec: IdentitySpec, remote: RemoteSigner, deps: L
     { leaf, chain },
     {
       source: `--certificate ${spec.certificate}`,
-      now: Date.now(),
+      now: (deps.now ?? Date.now)(),
       skipChecks: false,
       warn: (warning) => deps.warn?.(warning),
     },

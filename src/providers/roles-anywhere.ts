@@ -1,8 +1,10 @@
 /** From an X.509 identity to credentials for AWS clients: the library's main entry. */
 import type { CredentialsFunction } from '../credentials/cached.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { checkArnsAgree, isRegion, parseArn } from '../aws/arn.ts';
+import { checkArnsAgree, doubtAbout, isRegion, parseArn } from '../aws/arn.ts';
 import { createSession } from '../aws/create-session.ts';
+import { endpointOf } from '../aws/endpoints.ts';
+import { presumedNow } from '../aws/service-clock.ts';
 import { checkDuration, checkSessionName } from '../aws/session-limits.ts';
 import { SHARED_OPTIONS, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
@@ -32,6 +34,8 @@ const OPTIONS: Readonly<Record<keyof RolesAnywhereOptions, true>> = {
   durationSeconds: true,
   roleSessionName: true,
 };
+/** How long the service may take to tell its time, in milliseconds. */
+const CLOCK_TIMEOUT_MS = 5000;
 
 /**
  * Credentials from IAM Roles Anywhere: what an AWS SDK v3 client takes as
@@ -51,14 +55,28 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
   const { trustAnchorArn, profileArn, roleArn, durationSeconds, roleSessionName } = options;
   for (const name of ['trustAnchorArn', 'profileArn', 'roleArn'] as const) requireGiven(name, options[name]);
   const trustAnchor = parseArn('trust-anchor', trustAnchorArn, 'trustAnchorArn');
-  checkArnsAgree(trustAnchor, parseArn('profile', profileArn, 'profileArn'), parseArn('role', roleArn, 'roleArn'));
+  const profile = parseArn('profile', profileArn, 'profileArn');
+  checkArnsAgree(trustAnchor, profile, parseArn('role', roleArn, 'roleArn'));
+  for (const doubt of [
+    doubtAbout(trustAnchor, trustAnchorArn, 'trustAnchorArn'),
+    doubtAbout(profile, profileArn, 'profileArn'),
+  ])
+    if (doubt !== undefined) options.onWarning?.(doubt);
   checkDuration(durationSeconds, 'durationSeconds');
   checkSessionName(roleSessionName, 'roleSessionName');
   const { region = trustAnchor.region } = options;
   if (!isRegion(region))
     throw new RolesAnywhereError('ERR_REGION', `region is not a region: ${JSON.stringify(region)}`);
   const connection = connectionOf(options, 'rolesanywhere');
-  const load = identityLoader(options);
+  const { serviceClock } = connection;
+  const load = identityLoader(options, {
+    now: () => presumedNow(serviceClock),
+    async correctClock() {
+      const { correctByService } = await import('../aws/clock-offset.ts');
+      const asked = connection(AbortSignal.timeout(CLOCK_TIMEOUT_MS));
+      return await correctByService(asked, endpointOf(asked, 'rolesanywhere', trustAnchor.partition, region));
+    },
+  });
 
   const vend = async ({ signal }: { signal: AbortSignal }): ReturnType<typeof createSession> => {
     const identity = await load();
@@ -71,5 +89,5 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
       await identity.close();
     }
   };
-  return keep(vend, options);
+  return keep(vend, { ...options, clock: connection.clock });
 }

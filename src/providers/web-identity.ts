@@ -67,7 +67,7 @@ export function fromWebIdentity(options: WebIdentityProviderOptions = {}): Crede
   const connection = connectionOf(options, 'sts');
   const vend = async ({ signal }: { signal: AbortSignal }): Promise<WebIdentityRole> =>
     await assumeRoleWithWebIdentity({ ...input, region, token: () => retrieve(token, signal) }, connection(signal));
-  return keep(vend, options);
+  return keep(vend, { ...options, clock: connection.clock });
 }
 
 function given(option: string | undefined, variable: string | undefined): string | undefined {

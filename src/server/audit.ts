@@ -1,5 +1,5 @@
 /** The audit log: one JSON object a line for every set of credentials that was given out. */
-import { closeSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -24,6 +24,8 @@ export interface AuditOptions {
   readonly log: Log;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
+  /** Writes bytes, as many as it can, and gives their number. Default node:fs'. */
+  readonly write?: ((file: number, bytes: Uint8Array) => number) | undefined;
   /** Default {@link peerUid}. */
   readonly uidOf?: typeof peerUid | undefined;
 }
@@ -35,8 +37,13 @@ export interface AuditOptions {
  *
  * @throws RolesAnywhereError `ERR_AUDIT_LOG`
  */
-export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUid }: AuditOptions): AuditLog {
+export function openAuditLog(
+  path: string,
+  { log, now = Date.now, write = writeSync, uidOf = peerUid }: AuditOptions,
+): AuditLog {
   let file = openFile(path);
+  /** Whether the last line could be written in part alone, and not be taken back. */
+  let cut = false;
   // A connection's owner does not change, and asking costs a walk through a table of the kernel.
   const uids = new WeakMap<Socket, Promise<number | undefined>>();
 
@@ -54,6 +61,18 @@ export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUi
     return asked;
   };
 
+  /** A full disk takes a part of a line, and so does a pipe. */
+  const writeWhole = (text: string): void => {
+    const bytes = Buffer.from(text);
+    let written = 0;
+    try {
+      while (written < bytes.length) written += write(file, bytes.subarray(written));
+    } catch (error) {
+      if (written > 0) cut = !takeBack(file, written);
+      throw error;
+    }
+  };
+
   return {
     async record({ roleArn }, { accessKeyId }, socket) {
       const client = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
@@ -66,7 +85,8 @@ export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUi
         uid,
       });
       try {
-        writeSync(file, `${line}\n`);
+        writeWhole(`${cut ? '\n' : ''}${line}\n`);
+        cut = false;
       } catch (cause) {
         log.error('the audit log cannot be written: no credentials are given out', { path, reason: reasonOf(cause) });
         throw auditError(path, cause);
@@ -77,6 +97,7 @@ export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUi
         const fresh = openFile(path);
         closeSync(file);
         file = fresh;
+        cut = false;
       } catch (error) {
         log.error('the audit log cannot be opened again: still writing to the old file', {
           path,
@@ -88,6 +109,18 @@ export function openAuditLog(path: string, { log, now = Date.now, uidOf = peerUi
       closeSync(file);
     },
   };
+}
+
+/** Takes the last bytes of a file back; false where that is not possible. */
+function takeBack(file: number, bytes: number): boolean {
+  try {
+    const stats = fstatSync(file);
+    if (!stats.isFile()) return false;
+    ftruncateSync(file, stats.size - bytes);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function openFile(path: string): number {

@@ -1,12 +1,12 @@
 /** The credentials endpoint of ECS and EKS (`AWS_CONTAINER_CREDENTIALS_FULL_URI`). */
 
 import { errorAnswer } from './answer.ts';
-import type { AuditLog } from './audit.ts';
 import { containerAnswer } from './credential-answers.ts';
 import { READ } from './router.ts';
 import type { Route } from './router.ts';
 import type { ServedRole } from './served-role.ts';
 import { createVend } from './vend.ts';
+import type { VendOptions } from './vend.ts';
 
 // The AWS CLI and some SDKs show these messages to the user.
 const NO_TOKEN = errorAnswer(
@@ -21,10 +21,10 @@ const BAD_TOKEN = errorAnswer(
 );
 
 /** The routes by path: `/role/NAME`, and `/credentials` for the first role. */
-export function containerRoutes(roles: readonly ServedRole[], audit: AuditLog | undefined): Map<string, Route> {
+export function containerRoutes(roles: readonly ServedRole[], options: VendOptions): Map<string, Route> {
   const routes = new Map<string, Route>();
   for (const [index, role] of roles.entries()) {
-    const vend = createVend(role, containerAnswer, audit);
+    const vend = createVend(role, containerAnswer, options);
     const route: Route = {
       label: 'container-credentials',
       methods: READ,

@@ -70,7 +70,10 @@ export function exportLines(shell: Shell, { origin, container, imds, noProxy }: 
     // Only the default's lines take effect when the whole is run.
     lines.push(
       `${COMMENT[shell]} ${what}`,
-      ...(index === 0 ? block : block.map((line) => `${COMMENT[shell]} ${line}`)),
+      // A value from the environment may hold a line end.
+      ...(index === 0
+        ? block
+        : block.flatMap((line) => line.split(/[\r\n]+/)).map((line) => `${COMMENT[shell]} ${line}`)),
     );
   }
   // SDKs ask for instance metadata over plain http alone.

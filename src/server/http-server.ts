@@ -82,8 +82,8 @@ export function isTls(server: Server): server is HttpsServer {
   return 'setSecureContext' in server;
 }
 
-/** Counts a server's connections. With TLS, a request's socket is not the one that was accepted. */
-export function track(server: Server, tls: boolean, connections: Connections): void {
+/** Counts a server's connections. With TLS, a request's socket is not the one that was accepted, which has `handshakeMs` to become one. */
+export function track(server: Server, tls: boolean, connections: Connections, handshakeMs: number): void {
   if (!tls) {
     server.on('connection', (socket: Socket) => connections.add(socket));
     return;
@@ -92,7 +92,13 @@ export function track(server: Server, tls: boolean, connections: Connections): v
   server.on('connection', (socket: Socket) => {
     const own = peerOf(socket);
     shaking.set(own, socket);
+    // Node's own limit ends its part of the connection, and leaves this one open.
+    const timer = setTimeout(() => {
+      if (shaking.get(own) === socket) socket.destroy();
+    }, handshakeMs);
+    timer.unref();
     socket.once('close', () => {
+      clearTimeout(timer);
       if (shaking.get(own) === socket) shaking.delete(own);
     });
     connections.add(socket);

@@ -3,7 +3,6 @@
 import { formatExpiration } from '../credentials/expiration.ts';
 import { errorAnswer, jsonAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
-import type { AuditLog } from './audit.ts';
 import { accountOf, extendedImdsAnswer, imdsAnswer } from './credential-answers.ts';
 import { READ, VERSIONED_TOKEN } from './router.ts';
 import type { Route, RouteRequest } from './router.ts';
@@ -11,7 +10,7 @@ import type { ServedRole } from './served-role.ts';
 import { MAX_TTL_SECONDS } from './session-tokens.ts';
 import type { SessionTokens } from './session-tokens.ts';
 import { createVend } from './vend.ts';
-import type { Vend } from './vend.ts';
+import type { Vend, VendOptions } from './vend.ts';
 
 const TTL_HEADER = 'X-Aws-Ec2-Metadata-Token-Ttl-Seconds';
 const META = '/latest/meta-data';
@@ -29,13 +28,15 @@ export interface ImdsOptions {
   /** The roles that IMDS gives. The first one is listed. */
   readonly roles: readonly ServedRole[];
   readonly tokens: SessionTokens;
-  readonly audit: AuditLog | undefined;
+  readonly vending: VendOptions;
+  /** Life of a token for which no time was asked, in seconds. Default: it is refused, as on EC2. */
+  readonly tokenTtlSeconds?: number | undefined;
 }
 
 /** The routes, by path. */
-export function imdsRoutes({ roles, tokens, audit }: ImdsOptions): Map<string, Route> {
+export function imdsRoutes({ roles, tokens, vending, tokenTtlSeconds }: ImdsOptions): Map<string, Route> {
   const routes = new Map<string, Route>();
-  routes.set('/latest/api/token', tokenRoute(tokens));
+  routes.set('/latest/api/token', tokenRoute(tokens, tokenTtlSeconds));
   routes.set(VERSIONED_TOKEN, { label: 'imds-token', methods: ['PUT'], handle: () => VERSIONED });
 
   const add = (path: string, label: string, handle: Route['handle']): void => {
@@ -50,8 +51,8 @@ export function imdsRoutes({ roles, tokens, audit }: ImdsOptions): Map<string, R
   for (const role of roles) {
     const addRole = (folder: string, vend: Vend): void =>
       add(`${META}/iam/${folder}/${role.name}`, 'imds-credentials', ({ socket, method }) => vend(socket, method));
-    addRole('security-credentials', createVend(role, imdsAnswer, audit));
-    addRole('security-credentials-extended', createVend(role, extendedImdsAnswer, audit));
+    addRole('security-credentials', createVend(role, imdsAnswer, vending));
+    addRole('security-credentials-extended', createVend(role, extendedImdsAnswer, vending));
   }
 
   add(`${META}/iam/info`, 'imds-other', () => info(listed));
@@ -70,11 +71,12 @@ export function imdsRoutes({ roles, tokens, audit }: ImdsOptions): Map<string, R
   return routes;
 }
 
-function tokenRoute(tokens: SessionTokens): Route {
+function tokenRoute(tokens: SessionTokens, byDefault: number | undefined): Route {
   return {
     label: 'imds-token',
     methods: ['PUT'],
-    handle({ head: { ttl } }) {
+    handle({ head }) {
+      const ttl = head.ttl || byDefault?.toString();
       if (ttl === undefined || !/^[1-9]\d{0,4}$/.test(ttl) || Number(ttl) > MAX_TTL_SECONDS) return BAD_TTL;
       // Go and Rust read the lifetime from the answer.
       return textAnswer(200, tokens.issue(Number(ttl)), [TTL_HEADER, ttl]);

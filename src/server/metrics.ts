@@ -3,6 +3,8 @@
  * Tests: test/server/status-server.test.ts
  */
 import type { ProviderEvent, ProviderStatus } from '../credentials/provider.ts';
+import { STAGES, stageOf } from './certificate-watch.ts';
+import type { Validity } from './certificate-watch.ts';
 
 /** Upper bounds of the refresh duration's buckets, in seconds. */
 const BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -10,8 +12,8 @@ const BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 export interface MetricsRole {
   readonly name: string;
   readonly status: () => ProviderStatus;
-  /** Milliseconds since the epoch; undefined when it is not known. */
-  readonly certificateNotAfter: () => number | undefined;
+  /** Undefined when it is not known. */
+  readonly certificateValidity: () => Validity | undefined;
 }
 
 export interface Metrics {
@@ -64,7 +66,19 @@ export function createMetrics(): Metrics {
     expose(roles, connections, now) {
       return [
         family('certificate_seconds_to_expiry', 'gauge', 'Seconds until the certificate ends; negative after it.'),
-        ...roles.flatMap(({ name, certificateNotAfter }) => until('certificate', name, certificateNotAfter(), now)),
+        ...roles.flatMap(({ name, certificateValidity }) =>
+          until('certificate', name, certificateValidity()?.notAfter, now),
+        ),
+        family(
+          'certificate_stage',
+          'gauge',
+          '1 when a third of its life is left, 2 when a tenth is, 3 when it has expired.',
+        ),
+        ...roles.flatMap(({ name, certificateValidity }) => {
+          const validity = certificateValidity();
+          if (validity === undefined) return [];
+          return [sample('certificate_stage', { role: name }, STAGES.indexOf(stageOf(validity, now)))];
+        }),
         family('credentials_seconds_to_expiry', 'gauge', 'Seconds until the last credentials end; negative after it.'),
         ...roles.flatMap(({ name, status }) => until('credentials', name, status().expiration?.getTime(), now)),
         family('credentials_valid', 'gauge', '1 while valid credentials are in hand.'),

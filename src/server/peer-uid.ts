@@ -29,7 +29,7 @@ export interface PeerUidOptions {
 export async function peerUid(
   client: Endpoint,
   server: Endpoint,
-  { platform = process.platform, read = (path) => readFile(path, 'utf8') }: PeerUidOptions = {},
+  { platform = process.platform, read = readInTurn }: PeerUidOptions = {},
 ): Promise<number | undefined> {
   if (platform !== 'linux') return undefined;
   const plain = unmapped(client.address);
@@ -45,6 +45,16 @@ export async function peerUid(
     );
   }
   return findUid(await read('/proc/net/tcp6'), hexPair(there, true), hexPair(here, true));
+}
+
+/** The last of those who read one of the tables. */
+let turn: Promise<unknown> = Promise.resolve();
+
+/** Reads a file when those are read that others asked for before: a crowd of clients opens one file, not one for each. */
+async function readInTurn(path: string): Promise<string> {
+  const read = turn.then(() => readFile(path, 'utf8'));
+  turn = read.catch(() => undefined);
+  return await read;
 }
 
 function unmapped(address: string): string {

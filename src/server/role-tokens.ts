@@ -1,5 +1,7 @@
 /** The tokens of the container endpoint: which role asks for which, and the files that clients read them from. */
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { mkdtemp, rmdir } from '../platform/file-system.ts';
 import type { Log } from '../platform/log.ts';
 import { createAuthorization, generateToken } from './authorization.ts';
@@ -14,6 +16,8 @@ export interface TokensOptions {
   readonly tokenFile?: string | undefined;
   /** The file that the shared token is read from. Default: it is made. Without `tokenFile`, clients read it there too. */
   readonly tokenSource?: string | undefined;
+  /** Whether there is no other way to credentials than a file with the shared token. Default no. */
+  readonly required?: boolean | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: Log;
 }
@@ -21,7 +25,7 @@ export interface TokensOptions {
 export interface Tokens {
   /** The token that a role asks for, now. */
   of(role: string): Authorization;
-  /** The file that clients of a role read it from, once they are written. */
+  /** The file that clients of a role read it from, once they are written; undefined where none can be. */
   fileOf(role: string): string | undefined;
   /**
    * Finds out whether the files can be written, before anything is asked of AWS.
@@ -37,8 +41,18 @@ export interface Tokens {
   remove(): Promise<void>;
 }
 
+const NOWHERE = 'the container endpoint needs a file for its token, and there is no directory to write it to';
+const NOWHERE_HINT = 'name one with --token-file';
+
 /** @throws RolesAnywhereError `ERR_TOKEN_FILE` */
-export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }: TokensOptions): Promise<Tokens> {
+export async function prepareTokens({
+  roles,
+  tokenFile,
+  tokenSource,
+  required = false,
+  env,
+  log,
+}: TokensOptions): Promise<Tokens> {
   const given = tokenSource === undefined ? undefined : readToken(tokenSource);
   let shared = createAuthorization(given?.token ?? generateToken());
   const own = new Map<string, { path: string; authorization: Authorization }>();
@@ -51,13 +65,26 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
   let temporary: string | undefined;
   const sourced = tokenSource !== undefined;
 
+  /** Where the shared token goes by itself; undefined where nothing can be written. */
+  const findPlace = async (port: number): Promise<string | undefined> => {
+    const usual = defaultTokenFile(env, port);
+    if (usual !== undefined && (await isWritable(usual))) return usual;
+    temporary ??= await mkdtemp(join(tmpdir(), 'roles-anywhere-')).catch(() => undefined);
+    return temporary && join(temporary, 'token');
+  };
+
   return {
     of: (role) => own.get(role)?.authorization ?? shared,
     fileOf: (role) => own.get(role)?.path ?? sharedPath,
     async check(port) {
       for (const { path } of own.values()) await checkTokenFile(path);
-      const path = sharedPath ?? defaultTokenFile(env, port);
-      if (isShared && path !== undefined && path !== tokenSource) await checkTokenFile(path, { sourced });
+      if (!isShared) return;
+      if (sharedPath !== undefined) {
+        if (sharedPath !== tokenSource) await checkTokenFile(sharedPath, { sourced });
+      } else if ((await findPlace(port)) === undefined) {
+        if (required) throw new RolesAnywhereError('ERR_TOKEN_FILE', NOWHERE, { hint: NOWHERE_HINT });
+        log.warn(`${NOWHERE}, so that it gives nobody credentials: ${NOWHERE_HINT}`);
+      }
     },
     async write(port) {
       for (const { path, authorization } of own.values())
@@ -71,14 +98,8 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
           });
         return;
       }
-      if (sharedPath === undefined) {
-        sharedPath = defaultTokenFile(env, port);
-        if (sharedPath === undefined) {
-          const { tmpdir } = await import('node:os');
-          temporary = await mkdtemp(join(tmpdir(), 'roles-anywhere-'));
-          sharedPath = join(temporary, 'token');
-        }
-      }
+      sharedPath ??= await findPlace(port);
+      if (sharedPath === undefined) return;
       sharedFile = await writeTokenFile(sharedPath, shared.token, { sourced });
     },
     async reload() {
@@ -98,6 +119,17 @@ export async function prepareTokens({ roles, tokenFile, tokenSource, env, log }:
       if (temporary !== undefined) await rmdir(temporary).catch(() => undefined);
     },
   };
+}
+
+/** Whether a token can be written there. What holds something else is left alone, and is an error. */
+async function isWritable(path: string): Promise<boolean> {
+  try {
+    await checkTokenFile(path);
+    return true;
+  } catch (error) {
+    if (error instanceof RolesAnywhereError && error.cause !== undefined) return false;
+    throw error;
+  }
 }
 
 /**

@@ -27,6 +27,8 @@ export interface CredentialServerOptions {
   readonly listen: readonly ListenTarget[];
   /** Whether the loopback and EC2's own address speak IMDS. No other address does. */
   readonly imds: boolean;
+  /** Life of an IMDS token for which no time was asked, in seconds. Default: it is refused, as on EC2. */
+  readonly tokenTtlSeconds?: number | undefined;
   /** Names under which clients may call, besides the loopback's and the address itself; see {@link namesOf}. */
   readonly allowedHosts?: readonly string[] | undefined;
   /** Throws for an address that must not be listened on; nothing was answered there before. */
@@ -38,6 +40,8 @@ export interface CredentialServerOptions {
   /** The key of IMDS' session tokens. Default: one of this server's own, with which they end. */
   readonly sessionKey?: Buffer | undefined;
   readonly limits?: Partial<ServerLimits> | undefined;
+  /** How long a request waits for credentials that are on their way, in milliseconds. Default 900 by IMDS, else 1800. */
+  readonly waitMs?: number | undefined;
 }
 
 export interface CredentialServer {
@@ -46,9 +50,13 @@ export interface CredentialServer {
   connections(): number;
   /** Uses new TLS material for connections to come. */
   setTls(material: TlsMaterial): void;
-  /** Takes no more connections, answers what was asked, and ends; what is left after `graceMs` is cut off. */
+  /** Takes no more connections, answers what was asked, and ends; who waits after `graceMs` gets 503. */
   close(graceMs: number): Promise<void>;
 }
+
+/** Go gives its metadata client half a second and botocore one, and two for container credentials: then nobody hears why. */
+const IMDS_WAIT_MS = 900;
+const CONTAINER_WAIT_MS = 1800;
 
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '::1'];
 
@@ -64,11 +72,13 @@ export async function startCredentialServer(options: CredentialServerOptions): P
   const { roles, audit, log, metrics } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const connections = createConnections(limits);
-  const container = containerRoutes(roles, audit);
+  const waiting = new Set<() => void>();
+  const container = containerRoutes(roles, { audit, waiting, waitMs: options.waitMs ?? CONTAINER_WAIT_MS });
   const imds = imdsRoutes({
     roles: roles.filter((role) => role.imds),
     tokens: createSessionTokens({ key: options.sessionKey }),
-    audit,
+    tokenTtlSeconds: options.tokenTtlSeconds,
+    vending: { audit, waiting, waitMs: options.waitMs ?? IMDS_WAIT_MS },
   });
   const onLoopback: Routes = options.imds ? new Map([...container, ...imds]) : container;
 
@@ -102,7 +112,7 @@ export async function startCredentialServer(options: CredentialServerOptions): P
       (request, response) => requests.handle(listener, request, response),
       !isEc2,
     );
-    track(server, tls !== undefined, connections);
+    track(server, tls !== undefined, connections, limits.headersTimeoutMs);
     server.on('clientError', ({ code }: NodeJS.ErrnoException) => {
       // A client that goes away, or that never spoke TLS to its end, sent nothing to refuse.
       if (code === 'ERR_HTTP_REQUEST_TIMEOUT') metrics.refused('timeout');
@@ -127,9 +137,15 @@ export async function startCredentialServer(options: CredentialServerOptions): P
       await new Promise((resolve) => setTimeout(resolve, Math.min(graceMs, FAREWELL_MS)));
     const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     connections.closeIdle();
-    const timer = setTimeout(() => connections.closeAll(), graceMs);
+    // Who still waits for credentials hears why there are none.
+    const timers = [
+      setTimeout(() => {
+        for (const end of waiting) end();
+      }, graceMs),
+      setTimeout(() => connections.closeAll(), graceMs + FAREWELL_MS),
+    ];
     await Promise.all(closed);
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
   };
 
   try {

@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { errorAnswer, jsonAnswer, sendAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
+import { stageOf } from './certificate-watch.ts';
 import { createConnections } from './connections.ts';
 import { bind } from './listen.ts';
 import type { BoundAddress, ListenTarget } from './listen.ts';
@@ -16,6 +17,8 @@ export interface StatusServerOptions {
   readonly metrics: Metrics;
   /** Open connections of the credentials server. */
   readonly connections: () => number;
+  /** Open connections to this port. Default 64. */
+  readonly maxConnections?: number | undefined;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -47,7 +50,7 @@ export function parseStatusListen(value: string): ListenTarget {
 
 /** @throws RolesAnywhereError `ERR_LISTEN` */
 export async function startStatusServer(options: StatusServerOptions): Promise<StatusServer> {
-  const connections = createConnections(LIMITS);
+  const connections = createConnections({ ...LIMITS, maxConnections: options.maxConnections ?? LIMITS.maxConnections });
   const server = createServer(
     { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 0 },
     (request, response) => {
@@ -81,9 +84,11 @@ function answerStatus(method: string, url: string, options: StatusServerOptions)
     case '/healthz':
       return textAnswer(200, 'ok\n');
     case '/readyz': {
-      const states = roles.map(({ name, status }) => {
+      const states = roles.map(({ name, status, certificateValidity }) => {
+        const validity = certificateValidity();
+        const certificate = validity && stageOf(validity, now());
         const { state, expiration, lastError } = status();
-        return { role: name, state, expiration: expiration?.toISOString(), lastError: lastError?.code };
+        return { role: name, state, expiration: expiration?.toISOString(), lastError: lastError?.code, certificate };
       });
       const ready = roles.every(({ status }) => isReady(status()));
       return jsonAnswer(ready ? 200 : 503, { ready, roles: states });

@@ -14,12 +14,25 @@ import type { ServedRole } from './served-role.ts';
 /** Gives an answer with credentials to one client. */
 export type Vend = (socket: Socket, method: string) => Answer | Promise<Answer>;
 
+/** What vending depends on, besides the role and the form of its answer. */
+export interface VendOptions {
+  readonly audit: AuditLog | undefined;
+  /** Longest time that a client waits for an attempt in flight, in milliseconds. */
+  readonly waitMs: number;
+  /** Those who wait, to be called when nobody is to wait any more. A set, since there may be thousands. */
+  readonly waiting: Set<() => void>;
+}
+
 /**
  * Makes the inner part of a route: the credentials in hand, their answer made
  * once per set; with none in hand, those of the attempt that the provider has
- * in flight; 503 when that fails.
+ * in flight; 503 when that fails, or takes longer than the client would wait for an answer.
  */
-export function createVend(role: ServedRole, makeAnswer: CredentialAnswer, audit: AuditLog | undefined): Vend {
+export function createVend(
+  role: ServedRole,
+  makeAnswer: CredentialAnswer,
+  { audit, waitMs, waiting }: VendOptions,
+): Vend {
   let made: { credentials: SessionCredentials; answer: Answer } | undefined;
   const answerWith = (credentials: SessionCredentials): Answer => {
     if (made?.credentials !== credentials) made = { credentials, answer: makeAnswer(role, credentials) };
@@ -39,11 +52,47 @@ export function createVend(role: ServedRole, makeAnswer: CredentialAnswer, audit
     // HEAD takes nothing away, so there is nothing to record.
     const plain = audit === undefined || method === 'HEAD';
     if (credentials !== undefined) return plain ? answerWith(credentials) : recorded(credentials, socket);
-    return role.provider.get().then(
-      (fetched) => (plain ? answerWith(fetched) : recorded(fetched, socket)),
+    return outcomeWithin(role.provider.get(), waitMs, waiting).then(
+      (fetched) => {
+        if (typeof fetched === 'string') return late(role, fetched);
+        return plain ? answerWith(fetched) : recorded(fetched, socket);
+      },
       (error: unknown) => unavailable(role, error),
     );
   };
+}
+
+/** The credentials, or the words for having stopped to wait for them. */
+function outcomeWithin(
+  outcome: Promise<SessionCredentials>,
+  waitMs: number,
+  waiting: Set<() => void>,
+): Promise<SessionCredentials | string> {
+  return new Promise((resolve, reject) => {
+    const end = (finish: () => void): void => {
+      clearTimeout(timer);
+      waiting.delete(onStop);
+      finish();
+    };
+    const onStop = (): void => end(() => resolve('this server stops'));
+    const timer = setTimeout(() => end(() => resolve(`none have come within ${waitMs / 1000} s`)), waitMs);
+    waiting.add(onStop);
+    outcome.then(
+      (credentials) => end(() => resolve(credentials)),
+      (error: unknown) => end(() => reject(error instanceof Error ? error : new TypeError('not an error'))),
+    );
+  });
+}
+
+/** The answer while an attempt is still in flight: clients wait for a second or two, and then know no reason. */
+function late(role: ServedRole, words: string): Answer {
+  const { lastError } = role.provider.status();
+  const before = lastError === undefined ? '' : `; the attempt before: ${lastError.message}`;
+  return errorAnswer(
+    503,
+    lastError?.code ?? 'ERR_TIMEOUT',
+    `no valid credentials for ${role.name}: they were asked for, and ${words}${before}`,
+  );
 }
 
 /** The answer when there are no credentials. Never one with empty keys: clients would take them for credentials. */

@@ -1,28 +1,41 @@
-/** A profile of the AWS CLI's files: an access key, or a process that gives credentials. */
-// Tests: test/sources/sources.test.ts
-import { spawn } from 'node:child_process';
+/** A profile of the AWS CLI's files: an access key, a process that gives credentials, or a role to assume with those of another. */
+// Tests: test/sources/sources.test.ts, profile-roles.test.ts
 import { ConfigFile, readConfigText } from '../options/config/file.ts';
 import { configPath, credentialsPath } from '../options/config/shared.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemCode } from '../platform/files.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
+import { fromContainer } from './container.ts';
+import { fromEnvironment } from './environment.ts';
+import { fromImds } from './imds.ts';
 import type { Source, SourceSurroundings } from './source.ts';
-import { readJsonCredentials } from './json-credentials.ts';
-
-const PROCESS_TIMEOUT_MS = 60_000;
-const MAX_OUTPUT_BYTES = 64 * 1024;
 
 /**
- * AWS SDKs and Tools Reference Guide, "Shared config and credentials files".
- * The credentials file goes before the configuration file, and an access key
- * before a process. Other kinds of profile (SSO, roles) are for the AWS CLI. What the AWS CLI and the AWS SDK for
- * JavaScript read differently is an error, as in the configuration.
+ * AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Assume role credential provider".
+ * A role goes before an access key, which is where it starts from when the profile is its own source; the credentials
+ * file goes before the configuration file, and an access key before a process. SSO is for the AWS CLI. What the AWS CLI
+ * and the AWS SDK for JavaScript read differently is an error, as in the configuration.
  */
 export const fromProfile: Source = async (surroundings) => {
   const { env, profile = env['AWS_PROFILE'] } = surroundings;
-  const name = profile === undefined || profile === '' ? 'default' : profile;
+  return await ofProfile(profile === undefined || profile === '' ? undefined : profile, surroundings, []);
+};
+
+/** @param before the profiles that lead here, by role_arn and source_profile */
+async function ofProfile(
+  profile: string | undefined,
+  surroundings: SourceSurroundings,
+  before: readonly string[],
+): Promise<AwsCredentials | undefined> {
+  const { env } = surroundings;
+  const name = profile ?? 'default';
   const credentials = readFile(credentialsPath(env))?.find('key', name);
   const config = readFile(configPath(env))?.find('profile', name);
+  const one = (key: string): string | undefined => (credentials?.get(key) ?? config?.get(key))?.value;
+  const roleArn = one('role_arn');
+  // A profile may be its own source: then its access key is.
+  if (roleArn !== undefined && before.at(-1) !== name)
+    return await ofRole({ name, roleArn, one }, surroundings, [...before, name]);
   for (const settings of [credentials, config]) {
     const accessKeyId = settings?.get('aws_access_key_id')?.value;
     if (accessKeyId !== undefined)
@@ -32,17 +45,87 @@ export const fromProfile: Source = async (surroundings) => {
         sessionToken: settings?.get('aws_session_token')?.value,
       };
   }
-  const command = (credentials?.get('credential_process') ?? config?.get('credential_process'))?.value;
-  if (command !== undefined) return await fromProcess(command, env);
-  if (profile === undefined || profile === '') return undefined;
+  const command = one('credential_process');
+  if (command !== undefined) {
+    const path = credentials?.get('credential_process') === undefined ? configPath(env) : credentialsPath(env);
+    const { fromProcess } = await import('./credential-process.ts');
+    return await fromProcess(command, { env, profile: name, path });
+  }
+  if (profile === undefined) return undefined;
   const kind =
     credentials === undefined && config === undefined
       ? 'is in no file'
-      : 'has neither an access key nor a credential_process';
-  throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `profile ${JSON.stringify(name)} ${kind}`, {
-    hint: 'for SSO and roles, export its credentials first: aws configure export-credentials --format env',
-  });
+      : 'has neither an access key nor a credential_process, nor a role_arn';
+  throw refused(
+    `profile ${JSON.stringify(name)} ${kind}`,
+    'for SSO, export its credentials first: aws configure export-credentials --format env',
+  );
+}
+
+/** A profile that is a role. */
+interface RoleProfile {
+  readonly name: string;
+  readonly roleArn: string;
+  readonly one: (key: string) => string | undefined;
+}
+
+/** What `credential_source` may be, and whom it asks. */
+const CREDENTIAL_SOURCES: Readonly<Record<string, Source>> = {
+  Environment: fromEnvironment,
+  Ec2InstanceMetadata: fromImds,
+  EcsContainer: fromContainer,
 };
+
+async function ofRole(
+  { name, roleArn, one }: RoleProfile,
+  surroundings: SourceSurroundings,
+  before: readonly string[],
+): Promise<AwsCredentials> {
+  const shown = `profile ${JSON.stringify(name)}`;
+  const source = one('source_profile');
+  const kind = one('credential_source');
+  if ((source === undefined) === (kind === undefined))
+    throw refused(
+      `${shown} has a role_arn and ${source === undefined ? 'neither' : 'both'} source_profile ${source === undefined ? 'nor' : 'and'} credential_source`,
+      'give one of the two; for web identity tokens there is the command web-identity',
+    );
+  const { assume } = surroundings;
+  if (assume === undefined)
+    throw refused(`${shown} is a role, which is not assumed here`, 'name a profile with an access key');
+  if (source !== undefined && source !== name && before.includes(source))
+    throw refused(
+      `the profiles lead in a circle: ${[...before, source].map((step) => JSON.stringify(step)).join(' -> ')}`,
+      'the last source_profile of a chain has an access key, a credential_process or a credential_source',
+    );
+  if (kind !== undefined && CREDENTIAL_SOURCES[kind] === undefined)
+    throw refused(
+      `${shown} has a credential_source that there is not: ${JSON.stringify(kind)}`,
+      `it is ${Object.keys(CREDENTIAL_SOURCES).join(', ')}`,
+    );
+  const from =
+    source === undefined
+      ? await CREDENTIAL_SOURCES[kind ?? '']?.(surroundings)
+      : await ofProfile(source, surroundings, before);
+  if (from === undefined)
+    throw refused(`${shown} starts from ${kind ?? 'a profile'}, which gives no credentials`, 'check credential_source');
+  const duration = one('duration_seconds');
+  if (duration !== undefined && !/^\d{1,6}$/.test(duration))
+    throw refused(`${shown}: duration_seconds is not a number of seconds`, 'give 900 to 43200');
+  return await assume(
+    {
+      roleArn,
+      roleSessionName: one('role_session_name'),
+      externalId: one('external_id'),
+      serialNumber: one('mfa_serial'),
+      durationSeconds: duration === undefined ? undefined : Number(duration),
+    },
+    from,
+  );
+}
+
+function refused(message: string, hint: string): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', message, { hint });
+}
 
 /** A file, read as the configuration is; undefined where there is none. */
 function readFile(path: string): ConfigFile | undefined {
@@ -53,44 +136,4 @@ function readFile(path: string): ConfigFile | undefined {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw error;
   }
-}
-
-/**
- * Through the shell, as the SDKs for Go, Java and JavaScript do. It may ask a person, as the AWS CLI lets it: standard
- * input and standard error are this process's own.
- */
-function fromProcess(command: string, env: SourceSurroundings['env']): Promise<AwsCredentials> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, { shell: true, env, stdio: ['inherit', 'pipe', 'inherit'], windowsHide: true });
-    // What it started may outlive it and hold the pipe open.
-    const stop = (): void => {
-      child.kill();
-      child.stdout.destroy();
-    };
-    const timer = setTimeout(stop, PROCESS_TIMEOUT_MS);
-    let output = '';
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-      if (output.length > MAX_OUTPUT_BYTES) stop();
-    });
-    const failed = (what: string): void => {
-      clearTimeout(timer);
-      // Neither the command, which may hold a password, nor what it printed, which may hold credentials, is shown.
-      reject(
-        new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', `the profile's credential_process ${what}`, {
-          hint: 'run it by itself to see why',
-        }),
-      );
-    };
-    child.on('error', () => failed('cannot be run'));
-    child.on('close', (status, signal) => {
-      if (status !== 0) return failed(`failed (${signal ?? `status ${status}`})`);
-      clearTimeout(timer);
-      try {
-        return resolve(readJsonCredentials(output, 'SessionToken', "the profile's credential_process"));
-      } catch (error) {
-        return reject(error instanceof Error ? error : new TypeError('not an error'));
-      }
-    });
-  });
 }

@@ -3,6 +3,7 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { isCredentialText } from '../aws/credential-answer.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
+import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import type { RetryEnvironment, RetrySettings } from '../aws/retry.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
 
@@ -18,6 +19,8 @@ export interface SourceSurroundings extends RetryEnvironment {
   /** How often to ask. Default: as AWS's services are. */
   readonly retry?: RetrySettings | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Assumes the role of a profile. Default: such profiles are refused. */
+  readonly assume?: ((input: AssumeRoleInput, from: AwsCredentials) => Promise<AwsCredentials>) | undefined;
 }
 
 /** Gives credentials; undefined when there is no sign of any. */

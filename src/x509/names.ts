@@ -47,14 +47,35 @@ const MAX_ALTERNATIVE_NAMES = 1000;
  * @throws DerError
  */
 export function readName(der: Uint8Array): Name {
+  return relativeNames(der).map((relative) =>
+    relative.map(({ oid, value, der: own }) => ({ type: ATTRIBUTES[oid] ?? oid, value, der: own })),
+  );
+}
+
+function relativeNames(der: Uint8Array): IdentifiedAttribute[][] {
   return readChildren(expectTag(readDer(der), TAG.sequence, 'a name')).map((relative) =>
     readChildren(expectTag(relative, TAG.set, 'a part of a name')).map((pair) => {
       const [identifier, value] = readChildren(expectTag(pair, TAG.sequence, 'an attribute of a name'));
-      const type = readObjectIdentifier(expectTag(identifier, TAG.objectIdentifier, 'the type of an attribute'));
+      const oid = readObjectIdentifier(expectTag(identifier, TAG.objectIdentifier, 'the type of an attribute'));
       if (value === undefined) throw new DerError('the value of an attribute is missing');
-      return { type: ATTRIBUTES[type] ?? type, value: readText(value), der: value.der };
+      return { oid, value: readText(value), der: value.der };
     }),
   );
+}
+
+/** One attribute of a name under its object identifier, which some have to be shown by. */
+export interface IdentifiedAttribute extends Omit<Attribute, 'type'> {
+  readonly oid: string;
+}
+
+/**
+ * Takes a name apart into its attributes, in the certificate's order.
+ *
+ * @param der a Name of RFC 5280, section 4.1.2.4
+ * @throws DerError
+ */
+export function readAttributes(der: Uint8Array): IdentifiedAttribute[] {
+  return relativeNames(der).flat();
 }
 
 /** The text of a string type; undefined for other types and for what is not well-formed. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { checkArnsAgree, isRegion, parseArn } from '../../src/aws/arn.ts';
+import { checkArnsAgree, doubtAbout, isRegion, parseArn } from '../../src/aws/arn.ts';
 import type { ArnKind } from '../../src/aws/arn.ts';
 
 const ID = '11111111-2222-3333-4444-555555555555';
@@ -47,7 +47,6 @@ describe('parseArn', () => {
     ['trust-anchor', 'no region', ANCHOR.replace('us-east-1', '')],
     ['trust-anchor', 'a region that would leave the host name', ANCHOR.replace('us-east-1', 'evil.example/us-east-1')],
     ['trust-anchor', 'an unknown partition form', ANCHOR.replace('aws', 'amazon')],
-    ['trust-anchor', 'a cut-off id', ANCHOR.slice(0, -1)],
     ['trust-anchor', 'a space behind', `${ANCHOR} `],
     ['trust-anchor', 'a line feed behind', `${ANCHOR}\n`],
     ['trust-anchor', 'two', `${ANCHOR}${ANCHOR}`],
@@ -57,6 +56,38 @@ describe('parseArn', () => {
     expect(() => parseArn(kind, text, `--${kind}-arn`)).toThrow(
       expect.objectContaining({ code: 'ERR_ARN', message: expect.stringContaining(`--${kind}-arn`) as string }),
     );
+  });
+
+  it.each<[ArnKind, string]>([
+    ['trust-anchor', `${ANCHOR.replace(`trust-anchor/${ID}`, 'alias/trust-anchor/')}Home`],
+    ['trust-anchor', `${ANCHOR.replace(`trust-anchor/${ID}`, 'alias/trust-anchor/')}team_a/b-1`],
+    ['profile', `${PROFILE.replace(`profile/${ID}`, 'alias/profile/')}p`],
+  ])('reads the alias of a %s: %s', (kind, text) => {
+    expect(parseArn(kind, text, '--flag')).toMatchObject({ account: '123456789012', known: true });
+  });
+
+  it.each<[ArnKind, string, boolean]>([
+    ['trust-anchor', ANCHOR.slice(0, -1), false],
+    ['trust-anchor', ANCHOR.replace('trust-anchor/', 'trust-anchor/v2/'), false],
+    ['trust-anchor', ANCHOR.replace('trust-anchor/', 'anchor-group/'), false],
+    ['profile', PROFILE.replace(`profile/${ID}`, 'alias/profile/aws/reserved'), false],
+    ['profile', PROFILE.replace(`profile/${ID}`, 'alias/profile/9'), false],
+    ['profile', PROFILE, true],
+  ])('leaves what it does not know of a %s to the service: %s', (kind, text, known) => {
+    const arn = parseArn(kind, text, '--flag');
+    expect(arn.known).toBe(known);
+    expect(doubtAbout(arn, text, '--flag')?.includes('is sent as it is') ?? false).toBe(!known);
+  });
+
+  it.each<[ArnKind, string]>([
+    ['trust-anchor', PROFILE.replace(`profile/${ID}`, 'alias/profile/p')],
+    ['profile', ANCHOR.replace(`trust-anchor/${ID}`, 'alias/trust-anchor/t')],
+    ['profile', ANCHOR.replace(`trust-anchor/${ID}`, 'alias/crl/c')],
+    ['profile', ANCHOR.replace('trust-anchor/', 'subject/')],
+    ['profile', PROFILE.replace('rolesanywhere', 'iam')],
+    ['profile', PROFILE.replace(`profile/${ID}`, 'profile')],
+  ])('refuses as %s one of another kind: %s', (kind, text) => {
+    expect(() => parseArn(kind, text, '--flag')).toThrow(expect.objectContaining({ code: 'ERR_ARN' }));
   });
 
   it('refuses a long text quickly and without repeating all of it', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clockOffset, correctByService, span } from '../../src/aws/clock-offset.ts';
+import { clockOffset, confirmOffset, correctByService, span } from '../../src/aws/clock-offset.ts';
 import { createServiceClock } from '../../src/aws/service-clock.ts';
 import { createLog } from '../../src/platform/log.ts';
 import { retryAfter } from '../../src/aws/service-error.ts';
@@ -36,15 +36,20 @@ describe('correctByService', () => {
   it.each([
     ['Sun, 01 Mar 2026 13:00:00 GMT', 3_600_000, /^warning: this machine's clock is 1 hour behind/],
     ['Sat, 28 Feb 2026 12:00:00 GMT', -86_400_000, /^warning: this machine's clock is 1 day ahead/],
-  ])('corrects a clock by the Date %s of whatever is answered, and says so', async (date, offset, words) => {
-    let said = '';
-    const log = createLog({ write: (line) => (said += line), format: 'plain' });
-    const clock = createServiceClock(() => NOW);
-    const transport = (): Promise<ReturnType<typeof answer>> => Promise.resolve(answer({ date }));
-    expect(await correctByService({ transport, clock, log }, url)).toBe(true);
-    expect(clock.offset()).toBe(offset);
-    expect(said).toMatch(words);
-  });
+  ])(
+    'presumes the Date %s of whatever is answered, and believes it when a request succeeds',
+    async (date, offset, words) => {
+      let said = '';
+      const log = createLog({ write: (line) => (said += line), format: 'plain' });
+      const clock = createServiceClock(() => NOW);
+      const transport = (): Promise<ReturnType<typeof answer>> => Promise.resolve(answer({ date }));
+      expect(await correctByService({ transport, clock, log }, url)).toBe(true);
+      expect([clock.presumed(), clock.offset(), said]).toEqual([offset, 0, '']);
+      confirmOffset(clock, clock.presumed(), log);
+      expect(clock.offset()).toBe(offset);
+      expect(said).toMatch(words);
+    },
+  );
 
   it.each([
     ['nobody answers', () => Promise.reject(new Error('no network'))],

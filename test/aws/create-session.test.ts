@@ -19,7 +19,7 @@ const hang: OnRequest = () => undefined;
 const HOUR = 3_600_000;
 const SECRETS = { secretAccessKey: 'very/secret+key', sessionToken: 'very-secret-token==' };
 const CREDENTIALS = { accessKeyId: 'ASIAEXAMPLE', ...SECRETS, expiration: '2026-01-01T12:00:00Z' };
-const ARN = 'arn:aws:sts::111122223333:assumed-role/Demo/session';
+const ARN = 'arn:aws:sts::111122223333:assumed-role/De+mo/session';
 const SET = { assumedRoleUser: { arn: ARN, assumedRoleId: 'AROA:session' }, credentials: CREDENTIALS };
 
 const respond = (status: number, body: unknown, headers = ''): string => {
@@ -223,7 +223,7 @@ describe.each(Object.entries(TRANSPORTS))('createSession against a failing servi
   ];
   it.each(CASES)('%s', async (_what, does, code, expected) => {
     const { endpoint, requests } = await script(does);
-    const retry = does === hang ? { attemptTimeoutMs: 150 } : {};
+    const retry = { attempts: 3, attemptTimeoutMs: does === hang ? 150 : undefined };
     const error = await failure(createSession(...options({ endpoint, retry, transport: makeTransport() })));
     expect(error.code).toBe(code);
     expect(requests).toHaveLength(expected);

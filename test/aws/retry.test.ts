@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ERROR_CLASSES, RolesAnywhereError } from '../../src/platform/errors.ts';
 import type { ErrorCode } from '../../src/platform/errors.ts';
+import { createBudget } from '../../src/aws/budget.ts';
 import { withRetries } from '../../src/aws/retry.ts';
 
 /** A clock that only `sleep` and the attempts move. */
@@ -23,7 +24,25 @@ function fakeTime(random = 0.5) {
 const failing = (code: ErrorCode, status?: number): RolesAnywhereError =>
   new RolesAnywhereError(code, 'failed', status === undefined ? {} : { status });
 
+/** How often a service is asked that throttles for ever. */
+const throttled = (retry: { attempts?: number; timeoutMs: number }): Promise<number> => {
+  let attempts = 0;
+  const run = withRetries(
+    () => {
+      attempts++;
+      return Promise.reject(failing('ERR_THROTTLED'));
+    },
+    { ...fakeTime(), retry },
+  );
+  return run.then(
+    () => 0,
+    () => attempts,
+  );
+};
+
 describe('withRetries', () => {
+  /** As many as the waits (half of 0.5, 1, 2, 4, 8, 16, 20 s and so on) leave room for in a minute. */
+  const THROTTLED_ATTEMPTS = 11;
   const RETRIED: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
     'ERR_CONNECT',
     'ERR_DNS',
@@ -40,7 +59,7 @@ describe('withRetries', () => {
       return Promise.reject(failing(code));
     }, fakeTime());
     await expect(run).rejects.toMatchObject({ code });
-    expect(attempts).toBe(RETRIED.has(code) ? 3 : 1);
+    expect(attempts).toBe(code === 'ERR_THROTTLED' ? THROTTLED_ATTEMPTS : RETRIED.has(code) ? 3 : 1);
   });
 
   it('does not repeat what brought a whole but senseless answer', async () => {
@@ -96,13 +115,17 @@ describe('withRetries', () => {
     expect(time.slept).toEqual([]);
   });
 
-  it('waits as long as the service asks, when that is longer', async () => {
+  it('waits as long as the service asks, and by chance up to half as long again', async () => {
     const time = fakeTime(0.5);
     const told: number[] = [];
     const asks = new RolesAnywhereError('ERR_THROTTLED', 'failed', { retryAfterMs: 7000 });
-    const settings = { ...time, onRetry: (_failure: unknown, delayMs: number) => void told.push(delayMs) };
+    const settings = {
+      ...time,
+      retry: { attempts: 3 },
+      onRetry: (_failure: unknown, delayMs: number) => void told.push(delayMs),
+    };
     await expect(withRetries(() => Promise.reject(asks), settings)).rejects.toThrow('failed');
-    expect(time.slept).toEqual([7000, 7000]);
+    expect(time.slept).toEqual([8750, 8750]);
     expect(told).toEqual(time.slept);
   });
 
@@ -133,6 +156,31 @@ describe('withRetries', () => {
     }, fakeTime());
     await expect(run).rejects.toThrow('failed');
     expect(attempts).toBe(1);
+  });
+
+  it('retries throttling until the time is up, and counts it where attempts are limited', async () => {
+    expect(await throttled({ timeoutMs: 600_000 })).toBeGreaterThan(50);
+    expect(await throttled({ attempts: 4, timeoutMs: 600_000 })).toBe(4);
+  });
+
+  it('spends one budget on all operations that share it', async () => {
+    const time = fakeTime(0);
+    const budget = createBudget(6000, time.monotonic);
+    const given: number[] = [];
+    const operation = (takes: number): Promise<string> =>
+      withRetries(
+        (timeoutMs) => {
+          given.push(timeoutMs);
+          time.pass(takes);
+          return Promise.resolve('done');
+        },
+        { ...time, budget },
+      );
+    await operation(4000);
+    await budget.exclude(Promise.resolve(time.pass(0)));
+    await operation(1500);
+    await operation(0);
+    expect(given).toEqual([6000, 2000, 500]);
   });
 
   it('stops waiting when the signal fires', async () => {

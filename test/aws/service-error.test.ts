@@ -70,6 +70,17 @@ describe('serviceError', () => {
     });
   });
 
+  it('does not repeat a signature that the service repeats', () => {
+    const message = `bad header: Credential=1/2, Signature=${'0a'.repeat(32)}; ${'3045'.repeat(40)} but digest ${'0b'.repeat(32)}`;
+    const { message: shown } = serviceError('CreateSession', {
+      status: 403,
+      headers: {},
+      body: JSON.stringify({ message }),
+    });
+    expect(shown).not.toMatch(/(?:0a){8}|(?:3045){4}/);
+    expect(shown).toContain('0b'.repeat(32));
+  });
+
   it('strips what could steer a terminal, and bounds the rest', () => {
     const message = 'a\u001b[31mb\r\nc\u0000d\u009be\u202ef\u2028g';
     expect(answer(400, { message }).message).toBe('CreateSession was refused: a [31mb c d e f g (status 400)');

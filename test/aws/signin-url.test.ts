@@ -115,7 +115,7 @@ describe('signinUrl', () => {
       response.writeHead(status);
       response.end(body);
     };
-    const error = await refusal(() => signinUrl(...options({ sessionDuration: 3600 })));
+    const error = await refusal(() => signinUrl(...options({ sessionDuration: 3600, retry: { attempts: 3 } })));
     expect(error.code).toBe(code);
     expect(`${error.message} ${error.hint} ${String(error.cause)}`).not.toMatch(/VERY/);
     expect(server.requests).toHaveLength(tries);

@@ -43,6 +43,10 @@ it('serve gives the credentials of the last role of a chain', async () => {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
     const env = await environmentOf(child);
+    const url = env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '';
+    const headers = { authorization: env['AWS_CONTAINER_AUTHORIZATION_TOKEN'] ?? '' };
+    const answer = (await (await fetch(url, { headers })).json()) as Record<string, unknown>;
+    expect(answer).toMatchObject({ RoleArn: FIRST, AccountId: FIRST.split(':')[4] });
     // What is served is good for another hop, of a role that lets its own account in.
     const source = ['--source', 'container', '--region', 'us-east-1', '--sts-endpoint', emulator.url];
     const next = ['--assume-role-arn', emulator.roleArns[0] ?? ''];

@@ -102,12 +102,12 @@ describe('the built program', () => {
     expect(asItself.stdout).toContain('usage: roles-anywhere COMMAND');
   });
 
-  it('as aws_signing_helper ignores stray arguments with a warning, and refuses them as itself', async () => {
+  it('as aws_signing_helper ignores stray arguments without a word, and refuses them as itself', async () => {
     await runProgram(program, ['link'], { env });
-    const line = ['version', '--debug', 'false'];
+    const line = ['version', 'false'];
     const asHelper = await runProgram(join(bin, 'aws_signing_helper'), line, { env });
-    expect(asHelper).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string });
-    expect(asHelper.stderr).toContain('warning: ');
+    expect(asHelper).toMatchObject({ status: 0, stdout: expect.stringMatching(/^1\.8\.0\+/) as string });
+    expect(asHelper.stderr).toBe('');
     expect(await runProgram(program, line, { env })).toMatchObject({
       status: 2,
       stdout: '',

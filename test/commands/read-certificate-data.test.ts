@@ -77,6 +77,16 @@ describe('read-certificate-data', () => {
     }
   });
 
+  it.each(['ml-dsa-44', 'ml-dsa-65', 'ml-dsa-87'])(
+    'names the one algorithm of %s, which hashes by itself',
+    async (kind) => {
+      expect(JSON.parse(await readCertificateData({ certificate: pkiPath(`${kind}.crt.pem`) }))).toMatchObject({
+        keyType: kind.toUpperCase(),
+        supportedAlgorithms: [kind.toUpperCase()],
+      });
+    },
+  );
+
   it('says what a revocation list is for', async () => {
     const error = await refusal(
       async () => await run(flagsFor('read-certificate-data', { certificate: pkiPath('crl.pem') }), memoryIo()),

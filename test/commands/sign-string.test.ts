@@ -8,9 +8,11 @@ import { run } from '../../src/commands/sign-string.ts';
 import type { FlagValues } from '../../src/options/flag-values.ts';
 import { flagsFor } from '../support/flags.ts';
 import { memoryIo } from '../support/io.ts';
-import { openssl, pkiPath } from '../support/pki.ts';
+import { openssl, pkiPath, pkiText } from '../support/pki.ts';
 import { refusalCode } from '../support/refusal.ts';
 import { requireTool } from '../support/tools.ts';
+import { readPem } from '../../src/x509/pem.ts';
+import { verifyWithCertificate } from '../support/verify.ts';
 
 const hasOpenssl = requireTool('openssl');
 const DIGESTS = ['SHA256', 'SHA384', 'SHA512'] as const;
@@ -89,6 +91,16 @@ describe.skipIf(!hasOpenssl)('sign-string', () => {
     openssl(['pkey', '-in', pkiPath('ec-p384.key.pem'), '-pubout', '-out', publicKey]);
     const signature = await signString({ 'private-key': key, format: 'bin' });
     expect(opensslVerifies('SHA256', publicKey, expectedMessage(publicKey), signature)).toBe('Verified OK\n');
+  });
+});
+
+describe('sign-string with ML-DSA', () => {
+  it.each(['ml-dsa-44', 'ml-dsa-65', 'ml-dsa-87'])('signs the text with nothing behind it, %s', async (kind) => {
+    const flags = { certificate: pkiPath(`${kind}.crt.pem`), 'private-key': pkiPath(`${kind}.key.pem`) };
+    const signature = await signString({ ...flags, format: 'bin' });
+    const text = Buffer.from('AWS Roles Anywhere Credential Helper Signing Test1');
+    const [block] = readPem(Buffer.from(pkiText(`${kind}.crt.pem`)), kind);
+    expect(verifyWithCertificate(block?.der ?? new Uint8Array(), text, signature)).toBe(true);
   });
 });
 

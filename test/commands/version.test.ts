@@ -1,14 +1,26 @@
 import { readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { run } from '../../src/commands/version.ts';
+import { runCli } from '../support/cli.ts';
 import { memoryIo } from '../support/io.ts';
 
-it('version prints what package.json says', async () => {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  const io = memoryIo();
-  await run({}, io);
-  expect(io.out().toString()).toBe(`${version}\n`);
-  expect(io.err()).toBe('');
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+describe('version', () => {
+  it('prints what package.json says', async () => {
+    const io = memoryIo();
+    await run({}, io);
+    expect(io.out().toString()).toBe(`${version}\n`);
+    expect(io.err()).toBe('');
+  });
+
+  it.each([['version'], ['--version']])(
+    "prints the version of AWS's helper and its own behind, for %s --compat",
+    async (word) => {
+      const { stdout } = await runCli([word, '--compat']);
+      expect(stdout).toBe(`1.8.0+roles-anywhere.${version}\n`);
+    },
+  );
 });

@@ -129,7 +129,8 @@ describe('the wait after a failure', () => {
   });
 
   it('is at least what the service asks for', () => {
-    expect(backoff({ ...failure, retryAfterMs: 90_000 }, 1, DEFAULT_REFRESH)).toBe(90_000);
+    expect(backoff({ ...failure, retryAfterMs: 90_000 }, 0, DEFAULT_REFRESH)).toBe(90_000);
+    expect(backoff({ ...failure, retryAfterMs: 90_000 }, 1, DEFAULT_REFRESH)).toBe(135_000);
     expect(backoff({ ...failure, retryAfterMs: 10 }, 1, DEFAULT_REFRESH)).toBe(1000);
   });
 

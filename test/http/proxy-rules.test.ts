@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { noProxy, parseProxy, proxyFromEnvironment } from '../../src/http/proxy-rules.ts';
+import { isSocks, noProxy, parseProxy, proxyFromEnvironment } from '../../src/http/proxy-rules.ts';
 import { cleanEnv } from '../support/cli.ts';
 import { requireTool } from '../support/tools.ts';
 import { serve } from './support/servers.ts';
@@ -127,13 +127,20 @@ describe('the proxy that the environment names', () => {
     expect(proxyFromEnvironment(env)(target)?.href).toBe(proxy);
   });
 
+  it.each(['socks5://a:1080', 'socks5h://me:secret@a', 'SOCKS5://[::1]:1080'])('may speak SOCKS5, as %s', (value) => {
+    const proxy = parseProxy(value, 'HTTPS_PROXY');
+    expect(isSocks(proxy)).toBe(true);
+    expect(isSocks(parseProxy('http://a:1080', 'HTTPS_PROXY'))).toBe(false);
+  });
+
   it('is not HTTP_PROXY under CGI, where a client can set it', () => {
     const choose = proxyFromEnvironment({ HTTP_PROXY: 'http://a:1', REQUEST_METHOD: 'GET' });
     expect(() => choose(http)).toThrow(expect.objectContaining({ code: 'ERR_PROXY_URL' }) as Error);
   });
 
   it.each([
-    'socks5://secret@a:1',
+    'socks4://secret@a:1',
+    'ftp://secret@a:1',
     'http://',
     'http://secret@a b',
     'http://a:1/secret',

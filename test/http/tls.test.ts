@@ -51,6 +51,14 @@ describe.each(TRANSPORT_NAMES)('%s transport over TLS', (transport) => {
     expect(await send(transport, `https://service.test:${port}/`, extra)).toMatchObject({ body: 'ok' });
   });
 
+  it('refuses a certificate that has the name as its common name and nowhere else', async () => {
+    const { port } = await up(serveTls(await authority.issue('service.test'), answersOk));
+    expect(await failure(send(transport, `https://service.test:${port}/`, trusted()))).toMatchObject({
+      code: 'ERR_TLS_NAME',
+      message: expect.stringContaining('no subjectAltName') as string,
+    });
+  });
+
   it('trusts every certificate of a bundle', async () => {
     const { port } = await up(serveTls(await authority.issue(['service.test']), answersOk));
     const ca = `# comment\n${stranger.root}\n\nmore\n${authority.root}\n`;

@@ -329,3 +329,36 @@ it('every link on the way to a file is watched, and a loop of links ends', async
   await symlink('loop', join(dir, 'loop'));
   expect([...(await directoriesOf(join(dir, 'loop', 'x')))]).toEqual([dir]);
 });
+
+describe('an outage of the files', () => {
+  it('has a begin and an end each time, also when the same files come back', async () => {
+    await byRename(dir, pair(0), 0);
+    let recovered = 0;
+    const { watcher, errors } = await watchFiles({ onRecovered: () => void recovered++ });
+    const good = pair(0).certificate;
+    for (const outage of [1, 2]) {
+      await writeFile(certificatePath(dir), 'broken');
+      await watcher.use(async () => undefined);
+      await watcher.use(async () => undefined);
+      expect([errors.length, recovered]).toEqual([outage, outage - 1]);
+      await writeFile(certificatePath(dir), good);
+      await watcher.use(async () => undefined);
+      expect([errors.length, recovered]).toEqual([outage, outage]);
+    }
+  });
+});
+
+describe('a folder that cannot be watched', () => {
+  it('is told once, with the reason', async () => {
+    await byRename(dir, pair(0), 0);
+    const told: string[][] = [];
+    const { watcher } = await watchFiles({
+      onUnwatched: (directory, reason) => told.push([directory, reason]),
+      watch() {
+        throw Object.assign(new Error('no'), { code: 'EACCES' });
+      },
+    });
+    await watcher.use(async () => undefined);
+    expect(told).toEqual([[dir, 'EACCES']]);
+  });
+});

@@ -13,6 +13,7 @@ import type { Authority } from '../http/support/pki.ts';
 import { freePort } from '../http/support/servers.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import { cleanEnv, runCli } from '../support/cli.ts';
+import { startSocksServer } from '../support/socks-server.ts';
 import type { CliResult } from '../support/cli.ts';
 import { requireTool } from '../support/tools.ts';
 import { credentialsIn, line, startTlsEmulator } from './support.ts';
@@ -177,7 +178,7 @@ describe.skipIf(!requireTool('squid'))('squid', () => {
 
   matrix(() => ({ port: at, allowed: 'service.test', forbidden: 'forbidden.test', unresolvable: 'nowhere.invalid' }));
 
-  describe('with --with-proxy', () => {
+  describe('in the environment', () => {
     let service = '';
     let way = '';
     beforeAll(() => {
@@ -208,8 +209,12 @@ describe.skipIf(!requireTool('squid'))('squid', () => {
       expect(outcome(await run(`https://127.0.0.1:${port}`, ['--with-proxy'], broken))).toEqual(VENDED);
     });
 
-    it('is left aside without the flag', async () => {
-      const { stderr } = await run(service, [], { HTTPS_PROXY: way });
+    it.each([[[]], [['--with-proxy=false']]])('is used whatever the flag says: %j', async (flags) => {
+      expect(outcome(await run(service, flags, { HTTPS_PROXY: way }))).toEqual(VENDED);
+    });
+
+    it('is left aside for --no-proxy', async () => {
+      const { stderr } = await run(service, ['--no-proxy'], { HTTPS_PROXY: way });
       expect(stderr).toContain('ERR_DNS');
     });
   });
@@ -240,6 +245,21 @@ describe.skipIf(!requireTool('tinyproxy'))('tinyproxy', () => {
 
   // It asks the system's resolver: addresses alone are sure.
   matrix(() => ({ port: at, allowed: '127.0.0.1', forbidden: '127.0.0.2', unresolvable: 'nowhere.invalid' }));
+});
+
+describe('a proxy that speaks SOCKS5', () => {
+  it.each(['socks5', 'socks5h'])(
+    'resolves the name itself, by the scheme %s, and is shown no password in vain',
+    async (scheme) => {
+      const proxy = await startSocksServer({ leadTo: Number(port), auth: `${USER}:${PASSWORD}` });
+      const way = { HTTPS_PROXY: `${scheme}://${USER}:${PASSWORD}@127.0.0.1:${proxy.port}` };
+      expect(outcome(await run('https://service.test', [], way))).toEqual(VENDED);
+      expect(proxy.targets).toEqual(['service.test:443']);
+      const wrong = await run('https://service.test', ['--proxy', `${scheme}://${USER}:wrong@127.0.0.1:${proxy.port}`]);
+      await proxy.close();
+      expect(wrong).toMatchObject({ status: 2, stderr: expect.stringMatching(/does not accept.*ERR_PROXY_AUTH/) });
+    },
+  );
 });
 
 describe('a proxy that inspects TLS', () => {

@@ -45,6 +45,41 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
+describe('in place of aws_signing_helper', () => {
+  it.each([[[]], [['--debug']], [['--', 'credential-process']], [['--help=false']]])(
+    '%j asks for help',
+    async (tokens) => {
+      expect(await parse(tokens, true)).toMatchObject({
+        kind: 'help',
+        text: expect.stringContaining('usage: ') as string,
+      });
+    },
+  );
+
+  it.each([
+    ['0xE10', '3600'],
+    ['0o7020', '3600'],
+    ['0b111000010000', '3600'],
+    ['3_600', '3600'],
+    ['03600', '1920, which aws_signing_helper takes it for, or --session-duration 3600'],
+    ['-0x10', '-16'],
+  ])('says how to write the number %s in decimal', async (value, decimal) => {
+    expect(await errorFor(['credential-process', ...LINE, '--session-duration', value], true)).toMatchObject({
+      code: 'ERR_FLAG_VALUE',
+      hint: `write --session-duration ${decimal}`,
+    });
+  });
+
+  it.each([true, false])('refuses what a backslash with a blank behind it makes of a flag: %s', async (compat) => {
+    const line = ['credential-process', ...LINE, ' --region=secret', 'eu-west-1'];
+    expect(await errorFor(line, compat)).toMatchObject({
+      code: 'ERR_USAGE',
+      message: 'blanks in front of --region make it an argument',
+      hint: expect.stringContaining('backslash') as string,
+    });
+  });
+});
+
 describe('the grammar on any line', () => {
   it('--no-verify-ssl is a flag, not the negation of an unknown one', async () => {
     expect(await flagsFor('--no-verify-ssl')).toMatchObject({ 'no-verify-ssl': true });

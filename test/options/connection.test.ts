@@ -149,10 +149,32 @@ describe('proxy, times and attempts', () => {
       { 'max-attempts': 5, timeout: 90, 'connect-timeout': 3 },
       { connectTimeoutMs: 3000, retry: { attempts: 5, timeoutMs: 90_000 } },
     ],
-    [{ 'with-proxy': true }, { proxy: 'environment', retry: {} }],
     [{ proxy: 'http://p:1' }, { proxy: { url: 'http://p:1' }, retry: {} }],
   ])('of %j', (flags, expected) => {
     expect(settingsOf(flags)).toEqual(expected);
+  });
+
+  it.each(['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'])(
+    'go through the proxy of %s by default',
+    (name) => {
+      const proxyFor = (flags: ConnectionFlags, value = 'http://p:1'): unknown =>
+        connectionSettings(flags, { [name]: value }, ['rolesanywhere']).proxy;
+      for (const flags of [{}, { 'with-proxy': true }, { 'with-proxy': false }, { 'no-proxy': false }])
+        expect(proxyFor(flags)).toBe('environment');
+      expect(proxyFor({ 'no-proxy': true })).toBeUndefined();
+      expect(proxyFor({ proxy: 'http://q:1' })).toEqual({ url: 'http://q:1' });
+      expect(proxyFor({}, '')).toBeUndefined();
+    },
+  );
+
+  it.each(['fleet/7', 'a b (c; d)'])('put %j behind the User-Agent', (text) => {
+    expect(connectionSettings({ 'user-agent-extra': text }, {}, []).userAgentExtra).toBe(text);
+  });
+
+  it.each([' a', 'a ', 'a\r\nx: y', 'ä', 'a'.repeat(201)])('put no %j behind the User-Agent', (text) => {
+    expect(() => connectionSettings({ 'user-agent-extra': text }, {}, [])).toThrow(
+      expect.objectContaining({ code: 'ERR_FLAG_VALUE', flag: '--user-agent-extra' }) as Error,
+    );
   });
 
   it.each([{ 'max-attempts': 0 }, { 'max-attempts': 101 }, { timeout: 3601 }, { 'connect-timeout': -1 }])(

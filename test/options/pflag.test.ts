@@ -106,6 +106,25 @@ describe('an ordinary line', () => {
     expect(parseOrdinary(['credential-process', ...LINE, flag], false)).toBeDefined();
   });
 
+  it.each([
+    ['--no-tpm-key-password'],
+    ['--tpm-key-password', 'x'],
+    ['--no-tpm-key-password', '--reuse-pin'],
+    ['--reuse-pin'],
+  ])('as aws_signing_helper may hold flags for another kind of key: %s %s', (...flags) => {
+    expect(parseOrdinary(['credential-process', ...LINE, ...flags.filter(Boolean)], true)).toBeDefined();
+  });
+
+  it('holds no flag with a blank in front, whatever the name', () => {
+    for (const compat of [false, true])
+      expect(parseOrdinary(['credential-process', ...LINE, ' --region', 'eu-west-1'], compat)).toBeUndefined();
+  });
+
+  it('has no command behind -- as aws_signing_helper', () => {
+    const line = ['--', 'version'];
+    expect([parseOrdinary(line, false)?.command, parseOrdinary(line, true)]).toEqual(['version', undefined]);
+  });
+
   it('as aws_signing_helper may hold stray arguments', () => {
     const line = ['credential-process', ...LINE, '--debug', 'false'];
     expect(parseOrdinary(line, true)).toMatchObject({ flags: { debug: true }, args: ['false'] });

@@ -28,6 +28,7 @@ describe('vendingOptions', () => {
       identity: { certificate: 'c.pem', skipChecks: false },
       session: { trustAnchorArn: ANCHOR, profileArn: PROFILE, roleArn: ROLE, region: 'us-east-1' },
       partition: 'aws',
+      warnings: [],
       passwords: {},
       connection: { endpoints: { allowHttp: false }, trust: { verify: true }, retry: {} },
     });
@@ -56,6 +57,7 @@ describe('vendingOptions', () => {
         roleSessionName: 'me@host',
       },
       partition: 'aws',
+      warnings: [],
       passwords: {},
       connection: {
         endpoints: { rolesanywhere: new URL('https://vpce.example:8443/base'), allowHttp: false },

@@ -16,6 +16,12 @@ describe('processJson', () => {
     );
   });
 
+  it('leaves out the account, and the line feed, when told to', () => {
+    const credentials = { ...CREDENTIALS, accountId: '123456789012' };
+    expect(processJson(credentials, { accountId: false })).toBe(processJson(CREDENTIALS));
+    expect(processJson(credentials, { lineFeed: false })).toBe(processJson(credentials).trimEnd());
+  });
+
   it('leaves out an account that is not known', () => {
     expect(Object.keys(JSON.parse(processJson(CREDENTIALS)) as object)).toEqual([
       'Version',

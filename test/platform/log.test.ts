@@ -23,6 +23,16 @@ it('what a message quotes cannot begin a new line or drive the terminal', () => 
   expect(written[0]).not.toContain('\u001b');
 });
 
+it.each(['text', 'json'] as const)('no value drives the terminal or turns a line around (%s)', (format) => {
+  const host = 'a\u009b31m\u0085\u202eb';
+  let said = '';
+  createLog({ write: (line) => (said += line), format }).warn(`refused ${host}`, { host });
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  expect(said.trimEnd()).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u202e]/);
+  const read = format === 'json' ? (JSON.parse(said) as { host: string }).host : host;
+  expect(read).toBe(host);
+});
+
 it('JSON is an object a line', () => {
   const { log, written } = lines({ format: 'json' });
   log.error('broken\nhere', { code: 'ERR_INTERNAL', none: undefined });

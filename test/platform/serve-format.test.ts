@@ -11,9 +11,9 @@ const ARNS = [
   ['--role-arn', 'arn:aws:iam::123456789012:role/Demo'],
 ].flat();
 
-/** Warns of the variable and of the argument, and then cannot start. */
+/** Warns of the variable and of a flag, and then cannot start. */
 const start = (...flags: string[]) =>
-  runCli(['serve', ...ARNS, '--certificate', '/nonexistent', '--port', '0', '--compat', 'argument', ...flags], {
+  runCli(['serve', ...ARNS, '--certificate', '/nonexistent', '--port', '0', '--hop-limit', '1', ...flags], {
     env: { ROLES_ANYWHERE_CERTIFICAT: 'x' },
   });
 

@@ -146,6 +146,26 @@ describe('fromAssumeRole', () => {
     expect((await credentials()).accessKeyId).not.toBe(first.accessKeyId);
   });
 
+  it("signs with the service's time when this machine's clock is off, judges expiry by it, and says so", async () => {
+    const clock = new FakeClock(Date.now() - 60 * MINUTE);
+    const told: number[] = [];
+    const credentials = fromAssumeRole(
+      options({ clock, onClockOffset: (offset) => told.push(Math.round(offset / MINUTE)) }),
+    );
+    sts.answer = (_call, index) =>
+      index > 0
+        ? undefined
+        : { status: 403, code: 'SignatureDoesNotMatch', message: 'expired', date: new Date().toUTCString() };
+    const { accessKeyId, expiration } = await credentials();
+    expect(sts.calls).toHaveLength(2);
+    expect(told).toEqual([60]);
+    expect(expiration.getTime()).toBeGreaterThan(Date.now());
+    // 15 minutes of life, of which none is left by the service's clock, and 60 by this machine's.
+    await clock.advance(16 * MINUTE);
+    sts.lifeMs = 60 * MINUTE;
+    expect((await credentials()).accessKeyId).not.toBe(accessKeyId);
+  });
+
   it.each<[string, string, Partial<AssumeRoleProviderOptions>]>([
     ['an external id that is none', 'ERR_EXTERNAL_ID', { externalId: 'a b' }],
     ['a serial number without a provider', 'ERR_MFA_SERIAL', { serialNumber: SERIAL }],

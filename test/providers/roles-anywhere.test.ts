@@ -202,7 +202,7 @@ describe('fromRolesAnywhere', () => {
       const through = fromRolesAnywhere(options({ proxy: `http://me:pass@127.0.0.1:${proxy.port}` }));
       expect((await through()).accessKeyId).toMatch(/^ASIA/);
       expect(proxy.targets).toHaveLength(1);
-      const none = await refusal(() => fromRolesAnywhere(options({ proxy: 'socks5://me:pass@127.0.0.1' }))());
+      const none = await refusal(() => fromRolesAnywhere(options({ proxy: 'ftp://me:pass@127.0.0.1' }))());
       expect(none.code).toBe('ERR_PROXY_URL');
       expect(none.message).not.toContain('pass@');
     } finally {

@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   openSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -52,6 +53,53 @@ describe('the audit log', () => {
     };
     expect(lines()).toEqual([line, line]);
     expect(statSync(join(dir, 'audit.log')).mode & 0o777).toBe(0o600);
+    await server.close(0);
+    audit.close();
+  });
+
+  it('leaves no part of a line behind when the disk is full, and the next line is whole', async () => {
+    let room = 1000;
+    const write = (file: number, bytes: Uint8Array): number => {
+      if (room === 0) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
+      const count = writeSync(file, bytes.subarray(0, room));
+      room -= count;
+      return count;
+    };
+    const audit = openAuditLog(join(dir, 'audit.log'), { log: silentLog, write });
+    const server = await startServer({ audit });
+    const vend = async (): Promise<number> =>
+      (await ask(server, 'GET', '/credentials', { Authorization: TOKEN })).status;
+    expect(await vend()).toBe(200);
+    room = 40;
+    expect(await vend()).toBe(503);
+    expect(lines()).toHaveLength(1);
+    room = 1000;
+    expect(await vend()).toBe(200);
+    expect(lines()).toHaveLength(2);
+    await server.close(0);
+    audit.close();
+  });
+
+  it('begins anew on a line of its own where a part cannot be taken back', async () => {
+    const path = join(dir, 'pipe');
+    execFileSync('mkfifo', [path]);
+    const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    let room = 40;
+    const write = (file: number, bytes: Uint8Array): number => {
+      if (room === 0) throw Object.assign(new Error('full'), { code: 'EAGAIN' });
+      const count = writeSync(file, bytes.subarray(0, room));
+      room -= count;
+      return count;
+    };
+    const audit = openAuditLog(path, { log: silentLog, write });
+    const server = await startServer({ audit });
+    expect((await ask(server, 'GET', '/credentials', { Authorization: TOKEN })).status).toBe(503);
+    room = 1000;
+    expect((await ask(server, 'GET', '/credentials', { Authorization: TOKEN })).status).toBe(200);
+    const chunk = Buffer.alloc(1000);
+    const text = chunk.subarray(0, readSync(reader, chunk)).toString();
+    expect(JSON.parse(text.split('\n')[1] ?? '')).toMatchObject({ role: ROLE_ARN });
+    closeSync(reader);
     await server.close(0);
     audit.close();
   });

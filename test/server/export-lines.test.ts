@@ -74,6 +74,16 @@ it.each([
   expect(originOf({ address, port: 1 }, tls, name)).toBe(origin);
 });
 
+it.each(SHELLS)('no line of a role that is left commented takes effect, whatever its file is called (%s)', (shell) => {
+  const container = [
+    { path: '/credentials', tokenFile: '/t' },
+    { path: '/role/B', tokenFile: '/run/a\nrm -rf x\r\ntoken' },
+  ];
+  const lines = exportLines(shell, { origin: 'http://127.0.0.1:1', container, imds: false });
+  const comment = shell === 'cmd' ? 'rem' : '#';
+  for (const line of lines.split('\n').slice(3, -1)) expect(line.startsWith(comment)).toBe(true);
+});
+
 it('a relative path is printed whole, and over TLS there is no line for IMDS', () => {
   const lines = exportLines('sh', {
     origin: 'https://localhost:9911',

@@ -1,11 +1,20 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLog, silentLog } from '../../src/platform/log.ts';
 import { defaultTokenFile, prepareTokens } from '../../src/server/role-tokens.ts';
 import type { TokensOptions } from '../../src/server/role-tokens.ts';
-import { refusalCode } from '../support/refusal.ts';
+import { refusal, refusalCode } from '../support/refusal.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -42,12 +51,14 @@ describe('the tokens of a server', () => {
     writeFileSync(at('note'), 'not a token');
     expect(await refusalCode(() => check({ tokenFile: at('note') }))).toBe('ERR_TOKEN_FILE');
     expect(await refusalCode(() => check({ roles: [{ name: 'a', tokenFile: at('note') }] }))).toBe('ERR_TOKEN_FILE');
-    expect(await refusalCode(() => check({ env: { RUNTIME_DIRECTORY: at('note') } }))).toBe('ERR_TOKEN_FILE');
+    mkdirSync(at('run'));
+    writeFileSync(at('run/token'), 'not a token');
+    expect(await refusalCode(() => check({ env: { RUNTIME_DIRECTORY: at('run') } }))).toBe('ERR_TOKEN_FILE');
     // The usual place is not used when every role has its own file, nor when clients read the source.
-    await check({ roles: [{ name: 'a', tokenFile: at('own') }], env: { RUNTIME_DIRECTORY: at('note') } });
+    await check({ roles: [{ name: 'a', tokenFile: at('own') }], env: { RUNTIME_DIRECTORY: at('run') } });
     writeFileSync(at('source'), 'first-token-0123456789\n');
-    await check({ tokenSource: at('source'), env: { RUNTIME_DIRECTORY: at('note') } });
-    expect(readFileSync(at('note'), 'utf8')).toBe('not a token');
+    await check({ tokenSource: at('source'), env: { RUNTIME_DIRECTORY: at('run') } });
+    expect(readFileSync(at('run/token'), 'utf8')).toBe('not a token');
   });
 
   it('go to a folder of their own where there is no runtime directory, which goes with them', async () => {
@@ -57,6 +68,45 @@ describe('the tokens of a server', () => {
     expect(statSync(join(path, '..')).mode & 0o777).toBe(0o700);
     await tokens.remove();
     expect(existsSync(join(path, '..'))).toBe(false);
+  });
+
+  it('go to that folder too where the runtime directory cannot be written to', async () => {
+    writeFileSync(at('note'), 'no directory');
+    const tokens = await prepareTokens({
+      roles: [{ name: 'a' }],
+      env: { RUNTIME_DIRECTORY: at('note') },
+      log: silentLog,
+    });
+    await tokens.check(9911);
+    await tokens.write(9911);
+    expect(readFileSync(tokens.fileOf('a') ?? '', 'utf8')).toBe(tokens.of('a').token);
+    await tokens.remove();
+  });
+
+  describe('where nothing can be written', () => {
+    const { TMPDIR } = process.env;
+    beforeEach(() => void (process.env['TMPDIR'] = at('nowhere')));
+    afterEach(() => {
+      if (TMPDIR === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = TMPDIR;
+    });
+
+    it('are left out with a warning that names the flag', async () => {
+      const logged: string[] = [];
+      const log = createLog({ write: (line) => void logged.push(line) });
+      const tokens = await prepareTokens({ roles: [{ name: 'a' }], env: {}, log });
+      await tokens.check(0);
+      await tokens.write(9911);
+      expect(tokens.fileOf('a')).toBeUndefined();
+      expect(logged.join('')).toMatch(/ warn .*container endpoint.*--token-file/);
+      await tokens.remove();
+    });
+
+    it('are an error when there is no other way to credentials', async () => {
+      const tokens = await prepareTokens({ roles: [{ name: 'a' }], required: true, env: {}, log: silentLog });
+      const { code, hint } = await refusal(() => tokens.check(0));
+      expect({ code, hint }).toEqual({ code: 'ERR_TOKEN_FILE', hint: 'name one with --token-file' });
+    });
   });
 
   it('follow their source when it is read again, and stay when it is bad', async () => {

@@ -27,7 +27,7 @@ async function start(states: Record<string, ProviderStatus>) {
   const roles = Object.entries(states).map(([name, state]) => ({
     name,
     status: () => state,
-    certificateNotAfter: () => NOW + 86_400_000,
+    certificateValidity: () => ({ notBefore: NOW - 9.5 * 86_400_000, notAfter: NOW + 86_400_000 }),
   }));
   const listen = { address: '127.0.0.1', port: 0 };
   const server = await startStatusServer({ listen, roles, metrics, connections: () => 3, now: () => NOW });

@@ -17,6 +17,7 @@ export function memoryIo(
   return {
     stdout: (text) => void out.push(Buffer.from(text)),
     log: createLog({ write, format: 'plain', ...options }),
+    announce: write,
     env,
     args: [],
     program: '/usr/local/bin/roles-anywhere',

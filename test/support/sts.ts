@@ -12,7 +12,11 @@ export interface StsCall {
 }
 
 /** What a call is answered with; default: credentials of the role that was asked for. */
-export type StsAnswer = { status: number; code: string; message: string } | { body: string } | 'cut' | undefined;
+export type StsAnswer =
+  | { status: number; code: string; message: string; date?: string }
+  | { body: string }
+  | 'cut'
+  | undefined;
 
 export interface ScriptedSts {
   readonly url: string;
@@ -34,6 +38,8 @@ export const SOURCE = {
 export async function scriptedSts(): Promise<ScriptedSts> {
   const calls: StsCall[] = [];
   const server: ScriptedServer = await scriptedServer((response, request, body) => {
+    // Tests move the clock of the client, not that of this process.
+    response.sendDate = false;
     void (async () => {
       const parameters = Object.fromEntries(new URLSearchParams(body));
       const call: StsCall = {
@@ -45,6 +51,7 @@ export async function scriptedSts(): Promise<ScriptedSts> {
       const scripted = await sts.answer(call, index);
       if (scripted === 'cut') return void request.socket.destroy();
       if (scripted !== undefined && 'status' in scripted) {
+        if (scripted.date !== undefined) response.setHeader('date', scripted.date);
         response.writeHead(scripted.status, { 'content-type': 'text/xml' });
         return void response.end(errorXml(scripted.code, scripted.message));
       }

@@ -6,11 +6,14 @@ import { createServer } from 'node:net';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { ServeOptions } from '../../options/serve.ts';
+import { connectionShares, descriptorLimit } from '../../server/descriptor-limit.ts';
 import { exportLines, guessShell, originOf } from '../../server/export-lines.ts';
 import { bind, checkListenPolicy, defaultTargets, parseImdsAddresses, parseListen } from '../../server/listen.ts';
+import { DEFAULT_LIMITS } from '../../server/http-server.ts';
 import type { BoundAddress, ListenPolicy, ListenTarget } from '../../server/listen.ts';
 import type { Tokens } from '../../server/role-tokens.ts';
 import { startCredentialServer } from '../../server/server.ts';
+import { MAX_TTL_SECONDS } from '../../server/session-tokens.ts';
 import type { ServedRole } from '../../server/served-role.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';
 import type { Io } from '../command.ts';
@@ -61,14 +64,15 @@ export async function checkPorts(targets: readonly ListenTarget[]): Promise<void
 
 /** Opens the port of health and metrics, where there is to be one. It answers before there are credentials. */
 export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cleanup): Promise<void> {
-  const { statusFd, options, roles, metrics, certificateNotAfter } = serving;
+  const { statusFd, options, roles, metrics, certificateValidity } = serving;
   if (statusFd === undefined && options.metricsListen === undefined) return;
   const { parseStatusListen, startStatusServer } = await import('../../server/status-server.ts');
   const server = await startStatusServer({
     listen: statusFd === undefined ? parseStatusListen(options.metricsListen ?? '') : { fd: statusFd },
-    roles: roles.map(({ name, provider }) => ({ name, status: () => provider.status(), certificateNotAfter })),
+    roles: roles.map(({ name, provider }) => ({ name, status: () => provider.status(), certificateValidity })),
     metrics,
     connections: () => serving.server?.connections() ?? 0,
+    maxConnections: connectionShares(descriptorLimit()).status,
   });
   cleanup.add(() => server.close());
   const { address, port } = server.address;
@@ -79,11 +83,17 @@ export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cle
 export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Promise<void> {
   const { options, roles, targets, tokens, sessionKey, metrics, audit, tls } = serving;
   const { log } = io;
+  const maxConnections = connectionShares(descriptorLimit()).connections;
+  if (maxConnections < DEFAULT_LIMITS.maxConnections)
+    log.info('the limit on open files leaves room for fewer connections', { maxConnections });
   const server = await startCredentialServer({
-    roles: roles.map((role) => servedRole(role, tokens)),
+    limits: { maxConnections },
+    waitMs: options.waitMs,
+    roles: roles.map((role) => servedRole(role, tokens, serving.furtherRoleArn)),
     listen: targets,
     imds: options.imds,
     sessionKey,
+    tokenTtlSeconds: io.compat ? MAX_TTL_SECONDS : undefined,
     allowedHosts: options.allowedHosts,
     permit: (bound) => permit(bound, options, log),
     metrics,
@@ -97,7 +107,22 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
   const first = server.addresses.find(({ kind }) => kind !== 'ec2');
   await tokens.write(first?.port ?? options.port);
   for (const { address, port } of server.addresses) log.info('credentials are served', { address, port });
-  if (first !== undefined) io.stdout(linesFor(first, serving, io.env));
+  if (first === undefined) return;
+  if (io.compat) io.announce(helperLines(first, options, new Date()));
+  else io.stdout(linesFor(first, serving, io.env));
+}
+
+/** The lines of AWS's helper: scripts wait for the first, and find the port in it. */
+function helperLines(bound: BoundAddress, { tls, allowedHosts }: ServeOptions, now: Date): string {
+  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('/');
+  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join(':');
+  return [
+    `Local server started on port: ${bound.port}`,
+    'Make it available to the sdk by running:',
+    `export AWS_EC2_METADATA_SERVICE_ENDPOINT=${originOf(bound, tls !== undefined, allowedHosts[0])}/`,
+  ]
+    .map((line) => `${day} ${time} ${line}\n`)
+    .join('');
 }
 
 function policyOf({ tls, tokenFile, tokenSource }: ServeOptions): ListenPolicy {
@@ -124,19 +149,32 @@ function permit({ address, kind }: BoundAddress, options: ServeOptions, log: Log
     log.warn(`no client can call ${address}: name what they call with --allowed-host`, { address });
 }
 
-function servedRole({ name, vending, tokenFile, provider }: RunningRole, tokens: Tokens): ServedRole {
-  const { roleArn, region } = vending.session;
+function two(part: number): string {
+  return String(part).padStart(2, '0');
+}
+
+/** @param further the role whose credentials are given in the end, where the first one goes on to others */
+function servedRole(
+  { name, vending, tokenFile, provider }: RunningRole,
+  tokens: Tokens,
+  further: string | undefined,
+): ServedRole {
+  const { region } = vending.session;
+  const roleArn = further ?? vending.session.roleArn;
   return { name, roleArn, region, provider, authorization: () => tokens.of(name), imds: tokenFile === undefined };
 }
 
 function linesFor(bound: BoundAddress, { options, roles, tokens }: Serving, env: Io['env']): string {
   return exportLines(options.shell ?? guessShell(env, process.platform), {
     origin: originOf(bound, options.tls !== undefined, options.allowedHosts[0]),
-    container: roles.map(({ name }, index) => ({
-      path: index === 0 ? '/credentials' : `/role/${name}`,
-      tokenFile: tokens.fileOf(name),
-      token: options.printToken ? tokens.of(name).token : undefined,
-    })),
+    container: roles
+      .map(({ name }, index) => ({
+        path: index === 0 ? '/credentials' : `/role/${name}`,
+        tokenFile: tokens.fileOf(name),
+        token: options.printToken ? tokens.of(name).token : undefined,
+      }))
+      // Nobody could ask where there is no token to be had.
+      .filter(({ tokenFile, token }) => tokenFile !== undefined || token !== undefined),
     imds: options.imds && bound.kind === 'loopback' && roles.some(({ tokenFile }) => tokenFile === undefined),
     noProxy: hasProxy(env) ? (env['no_proxy'] ?? env['NO_PROXY'] ?? '') : undefined,
   });

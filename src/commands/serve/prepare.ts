@@ -7,11 +7,12 @@ import type { Log } from '../../platform/log.ts';
 import { renewalAt } from '../../credentials/refresh-policy.ts';
 import type { FlagsOf } from '../../options/flag-values.ts';
 import { COMMANDS } from '../../options/flags.ts';
+import { hopsOf } from '../../options/hops.ts';
 import { serveOptions } from '../../options/serve.ts';
 import type { ServeOptions } from '../../options/serve.ts';
 import type { AuditLog } from '../../server/audit.ts';
 import { watchCertificate } from '../../server/certificate-watch.ts';
-import type { CertificateWatch } from '../../server/certificate-watch.ts';
+import type { CertificateWatch, Validity } from '../../server/certificate-watch.ts';
 import type { TlsMaterial } from '../../server/http-server.ts';
 import { createMetrics } from '../../server/metrics.ts';
 import { logEvent } from '../../server/provider-events.ts';
@@ -44,7 +45,7 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     log.warn('--hop-limit has no effect: Node cannot set it; use IPTTL= of a systemd socket unit', {
       hopLimit: options.hopLimit,
     });
-  const tokens = await prepareTokens({ ...options, env, log });
+  const tokens = await prepareTokens({ ...options, required: !options.imds && !options.printToken, env, log });
   cleanup.add(() => tokens.remove());
   await tokens.check(options.port);
   const readTls = await tlsReader(options);
@@ -76,24 +77,35 @@ async function prepareRoles(
   options: ServeOptions,
   io: Io,
   cleanup: Cleanup,
-): Promise<Pick<Serving, 'metrics' | 'vending' | 'identity' | 'certificateNotAfter' | 'roles'>> {
+): Promise<Pick<Serving, 'metrics' | 'vending' | 'identity' | 'certificateValidity' | 'roles' | 'furtherRoleArn'>> {
   const { log } = io;
   const metrics = createMetrics();
   let roles: readonly RunningRole[] = [];
   let certificate: CertificateWatch | undefined;
   // What these have of the first role is the same for all.
-  const [{ vending: shared }] = options.roles;
+  const [{ vending: shared }, ...others] = options.roles;
+  const said = new Set(shared.warnings);
+  for (const warning of new Set(others.flatMap(({ vending: { warnings } }) => warnings)))
+    if (!io.compat && !said.has(warning)) log.warn(warning);
   const vending = await openVending(shared, flags, io, false);
   const identity = await followIdentity(shared, vending, log, () => {
     certificate?.check();
     for (const { provider } of roles) provider.refresh('rotated');
   });
   cleanup.add(() => identity.close());
+  const certificateValidity = (): Validity => {
+    const { notBefore, notAfter } = readCertificate(identity.current().certificate, 'the certificate');
+    return { notBefore: notBefore.getTime(), notAfter: notAfter.getTime() };
+  };
+  const credentialsUntil = (): Date | undefined =>
+    roles
+      .map(({ provider }) => provider.status().expiration)
+      .filter((end) => end !== undefined)
+      .toSorted((a, b) => a.getTime() - b.getTime())
+      .at(-1);
   vending.checkHops?.(identity.current().certificate);
-  const certificateNotAfter = (): number =>
-    readCertificate(identity.current().certificate, 'the certificate').notAfter.getTime();
   const clock = { ...systemClock, now: vending.connection().clock.now };
-  certificate = watchCertificate({ notAfter: certificateNotAfter, log, clock });
+  certificate = watchCertificate({ validity: certificateValidity, credentialsUntil, log, clock });
   cleanup.add(() => certificate?.stop());
 
   const refresh = options.refreshBeforeMs === undefined ? undefined : renewalAt(options.refreshBeforeMs);
@@ -108,7 +120,8 @@ async function prepareRoles(
       logEvent(log, name, event);
     });
   }
-  return { metrics, vending, identity, certificateNotAfter, roles };
+  const furtherRoleArn = hopsOf(flags, true).at(-1)?.input.roleArn;
+  return { metrics, vending, identity, certificateValidity, roles, furtherRoleArn };
 }
 
 async function auditLog({ auditLog: path }: ServeOptions, log: Log): Promise<AuditLog | undefined> {

@@ -4,6 +4,7 @@ import type { IdentityWatcher } from '../../identity/reload.ts';
 import type { ServeOptions } from '../../options/serve.ts';
 import type { RoleOptions } from '../../options/served-roles.ts';
 import type { AuditLog } from '../../server/audit.ts';
+import type { Validity } from '../../server/certificate-watch.ts';
 import type { TlsMaterial } from '../../server/http-server.ts';
 import type { ListenTarget } from '../../server/listen.ts';
 import type { Metrics } from '../../server/metrics.ts';
@@ -31,8 +32,10 @@ export interface Serving {
   readonly vending: Vending;
   readonly identity: IdentityWatcher;
   readonly roles: readonly RunningRole[];
-  /** The end of the certificate in use, in milliseconds since the epoch. */
-  readonly certificateNotAfter: () => number;
+  /** The last role of `--assume-role-arn`; undefined without one. */
+  readonly furtherRoleArn: string | undefined;
+  /** Of the certificate in use. */
+  readonly certificateValidity: () => Validity;
   /** Reads the files of --tls-cert and --tls-key; undefined without them. */
   readonly readTls: () => TlsMaterial | undefined;
   /** What was read last, and is good. */

@@ -1,7 +1,7 @@
 /** Completion scripts. They ask the program for candidates, so that they never differ from it. */
 // Tests: test/options/completion/shells.test.ts
 
-export const COMPLETION_SHELLS = ['bash', 'zsh', 'fish'] as const;
+export const COMPLETION_SHELLS = ['bash', 'zsh', 'fish', 'powershell'] as const;
 export type CompletionShell = (typeof COMPLETION_SHELLS)[number];
 
 /** The script that completes lines of `program` in a shell. The program itself is the one that the line calls. */
@@ -64,5 +64,23 @@ function @FUNCTION@
   end
 end
 complete -c @PROGRAM@ -f -a '(@FUNCTION@)'
+`,
+  // Where nothing is given, PowerShell completes the names of files by itself.
+  powershell: String.raw`# powershell completion for @PROGRAM@
+Register-ArgumentCompleter -Native -CommandName '@PROGRAM@' -ScriptBlock {
+  param($word, $ast, $cursor)
+  $words = @($ast.CommandElements | Select-Object -Skip 1 | Where-Object { $_.Extent.StartOffset -lt $cursor } |
+    ForEach-Object { if ($_ -is [System.Management.Automation.Language.StringConstantExpressionAst]) { $_.Value } else { $_.ToString() } })
+  # Before 7.3, an empty argument reaches a program only as two quotes.
+  $legacy = $PSVersionTable.PSVersion -lt [version]'7.3' -or $PSNativeCommandArgumentPassing -eq 'Legacy'
+  if ($word -eq '') { $words += if ($legacy) { '""' } else { '' } }
+  $program = $ast.GetCommandName()
+  & $program completion candidates '--' @words 2>$null | Where-Object { $_ -notin ':files', ':folders' } |
+    ForEach-Object {
+      $value, $shown = $_ -split "${'`'}t", 2
+      $quoted = if ($value -match '[\s''";&|(){}$]') { "'" + ($value -replace "'", "''") + "'" } else { $value }
+      [System.Management.Automation.CompletionResult]::new($quoted, $value, 'ParameterValue', $(if ($shown) { $shown } else { $value }))
+    }
+}
 `,
 };

@@ -54,6 +54,7 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
     return undefined;
   const { given, problem } = readValues(line.flags, command);
   const alien = line.flags.some(([flag]) => !takesFlag(command, flag));
+  if ((surroundings.compat || given.compat === true) && line.endedEarly === true) return undefined;
   if (problem !== undefined || alien || given.help === true || given.version === true) return undefined;
 
   const takes = (flag: FlagName): boolean => takesFlag(command, flag);

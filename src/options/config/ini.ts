@@ -23,12 +23,11 @@ export interface IniSection {
 
 /** Python's idea of white space, which is not that of JavaScript. */
 const SPACE = String.raw`[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]`;
-const AROUND = new RegExp(`^${SPACE}+|${SPACE}+$`, 'g');
+const IS_SPACE = new RegExp(`^${SPACE}$`);
 const INDENT = new RegExp(`^${SPACE}*`);
 /** The characters that end a line inside of a value to Python, besides those that end one of the file. */
 const LINE_END = new RegExp(String.raw`[\v\f\x1c-\x1e\x85\u2028\u2029]`);
 const HEADER = /^\[(.+)\]/s;
-const OPTION = new RegExp(`^(.*?)${SPACE}*[=:]${SPACE}*(.*)$`, 's');
 
 /** An error at a line of a file, which is of no use because of it. */
 export function atLine(file: string, line: number, message: string, hint: string): RolesAnywhereError {
@@ -131,7 +130,8 @@ class Reader {
       const what = text.startsWith('\ufeff') ? 'a byte order mark' : 'text before the first section';
       throw atLine(this.#file, line, what, 'the AWS CLI cannot read such a file: remove it');
     }
-    const [, name = '', value = ''] = OPTION.exec(text) ?? [];
+    const separator = text.search(/[=:]/);
+    const [name, value] = separator < 0 ? ['', ''] : [text.slice(0, separator), text.slice(separator + 1)];
     if (name === '') throw atLine(this.#file, line, 'neither a section nor key = value', 'correct or remove the line');
     const key = strip(name).toLowerCase();
     const before = section.keys.get(key)?.[0];
@@ -150,5 +150,9 @@ function joined(lines: Lines): IniKey {
 }
 
 function strip(text: string): string {
-  return text.replaceAll(AROUND, '');
+  // By hand: a pattern for the end would begin anew at each of a hundred thousand blanks.
+  let [from, to] = [0, text.length];
+  while (from < to && IS_SPACE.test(text.charAt(from))) from++;
+  while (to > from && IS_SPACE.test(text.charAt(to - 1))) to--;
+  return text.slice(from, to);
 }

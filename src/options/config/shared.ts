@@ -22,7 +22,10 @@ function sharedPath(path: string | undefined, file: string, home: string): strin
 
 function defaultHome(env: Environment): string {
   const own = process.platform === 'win32' ? '' : env['HOME'];
-  return own === undefined || own === '' ? process.getBuiltinModule('node:os').homedir() : own;
+  if (own !== undefined && own !== '') return own;
+  // An empty HOME would make the working directory a home, and Node's homedir() reads it too.
+  const { homedir, userInfo } = process.getBuiltinModule('node:os');
+  return homedir() || userInfo().homedir;
 }
 
 /** AWS's own keys that count here; those that only qualify them are left out. */

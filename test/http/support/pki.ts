@@ -17,8 +17,8 @@ export interface ServerIdentity {
 export interface Authority {
   /** The root, as PEM text. */
   root: string;
-  /** Issues a server certificate, valid for a day before and after `at`. */
-  issue: (names: readonly string[], at?: number) => Promise<ServerIdentity>;
+  /** Issues a server certificate, valid for a day before and after `at`. A single text is its common name and its only one. */
+  issue: (names: readonly string[] | string, at?: number) => Promise<ServerIdentity>;
 }
 
 /** A certificate authority of its own. */
@@ -43,7 +43,7 @@ export async function makeAuthority(name: string): Promise<Authority> {
       const serverKeys = await makeKeys();
       const certificate = await x509.X509CertificateGenerator.create({
         serialNumber: (serial++).toString(16).padStart(2, '0'),
-        subject: 'CN=server',
+        subject: `CN=${typeof names === 'string' ? names : 'server'}`,
         issuer: root.subject,
         notBefore: new Date(at - DAY),
         notAfter: new Date(at + DAY),
@@ -51,9 +51,7 @@ export async function makeAuthority(name: string): Promise<Authority> {
         publicKey: serverKeys.publicKey,
         signingKey: keys.privateKey,
         extensions: [
-          new x509.SubjectAlternativeNameExtension(
-            names.map((value) => ({ type: /^[\d.]+$/.test(value) ? 'ip' : 'dns', value })),
-          ),
+          ...(typeof names === 'string' ? [] : [new x509.SubjectAlternativeNameExtension(names.map(generalName))]),
           new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
         ],
       });
@@ -61,6 +59,10 @@ export async function makeAuthority(name: string): Promise<Authority> {
       return { key: x509.PemConverter.encode(pkcs8, 'PRIVATE KEY'), cert: certificate.toString('pem') };
     },
   };
+}
+
+function generalName(value: string): x509.JsonGeneralName {
+  return { type: /^[\d.]+$/.test(value) ? 'ip' : 'dns', value };
 }
 
 async function makeKeys(): Promise<DomKeys> {

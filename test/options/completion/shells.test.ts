@@ -68,8 +68,16 @@ it('a shell that is not known is refused, and none too', async () => {
   for (const args of [[], ['tcsh'], ['bash', 'zsh']]) {
     const { status, stdout, stderr } = await runCli(['completion', ...args]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
-    expect(stderr).toMatch(/\[ERR_USAGE\]\nhint: give one of bash, zsh, fish\n$/);
+    expect(stderr).toMatch(/\[ERR_USAGE\]\nhint: give one of bash, zsh, fish, powershell\n$/);
   }
+});
+
+it('powershell is given a completer for the name that the program was called by', async () => {
+  const { status, stdout } = await runCli(['completion', 'powershell']);
+  expect(status).toBe(0);
+  expect(stdout).toContain("Register-ArgumentCompleter -Native -CommandName 'roles-anywhere'");
+  expect(stdout).toContain("completion candidates '--' @words");
+  expect(stdout).not.toContain('@PROGRAM@');
 });
 
 describe.runIf(python)('completion scripts complete commands, flags and values', () => {

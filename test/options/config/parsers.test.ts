@@ -131,6 +131,13 @@ const file = record({
   end: constantFrom('\n', '\n', '\n', '\r\n', '\r'),
 }).map(({ begin, first, lines, end }) => begin + [first, ...lines, ''].join(end));
 
+it.each([`k = a${' '.repeat(300_000)}b`, `k${' '.repeat(300_000)}= b`, `k = a${' '.repeat(300_000)}`])(
+  'a line of hundreds of thousands of blanks takes no longer than any other (%#)',
+  (long) => {
+    expect(new ConfigFile({ path: 'config', text: `[default]\n${long}\n` }).find('profile', 'default')).toBeDefined();
+  },
+);
+
 describe.runIf(requireModule('botocore'))('config files', () => {
   const texts = sample(file, { numRuns: 2000, seed: 4 });
   let read: (Profiles | null)[];
