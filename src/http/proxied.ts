@@ -3,7 +3,8 @@
  * its parser to WebAssembly, which takes gigabytes of addresses, and where there is a limit on them ends the process.
  * Loaded when a proxy is asked for. Tests: test/http/proxy.test.ts, test/network/address-space.test.ts
  */
-import type { LookupFunction, Socket } from 'node:net';
+import { Socket } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { directTransport } from './direct.ts';
@@ -76,8 +77,8 @@ function tunnelled(request: HttpRequest, proxy: URL, lookup: LookupFunction | un
       createConnection(_options, connected) {
         void secureTunnel(request, proxy, abort.signal, lookup).then(
           (socket) => connected(null, socket),
-          // What follows the error is for a connection that was made.
-          (error: unknown) => connected(error instanceof Error ? error : new Error('no tunnel'), undefined as never),
+          // The callback's type wants a socket beside an error; nobody looks at it.
+          (error: unknown) => connected(error instanceof Error ? error : new Error('no tunnel'), new Socket()),
         );
         return undefined;
       },

@@ -4,6 +4,7 @@ import { partition as sdkPartition } from '@aws-sdk/util-endpoints';
 import { expect, it } from 'vitest';
 import { partitionOf } from '../../src/aws/arn.ts';
 import { standardEndpoint } from '../../src/aws/endpoints.ts';
+import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import type { EndpointVariant } from '../../src/aws/endpoints.ts';
 import { createRequire } from 'node:module';
 
@@ -39,11 +40,7 @@ function fipsHost(id: string, region: string, variant: EndpointVariant): string 
   try {
     return standardEndpoint('rolesanywhere', id, region, { ...variant, useFips: true }).host;
   } catch (error) {
-    expect(error).toMatchObject({
-      code: 'ERR_ENDPOINT',
-      message: expect.stringContaining('no FIPS endpoint') as string,
-    });
-    return 'none';
+    return error instanceof RolesAnywhereError && error.code === 'ERR_ENDPOINT' ? 'none' : String(error);
   }
 }
 

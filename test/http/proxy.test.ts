@@ -73,6 +73,10 @@ async function service(names: readonly string[] = ['service.test'], issuer = aut
   return port;
 }
 
+const refusal = (status: string, headers = ''): ConnectProxyOptions => ({
+  refusal: `HTTP/1.1 ${status}\r\n${headers}Content-Length: 0\r\n\r\n`,
+});
+
 describe.each(WAYS)('%s,', (_name, make) => {
   const send = sender(make);
 
@@ -114,10 +118,6 @@ describe.each(WAYS)('%s,', (_name, make) => {
       expect(await send(`http://u:p@127.0.0.1:${way}`, `http://127.0.0.1:${port}/a?b`)).toMatchObject({ body: 'ok!' });
       expect(targets).toEqual([`http://127.0.0.1:${port}/a?b`]);
     });
-  });
-
-  const refusal = (status: string, headers = ''): ConnectProxyOptions => ({
-    refusal: `HTTP/1.1 ${status}\r\n${headers}Content-Length: 0\r\n\r\n`,
   });
 
   describe('a proxy that refuses', () => {

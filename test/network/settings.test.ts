@@ -65,10 +65,18 @@ function command(
       const arn = `arn:${partition}:rolesanywhere:${region}:${ACCOUNT}`;
       return {
         args: [
-          ...['credential-process', '--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
-          ...['--trust-anchor-arn', `${arn}:trust-anchor/11111111-1111-1111-1111-111111111111`],
-          ...['--profile-arn', `${arn}:profile/22222222-2222-2222-2222-222222222222`],
-          ...['--role-arn', `arn:${partition}:iam::${ACCOUNT}:role/First`, ...endpoint('--endpoint')],
+          'credential-process',
+          '--certificate',
+          `${PKI}ec-p256.crt.pem`,
+          '--private-key',
+          `${PKI}ec-p256.key.pem`,
+          '--trust-anchor-arn',
+          `${arn}:trust-anchor/11111111-1111-1111-1111-111111111111`,
+          '--profile-arn',
+          `${arn}:profile/22222222-2222-2222-2222-222222222222`,
+          '--role-arn',
+          `arn:${partition}:iam::${ACCOUNT}:role/First`,
+          ...endpoint('--endpoint'),
         ],
         env: {},
       };
@@ -78,7 +86,13 @@ function command(
     case 'AssumeRoleWithWebIdentity':
       return {
         args: [
-          ...['web-identity', '--role-arn', role, '--web-identity-token-file', token, '--region', region],
+          'web-identity',
+          '--role-arn',
+          role,
+          '--web-identity-token-file',
+          token,
+          '--region',
+          region,
           ...endpoint('--sts-endpoint'),
         ],
         env: {},
@@ -96,6 +110,7 @@ function command(
         env: { AWS_EC2_METADATA_SERVICE_ENDPOINT: at ?? 'http://127.0.0.1:1' },
       };
   }
+  throw new Error('no such request');
 }
 
 interface Setting {
@@ -192,8 +207,18 @@ describe('the table of settings', () => {
   it('has a row for every flag about the network that can be for several requests', () => {
     expect(TABLE.flatMap(({ flags }) => flags).toSorted()).toEqual(
       [
-        ...['allow-http', 'ca-bundle', 'ca-store', 'connect-timeout', 'max-attempts', 'no-verify-ssl', 'proxy'],
-        ...['timeout', 'tls-min-version', 'use-dualstack', 'use-fips', 'with-proxy'],
+        'allow-http',
+        'ca-bundle',
+        'ca-store',
+        'connect-timeout',
+        'max-attempts',
+        'no-verify-ssl',
+        'proxy',
+        'timeout',
+        'tls-min-version',
+        'use-dualstack',
+        'use-fips',
+        'with-proxy',
       ].toSorted(),
     );
   });
@@ -374,20 +399,18 @@ describe('what can only be refused', () => {
   });
 });
 
+/** What `--print-config` says of the settings here. */
+const settingsOf = async (setting: Setting): Promise<unknown> => {
+  const { status, stdout, stderr } = await run('AssumeRole', { ...setting, flags: ['--print-config=json'] });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const { settings, others } = JSON.parse(stdout) as Record<string, { flag?: string; name?: string; source: object }[]>;
+  const found = settings?.filter(({ flag }) => /fips|dual|attempts|endpoint/.test(flag ?? ''));
+  return [...(found ?? []), ...(others ?? [])];
+};
+
 describe('the profile that every AWS tool takes', () => {
   const CONFIG =
     '\ufeff[default]\nuse_fips_endpoint = true # since the audit\nmax_attempts = 7\nretry_mode = adaptive\ns3 =\n  use_dualstack_endpoint = true\n[default]\noutput = json\n[services s]\nsts =\n  endpoint_url = https://sts.test\n';
-  const settingsOf = async (setting: Setting): Promise<unknown> => {
-    const { status, stdout, stderr } = await run('AssumeRole', { ...setting, flags: ['--print-config=json'] });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    const { settings, others } = JSON.parse(stdout) as Record<
-      string,
-      { flag?: string; name?: string; source: object }[]
-    >;
-    const found = settings?.filter(({ flag }) => /fips|dual|attempts|endpoint/.test(flag ?? ''));
-    return [...(found ?? []), ...(others ?? [])];
-  };
-
   it('is named as the origin of each of its values, and read past what other tools refuse', async () => {
     const source = { kind: 'profile', profile: 'default', file: join(dir, 'config') };
     expect(await settingsOf({ config: CONFIG })).toEqual([
