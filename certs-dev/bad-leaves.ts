@@ -77,10 +77,10 @@ export async function makeBadLeaves(root: Authority, intermediate: Authority): P
   files.set('bad-six-deep.chain.pem', bundle);
 
   const soon = new Date(now + 3 * DAY_MS + HOUR_MS);
-  files.set(
-    'expires-soon.crt.pem',
-    certificatePem(await issue('expires-soon', { notBefore: new Date(now - 60 * DAY_MS), notAfter: soon })),
-  );
+  // A little less than a tenth of its life is left, and its authority, an hour old, was there when the tenth began.
+  const begun = new Date(soon.getTime() - 10 * (3 * DAY_MS + 1.5 * HOUR_MS));
+  const expiring = await issue('expires-soon', { notBefore: begun, notAfter: soon });
+  files.set('expires-soon.crt.pem', certificatePem(expiring));
   files.set('expires-soon.key.pem', privateKeyPem(keys));
   const revoked = await issue('revoked');
   files.set('revoked.crt.pem', certificatePem(revoked));

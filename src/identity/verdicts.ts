@@ -183,12 +183,3 @@ export function daysText(milliseconds: number): string {
 export function isoSeconds(date: Date): string {
   return `${date.toISOString().slice(0, 19)}Z`;
 }
-
-/** The error for a key that is another certificate's. */
-export function keyMismatch(owner: string, certificate: string): RolesAnywhereError {
-  return new RolesAnywhereError(
-    'ERR_KEY_MISMATCH',
-    `the private key in ${owner} is not that of the certificate in ${certificate}`,
-    { hint: 'give the key that the certificate was requested with; after a renewal, both files must be the new ones' },
-  );
-}
