@@ -12,8 +12,8 @@ export type { RolesAnywhereOptions } from './providers/roles-anywhere.ts';
 export { fromWebIdentity } from './providers/web-identity.ts';
 export type { TokenRetriever, WebIdentityProviderOptions } from './providers/web-identity.ts';
 export { cached } from './credentials/cached.ts';
-export type { CacheOptions, CredentialsFunction } from './credentials/cached.ts';
-export type { ConnectionOptions, KeepingOptions } from './providers/connection.ts';
+export type { CacheOptions, CredentialsFunction, CredentialsRequest } from './credentials/cached.ts';
+export type { ConnectionOptions, KeepingOptions, ProviderLog } from './providers/connection.ts';
 export type { MaterialOptions, Pkcs11Options, RemoteSigner, TpmOptions } from './providers/material.ts';
 export type { CredentialsSource } from './sources/source.ts';
 

@@ -7,10 +7,18 @@ import type { AwsCredentials, SessionCredentials } from './credentials.ts';
 import type { CredentialsProvider } from './provider.ts';
 import { createProvider } from './refresher.ts';
 
+/** What an SDK client passes with its call. */
+export interface CredentialsRequest {
+  /** Whether a new set is wanted, as from `refresh()`. */
+  readonly forceRefresh?: boolean | undefined;
+  /** The client's configuration. Of it, a provider that asks STS reads the region, where none was given to it. */
+  readonly callerClientConfig?: { readonly region?: string | (() => Promise<string>) | undefined } | undefined;
+}
+
 /** Gives valid credentials each time it is called: an AWS SDK v3 client takes it as `credentials`. */
 export interface CredentialsFunction {
   /** @param request what an SDK client passes: with `forceRefresh` it wants a new set, as from {@link refresh} */
-  (request?: { readonly forceRefresh?: boolean | undefined }): Promise<SessionCredentials>;
+  (request?: CredentialsRequest): Promise<SessionCredentials>;
   /**
    * Gets a new set, whatever is in hand: after a role's sessions were revoked, say. One that is a few seconds old is new
    * enough. When that fails, the set in hand stays in use. (Go: CredentialsCache.Invalidate.)
@@ -30,7 +38,7 @@ export function credentialsFunction(provider: CredentialsProvider): CredentialsF
 function asFunction(provider: CredentialsProvider, get: () => Promise<SessionCredentials>): CredentialsFunction {
   const close = (): void => provider.close();
   const refresh = (): Promise<SessionCredentials> => provider.renew();
-  const call = (request?: { readonly forceRefresh?: boolean | undefined }): Promise<SessionCredentials> =>
+  const call = (request?: CredentialsRequest): Promise<SessionCredentials> =>
     request?.forceRefresh === true ? refresh() : get();
   return Object.assign(call, { refresh, close, [Symbol.dispose]: close });
 }

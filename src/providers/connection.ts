@@ -1,5 +1,5 @@
 /** What every provider of the library takes besides its own: how the service is reached, and how credentials are kept. */
-// Tests: test/providers/roles-anywhere.test.ts
+// Tests: test/providers/connection.test.ts
 import type { Connection } from '../aws/connection.ts';
 import { parseEndpoint } from '../aws/endpoints.ts';
 import type { Endpoints, Service } from '../aws/endpoints.ts';
@@ -7,13 +7,17 @@ import type { RetrySettings } from '../aws/retry.ts';
 import { createServiceClock } from '../aws/service-clock.ts';
 import type { ServiceClock } from '../aws/service-clock.ts';
 import { cached } from '../credentials/cached.ts';
-import type { CacheOptions, CredentialsFunction } from '../credentials/cached.ts';
+import type { CacheOptions, CredentialsFunction, CredentialsRequest } from '../credentials/cached.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { directTransport } from '../http/direct.ts';
+import type { CaStore } from '../http/ca-store.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemClock } from '../platform/clock.ts';
 import type { Clock } from '../platform/clock.ts';
+import { tell } from '../platform/listeners.ts';
+import type { Log, LogFunction } from '../platform/log.ts';
+import { regionOf } from '../sources/region.ts';
 import { requireFunction, requireMethod, requireOptions } from './given.ts';
 
 /** How the service is reached. */
@@ -24,7 +28,11 @@ export interface ConnectionOptions {
   readonly useFips?: boolean | undefined;
   /** Ask at the endpoint that speaks IPv6 too. Excludes `endpoint`. Default: AWS_USE_DUALSTACK_ENDPOINT. */
   readonly useDualStack?: boolean | undefined;
-  /** Whom to believe at the other end. Default: Node's own roots, and those of NODE_EXTRA_CA_CERTS. */
+  /**
+   * Whom to believe at the other end. `ca` may be `system` for the roots of the operating system (or those that
+   * SSL_CERT_FILE and SSL_CERT_DIR name) and `bundled` for Node's alone. Default: Node's own roots, and those of
+   * NODE_EXTRA_CA_CERTS.
+   */
   readonly tls?: TlsSettings | undefined;
   /** Default: three attempts of 15 seconds each, within a minute, and as many as it takes when there are too many requests. */
   readonly retry?: RetrySettings | undefined;
@@ -39,7 +47,12 @@ export interface ConnectionOptions {
    * ahead (below 0: behind): requests are signed, and credentials judged, by the service's time from then on.
    */
   readonly onClockOffset?: ((offsetMs: number) => void) | undefined;
+  /** Told what the provider does: `console`, say, or the logger of an SDK client. What becomes of that is ignored. Default: nobody. */
+  readonly log?: ProviderLog | undefined;
 }
+
+/** What a provider logs to. */
+export type ProviderLog = Omit<Log, 'level'>;
 
 /** Gives the connection of one attempt. */
 export interface ConnectionFactory {
@@ -54,6 +67,11 @@ export interface ConnectionFactory {
 export interface KeepingOptions extends CacheOptions {
   /** Closes the provider when it fires. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Whether a failure lets a chain of the AWS SDK (`chain`, `createCredentialChain`) ask its next provider: errors of calls
+   * have the property `tryNextLink` then, but for that of a closed provider. Default false: the chain ends with the error.
+   */
+  readonly tryNextLink?: boolean | undefined;
 }
 
 /** The names of these options. */
@@ -67,7 +85,9 @@ export const SHARED_OPTIONS: Readonly<Record<keyof ConnectionOptions | keyof Kee
   transport: true,
   userAgent: true,
   onClockOffset: true,
+  log: true,
   signal: true,
+  tryNextLink: true,
   expiryWindow: true,
   jitter: true,
   onRefresh: true,
@@ -88,18 +108,21 @@ export function connectionOf(
   options: ConnectionOptions & Pick<KeepingOptions, 'clock'>,
   service: Service,
 ): ConnectionFactory {
-  const { tls, retry, proxy, transport, userAgent, onClockOffset, clock = systemClock } = options;
+  const { tls, retry, proxy, transport, userAgent, onClockOffset, log, clock = systemClock } = options;
   if (transport !== undefined) requireFunction('transport', transport);
   if (onClockOffset !== undefined) requireFunction('onClockOffset', onClockOffset);
   if (options.clock !== undefined) requireMethod('clock', clock, 'now');
   for (const [name, value] of Object.entries({ tls, retry })) if (value !== undefined) requireOptions(value, name);
+  if (log !== undefined) for (const name of LEVELS) requireMethod('log', log, name);
+  const reached = transport ?? (proxy === undefined ? directTransport : lazilyThroughProxy(String(proxy)));
   const connection: Connection = {
-    transport: transport ?? (proxy === undefined ? directTransport : lazilyThroughProxy(String(proxy))),
+    transport: tls?.ca === 'system' || tls?.ca === 'bundled' ? trusting(tls.ca, reached) : reached,
     endpoints: endpointsOf(options, service),
     tls,
     retry,
     userAgent,
     onClockOffset,
+    log: log && careful(log),
   };
   const serviceClock = createServiceClock(() => clock.now());
   return Object.assign((signal: AbortSignal): Connection => ({ ...connection, signal, clock: serviceClock }), {
@@ -110,6 +133,26 @@ export function connectionOf(
       setTimer: (...args: Parameters<Clock['setTimer']>) => clock.setTimer(...args),
     },
   });
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
+
+/** A log that never throws, over one that may. */
+function careful(log: ProviderLog): Log {
+  const at =
+    (level: (typeof LEVELS)[number]): LogFunction =>
+    (...args) =>
+      tell((...told: Parameters<LogFunction>) => log[level](...told), ...args);
+  return { level: 'debug', debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** Reads the roots at the first request. */
+function trusting(store: CaStore, transport: HttpTransport): HttpTransport {
+  let ca: string | undefined;
+  return async (request) => {
+    ca ??= (await import('../http/ca-store.ts')).readCaStore(store, process.env);
+    return await transport({ ...request, tls: { ...request.tls, ca } });
+  };
 }
 
 /** A variant that was asked for is obeyed or an error, never left aside. */
@@ -150,16 +193,78 @@ function lazilyThroughProxy(proxy: string): HttpTransport {
   };
 }
 
-/** A provider over `source`, with one call of it in flight whoever asks. */
+/**
+ * A provider over `source`, with one call of it in flight whoever asks.
+ *
+ * @param heard gets what a client passes with its call
+ */
 export function keep(
   source: (options: { signal: AbortSignal }) => Promise<SessionCredentials>,
-  options: KeepingOptions,
-  timeout?: number,
+  options: KeepingOptions & Pick<ConnectionOptions, 'log'>,
+  {
+    timeout,
+    heard,
+  }: { timeout?: number | undefined; heard?: ((request: CredentialsRequest) => void) | undefined } = {},
 ): CredentialsFunction {
-  const { signal } = options;
-  const provider = cached(source, { ...options, timeout: options.timeout ?? timeout });
+  const { signal, tryNextLink } = options;
+  const log = options.log && careful(options.log);
+  const provider = cached(source, {
+    ...options,
+    timeout: options.timeout ?? timeout,
+    onRefresh: (credentials) => {
+      log?.debug('new credentials', { until: credentials.expiration.toISOString() });
+      tell(options.onRefresh, credentials);
+    },
+    onError: (error) => {
+      log?.warn(error.message, { code: error.code });
+      tell(options.onError, error);
+    },
+  });
   if (signal !== undefined) requireMethod('signal', signal, 'addEventListener');
-  return signal === undefined ? provider : closedBy(signal, provider);
+  const kept = signal === undefined ? provider : closedBy(signal, provider);
+  if (tryNextLink !== true && heard === undefined) return kept;
+  const marked = async (credentials: Promise<SessionCredentials>): Promise<SessionCredentials> => {
+    try {
+      return await credentials;
+    } catch (error) {
+      if (tryNextLink === true && error instanceof RolesAnywhereError && error.code !== 'ERR_INTERRUPTED')
+        Object.assign(error, { tryNextLink });
+      throw error;
+    }
+  };
+  const call = (request: CredentialsRequest = {}): Promise<SessionCredentials> => {
+    heard?.(request);
+    return marked(kept(request));
+  };
+  const close = (): void => kept.close();
+  return Object.assign(call, { refresh: () => marked(kept.refresh()), close, [Symbol.dispose]: close });
+}
+
+/** The region in which STS is asked. */
+export interface CallerRegion {
+  /** Hears of a client. */
+  readonly heard: (request: CredentialsRequest) => void;
+  /** That of the options, of the client that asked last, or of the environment. */
+  readonly region: () => Promise<string>;
+}
+
+/**
+ * The region of a provider that is not bound to one.
+ *
+ * @throws RolesAnywhereError `ERR_REGION`, at once for one that is given
+ */
+export function callerRegion(given: string | undefined): CallerRegion {
+  if (given !== undefined) regionOf(given, {});
+  let ofClient: NonNullable<CredentialsRequest['callerClientConfig']>['region'];
+  return {
+    heard: ({ callerClientConfig }) => {
+      ofClient = callerClientConfig?.region ?? ofClient;
+    },
+    region: async () => {
+      const asked = given ?? (typeof ofClient === 'function' ? await ofClient() : ofClient);
+      return regionOf(asked, process.env);
+    },
+  };
 }
 
 /** The providers that a signal closes. One listener for all: a signal warns of the eleventh. */
@@ -180,7 +285,7 @@ function closedBy(signal: AbortSignal, provider: CredentialsFunction): Credentia
     provider.close();
   };
   all.add(provider);
-  return Object.assign((request?: { readonly forceRefresh?: boolean | undefined }) => provider(request), {
+  return Object.assign((request?: CredentialsRequest) => provider(request), {
     refresh: () => provider.refresh(),
     close,
     [Symbol.dispose]: close,

@@ -50,6 +50,8 @@ export interface MaterialOptions {
   readonly pkcs11?: Pkcs11Options | undefined;
   /** For keys in the machine's TPM 2.0, and certificates there. */
   readonly tpm?: TpmOptions | undefined;
+  /** Whether a broken rule of the service (validity, CA, key usage and so on) is a warning only. Default false. */
+  readonly skipChecks?: boolean | undefined;
   /** Told of what is odd and no reason to refuse: a certificate that expires soon, say. What becomes of that is ignored. Default: nobody. */
   readonly onWarning?: ((message: string) => void) | undefined;
 }
@@ -102,6 +104,7 @@ export const MATERIAL_OPTIONS: Readonly<Record<keyof MaterialOptions, true>> = {
   password: true,
   pkcs11: true,
   tpm: true,
+  skipChecks: true,
   onWarning: true,
 };
 
@@ -174,6 +177,7 @@ export function identityLoader(
     certificate: nameOf(certificate),
     privateKey: privateKey === undefined ? undefined : nameOf(privateKey),
     intermediates: intermediates === undefined ? undefined : nameOf(intermediates),
+    skipChecks: options.skipChecks,
   };
   if (signer === undefined) return async () => await loadIdentity(spec, deps);
   return async () => await signedElsewhere(spec, signer, deps);
@@ -243,7 +247,7 @@ async function signedElsewhere(spec: IdentitySpec, remote: RemoteSigner, deps: L
   const { intermediates } = spec;
   const more = intermediates === undefined ? [] : await loadCertificates(intermediates, deps, '--intermediates');
   const keyType = certificateKeyType(leaf);
-  const chain = orderChain(leaf, [...others, ...more]);
+  const chain = orderChain(leaf, [...others, ...more], spec.skipChecks === true ? Infinity : undefined);
   const identity: Identity = {
     certificate: leaf.der,
     serialNumber: leaf.serialNumber,
@@ -256,7 +260,7 @@ async function signedElsewhere(spec: IdentitySpec, remote: RemoteSigner, deps: L
     {
       source: `--certificate ${spec.certificate}`,
       now: (deps.now ?? Date.now)(),
-      skipChecks: false,
+      skipChecks: spec.skipChecks === true,
       warn: (warning) => deps.warn?.(warning),
     },
   );

@@ -1,6 +1,7 @@
 /** From an X.509 identity to credentials for AWS clients: the library's main entry. */
 import type { CredentialsFunction } from '../credentials/cached.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { tell } from '../platform/listeners.ts';
 import { checkArnsAgree, doubtAbout, isRegion, parseArn } from '../aws/arn.ts';
 import { createSession } from '../aws/create-session.ts';
 import { endpointOf } from '../aws/endpoints.ts';
@@ -57,11 +58,15 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
   const trustAnchor = parseArn('trust-anchor', trustAnchorArn, 'trustAnchorArn');
   const profile = parseArn('profile', profileArn, 'profileArn');
   checkArnsAgree(trustAnchor, profile, parseArn('role', roleArn, 'roleArn'));
+  const onWarning = (message: string): void => {
+    tell(options.onWarning, message);
+    tell((text: string) => options.log?.warn(text), message);
+  };
   for (const doubt of [
     doubtAbout(trustAnchor, trustAnchorArn, 'trustAnchorArn'),
     doubtAbout(profile, profileArn, 'profileArn'),
   ])
-    if (doubt !== undefined) options.onWarning?.(doubt);
+    if (doubt !== undefined) onWarning(doubt);
   checkDuration(durationSeconds, 'durationSeconds');
   checkSessionName(roleSessionName, 'roleSessionName');
   const { region = trustAnchor.region } = options;
@@ -69,14 +74,17 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
     throw new RolesAnywhereError('ERR_REGION', `region is not a region: ${JSON.stringify(region)}`);
   const connection = connectionOf(options, 'rolesanywhere');
   const { serviceClock } = connection;
-  const load = identityLoader(options, {
-    now: () => presumedNow(serviceClock),
-    async correctClock() {
-      const { correctByService } = await import('../aws/clock-offset.ts');
-      const asked = connection(AbortSignal.timeout(CLOCK_TIMEOUT_MS));
-      return await correctByService(asked, endpointOf(asked, 'rolesanywhere', trustAnchor.partition, region));
+  const load = identityLoader(
+    { ...options, onWarning },
+    {
+      now: () => presumedNow(serviceClock),
+      async correctClock() {
+        const { correctByService } = await import('../aws/clock-offset.ts');
+        const asked = connection(AbortSignal.timeout(CLOCK_TIMEOUT_MS));
+        return await correctByService(asked, endpointOf(asked, 'rolesanywhere', trustAnchor.partition, region));
+      },
     },
-  });
+  );
 
   const vend = async ({ signal }: { signal: AbortSignal }): ReturnType<typeof createSession> => {
     const identity = await load();

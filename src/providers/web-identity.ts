@@ -5,9 +5,8 @@ import { checkWebIdentity } from '../aws/sts-input.ts';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
 import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
 import type { WebIdentityRole } from '../aws/web-identity.ts';
-import { regionOf } from '../sources/region.ts';
 import { readTokenFile } from '../sources/token-file.ts';
-import { SHARED_OPTIONS, connectionOf, keep } from './connection.ts';
+import { SHARED_OPTIONS, callerRegion, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
 import { checkLists, refuseUnknown, requireOptions } from './given.ts';
 
@@ -26,7 +25,7 @@ export interface WebIdentityProviderOptions
   readonly tokenRetriever?: TokenRetriever | undefined;
   /** A file that holds the token; read again for each request. Default: AWS_WEB_IDENTITY_TOKEN_FILE. */
   readonly tokenFile?: string | undefined;
-  /** The region in which STS is asked. Default: AWS_REGION, AWS_DEFAULT_REGION. */
+  /** The region in which STS is asked. Default: that of the SDK client which asks, then AWS_REGION, AWS_DEFAULT_REGION. */
   readonly region?: string | undefined;
 }
 
@@ -63,11 +62,14 @@ export function fromWebIdentity(options: WebIdentityProviderOptions = {}): Crede
   const input: WebIdentityInput = { roleArn, roleSessionName, durationSeconds, policy, policyArns, providerId };
   checkWebIdentity(input);
   const token = retrieverOf(options, AWS_WEB_IDENTITY_TOKEN_FILE);
-  const region = regionOf(options.region, process.env);
+  const { heard, region } = callerRegion(options.region);
   const connection = connectionOf(options, 'sts');
   const vend = async ({ signal }: { signal: AbortSignal }): Promise<WebIdentityRole> =>
-    await assumeRoleWithWebIdentity({ ...input, region, token: () => retrieve(token, signal) }, connection(signal));
-  return keep(vend, { ...options, clock: connection.clock });
+    await assumeRoleWithWebIdentity(
+      { ...input, region: await region(), token: () => retrieve(token, signal) },
+      connection(signal),
+    );
+  return keep(vend, { ...options, clock: connection.clock }, { heard });
 }
 
 function given(option: string | undefined, variable: string | undefined): string | undefined {

@@ -40,7 +40,7 @@ describe('the public types', () => {
     expectTypeOf<keyof Required<RolesAnywhereOptions>>().toEqualTypeOf<
       'trustAnchorArn' | 'profileArn' | 'roleArn' | 'certificate'
     >();
-    expectTypeOf<keyof Required<AssumeRoleProviderOptions>>().toEqualTypeOf<'source' | 'roleArn'>();
+    expectTypeOf<keyof Required<AssumeRoleProviderOptions>>().toEqualTypeOf<'roleArn'>();
   });
 
   it('tell every code of an error', () => {
