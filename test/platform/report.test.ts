@@ -39,6 +39,28 @@ describe('what is told of a refusal', () => {
   });
 });
 
+describe('a left-over variable with an endpoint', () => {
+  const refused = new RolesAnywhereError('ERR_ACCESS_DENIED', 'CreateSession was refused: no (status 403)');
+  const unreachable = new RolesAnywhereError('ERR_CONNECT', 'cannot connect to localhost:4566: refused');
+  const env = { AWS_ENDPOINT_URL: 'http://localhost:4566' };
+
+  it.each([
+    ['a refusal', refused],
+    ['an error of the network', unreachable],
+  ])('is named by %s', (_, error) => {
+    expect(told(error, { env })).toContain(`${error.message}; the endpoint is from AWS_ENDPOINT_URL [${error.code}]`);
+  });
+
+  it.each<[string, RolesAnywhereError, Partial<ReportOptions>]>([
+    ['where the line gives the endpoint', refused, { env, argv: ['--endpoint', 'x', '--sts-endpoint=x'] }],
+    ['where it is to be ignored', refused, { env: { ...env, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true' } }],
+    ['where another host failed', new RolesAnywhereError('ERR_DNS', 'no such host: proxy.test'), { env }],
+    ['for an error before the request', new RolesAnywhereError('ERR_ARN', 'not an ARN'), { env }],
+  ])('is not named %s', (_, error, options) => {
+    expect(told(error, options)).not.toContain('AWS_ENDPOINT_URL');
+  });
+});
+
 const argv = (...tokens: string[]): readonly string[] => ['node', 'roles-anywhere', ...tokens];
 
 it('says which flag an error is about, in JSON', () => {

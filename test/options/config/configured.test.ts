@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { printConfig } from '../../../src/commands/print-config.ts';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import type { ErrorCode } from '../../../src/platform/errors.ts';
-import { parseConfigured } from '../../../src/options/config/configured.ts';
+import { explain, parseConfigured } from '../../../src/options/config/configured.ts';
 import type { Configured } from '../../../src/options/config/configured.ts';
 import { ConfigFile } from '../../../src/options/config/file.ts';
 import { keyOf, variableOf } from '../../../src/options/config/sources.ts';
@@ -565,5 +565,42 @@ it('without --print-config a line must be complete, and what is missing is named
   expect(errorOf(() => read(['credential-process'], { profile: 'rolesanywhere_certificate = c' }))).toMatchObject({
     code: 'ERR_FLAG_REQUIRED',
     message: 'missing flags: --trust-anchor-arn, --profile-arn, --role-arn',
+  });
+});
+
+describe('an error of the network or of the service', () => {
+  const env = {
+    ROLES_ANYWHERE_ROLE_ARN: 'r',
+    ROLES_ANYWHERE_ENDPOINT: 'http://localhost:4566',
+    ROLES_ANYWHERE_CA_BUNDLE: 'b',
+  };
+  const configured = read(line('credential-process', '--profile-arn', 'p'), {
+    env,
+    profile: 'rolesanywhere_trust_anchor_arn = t',
+  });
+  const told = (code: ErrorCode, flag?: string): unknown =>
+    explain(new RolesAnywhereError(code, 'it failed', { flag, hint: 'do', status: 403 }), configured);
+
+  it('says where what was asked with is from', () => {
+    expect(told('ERR_ACCESS_DENIED')).toMatchObject({
+      message:
+        'it failed; asked with --endpoint (ROLES_ANYWHERE_ENDPOINT), --trust-anchor-arn (rolesanywhere_trust_anchor_arn in line 2 of /config, profile p), --role-arn (ROLES_ANYWHERE_ROLE_ARN)',
+      hint: 'do',
+      status: 403,
+    });
+    expect(told('ERR_CONNECT')).toMatchObject({
+      message: 'it failed; asked with --endpoint (ROLES_ANYWHERE_ENDPOINT), --ca-bundle (ROLES_ANYWHERE_CA_BUNDLE)',
+    });
+  });
+
+  it('says no more than the origin of its flag where it names one, and nothing of other errors', () => {
+    expect(told('ERR_CONNECT', '--endpoint')).toMatchObject({ message: 'it failed (ROLES_ANYWHERE_ENDPOINT)' });
+    expect(told('ERR_INTERNAL')).toMatchObject({ message: 'it failed' });
+  });
+
+  it('says nothing of what the line gives', () => {
+    const plain = read(line('credential-process', '--role-arn', 'r', '--endpoint', 'http://localhost:1'));
+    const error = new RolesAnywhereError('ERR_ACCESS_DENIED', 'it failed');
+    expect(explain(error, plain)).toBe(error);
   });
 });
