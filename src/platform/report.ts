@@ -21,7 +21,7 @@ export function report(failure: unknown, options: ReportOptions): RolesAnywhereE
   const debug = style === undefined ? argv.includes('--debug') : style.level === 'debug';
   const error =
     failure instanceof RolesAnywhereError
-      ? withEndpoint(failure, options)
+      ? withAdvice(withEndpoint(failure, options))
       : new RolesAnywhereError('ERR_INTERNAL', 'unexpected error: this is a defect', {
           hint: debug ? 'report it with what is shown here' : 'run it again with --debug to see where it happened',
           cause: failure,
@@ -56,6 +56,25 @@ function withEndpoint(error: RolesAnywhereError, { argv, env }: ReportOptions): 
   const names = [...new Set(hosts.length > 0 ? hosts : error.class === 'refused' ? given : [])];
   if (names.length === 0) return error;
   return new RolesAnywhereError(error.code, `${error.message}; the endpoint is from ${names.join(', ')}`, error);
+}
+
+/** Better advice on values of which a shell, or a reader of another format, would have made something else. */
+function withAdvice(error: RolesAnywhereError): RolesAnywhereError {
+  const { code, message } = error;
+  const isValue = code === 'ERR_FILE_NOT_FOUND' || code === 'ERR_ARN' || code === 'ERR_REGION';
+  const advise = (hint: string): RolesAnywhereError =>
+    new RolesAnywhereError(code, message, { hint, flag: error.flag, cause: error.cause });
+  if (isValue && /[ "'/]\$(?:\w+|\{\w+\})(?:[/" ]|$)/.test(message))
+    return advise('variables such as $HOME are not expanded here: write the value itself');
+  if (isValue && /(?:: "(?:\\"|')|[ /]["'].*["'] does not exist)/.test(message))
+    return advise(
+      'the quotes are part of the value: a config file, an env file and YAML take them as they are, so leave them out',
+    );
+  const [, before, after] = /\b(?:fips-([a-z]{2}(?:-[a-z]+)+-\d)|([a-z]{2}(?:-[a-z]+)+-\d)-fips)\b/.exec(message) ?? [];
+  const region = before ?? after;
+  if (region !== undefined && (error.class === 'usage' || code === 'ERR_DNS'))
+    return advise(`FIPS is no part of a region's name: give --region ${region} and --use-fips`);
+  return error;
 }
 
 function hostOf(url = ''): string {

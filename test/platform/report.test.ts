@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { LogFormat } from '../../src/platform/log.ts';
 import { report, type ReportOptions } from '../../src/platform/report.ts';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
+import { parseArn } from '../../src/aws/arn.ts';
+import { materialFile } from '../../src/identity/material.ts';
+import { accessError } from '../../src/platform/files.ts';
 import { serviceError } from '../../src/aws/service-error.ts';
+
+const ROLE = 'arn:aws:iam::123456789012:role/R';
 
 function told(error: unknown, options: Partial<ReportOptions> = {}): string {
   let text = '';
@@ -60,6 +65,66 @@ describe('a left-over variable with an endpoint', () => {
     expect(told(error, options)).not.toContain('AWS_ENDPOINT_URL');
   });
 });
+
+describe('advice on a value', () => {
+  const cases: [string, RolesAnywhereError, RegExp][] = [
+    [
+      'with a variable that no shell has expanded',
+      accessError(materialFile('--certificate', '$HOME/cert.pem'), new Error('no')),
+      /^hint: check who owns/m,
+    ],
+    ...['$HOME/cert.pem', '${HOME}/cert.pem'].map((path): [string, RolesAnywhereError, RegExp] => [
+      `with the variable of ${path}`,
+      accessError(materialFile('--certificate', path), Object.assign(new Error('no'), { code: 'ENOENT' })),
+      /^hint: variables such as \$HOME are not expanded here/m,
+    ]),
+    [
+      'with quotes around a path',
+      accessError(materialFile('--certificate', '"/x y"'), Object.assign(new Error('no'), { code: 'ENOENT' })),
+      /^hint: the quotes are part of the value/m,
+    ],
+    [
+      'with nothing of the kind',
+      accessError(materialFile('--certificate', '/x y'), Object.assign(new Error('no'), { code: 'ENOENT' })),
+      /^hint: check the path given with --certificate/m,
+    ],
+    ['with quotes around an ARN', thrownBy(() => parseArn('role', `"${ROLE}"`, '--role-arn')), /the quotes are part/],
+    [
+      'with a variable for an ARN',
+      thrownBy(() => parseArn('role', '$ROLE_ARN', '--role-arn')),
+      /are not expanded here/,
+    ],
+    ['with another ARN', thrownBy(() => parseArn('role', 'x', '--role-arn')), /^hint: it looks like arn:/m],
+    ...['us-gov-west-1-fips', 'fips-us-gov-west-1'].map((region): [string, RolesAnywhereError, RegExp] => [
+      `with the region ${region}`,
+      new RolesAnywhereError('ERR_REGION', `--region is not a region: "${region}"`),
+      /give --region us-gov-west-1 and --use-fips$/m,
+    ]),
+    [
+      'with a region of FIPS in a host that does not exist',
+      new RolesAnywhereError('ERR_DNS', 'sts.us-east-1-fips.amazonaws.com does not exist'),
+      /give --region us-east-1 and --use-fips$/m,
+    ],
+  ];
+
+  it.each(cases)('%s is what helps', (_, error, hint) => {
+    expect(told(error)).toMatch(hint);
+  });
+
+  it('is none on FIPS where the host is the FIPS endpoint', () => {
+    const error = new RolesAnywhereError('ERR_DNS', 'sts-fips.us-east-1.amazonaws.com does not exist');
+    expect(told(error)).not.toContain('hint');
+  });
+});
+
+function thrownBy(run: () => unknown): RolesAnywhereError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof RolesAnywhereError) return error;
+  }
+  throw new Error('no error');
+}
 
 const argv = (...tokens: string[]): readonly string[] => ['node', 'roles-anywhere', ...tokens];
 

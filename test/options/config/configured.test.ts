@@ -604,3 +604,23 @@ describe('an error of the network or of the service', () => {
     expect(explain(error, plain)).toBe(error);
   });
 });
+
+describe('unknown keys of a profile', () => {
+  it('are all named at once, in the order of their lines, each with its own advice', () => {
+    const profile = [
+      'rolesanywhere_regoin = x',
+      'rolesanywhere_certificate = c',
+      'roles_anywhere_private_key = k',
+      'rolesanywhere_use_fips_endpoint = true',
+      'rolesanywhere_config_profile = q',
+    ].join('\n');
+    const error = errorOf(() => read(line('credential-process'), { profile }));
+    expect(error.code).toBe('ERR_CONFIG_KEY');
+    expect(error.message).toBe(
+      '/config, line 2: unknown key rolesanywhere_regoin, line 4: unknown key roles_anywhere_private_key, line 5: unknown key rolesanywhere_use_fips_endpoint, line 6: --config-profile cannot be set in a profile: rolesanywhere_config_profile',
+    );
+    expect(error.hint).toBe(
+      'rolesanywhere_regoin: did you mean rolesanywhere_region; roles_anywhere_private_key: did you mean rolesanywhere_private_key; rolesanywhere_use_fips_endpoint: did you mean rolesanywhere_use_fips; rolesanywhere_config_profile: give --config-profile on the command line',
+    );
+  });
+});
