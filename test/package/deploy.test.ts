@@ -165,10 +165,6 @@ describe('the unit', () => {
     const [, hook, name] = /`(systemctl [\w-]+) ([\w-]+)`, which starts a unit that has ended/.exec(docs) ?? [];
     // Plain `reload` fails for a unit that has ended.
     expect(hook).toBe('systemctl reload-or-restart');
-    expect(units()).toContain(`${name}.service`);
+    expect(readdirSync(`${DEPLOY}systemd`)).toContain(`${name}.service`);
   });
 });
-
-function units(): string[] {
-  return readdirSync(`${DEPLOY}systemd`);
-}
