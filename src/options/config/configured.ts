@@ -84,11 +84,18 @@ export function originsOf(settings: Iterable<readonly [FlagName, Setting]>): Rea
   return new Map([...settings].map(([flag, { origin }]) => [flag, origin]));
 }
 
-/** Flags that may be why a connection failed. */
+/** Flags that may be why a connection failed, and those that only some failures have to do with. */
 const OF_CONNECTION: readonly FlagName[] = [
-  ...(['endpoint', 'sts-endpoint', 'signin-endpoint', 'region', 'use-fips', 'use-dualstack'] as const),
-  ...(['proxy', 'ca-bundle', 'ca-store', 'tls-min-version', 'connect-timeout', 'timeout'] as const),
+  'endpoint',
+  'sts-endpoint',
+  'signin-endpoint',
+  'region',
+  'use-fips',
+  'use-dualstack',
+  'proxy',
 ];
+const OF_TRUST: readonly FlagName[] = ['ca-bundle', 'ca-store', 'tls-min-version'];
+const OF_TIME: readonly FlagName[] = ['connect-timeout', 'timeout'];
 /** Flags that may be why a service refused. */
 const OF_REQUEST: readonly FlagName[] = [
   ...(['endpoint', 'sts-endpoint', 'region', 'use-fips', 'trust-anchor-arn', 'profile-arn', 'role-arn'] as const),
@@ -103,7 +110,9 @@ export function explain(error: unknown, { settings }: Configured): unknown {
   if (!(error instanceof RolesAnywhereError)) return error;
   if (error.flag !== undefined) return withOrigins(error, originsOf(settings));
   if (error.class === 'refused') return withParts(error, settings, OF_REQUEST);
-  return error.class === 'unavailable' ? withParts(error, settings, OF_CONNECTION) : error;
+  if (error.class !== 'unavailable') return error;
+  const more = error.code.startsWith('ERR_TLS') ? OF_TRUST : error.code === 'ERR_TIMEOUT' ? OF_TIME : [];
+  return withParts(error, settings, [...OF_CONNECTION, ...more]);
 }
 
 /** Says which of the flags have their value from somewhere else than the line, once for each origin. */

@@ -573,6 +573,7 @@ describe('an error of the network or of the service', () => {
     ROLES_ANYWHERE_ROLE_ARN: 'r',
     ROLES_ANYWHERE_ENDPOINT: 'http://localhost:4566',
     ROLES_ANYWHERE_CA_BUNDLE: 'b',
+    ROLES_ANYWHERE_TIMEOUT: '9',
   };
   const configured = read(line('credential-process', '--profile-arn', 'p'), {
     env,
@@ -588,9 +589,12 @@ describe('an error of the network or of the service', () => {
       hint: 'do',
       status: 403,
     });
-    expect(told('ERR_CONNECT')).toMatchObject({
-      message: 'it failed; asked with --endpoint (ROLES_ANYWHERE_ENDPOINT), --ca-bundle (ROLES_ANYWHERE_CA_BUNDLE)',
+    const network = 'it failed; asked with --endpoint (ROLES_ANYWHERE_ENDPOINT)';
+    expect(told('ERR_CONNECT')).toMatchObject({ message: network });
+    expect(told('ERR_TLS_AUTHORITY')).toMatchObject({
+      message: `${network}, --ca-bundle (ROLES_ANYWHERE_CA_BUNDLE)`,
     });
+    expect(told('ERR_TIMEOUT')).toMatchObject({ message: `${network}, --timeout (ROLES_ANYWHERE_TIMEOUT)` });
   });
 
   it('says no more than the origin of its flag where it names one, and nothing of other errors', () => {
