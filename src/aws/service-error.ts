@@ -63,7 +63,7 @@ const MESSAGE_HINTS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /unable to assume role/i,
-    "the role must be in the profile's list, and its trust policy must let rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, with conditions that this certificate meets",
+    "is the role in the profile's list, and is it in this account? if so, its trust policy must let rolesanywhere.amazonaws.com do sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, with conditions that this certificate meets",
   ],
   [/at 'durationSeconds' failed/i, 'give --session-duration as 900 to 43200 seconds'],
 ];

@@ -7,7 +7,7 @@ import { isCommand, takesFlag } from './flags.ts';
 import type { CommandName } from './flags.ts';
 import { complete, findProblem, readValues, scan } from './pflag.ts';
 import type { Parsed } from './pflag.ts';
-import { problemError, unknownCommand } from './problems.ts';
+import { isOfShell, problemError, unknownCommand } from './problems.ts';
 import type { HelpOptions } from './yargs.ts';
 
 /** The outcome of a line: a command to run, or text to show. */
@@ -38,9 +38,13 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   const name = asked ? rest[0] : first;
   if (name !== undefined && !isCommand(name)) throw unknownCommand(name, program);
   if (wantsHelp || asked) return { kind: 'help', text: await help(name, options) };
+  const alien = name === undefined ? undefined : line.flags.find(([flag]) => !takesFlag(name, flag));
+  // The flags of a second command are wrong because it is one.
+  const joint = line.problem === undefined && alien === undefined ? undefined : rest.find(isOfShell);
+  if (joint !== undefined && !compat)
+    throw problemError({ kind: 'argument', argument: joint, maybeSecret: false }, name, program);
   if (line.problem !== undefined) throw problemError(line.problem, name, program);
 
-  const alien = name === undefined ? undefined : line.flags.find(([flag]) => !takesFlag(name, flag));
   if (alien !== undefined) throw problemError({ kind: 'not-here', flag: alien[0] }, name, program);
   const { given, problem } = readValues(line.flags, name);
   if (problem !== undefined) throw problemError(problem, name, program);

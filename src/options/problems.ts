@@ -1,7 +1,7 @@
 /** Words for the faults of a command line, and what to do about each. */
 // Tests: test/options/any-line.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { COMMANDS, FLAGS, choicesOf, flagRow, flagsOf, isFlag } from './flags.ts';
+import { COMMANDS, FLAGS, choicesOf, flagRow, flagsOf, isCommand, isFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
 import type { Problem } from './pflag.ts';
 import { nearest } from '../platform/suggest.ts';
@@ -52,13 +52,11 @@ export function problemError(problem: Problem, command: CommandName | undefined,
         return new RolesAnywhereError('ERR_USAGE', 'unexpected argument', { hint: 'quote a value that holds spaces' });
       }
       return new RolesAnywhereError('ERR_USAGE', `unexpected argument ${JSON.stringify(problem.argument)}`, {
-        hint: /^(?:true|false)$/i.test(problem.argument)
-          ? `a flag that is on or off takes its value as in --debug=${problem.argument}`
-          : 'quote a value that holds spaces',
+        hint: argumentHint(problem.argument),
       });
     case 'broken-line':
       return new RolesAnywhereError('ERR_USAGE', `blanks in front of ${problem.flag} make it an argument`, {
-        hint: 'look for a backslash at the end of a line with a blank behind it, and take the blank away',
+        hint: 'look for a backslash at the end of a line with a blank behind it, and take the blank away; in a folded text of YAML (>), which joins lines by itself, take the backslash away',
       });
     case 'conflict': {
       const [one, other] = problem.flags;
@@ -89,10 +87,40 @@ export function problemError(problem: Problem, command: CommandName | undefined,
   });
 }
 
+/** Whether an argument is what a shell would have read as the end of a command, as a pipe or as a redirection. */
+export function isOfShell(argument: string): boolean {
+  return /^(?:;|&&?|\|\|?|\d?>{1,2}(?:&\d|\S*)|<\S*)$/.test(argument);
+}
+
+/** What an argument that belongs to no flag may be there for. */
+function argumentHint(argument: string): string {
+  if (/^(?:true|false)$/i.test(argument)) return `a flag that is on or off takes its value as in --debug=${argument}`;
+  if (/^(?:\s*\\\s*|\s+)$/.test(argument))
+    return 'a backslash joins lines only as the last character of one, and for a shell: in a folded text of YAML (>), a unit or a config file, look where the line ends';
+  if (isOfShell(argument))
+    return 'what starts this line is no shell, so a second command, a pipe or a redirection is an argument: call a script that does it';
+  if (isCommand(argument)) return `a line has one command: give ${argument} a line of its own`;
+  return 'quote a value that holds spaces';
+}
+
+/** Names that AWS's CLI, SDKs and config files have for our flags, and that no misspelling leads to. */
+const AWS_NAMES: Readonly<Record<string, FlagName>> = {
+  'use-fips-endpoint': 'use-fips',
+  'use-dualstack-endpoint': 'use-dualstack',
+  'use-dual-stack-endpoint': 'use-dualstack',
+  'endpoint-url': 'endpoint',
+};
+
+/** The flag that AWS's tools call by another name. */
+export function flagOfAws(name: string): FlagName | undefined {
+  return Object.hasOwn(AWS_NAMES, name) ? AWS_NAMES[name] : undefined;
+}
+
 function suggestFlag(name: string, command: CommandName | undefined): string | undefined {
   // Other spellings of the dashes between words are nearer than any other mistake.
   const plain = name.replaceAll(/[A-Z]/g, '-$&').replaceAll('_', '-').toLowerCase();
-  const known = nearest(plain, command === undefined ? Object.keys(FLAGS) : flagsOf(command));
+  const flags: readonly string[] = command === undefined ? Object.keys(FLAGS) : flagsOf(command);
+  const known = flags.find((flag) => flag === flagOfAws(plain)) ?? nearest(plain, flags);
   return known === undefined ? undefined : `did you mean --${known}`;
 }
 

@@ -21,7 +21,7 @@ export function report(failure: unknown, options: ReportOptions): RolesAnywhereE
   const debug = style === undefined ? argv.includes('--debug') : style.level === 'debug';
   const error =
     failure instanceof RolesAnywhereError
-      ? failure
+      ? withAdvice(withEndpoint(failure, options))
       : new RolesAnywhereError('ERR_INTERNAL', 'unexpected error: this is a defect', {
           hint: debug ? 'report it with what is shown here' : 'run it again with --debug to see where it happened',
           cause: failure,
@@ -31,6 +31,54 @@ export function report(failure: unknown, options: ReportOptions): RolesAnywhereE
   if ((style?.format ?? formatAskedFor(options)) === 'json') writeJson(error, shownCause, write);
   else write(text(program, error, shownCause));
   return error;
+}
+
+/**
+ * An error of the network or of a service, with the variable that gave the endpoint. Of the variables that flags have,
+ * the reader of the configuration has said it before.
+ */
+function withEndpoint(error: RolesAnywhereError, { argv, env }: ReportOptions): RolesAnywhereError {
+  if ((error.class !== 'refused' && error.class !== 'unavailable') || error.message.includes('AWS_ENDPOINT_URL'))
+    return error;
+  if (env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS']?.toLowerCase() === 'true') return error;
+  const given = [
+    ['endpoint', 'AWS_ENDPOINT_URL_ROLESANYWHERE'],
+    ['sts-endpoint', 'AWS_ENDPOINT_URL_STS'],
+  ].flatMap(([flag = '', own = '']) => {
+    const from = [own, 'AWS_ENDPOINT_URL'].find((name) => env[name]);
+    const isOutranked =
+      argv.some((token) => token === `--${flag}` || token.startsWith(`--${flag}=`)) ||
+      error.message.includes(`--${flag} (`);
+    return from === undefined || isOutranked ? [] : [from];
+  });
+  // The message of the network names the host: only the variable that has it.
+  const hosts = given.filter((name) => error.message.includes(hostOf(env[name])));
+  const names = [...new Set(hosts.length > 0 ? hosts : error.class === 'refused' ? given : [])];
+  if (names.length === 0) return error;
+  return new RolesAnywhereError(error.code, `${error.message}; the endpoint is from ${names.join(', ')}`, error);
+}
+
+/** Better advice on values of which a shell, or a reader of another format, would have made something else. */
+function withAdvice(error: RolesAnywhereError): RolesAnywhereError {
+  const { code, message } = error;
+  const isValue = code === 'ERR_FILE_NOT_FOUND' || code === 'ERR_ARN' || code === 'ERR_REGION';
+  const advise = (hint: string): RolesAnywhereError =>
+    new RolesAnywhereError(code, message, { hint, flag: error.flag, cause: error.cause });
+  if (isValue && /[ "'/]\$(?:\w+|\{\w+\})(?:[/" ]|$)/.test(message))
+    return advise('variables such as $HOME are not expanded here: write the value itself');
+  if (isValue && /(?:: "(?:\\"|')|[ /]["'].*["'] does not exist)/.test(message))
+    return advise(
+      'the quotes are part of the value: a config file, an env file and YAML take them as they are, so leave them out',
+    );
+  const [, before, after] = /\b(?:fips-([a-z]{2}(?:-[a-z]+)+-\d)|([a-z]{2}(?:-[a-z]+)+-\d)-fips)\b/.exec(message) ?? [];
+  const region = before ?? after;
+  if (region !== undefined && (error.class === 'usage' || code === 'ERR_DNS'))
+    return advise(`FIPS is no part of a region's name: give --region ${region} and --use-fips`);
+  return error;
+}
+
+function hostOf(url = ''): string {
+  return URL.canParse(url) ? new URL(url).host : url;
 }
 
 function writeJson(error: RolesAnywhereError, shownCause: readonly string[], write: (text: string) => void): void {

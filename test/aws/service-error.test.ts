@@ -93,6 +93,7 @@ describe('serviceError', () => {
     ['Untrusted signing certificate', /--intermediates/],
     ['Invalid signature', /private key/],
     ['Unable to assume role for arn:aws:iam::1:role/R', /sts:TagSession/],
+    ['Unable to assume role for arn:aws:iam::1:role/R', /is the role in the profile's list, and is it in this account/],
     [
       'Unable to assume role for arn:aws:iam::1:role/R: The requested DurationSeconds exceeds the MaxSessionDuration set for this role.',
       /--session-duration/,

@@ -467,3 +467,34 @@ describe('ordinary lines and any lines', () => {
     expect(taken).toBeGreaterThan(100);
   });
 });
+
+describe('what a shell, YAML or another tool of AWS would have taken', () => {
+  it.each([
+    ['--use-fips-endpoint', 'did you mean --use-fips'],
+    ['--use-dualstack-endpoint', 'did you mean --use-dualstack'],
+    ['--endpoint-url=https://x', 'did you mean --endpoint'],
+  ])('%s leads to our flag', async (flag, hint) => {
+    expect(await errorFor(['credential-process', ...LINE, flag])).toMatchObject({ code: 'ERR_UNKNOWN_FLAG', hint });
+  });
+
+  it('names no flag that the command does not take', async () => {
+    expect((await errorFor(['read-certificate-data', '--use-fips-endpoint'])).hint).not.toContain('--use-fips');
+  });
+
+  it.each([
+    ['a backslash of a folded text that no shell reads', ['\\'], /folded text of YAML/],
+    ['a backslash of a folded text that a shell reads', [' --region', 'x'], /folded text of YAML/],
+    ['a second command', ['&&', 'aws', 'sts', 'get-caller-identity'], /second command/],
+    ['a second command with flags of its own', [';', 'aws', 's3', 'ls', '--profile', 'x'], /second command/],
+    ['a second command with flags of ours', ['&&', 'x', '--listen', '1'], /second command/],
+    ['a pipe', ['|', 'jq', '-r', '.x'], /a pipe/],
+    ['a redirection', ['2>/dev/null'], /a redirection/],
+    ['a command of ours', ['serve'], /give serve a line of its own/],
+    ['a value with a space', ['Files/key.pem'], /^quote a value that holds spaces$/],
+    ['nothing at all', [''], /^quote a value that holds spaces$/],
+  ])('%s gets the hint that it needs', async (_, more, hint) => {
+    const error = await errorFor(['credential-process', ...LINE, ...more]);
+    expect(error.code).toBe('ERR_USAGE');
+    expect(error.hint).toMatch(hint);
+  });
+});

@@ -1,6 +1,6 @@
 /** The files of docs/deploy/, each checked by a tool that knows its format. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ import { Pod } from 'kubernetes-models/v1/Pod';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 import { commandRow } from '../../src/options/flags.ts';
+import { EXIT_STATUS } from '../../src/platform/errors.ts';
 import { cleanEnv, runProgram } from '../support/cli.ts';
 import { requireTool } from '../support/tools.ts';
 
@@ -142,4 +143,28 @@ it('the flags of the unit are flags of serve', () => {
   const flags = [...text.matchAll(/^ {4}--([a-z0-9-]+)/gm)].map(([, flag]) => flag);
   expect(flags.length).toBeGreaterThan(5);
   expect(commandRow('serve').flags).toEqual(expect.arrayContaining(flags));
+});
+
+describe('the unit', () => {
+  const unit = readFileSync(`${DEPLOY}systemd/roles-anywhere.service`, 'utf8');
+  const setting = (name: string): string[] =>
+    [...unit.matchAll(/^(\w+)=(.*)$/gm)].flatMap(([, key, value = '']) => (key === name ? [value] : []));
+
+  it('leaves no core dump, which would hold the private key', () => {
+    expect(setting('LimitCORE')).toEqual(['0']);
+  });
+
+  it('reloads by the signal at which serve reads its files again', () => {
+    expect(setting('ExecReload')).toEqual(['/bin/kill -HUP $MAINPID']);
+  });
+
+  it('is not started again after a certificate that is not valid: the hook of a renewal that the docs name does that', () => {
+    expect(setting('Restart')).toEqual(['on-failure']);
+    expect(setting('RestartPreventExitStatus').join(' ').split(' ')).toContain(String(EXIT_STATUS.identity));
+    const docs = readFileSync(`${ROOT}docs/server.md`, 'utf8');
+    const [, hook, name] = /`(systemctl [\w-]+) ([\w-]+)`, which starts a unit that has ended/.exec(docs) ?? [];
+    // Plain `reload` fails for a unit that has ended.
+    expect(hook).toBe('systemctl reload-or-restart');
+    expect(readdirSync(`${DEPLOY}systemd`)).toContain(`${name}.service`);
+  });
 });

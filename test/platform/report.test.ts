@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { LogFormat } from '../../src/platform/log.ts';
 import { report, type ReportOptions } from '../../src/platform/report.ts';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
+import { parseArn } from '../../src/aws/arn.ts';
+import { materialFile } from '../../src/identity/material.ts';
+import { accessError } from '../../src/platform/files.ts';
 import { serviceError } from '../../src/aws/service-error.ts';
+
+const ROLE = 'arn:aws:iam::123456789012:role/R';
 
 function told(error: unknown, options: Partial<ReportOptions> = {}): string {
   let text = '';
@@ -38,6 +43,88 @@ describe('what is told of a refusal', () => {
     );
   });
 });
+
+describe('a left-over variable with an endpoint', () => {
+  const refused = new RolesAnywhereError('ERR_ACCESS_DENIED', 'CreateSession was refused: no (status 403)');
+  const unreachable = new RolesAnywhereError('ERR_CONNECT', 'cannot connect to localhost:4566: refused');
+  const env = { AWS_ENDPOINT_URL: 'http://localhost:4566' };
+
+  it.each([
+    ['a refusal', refused],
+    ['an error of the network', unreachable],
+  ])('is named by %s', (_, error) => {
+    expect(told(error, { env })).toContain(`${error.message}; the endpoint is from AWS_ENDPOINT_URL [${error.code}]`);
+  });
+
+  it.each<[string, RolesAnywhereError, Partial<ReportOptions>]>([
+    ['where the line gives the endpoint', refused, { env, argv: ['--endpoint', 'x', '--sts-endpoint=x'] }],
+    ['where it is to be ignored', refused, { env: { ...env, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true' } }],
+    ['where another host failed', new RolesAnywhereError('ERR_DNS', 'no such host: proxy.test'), { env }],
+    ['for an error before the request', new RolesAnywhereError('ERR_ARN', 'not an ARN'), { env }],
+  ])('is not named %s', (_, error, options) => {
+    expect(told(error, options)).not.toContain('AWS_ENDPOINT_URL');
+  });
+});
+
+describe('advice on a value', () => {
+  const cases: [string, RolesAnywhereError, RegExp][] = [
+    [
+      'with a variable that no shell has expanded',
+      accessError(materialFile('--certificate', '$HOME/cert.pem'), new Error('no')),
+      /^hint: check who owns/m,
+    ],
+    ...['$HOME/cert.pem', '${HOME}/cert.pem'].map((path): [string, RolesAnywhereError, RegExp] => [
+      `with the variable of ${path}`,
+      accessError(materialFile('--certificate', path), Object.assign(new Error('no'), { code: 'ENOENT' })),
+      /^hint: variables such as \$HOME are not expanded here/m,
+    ]),
+    [
+      'with quotes around a path',
+      accessError(materialFile('--certificate', '"/x y"'), Object.assign(new Error('no'), { code: 'ENOENT' })),
+      /^hint: the quotes are part of the value/m,
+    ],
+    [
+      'with nothing of the kind',
+      accessError(materialFile('--certificate', '/x y'), Object.assign(new Error('no'), { code: 'ENOENT' })),
+      /^hint: check the path given with --certificate/m,
+    ],
+    ['with quotes around an ARN', thrownBy(() => parseArn('role', `"${ROLE}"`, '--role-arn')), /the quotes are part/],
+    [
+      'with a variable for an ARN',
+      thrownBy(() => parseArn('role', '$ROLE_ARN', '--role-arn')),
+      /are not expanded here/,
+    ],
+    ['with another ARN', thrownBy(() => parseArn('role', 'x', '--role-arn')), /^hint: it looks like arn:/m],
+    ...['us-gov-west-1-fips', 'fips-us-gov-west-1'].map((region): [string, RolesAnywhereError, RegExp] => [
+      `with the region ${region}`,
+      new RolesAnywhereError('ERR_REGION', `--region is not a region: "${region}"`),
+      /give --region us-gov-west-1 and --use-fips$/m,
+    ]),
+    [
+      'with a region of FIPS in a host that does not exist',
+      new RolesAnywhereError('ERR_DNS', 'sts.us-east-1-fips.amazonaws.com does not exist'),
+      /give --region us-east-1 and --use-fips$/m,
+    ],
+  ];
+
+  it.each(cases)('%s is what helps', (_, error, hint) => {
+    expect(told(error)).toMatch(hint);
+  });
+
+  it('is none on FIPS where the host is the FIPS endpoint', () => {
+    const error = new RolesAnywhereError('ERR_DNS', 'sts-fips.us-east-1.amazonaws.com does not exist');
+    expect(told(error)).not.toContain('hint');
+  });
+});
+
+function thrownBy(run: () => unknown): RolesAnywhereError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof RolesAnywhereError) return error;
+  }
+  throw new Error('no error');
+}
 
 const argv = (...tokens: string[]): readonly string[] => ['node', 'roles-anywhere', ...tokens];
 

@@ -16,7 +16,7 @@ import type { OtherSetting } from './sdk-settings.ts';
 import { configPath } from './shared.ts';
 import { settle, valuesOf } from './settle.ts';
 import type { Settled, Unused } from './settle.ts';
-import { environmentSource, profileSource, strayVariables, withOrigins } from './sources.ts';
+import { describeOrigin, environmentSource, profileSource, strayVariables, withOrigins } from './sources.ts';
 import type { Origin, Setting, Source } from './sources.ts';
 
 /** A line, together with where each of its values is from. */
@@ -84,9 +84,49 @@ export function originsOf(settings: Iterable<readonly [FlagName, Setting]>): Rea
   return new Map([...settings].map(([flag, { origin }]) => [flag, origin]));
 }
 
-/** An error of a command, with the origin of the flags that it is about. */
+/** Flags that may be why a connection failed, and those that only some failures have to do with. */
+const OF_CONNECTION: readonly FlagName[] = [
+  'endpoint',
+  'sts-endpoint',
+  'signin-endpoint',
+  'region',
+  'use-fips',
+  'use-dualstack',
+  'proxy',
+];
+const OF_TRUST: readonly FlagName[] = ['ca-bundle', 'ca-store', 'tls-min-version'];
+const OF_TIME: readonly FlagName[] = ['connect-timeout', 'timeout'];
+/** Flags that may be why a service refused. */
+const OF_REQUEST: readonly FlagName[] = [
+  ...(['endpoint', 'sts-endpoint', 'region', 'use-fips', 'trust-anchor-arn', 'profile-arn', 'role-arn'] as const),
+  ...(['certificate', 'private-key', 'intermediates', 'assume-role-arn', 'session-duration'] as const),
+];
+
+/**
+ * An error of a command, with the origin of the flags that it is about: those that it names, or, of the network and of
+ * a service, which know no flags, all that had a part in the request.
+ */
 export function explain(error: unknown, { settings }: Configured): unknown {
-  return error instanceof RolesAnywhereError ? withOrigins(error, originsOf(settings)) : error;
+  if (!(error instanceof RolesAnywhereError)) return error;
+  if (error.flag !== undefined) return withOrigins(error, originsOf(settings));
+  if (error.class === 'refused') return withParts(error, settings, OF_REQUEST);
+  if (error.class !== 'unavailable') return error;
+  const more = error.code.startsWith('ERR_TLS') ? OF_TRUST : error.code === 'ERR_TIMEOUT' ? OF_TIME : [];
+  return withParts(error, settings, [...OF_CONNECTION, ...more]);
+}
+
+/** Says which of the flags have their value from somewhere else than the line, once for each origin. */
+function withParts(error: RolesAnywhereError, settings: Source, flags: readonly FlagName[]): RolesAnywhereError {
+  const notes = new Map<string, string>();
+  for (const flag of flags) {
+    const { value, origin } = settings.get(flag) ?? {};
+    if (value === undefined || value === false || origin === undefined) continue;
+    if (origin.kind === 'command line' || origin.kind === 'default') continue;
+    const where = describeOrigin(origin);
+    if (!notes.has(where)) notes.set(where, `--${flag} (${where})`);
+  }
+  if (notes.size === 0) return error;
+  return new RolesAnywhereError(error.code, `${error.message}; asked with ${[...notes.values()].join(', ')}`, error);
 }
 
 function commandLine(given: Given): Source {

@@ -7,7 +7,7 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { FLAGS, HOP, flagRow, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagItem, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
-import { badValue } from '../problems.ts';
+import { badValue, flagOfAws } from '../problems.ts';
 import { nearest } from '../../platform/suggest.ts';
 import type { ConfigFile, ConfigSection } from './file.ts';
 import { keyError } from './ini.ts';
@@ -134,37 +134,64 @@ function profileTexts(file: ConfigFile, profile: string): ProfileText[] {
       }),
   );
   for (const [name, flag] of SECTION_KEYS) if (isFlag(flag)) flags.set(name, flag);
-  const unknownKey = (name: string, rest: string, line: number): RolesAnywhereError => {
-    const own = rest.replaceAll('_', '-');
-    const known = nearest(
-      rest,
-      [...flags.keys()].map((key) => key.slice(KEY_PREFIX.length)),
-    );
-    return keyError(
-      file.path,
-      line,
-      isFlag(own) && keyOf(own) === undefined ? `--${own} cannot be set in a profile: ${name}` : `unknown key ${name}`,
-      isFlag(own) && keyOf(own) === undefined
-        ? `give --${own} on the command line`
-        : known === undefined
-          ? 'keys are named after flags: see --help'
-          : `did you mean ${KEY_PREFIX}${known}`,
-    );
-  };
-  for (const [name, line] of section.lines(LIKE_KEY))
-    throw unknownKey(name, name.replace(LIKE_KEY, '').replaceAll(/[-.]/g, '_').toLowerCase(), line);
+  const unknown: UnknownKey[] = [...section.lines(LIKE_KEY)].map(([name, line]) => {
+    const rest = name.replace(LIKE_KEY, '').replaceAll(/[-.]/g, '_').toLowerCase();
+    return { name, rest, line };
+  });
   const texts: ProfileText[] = [];
   for (const [name, { value: text, line }] of section.all(KEY_PREFIX)) {
     const flag = flags.get(name);
-    if (flag === undefined) throw unknownKey(name, name.slice(KEY_PREFIX.length), line);
-    texts.push({ flag, text, name, line });
+    if (flag === undefined) unknown.push({ name, rest: name.slice(KEY_PREFIX.length), line });
+    else texts.push({ flag, text, name, line });
   }
+  if (unknown.length > 0) throw unknownKeys(unknown, file.path, [...flags.keys()]);
   for (const [name, line] of section.lines(new RegExp(`^${KEY_PREFIX}`))) {
     const flag = flags.get(name);
     if (flag !== undefined && MEANT.has(flag) && !texts.some((text) => text.name === name))
       throw keyError(file.path, line, `${name} is empty`, 'give a value, or remove the line');
   }
   return texts;
+}
+
+/** A key that looks like a flag's, and what follows its prefix, as a key would have it. */
+interface UnknownKey {
+  readonly name: string;
+  readonly rest: string;
+  readonly line: number;
+}
+
+/** The error for keys of no flag: all of them, in the order of their lines, for they are often of one mistake. */
+function unknownKeys(unknown: readonly UnknownKey[], path: string, known: readonly string[]): RolesAnywhereError {
+  const faults = unknown
+    .toSorted((one, other) => one.line - other.line)
+    .map(({ name, rest, line }) => {
+      const own = rest.replaceAll('_', '-');
+      if (isFlag(own) && keyOf(own) === undefined)
+        return {
+          name,
+          line,
+          message: `--${own} cannot be set in a profile: ${name}`,
+          hint: `give --${own} on the command line`,
+        };
+      const aws = flagOfAws(own);
+      const meant =
+        (aws === undefined ? undefined : keyOf(aws)?.slice(KEY_PREFIX.length)) ??
+        nearest(
+          rest,
+          known.map((key) => key.slice(KEY_PREFIX.length)),
+        );
+      return {
+        name,
+        line,
+        message: `unknown key ${name}`,
+        hint: meant === undefined ? 'keys are named after flags: see --help' : `did you mean ${KEY_PREFIX}${meant}`,
+      };
+    });
+  const [first, ...others] = faults;
+  const more = others.map(({ message, line }) => `, line ${line}: ${message}`).join('');
+  const hints =
+    others.length === 0 ? (first?.hint ?? '') : faults.map(({ name, hint }) => `${name}: ${hint}`).join('; ');
+  return keyError(path, first?.line ?? 0, `${first?.message}${more}`, hints);
 }
 
 /** Gives a text the meaning that it has for a flag on the command line. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { printConfig } from '../../../src/commands/print-config.ts';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import type { ErrorCode } from '../../../src/platform/errors.ts';
-import { parseConfigured } from '../../../src/options/config/configured.ts';
+import { explain, parseConfigured } from '../../../src/options/config/configured.ts';
 import type { Configured } from '../../../src/options/config/configured.ts';
 import { ConfigFile } from '../../../src/options/config/file.ts';
 import { keyOf, variableOf } from '../../../src/options/config/sources.ts';
@@ -565,5 +565,66 @@ it('without --print-config a line must be complete, and what is missing is named
   expect(errorOf(() => read(['credential-process'], { profile: 'rolesanywhere_certificate = c' }))).toMatchObject({
     code: 'ERR_FLAG_REQUIRED',
     message: 'missing flags: --trust-anchor-arn, --profile-arn, --role-arn',
+  });
+});
+
+describe('an error of the network or of the service', () => {
+  const env = {
+    ROLES_ANYWHERE_ROLE_ARN: 'r',
+    ROLES_ANYWHERE_ENDPOINT: 'http://localhost:4566',
+    ROLES_ANYWHERE_CA_BUNDLE: 'b',
+    ROLES_ANYWHERE_TIMEOUT: '9',
+  };
+  const configured = read(line('credential-process', '--profile-arn', 'p'), {
+    env,
+    profile: 'rolesanywhere_trust_anchor_arn = t',
+  });
+  const told = (code: ErrorCode, flag?: string): unknown =>
+    explain(new RolesAnywhereError(code, 'it failed', { flag, hint: 'do', status: 403 }), configured);
+
+  it('says where what was asked with is from', () => {
+    expect(told('ERR_ACCESS_DENIED')).toMatchObject({
+      message:
+        'it failed; asked with --endpoint (ROLES_ANYWHERE_ENDPOINT), --trust-anchor-arn (rolesanywhere_trust_anchor_arn in line 2 of /config, profile p), --role-arn (ROLES_ANYWHERE_ROLE_ARN)',
+      hint: 'do',
+      status: 403,
+    });
+    const network = 'it failed; asked with --endpoint (ROLES_ANYWHERE_ENDPOINT)';
+    expect(told('ERR_CONNECT')).toMatchObject({ message: network });
+    expect(told('ERR_TLS_AUTHORITY')).toMatchObject({
+      message: `${network}, --ca-bundle (ROLES_ANYWHERE_CA_BUNDLE)`,
+    });
+    expect(told('ERR_TIMEOUT')).toMatchObject({ message: `${network}, --timeout (ROLES_ANYWHERE_TIMEOUT)` });
+  });
+
+  it('says no more than the origin of its flag where it names one, and nothing of other errors', () => {
+    expect(told('ERR_CONNECT', '--endpoint')).toMatchObject({ message: 'it failed (ROLES_ANYWHERE_ENDPOINT)' });
+    expect(told('ERR_INTERNAL')).toMatchObject({ message: 'it failed' });
+  });
+
+  it('says nothing of what the line gives', () => {
+    const plain = read(line('credential-process', '--role-arn', 'r', '--endpoint', 'http://localhost:1'));
+    const error = new RolesAnywhereError('ERR_ACCESS_DENIED', 'it failed');
+    expect(explain(error, plain)).toBe(error);
+  });
+});
+
+describe('unknown keys of a profile', () => {
+  it('are all named at once, in the order of their lines, each with its own advice', () => {
+    const profile = [
+      'rolesanywhere_regoin = x',
+      'rolesanywhere_certificate = c',
+      'roles_anywhere_private_key = k',
+      'rolesanywhere_use_fips_endpoint = true',
+      'rolesanywhere_config_profile = q',
+    ].join('\n');
+    const error = errorOf(() => read(line('credential-process'), { profile }));
+    expect(error.code).toBe('ERR_CONFIG_KEY');
+    expect(error.message).toBe(
+      '/config, line 2: unknown key rolesanywhere_regoin, line 4: unknown key roles_anywhere_private_key, line 5: unknown key rolesanywhere_use_fips_endpoint, line 6: --config-profile cannot be set in a profile: rolesanywhere_config_profile',
+    );
+    expect(error.hint).toBe(
+      'rolesanywhere_regoin: did you mean rolesanywhere_region; roles_anywhere_private_key: did you mean rolesanywhere_private_key; rolesanywhere_use_fips_endpoint: did you mean rolesanywhere_use_fips; rolesanywhere_config_profile: give --config-profile on the command line',
+    );
   });
 });
