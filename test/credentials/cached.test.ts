@@ -160,13 +160,15 @@ describe('a failure', () => {
   });
 });
 
+const rejecting = (): unknown => Promise.reject(new Error('rejected'));
+
 describe('what is told', () => {
   it('may throw or reject, and costs nobody their credentials', async () => {
     const unhandled: unknown[] = [];
     const note = (reason: unknown): void => void unhandled.push(reason);
     process.on('unhandledRejection', note);
     const { credentials, service, clock } = bench({
-      onRefresh: (() => Promise.reject(new Error('rejected'))) as () => void,
+      onRefresh: rejecting,
       onError: () => {
         throw new Error('thrown');
       },
