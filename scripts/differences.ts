@@ -265,6 +265,12 @@ export const DIFFERENCES = {
     theirs: 'final',
     ours: 'tried again, as every other 5xx',
   },
+  throttling: {
+    area: 'Requests',
+    what: 'Too many requests (429, ThrottlingException), without a limit of attempts',
+    theirs: 'three attempts',
+    ours: 'tried again with full jitter until `--timeout`; `--max-attempts` and AWS_MAX_ATTEMPTS bound it',
+  },
   'retry-pace': {
     area: 'Requests',
     what: 'Attempts',

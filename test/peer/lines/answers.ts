@@ -4,7 +4,7 @@ import type { AnswerName } from '../support/service.ts';
 import { vend } from './words.ts';
 
 const GIVES_UP: readonly AnswerName[] = ['400', '403', '404', '204', '307', 'html', 'no set'];
-const TRIES_AGAIN: readonly AnswerName[] = ['429', '400 throttled', '500', '503', 'dropped'];
+const TRIES_AGAIN: readonly AnswerName[] = ['500', '503', 'dropped'];
 
 export const ANSWER_LINES: readonly Line[] = [
   ...(['200', '202'] as const).map((answer): Line => ({ name: `takes an answer of ${answer}`, args: vend(), answer })),
@@ -29,5 +29,17 @@ export const ANSWER_LINES: readonly Line[] = [
     differs: { by: 'expiration', in: 'ours refuses' },
   },
   { name: 'meets an answer of 501', args: vend(), answer: '501', differs: { by: 'not-implemented', in: ['requests'] } },
+  {
+    name: 'tries again at the answer 429',
+    args: vend(),
+    answer: '429',
+    differs: { by: 'throttling', in: ['requests'] },
+  },
+  {
+    name: 'tries again at the answer 400 throttled, as often as it is told',
+    args: vend(),
+    answer: '400 throttled',
+    env: { AWS_MAX_ATTEMPTS: '3' },
+  },
   ...TRIES_AGAIN.map((answer) => ({ name: `tries again at the answer ${answer}`, args: vend(), answer })),
 ];

@@ -129,6 +129,7 @@ export const VENDING_LINES: readonly Line[] = [
   {
     name: 'encodes a role of every character',
     args: ['credential-process', ...arns({ role: 'a/b/W_+=,.@-' }), ...EC, ...ENDPOINT],
+    answer: 'of another name',
   },
   {
     name: 'takes an endpoint with a slash',

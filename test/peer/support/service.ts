@@ -41,13 +41,13 @@ const SET = {
   sessionToken: 'token//of+the+comparison==',
 };
 const EXPIRATION = new Date(Date.now() + 3_600_000).toISOString().replace(/\.\d+/, '');
-const good = (changes: Readonly<Record<string, string>> = {}): unknown => ({
+const good = (changes: Readonly<Record<string, string>> = {}, role = 'Worker'): unknown => ({
   credentialSet: [
     {
-      assumedRoleUser: { arn: 'arn:aws:sts::123456789012:assumed-role/Worker/1', assumedRoleId: 'AROAX:1' },
+      assumedRoleUser: { arn: `arn:aws:sts::123456789012:assumed-role/${role}/1`, assumedRoleId: 'AROAX:1' },
       credentials: { ...SET, expiration: EXPIRATION, ...changes },
       packedPolicySize: 2,
-      roleArn: 'arn:aws:iam::123456789012:role/Worker',
+      roleArn: `arn:aws:iam::123456789012:role/${role}`,
       sourceIdentity: 'CN=ec-p256',
     },
   ],
@@ -64,6 +64,7 @@ const json =
 
 const ANSWERS = {
   good: json(201, good()),
+  'of another name': json(201, good({}, 'W_+=,.@-')),
   '200': json(200, good()),
   '202': json(202, good()),
   '400': json(400, { message: 'bad' }, 'ValidationException'),
