@@ -10,6 +10,8 @@ const HEAVY = [
   'test/clients/matrix/**',
   'test/clients/go-*/**',
   'test/**/tpm/**',
+  'test/identity/containers/programs.test.ts',
+  'test/identity/pkcs11/{cli,faults,one-shot,softhsm}.test.ts',
   'test/**/*.heavy.test.ts',
 ];
 
