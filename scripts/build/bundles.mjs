@@ -14,7 +14,7 @@ const HOT = ['src/cli.ts'];
  * What the hot file may weigh. Node reads all of it in every run; 90 KB more of it took a tenth of a bare start, when that
  * was tried. Look at what came in before raising this.
  */
-const HOT_BUDGET_BYTES = 112 * 1024;
+const HOT_BUDGET_BYTES = 136 * 1024;
 
 /** Library entries: the name in dist, without the extension, and the source. */
 export const LIBRARY = { index: 'src/index.ts', emulator: 'src/emulator/index.ts' };
