@@ -1,4 +1,4 @@
-/** GetCallerIdentity: whose credentials they are. */
+/** GetCallerIdentity: whose credentials they are. Tests: test/cli/whoami.test.ts */
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import type { Connection } from './connection.ts';
 import { invalidAnswer } from './credential-answer.ts';

@@ -21,8 +21,7 @@ export const run: RunCommand<'whoami'> = async (flags, io) => {
     );
     const [, role, session] = /:assumed-role\/([^/]+)\/(.+)$/.exec(caller.arn) ?? [];
     const { expiration } = credentials;
-    const secondsLeft =
-      expiration && Math.max(0, Math.floor((expiration.getTime() - connection.clock.now()) / 1000));
+    const secondsLeft = expiration && Math.max(0, Math.floor((expiration.getTime() - connection.clock.now()) / 1000));
     if (flags.json === true || flags.format === 'json')
       return io.stdout(
         `${JSON.stringify(

@@ -39,7 +39,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
   },
   export: {
     summary: 'print temporary credentials in the form of a shell, a file or a CI system',
-    text: "Obtains credentials as credential-process does, or takes those of --source, and prints them. Without --format they are for the shell that this seems to be. Variables by which a program would find other credentials are removed, if they are set. github masks the values in the log and writes to the file that GITHUB_ENV names; gitlab is a dotenv report; ini is a profile of a credentials file, which --profile names.",
+    text: 'Obtains credentials as credential-process does, or takes those of --source, and prints them. Without --format they are for the shell that this seems to be. Variables by which a program would find other credentials are removed, if they are set. github masks the values in the log and writes to the file that GITHUB_ENV names; gitlab is a dotenv report; ini is a profile of a credentials file, which --profile names.',
     example: ['export --config-profile build --format env'],
   },
   unset: {

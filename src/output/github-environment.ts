@@ -62,9 +62,13 @@ export async function appendVariables(file: string, lines: string): Promise<void
   try {
     await appendFile(file, lines, { mode: 0o600 });
   } catch (cause) {
-    throw new RolesAnywhereError('ERR_OUTPUT', `cannot write to GITHUB_ENV (${systemCode(cause) ?? 'unknown reason'})`, {
-      hint: 'the file is made by the runner: check that this process may write to it',
-      cause,
-    });
+    throw new RolesAnywhereError(
+      'ERR_OUTPUT',
+      `cannot write to GITHUB_ENV (${systemCode(cause) ?? 'unknown reason'})`,
+      {
+        hint: 'the file is made by the runner: check that this process may write to it',
+        cause,
+      },
+    );
   }
 }

@@ -7,8 +7,8 @@ export type Shell = (typeof SHELLS)[number];
 
 /** `sh`: bash, zsh and dash, too. */
 interface ShellWords {
-  set(name: string, value: string): string;
-  remove(name: string): string;
+  readonly set: (name: string, value: string) => string;
+  readonly remove: (name: string) => string;
   /** What a line begins with that is for people. */
   readonly comment: string;
 }

@@ -42,7 +42,10 @@ export function formatVariables(form: VariableForm, { set, remove }: VariableCha
     const all = [...set, ...remove.map((name) => [name, null] as const)];
     return `${JSON.stringify(Object.fromEntries(all), undefined, 2)}\n`;
   }
-  const lines = [...remove.map((name) => REMOVE[form](name)), ...[...set].map(([name, value]) => SET[form](name, value))];
+  const lines = [
+    ...remove.map((name) => REMOVE[form](name)),
+    ...[...set].map(([name, value]) => SET[form](name, value)),
+  ];
   const text = lines.map((line) => `${line}\n`).join('');
   if (form === 'gitlab' && Buffer.byteLength(text) > MAX_REPORT_BYTES)
     throw new RolesAnywhereError('ERR_EXPORT_VALUE', 'the credentials are larger than the 5 KiB of a dotenv report', {
@@ -63,7 +66,7 @@ export function checkValue(name: string, value: string): void {
 }
 
 /** The error for a value that a form cannot hold. */
-export function cannotHold(name: string, why: string): RolesAnywhereError {
+function cannotHold(name: string, why: string): RolesAnywhereError {
   return new RolesAnywhereError('ERR_EXPORT_VALUE', `the value for ${name} ${why}: nothing was written`, {
     hint: 'check where the credentials are from, or take another --format',
   });

@@ -50,9 +50,7 @@ export function exportLines(shell: Shell, { origin, container, imds, noProxy }: 
     lines.push(
       `${comment} ${what}`,
       // A value from the environment may hold a line end.
-      ...(index === 0
-        ? block
-        : block.flatMap((line) => line.split(/[\r\n]+/)).map((line) => `${comment} ${line}`)),
+      ...(index === 0 ? block : block.flatMap((line) => line.split(/[\r\n]+/)).map((line) => `${comment} ${line}`)),
     );
   }
   // SDKs ask for instance metadata over plain http alone.
