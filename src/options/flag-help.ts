@@ -17,6 +17,7 @@ export const GROUPS = [
   'Console',
   'Network',
   'Server',
+  'Web console',
   'Emulator',
   'Output',
   'Link',

@@ -241,6 +241,16 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'FILE',
     text: 'file to append a line to for each set of credentials that is given out',
   },
+  console: {
+    group: 'Web console',
+    text: 'serve a web page on this machine too, at /console, and print a link that unlocks it once, within 5 minutes',
+  },
+  'console-passphrase-file': {
+    group: 'Web console',
+    value: 'FILE',
+    text: 'file whose first line unlocks the page at any time, with 8 characters at least',
+  },
+  'console-open': { group: 'Web console', text: 'open the page in the browser, unlocked' },
 
   format: { group: 'Output', value: 'FORMAT', text: 'form of what is printed' },
   profile: { group: 'Output', value: 'PROFILE', text: 'profile that is written; by default default' },

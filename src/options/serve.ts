@@ -28,12 +28,26 @@ export interface ServeOptions {
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
   readonly metricsListen: string | undefined;
   readonly auditLog: string | undefined;
+  readonly console: ConsoleFlags | undefined;
   /** The shell to print lines for. sh, bash and zsh set variables in the same words. */
   readonly shell: 'sh' | 'fish' | 'powershell' | 'cmd' | undefined;
 }
 
+/** The web console, as its flags want it. */
+export interface ConsoleFlags {
+  /** Whether there is a passphrase, without which it stays on the loopback. */
+  readonly passphrase: boolean;
+}
+
 /** The flags whose values are files of the server's own. */
-const FILE_FLAGS = ['token-file', 'token-source', 'audit-log', 'tls-cert', 'tls-key'] as const;
+const FILE_FLAGS = [
+  'token-file',
+  'token-source',
+  'audit-log',
+  'tls-cert',
+  'tls-key',
+  'console-passphrase-file',
+] as const;
 
 /**
  * Checks the flags of `serve`.
@@ -79,8 +93,21 @@ export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<strin
     tokenSource,
     metricsListen: flags['metrics-listen'],
     auditLog: flags['audit-log'],
+    console: consoleFlags(flags),
     shell: flags.shell === 'bash' || flags.shell === 'zsh' ? 'sh' : flags.shell,
   };
+}
+
+/** @throws RolesAnywhereError `ERR_FLAG_REQUIRED` for what has no effect without a console */
+function consoleFlags(flags: FlagsOf<'serve'>): ConsoleFlags | undefined {
+  const passphrase = flags['console-passphrase-file'] !== undefined;
+  if (flags.console === true) return { passphrase };
+  const idle = passphrase ? 'console-passphrase-file' : flags['console-open'] === true ? 'console-open' : undefined;
+  if (idle === undefined) return undefined;
+  throw new RolesAnywhereError('ERR_FLAG_REQUIRED', `--${idle} has no effect without --console`, {
+    flag: `--${idle}`,
+    hint: 'add --console',
+  });
 }
 
 /** Refuses a flag for a file: `--token-file --no-imds` would take the second flag as a value, and it would have no effect. */

@@ -11,13 +11,19 @@ export interface AuditLog {
   /**
    * Records one vend: `time`, `role` (its ARN), `key` (the last four
    * characters of the access key id), `client` (address and port) and, where
-   * the system tells, the client's `uid`. The line is in the file when the
+   * the system tells, the client's `uid`; of what the web console gave, `via` and the `session` name too. The line is in the file when the
    * promise resolves, so a vend that is not recorded does not happen.
    */
-  record(role: { readonly roleArn: string }, credentials: SessionCredentials, socket: Socket): Promise<void>;
+  record(role: { readonly roleArn: string }, credentials: SessionCredentials, socket: Socket, further?: AuditFacts): Promise<void>;
   /** Opens the file again, after something moved it away. */
   reopen(): void;
   close(): void;
+}
+
+/** What a line says of credentials that were not given to an SDK. */
+export interface AuditFacts {
+  readonly via: 'console';
+  readonly session?: string | undefined;
 }
 
 export interface AuditOptions {
@@ -74,7 +80,7 @@ export function openAuditLog(
   };
 
   return {
-    async record({ roleArn }, { accessKeyId }, socket) {
+    async record({ roleArn }, { accessKeyId }, socket, further) {
       const client = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
       const uid = await ownerOf(socket);
       const line = JSON.stringify({
@@ -83,6 +89,7 @@ export function openAuditLog(
         key: accessKeyId.slice(-4),
         client,
         uid,
+        ...further,
       });
       try {
         writeWhole(`${cut ? '\n' : ''}${line}\n`);

@@ -96,6 +96,8 @@ export interface ListenPolicy {
   readonly tls: boolean;
   /** Whether the user said where the container endpoint's token is, so that clients elsewhere can have it. */
   readonly tokenFile: boolean;
+  /** The web console: undefined without one, else whether it has a passphrase. */
+  readonly console?: { readonly passphrase: boolean } | undefined;
 }
 
 /**
@@ -105,7 +107,7 @@ export interface ListenPolicy {
  *
  * @throws RolesAnywhereError `ERR_LISTEN`
  */
-export function checkListenPolicy(address: string, { tls, tokenFile }: ListenPolicy): void {
+export function checkListenPolicy(address: string, { tls, tokenFile, console }: ListenPolicy): void {
   const kind = addressKind(address);
   if (kind === 'loopback' || kind === 'ec2') return;
   if (!tokenFile) {
@@ -116,6 +118,12 @@ export function checkListenPolicy(address: string, { tls, tokenFile }: ListenPol
   if (kind === 'network' && !tls) {
     throw new RolesAnywhereError('ERR_LISTEN', `listening on ${address} needs TLS`, {
       hint: 'add --tls-cert and --tls-key; SDKs permit plain http to the loopback, 169.254.170.2 and 169.254.170.23 only',
+    });
+  }
+  if (console !== undefined && !(tls && console.passphrase)) {
+    throw new RolesAnywhereError('ERR_LISTEN', `the console on ${address} needs TLS and a passphrase`, {
+      flag: '--console',
+      hint: 'add --tls-cert, --tls-key and --console-passphrase-file, or leave --console or --listen out',
     });
   }
 }

@@ -16,12 +16,17 @@ import { createRefusalLog } from './refusal-log.ts';
 import { answerBy, findRoute } from './router.ts';
 import type { Route, RouteRequest, Routes } from './router.ts';
 
+/** Answers the requests for the web console, by guards of its own: a browser's page is what it is for. */
+export type ConsoleHandler = (request: IncomingMessage, response: ServerResponse) => void;
+
 /** What the requests to one address are checked against and answered from. */
 export interface Listener {
   /** The routes that a client sees who calls by this value of Host, in lower case, or by none (''). Others are refused. */
   hosts: ReadonlyMap<string, Routes>;
   /** Whether only programs of this machine are answered, although others may reach the address. */
   ownOnly: boolean;
+  /** Takes `/console` and all below it. Undefined: there is no such path. */
+  console?: ConsoleHandler | undefined;
 }
 
 export interface RequestHandlerOptions {
@@ -36,6 +41,8 @@ export interface RequestHandler {
   /** From now on, each connection ends with its last answer. */
   endConnections(): void;
 }
+
+const CONSOLE_PATH = /^\/console(?:[/?]|$)/;
 
 /** Most requests of one connection without an answer: no SDK sends two, and what waits here is memory. */
 const MAX_PIPELINED = 16;
@@ -108,6 +115,14 @@ export function createRequestHandler(options: RequestHandlerOptions): RequestHan
       if (connection.waiting > MAX_PIPELINED) {
         metrics.refused('pipelined');
         socket.destroy();
+        return;
+      }
+      if (listener.console !== undefined && CONSOLE_PATH.test(url)) {
+        response.once('close', () => {
+          metrics.request('console', response.statusCode);
+          connections.answered(connection);
+        });
+        listener.console(request, response);
         return;
       }
       const head = readHead(rawHeaders);

@@ -16,10 +16,11 @@ import { EC2_ADDRESSES, EC2_PORT, addressKind, bind } from './listen.ts';
 import type { BoundAddress, ListenTarget } from './listen.ts';
 import type { Metrics } from './metrics.ts';
 import { createRequestHandler } from './request-handler.ts';
-import type { Listener } from './request-handler.ts';
+import type { ConsoleHandler, Listener } from './request-handler.ts';
 import type { Routes } from './router.ts';
 import type { ServedRole } from './served-role.ts';
 import { createSessionTokens } from './session-tokens.ts';
+import type { Vended } from './vend.ts';
 
 export interface CredentialServerOptions {
   /** The first one is the default. Names are unique. */
@@ -40,6 +41,10 @@ export interface CredentialServerOptions {
   /** The key of IMDS' session tokens. Default: one of this server's own, with which they end. */
   readonly sessionKey?: Buffer | undefined;
   readonly limits?: Partial<ServerLimits> | undefined;
+  /** The web console of an address, which is asked once it is bound. Default: there is none. */
+  readonly consoleAt?: ((address: BoundAddress) => ConsoleHandler | undefined) | undefined;
+  /** Told of each set of credentials that is given out. Default: nobody. */
+  readonly vended?: Vended | undefined;
   /** How long a request waits for credentials that are on their way, in milliseconds. Default 900 by IMDS, else 1800. */
   readonly waitMs?: number | undefined;
 }
@@ -69,16 +74,16 @@ const FAREWELL_MS = 100;
  * @throws RolesAnywhereError `ERR_LISTEN`
  */
 export async function startCredentialServer(options: CredentialServerOptions): Promise<CredentialServer> {
-  const { roles, audit, log, metrics } = options;
+  const { roles, audit, log, metrics, vended } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const connections = createConnections(limits);
   const waiting = new Set<() => void>();
-  const container = containerRoutes(roles, { audit, waiting, waitMs: options.waitMs ?? CONTAINER_WAIT_MS });
+  const container = containerRoutes(roles, { audit, vended, waiting, waitMs: options.waitMs ?? CONTAINER_WAIT_MS });
   const imds = imdsRoutes({
     roles: roles.filter((role) => role.imds),
     tokens: createSessionTokens({ key: options.sessionKey }),
     tokenTtlSeconds: options.tokenTtlSeconds,
-    vending: { audit, waiting, waitMs: options.waitMs ?? IMDS_WAIT_MS },
+    vending: { audit, vended, waiting, waitMs: options.waitMs ?? IMDS_WAIT_MS },
   });
   const onLoopback: Routes = options.imds ? new Map([...container, ...imds]) : container;
 
@@ -128,6 +133,7 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     options.permit?.(bound);
     listener.hosts = hostsOf(bound, tls === undefined ? 80 : 443);
     listener.ownOnly = bound.kind === 'ec2';
+    listener.console = isEc2 ? undefined : options.consoleAt?.(bound);
   };
 
   const close = async (graceMs: number): Promise<void> => {

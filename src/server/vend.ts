@@ -14,9 +14,13 @@ import type { ServedRole } from './served-role.ts';
 /** Gives an answer with credentials to one client. */
 export type Vend = (socket: Socket, method: string) => Answer | Promise<Answer>;
 
+/** Told that a client was given credentials of a role: on the path of every such answer, so it must be quick. */
+export type Vended = (role: ServedRole, credentials: SessionCredentials, socket: Socket) => void;
+
 /** What vending depends on, besides the role and the form of its answer. */
 export interface VendOptions {
   readonly audit: AuditLog | undefined;
+  readonly vended?: Vended | undefined;
   /** Longest time that a client waits for an attempt in flight, in milliseconds. */
   readonly waitMs: number;
   /** Those who wait, to be called when nobody is to wait any more. A set, since there may be thousands. */
@@ -31,7 +35,7 @@ export interface VendOptions {
 export function createVend(
   role: ServedRole,
   makeAnswer: CredentialAnswer,
-  { audit, waitMs, waiting }: VendOptions,
+  { audit, vended, waitMs, waiting }: VendOptions,
 ): Vend {
   let made: { credentials: SessionCredentials; answer: Answer } | undefined;
   const answerWith = (credentials: SessionCredentials): Answer => {
@@ -45,17 +49,23 @@ export function createVend(
       // The log has reported it. What is not recorded is not given out.
       return errorAnswer(503, 'AuditLogUnavailable', 'the audit log cannot be written');
     }
+    vended?.(role, credentials, socket);
+    return answerWith(credentials);
+  };
+  const given = (credentials: SessionCredentials, socket: Socket, head: boolean): Answer => {
+    if (!head) vended?.(role, credentials, socket);
     return answerWith(credentials);
   };
   return (socket, method) => {
     const credentials = role.provider.peek();
     // HEAD takes nothing away, so there is nothing to record.
-    const plain = audit === undefined || method === 'HEAD';
-    if (credentials !== undefined) return plain ? answerWith(credentials) : recorded(credentials, socket);
+    const head = method === 'HEAD';
+    const plain = audit === undefined || head;
+    if (credentials !== undefined) return plain ? given(credentials, socket, head) : recorded(credentials, socket);
     return outcomeWithin(role.provider.get(), waitMs, waiting).then(
       (fetched) => {
         if (typeof fetched === 'string') return late(role, fetched);
-        return plain ? answerWith(fetched) : recorded(fetched, socket);
+        return plain ? given(fetched, socket, head) : recorded(fetched, socket);
       },
       (error: unknown) => unavailable(role, error),
     );

@@ -87,6 +87,8 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
   const maxConnections = connectionShares(descriptorLimit()).connections;
   if (maxConnections < DEFAULT_LIMITS.maxConnections)
     log.info('the limit on open files leaves room for fewer connections', { maxConnections });
+  const console = await serving.beginning?.finish(serving);
+  serving.console = console;
   const server = await startCredentialServer({
     limits: { maxConnections },
     waitMs: options.waitMs,
@@ -97,6 +99,8 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
     tokenTtlSeconds: io.compat ? MAX_TTL_SECONDS : undefined,
     allowedHosts: options.allowedHosts,
     permit: (bound) => permit(bound, options, log),
+    consoleAt: console && ((bound) => console.at(bound)),
+    vended: serving.beginning?.vended,
     metrics,
     log,
     tls,
@@ -104,11 +108,14 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
   });
   serving.server = server;
   cleanup.add(() => server.close(DRAIN_MS));
+  // Before that: an open page's stream would hold the server up.
+  cleanup.add(() => console?.close());
   // Of those that have the container endpoint.
   const first = server.addresses.find(({ kind }) => kind !== 'ec2');
   await tokens.write(first?.port ?? options.port);
   for (const { address, port } of server.addresses) log.info('credentials are served', { address, port });
   if (first === undefined) return;
+  await console?.announce(first);
   if (io.compat) io.announce(helperLines(first, options, new Date()));
   else io.stdout(linesFor(first, serving, io.env));
 }
@@ -126,8 +133,8 @@ function helperLines(bound: BoundAddress, { tls, allowedHosts }: ServeOptions, n
     .join('');
 }
 
-function policyOf({ tls, tokenFile, tokenSource }: ServeOptions): ListenPolicy {
-  return { tls: tls !== undefined, tokenFile: tokenFile !== undefined || tokenSource !== undefined };
+function policyOf({ tls, tokenFile, tokenSource, console }: ServeOptions): ListenPolicy {
+  return { tls: tls !== undefined, tokenFile: tokenFile !== undefined || tokenSource !== undefined, console };
 }
 
 /** Sockets that systemd opened are known only now. */

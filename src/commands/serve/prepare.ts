@@ -25,6 +25,7 @@ import type { Io } from '../command.ts';
 import { followIdentity, sessionProvider } from '../followed-identity.ts';
 import { openVending } from '../vending.ts';
 import type { Cleanup } from './cleanup.ts';
+import type { ConsoleBeginning } from './console.ts';
 import { listenTargets } from './listen.ts';
 import type { RunningRole, Serving } from './serving.ts';
 
@@ -52,6 +53,7 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
   const tls = readTls();
   const audit = await auditLog(options, log);
   cleanup.add(() => audit?.close());
+  const beginning = await beginningOf(options, flags, io);
   return {
     options,
     targets,
@@ -62,7 +64,9 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     readTls,
     tls,
     server: undefined,
-    ...(await prepareRoles(flags, options, io, cleanup)),
+    beginning,
+    console: undefined,
+    ...(await prepareRoles(flags, options, io, cleanup, beginning)),
   };
 }
 
@@ -77,9 +81,10 @@ async function prepareRoles(
   options: ServeOptions,
   io: Io,
   cleanup: Cleanup,
+  beginning: ConsoleBeginning | undefined,
 ): Promise<Pick<Serving, 'metrics' | 'vending' | 'identity' | 'certificateValidity' | 'roles' | 'furtherRoleArn'>> {
   const { log } = io;
-  const metrics = createMetrics();
+  const metrics = beginning?.countIn(createMetrics()) ?? createMetrics();
   let roles: readonly RunningRole[] = [];
   let certificate: CertificateWatch | undefined;
   // What these have of the first role is the same for all.
@@ -117,6 +122,7 @@ async function prepareRoles(
     cleanup.add(() => provider.close());
     provider.subscribe((event) => {
       metrics.provider(name, event);
+      beginning?.activity.ofProvider(name, event);
       logEvent(log, name, event);
     });
   }
@@ -128,6 +134,16 @@ async function auditLog({ auditLog: path }: ServeOptions, log: Log): Promise<Aud
   if (path === undefined) return undefined;
   const { openAuditLog } = await import('../../server/audit.ts');
   return openAuditLog(path, { log });
+}
+
+async function beginningOf(
+  { console }: ServeOptions,
+  flags: FlagsOf<'serve'>,
+  io: Io,
+): Promise<ConsoleBeginning | undefined> {
+  if (console === undefined) return undefined;
+  const { beginConsole } = await import('./console.ts');
+  return await beginConsole(flags, io);
 }
 
 async function tlsReader({ tls: files }: ServeOptions): Promise<() => TlsMaterial | undefined> {

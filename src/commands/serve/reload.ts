@@ -19,5 +19,7 @@ export async function readAgain(serving: Serving, { log }: Io, notifier: Notifie
   await serving.tokens.reload();
   await serving.identity.reload();
   for (const { provider } of serving.roles) provider.refresh('requested');
+  const first = serving.server?.addresses.find(({ kind }) => kind !== 'ec2');
+  if (first !== undefined) await serving.console?.announce(first);
   await notifier?.notify('READY=1');
 }

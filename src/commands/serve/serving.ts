@@ -11,6 +11,7 @@ import type { Metrics } from '../../server/metrics.ts';
 import type { Tokens } from '../../server/role-tokens.ts';
 import type { CredentialServer } from '../../server/server.ts';
 import type { Vending } from '../vending.ts';
+import type { ConsoleBeginning, ServeConsole } from './console.ts';
 
 /** One role at work. */
 export interface RunningRole extends RoleOptions {
@@ -40,6 +41,10 @@ export interface Serving {
   readonly readTls: () => TlsMaterial | undefined;
   /** What was read last, and is good. */
   tls: TlsMaterial | undefined;
+  /** The web console before its ports are open; undefined without one. */
+  readonly beginning: ConsoleBeginning | undefined;
+  /** The web console, once its ports are open. */
+  console: ServeConsole | undefined;
   /** Once its ports are open. */
   server: CredentialServer | undefined;
 }
