@@ -30,7 +30,9 @@ try {
   writeFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
   writeFileSync(join(root, 'sbom.cdx.json'), sbom(root, manifest, packages));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.error(`built dist in ${seconds} s: hot file ${cli.hotBytes} bytes, ${packages.length} packages bundled, console ${page.bytes} bytes compressed`);
+  console.error(
+    `built dist in ${seconds} s: hot file ${cli.hotBytes} bytes, ${packages.length} packages bundled, console ${page.bytes} bytes compressed`,
+  );
 } catch (error) {
   // The bundler colours its messages for a terminal, also where there is none.
   console.error(`error: ${process.stderr.isTTY ? error.message : stripVTControlCharacters(error.message)}`);

@@ -53,6 +53,7 @@ export async function bundleConsole(root, dist) {
   const bytes = ['index.html', 'icon.svg', 'app.css', 'app.js']
     .map((name) => gzipSync(readFileSync(join(folder, name)), { level: 9 }).length)
     .reduce((sum, size) => sum + size, 0);
-  if (bytes > BUDGET_BYTES) throw new Error(`the console's page has ${bytes} bytes compressed; its budget is ${BUDGET_BYTES}`);
+  if (bytes > BUDGET_BYTES)
+    throw new Error(`the console's page has ${bytes} bytes compressed; its budget is ${BUDGET_BYTES}`);
   return { modules, bytes };
 }

@@ -152,6 +152,10 @@ export function vendRow(
   return { event: 'vend', role: roleArn, key: accessKeyId.slice(-4), client, expiration: expiration.toISOString() };
 }
 
+function text(given: unknown): string | undefined {
+  return typeof given === 'string' ? given.slice(0, 2048) : undefined;
+}
+
 /** What a line of the audit log says; undefined for what is none, or was cut. */
 function rowOfAuditLine(line: string): ActivityRow | undefined {
   let value: unknown;
@@ -162,7 +166,6 @@ function rowOfAuditLine(line: string): ActivityRow | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const { time, role, key, client, uid, via, session }: Record<string, unknown> = { ...value };
-  const text = (given: unknown): string | undefined => (typeof given === 'string' ? given.slice(0, 2048) : undefined);
   const at = text(time);
   if (at === undefined || Number.isNaN(Date.parse(at))) return undefined;
   return {
@@ -176,15 +179,19 @@ function rowOfAuditLine(line: string): ActivityRow | undefined {
   };
 }
 
+function field(value: string | number | undefined): string {
+  // A backslash is what OpenCSVSerDe escapes with.
+  const plain = String(value ?? '')
+    .replaceAll(/[\r\n]+/g, ' ')
+    .replaceAll('\\', String.raw`\\`);
+  return `"${(/^[=+\-@\t]/.test(plain) ? `'${plain}` : plain).replaceAll('"', '""')}"`;
+}
+
 /**
  * Rows as CSV (RFC 4180), every field in quotes: what Athena's OpenCSVSerDe reads. A text that a spreadsheet would take
  * for a formula has an apostrophe before it (OWASP, "CSV Injection").
  */
 export function csvOf(rows: readonly ActivityRow[]): string {
-  const field = (value: string | number | undefined): string => {
-    const text = String(value ?? '').replaceAll(/[\r\n]+/g, ' ');
-    return `"${(/^[=+\-@\t]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
-  };
   const lines = rows.map((row) => COLUMNS.map((column) => field(row[column])).join(','));
   return `${[COLUMNS.map((column) => field(column)).join(','), ...lines].join('\r\n')}\r\n`;
 }

@@ -77,7 +77,9 @@ export interface RoleHealth {
   readonly nextAttempt?: string | undefined;
   readonly expiration?: string | undefined;
   readonly failures: number;
-  readonly lastError?: { readonly code: string; readonly message: string; readonly hint?: string | undefined } | undefined;
+  readonly lastError?:
+    | { readonly code: string; readonly message: string; readonly hint?: string | undefined }
+    | undefined;
 }
 
 export interface Health {
@@ -133,7 +135,16 @@ export interface Issued {
 export type FormName = 'sh' | 'fish' | 'powershell' | 'cmd' | 'file' | 'json';
 
 /** `vend`: an SDK was given credentials; `issue`: the console gave some; `sign-in`: a URL for AWS's own console. */
-export type ActivityEvent = 'vend' | 'issue' | 'sign-in' | 'refused' | 'refresh' | 'failure' | 'expired' | 'unlock' | 'locked-out';
+export type ActivityEvent =
+  | 'vend'
+  | 'issue'
+  | 'sign-in'
+  | 'refused'
+  | 'refresh'
+  | 'failure'
+  | 'expired'
+  | 'unlock'
+  | 'locked-out';
 
 export interface ActivityRow {
   /** ISO 8601, in UTC. */

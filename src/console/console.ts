@@ -317,7 +317,12 @@ export function createConsole(options: ConsoleOptions): Console {
         kind: 'write',
         run: async ({ response, session, cookieName }) => {
           lock.end(session);
-          sendJson(response, 200, {}, { 'Set-Cookie': `${cookieName}=; Path=/console; HttpOnly; SameSite=Strict; Max-Age=0` });
+          sendJson(
+            response,
+            200,
+            {},
+            { 'Set-Cookie': `${cookieName}=; Path=/console; HttpOnly; SameSite=Strict; Max-Age=0` },
+          );
         },
       },
     ],
@@ -344,7 +349,10 @@ export function createConsole(options: ConsoleOptions): Console {
     }
     const token = request.headers['x-csrf-token'];
     if (route.byCookie !== true && !lock.accepts(session, typeof token === 'string' ? token : undefined)) {
-      sendRefusal(response, 403, { code: 'CsrfToken', message: 'the token of the page is missing, or of another session' });
+      sendRefusal(response, 403, {
+        code: 'CsrfToken',
+        message: 'the token of the page is missing, or of another session',
+      });
       return;
     }
     await route.run({ ...asked, session });
@@ -352,7 +360,10 @@ export function createConsole(options: ConsoleOptions): Console {
 
   const fail = (response: ServerResponse, path: string, error: unknown): void => {
     if (!(error instanceof RolesAnywhereError))
-      log.error('a request of the console failed', { path, reason: error instanceof Error ? error.message : 'unknown' });
+      log.error('a request of the console failed', {
+        path,
+        reason: error instanceof Error ? error.message : 'unknown',
+      });
     if (response.headersSent || response.destroyed) response.destroy();
     else sendFailure(response, error);
   };
@@ -427,6 +438,23 @@ type Route =
   | { readonly kind: Kind; readonly file: PageFileName }
   | { readonly kind: Kind; readonly open: Operation };
 
+/** Who asks over one connection. */
+interface Client {
+  readonly name: string;
+  uid: number | undefined;
+  /** While it is being found out who that is. */
+  looked: Promise<void> | undefined;
+}
+
+async function look(client: Client, asked: Promise<number | undefined>): Promise<void> {
+  try {
+    client.uid = await asked;
+  } catch {
+    // The table could not be read: the user stays unknown.
+  }
+  client.looked = undefined;
+}
+
 /**
  * Makes what notes that SDKs were given credentials. It is on the path of every such answer, so that users are looked up
  * once a connection, and of few connections when there are many.
@@ -436,11 +464,6 @@ export function noteVends(
   uidOf: typeof peerUid = peerUid,
   now: () => number = Date.now,
 ): (role: { readonly roleArn: string }, credentials: SessionCredentials, socket: Socket) => void {
-  interface Client {
-    readonly name: string;
-    uid: number | undefined;
-    looked: Promise<void> | undefined;
-  }
   const clients = new WeakMap<Socket, Client>();
   let second = 0;
   let looks = 0;
@@ -453,15 +476,9 @@ export function noteVends(
       if (at !== second) [second, looks] = [at, 0];
       const { remoteAddress, remotePort, localAddress, localPort } = socket;
       if (looks++ < MAX_LOOKS_PER_SECOND && remoteAddress && remotePort && localAddress && localPort)
-        fresh.looked = uidOf(
-          { address: remoteAddress, port: remotePort },
-          { address: localAddress, port: localPort },
-        ).then(
-          (uid) => {
-            fresh.uid = uid;
-            fresh.looked = undefined;
-          },
-          () => undefined,
+        fresh.looked = look(
+          fresh,
+          uidOf({ address: remoteAddress, port: remotePort }, { address: localAddress, port: localPort }),
         );
     }
     const row = activity.add({ ...vendRow(roleArn, credentials, client.name), uid: client.uid });

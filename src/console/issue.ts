@@ -147,11 +147,7 @@ async function furtherRole(
     { ...connection(), signal },
   );
   // Hops of the command line come before this one, and their flags are in `flags`.
-  const line = [
-    ...flags,
-    ...roleFlags(session),
-    ...(chain === undefined ? hopFlags(input) : [...hopItem(input)]),
-  ];
+  const line = [...flags, ...roleFlags(session), ...(chain === undefined ? hopFlags(input) : [...hopItem(input)])];
   const { packedPolicySize } = credentials;
   return {
     credentials,
@@ -198,14 +194,29 @@ function quoted(word: string): string {
 
 function roleFlags({ trustAnchorArn, profileArn, roleArn, roleSessionName }: CreateSessionInput): string[] {
   return [
-    ...['--trust-anchor-arn', trustAnchorArn, '--profile-arn', profileArn, '--role-arn', roleArn],
+    '--trust-anchor-arn',
+    trustAnchorArn,
+    '--profile-arn',
+    profileArn,
+    '--role-arn',
+    roleArn,
     ...(roleSessionName === undefined ? [] : ['--role-session-name', roleSessionName]),
   ];
 }
 
-function hopFlags({ roleArn, roleSessionName, durationSeconds, externalId, policy, tags = {} }: AssumeRoleInput): string[] {
+function hopFlags({
+  roleArn,
+  roleSessionName,
+  durationSeconds,
+  externalId,
+  policy,
+  tags = {},
+}: AssumeRoleInput): string[] {
   return [
-    ...['--assume-role-arn', roleArn, '--assume-role-duration', String(durationSeconds)],
+    '--assume-role-arn',
+    roleArn,
+    '--assume-role-duration',
+    String(durationSeconds),
     ...(roleSessionName === undefined ? [] : ['--assume-role-session-name', roleSessionName]),
     ...(externalId === undefined ? [] : ['--external-id', externalId]),
     ...(policy === undefined ? [] : ['--policy', policy]),
@@ -221,7 +232,8 @@ function hopItem(input: AssumeRoleInput): string[] {
     ...(roleSessionName === undefined ? [] : [`assume-role-session-name=${roleSessionName}`]),
   ];
   return [
-    ...['--assume-role-arn', [roleArn, ...settings].join(',')],
+    '--assume-role-arn',
+    [roleArn, ...settings].join(','),
     ...(externalId === undefined ? [] : ['--external-id', externalId]),
     ...(policy === undefined ? [] : ['--policy', policy]),
     ...Object.entries(tags).flatMap(([key, value]) => ['--tag', `${key}=${value}`]),

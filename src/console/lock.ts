@@ -164,10 +164,10 @@ export function createLock({ passphrase, now }: LockOptions): Lock {
     endOf,
     end,
     endAll() {
-      for (const session of [...sessions.values()]) end(session);
+      for (const session of sessions.values()) end(session);
     },
     sweep() {
-      for (const session of [...sessions.values()]) if (now() >= endOf(session)) end(session);
+      for (const session of sessions.values()) if (now() >= endOf(session)) end(session);
     },
   };
 }

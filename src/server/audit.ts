@@ -14,7 +14,12 @@ export interface AuditLog {
    * the system tells, the client's `uid`; of what the web console gave, `via` and the `session` name too. The line is in the file when the
    * promise resolves, so a vend that is not recorded does not happen.
    */
-  record(role: { readonly roleArn: string }, credentials: SessionCredentials, socket: Socket, further?: AuditFacts): Promise<void>;
+  record(
+    role: { readonly roleArn: string },
+    credentials: SessionCredentials,
+    socket: Socket,
+    further?: AuditFacts,
+  ): Promise<void>;
   /** Opens the file again, after something moved it away. */
   reopen(): void;
   close(): void;

@@ -8,7 +8,6 @@ import { pathToFileURL } from 'node:url';
 import type { Connection } from '../../aws/connection.ts';
 import { signinEndpoint, signinUrl } from '../../aws/signin-url.ts';
 import { createActivity } from '../../console/activity.ts';
-import type { Activity } from '../../console/activity.ts';
 import { createConsole, noteVends } from '../../console/console.ts';
 import type { Console } from '../../console/console.ts';
 import { readPageFiles } from '../../console/files.ts';
@@ -24,33 +23,10 @@ import { mkdtemp, rm, writeFile } from '../../platform/file-system.ts';
 import { readNamedFile } from '../../platform/files.ts';
 import { VERSION } from '../../platform/version.ts';
 import { originOf } from '../../server/export-lines.ts';
-import type { BoundAddress } from '../../server/listen.ts';
-import type { Metrics } from '../../server/metrics.ts';
-import type { ConsoleHandler } from '../../server/request-handler.ts';
-import type { Vended } from '../../server/vend.ts';
 import { openBrowser } from '../browser.ts';
 import type { Io } from '../command.ts';
 import { tlsSettings } from '../connection.ts';
-import type { Serving } from './serving.ts';
-
-/** What is there before the first credentials: their history begins with them. */
-export interface ConsoleBeginning {
-  readonly activity: Activity;
-  readonly vended: Vended;
-  /** Counts what the page shows, and hands everything on. */
-  countIn(metrics: Metrics): Metrics;
-  /** Makes the console of a server that has all its parts. */
-  finish(serving: Serving): Promise<ServeConsole>;
-}
-
-/** The console at work. */
-export interface ServeConsole {
-  at(address: BoundAddress): ConsoleHandler;
-  /** Prints a link, the one before being good no more; opens it where that was asked for. */
-  announce(address: BoundAddress): Promise<void>;
-  identityChanged(): void;
-  close(): Promise<void>;
-}
+import type { ConsoleBeginning, ServeConsole, Serving } from './serving.ts';
 
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '::1'];
 const PHRASE_FLAG = '--console-passphrase-file';
@@ -154,7 +130,8 @@ export async function beginConsole(flags: FlagsOf<'serve'>, io: Io): Promise<Con
 }
 
 /** The console at the addresses of a server. */
-function consoleAt(console: Console, { options }: Serving, open: boolean, { env, log, announce }: Io): ServeConsole {
+function consoleAt(console: Console, { options }: Serving, open: boolean, io: Io): ServeConsole {
+  const { env, log } = io;
   const scheme = options.tls === undefined ? 'http' : 'https';
   let opened: { readonly folder: string; readonly timer: NodeJS.Timeout } | undefined;
   const forget = async (): Promise<void> => {
@@ -172,7 +149,7 @@ function consoleAt(console: Console, { options }: Serving, open: boolean, { env,
     },
     async announce(address) {
       const link = `${originOf(address, options.tls !== undefined, options.allowedHosts[0])}/console#${console.newCode()}`;
-      announce(`console: ${link}\n`);
+      io.announce(`console: ${link}\n`);
       if (!open) return;
       await forget();
       try {

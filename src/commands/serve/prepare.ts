@@ -25,9 +25,8 @@ import type { Io } from '../command.ts';
 import { followIdentity, sessionProvider } from '../followed-identity.ts';
 import { openVending } from '../vending.ts';
 import type { Cleanup } from './cleanup.ts';
-import type { ConsoleBeginning } from './console.ts';
 import { listenTargets } from './listen.ts';
-import type { RunningRole, Serving } from './serving.ts';
+import type { ConsoleBeginning, RunningRole, Serving } from './serving.ts';
 
 /**
  * Checks the flags, reads every file, and makes the roles' providers. Nothing is asked of AWS.

@@ -1,4 +1,5 @@
 /** A server at work, or about to be, as the steps of its start hand it on. */
+import type { Activity } from '../../console/activity.ts';
 import type { CredentialsProvider } from '../../credentials/provider.ts';
 import type { IdentityWatcher } from '../../identity/reload.ts';
 import type { ServeOptions } from '../../options/serve.ts';
@@ -6,12 +7,13 @@ import type { RoleOptions } from '../../options/served-roles.ts';
 import type { AuditLog } from '../../server/audit.ts';
 import type { Validity } from '../../server/certificate-watch.ts';
 import type { TlsMaterial } from '../../server/http-server.ts';
-import type { ListenTarget } from '../../server/listen.ts';
+import type { BoundAddress, ListenTarget } from '../../server/listen.ts';
 import type { Metrics } from '../../server/metrics.ts';
+import type { ConsoleHandler } from '../../server/request-handler.ts';
 import type { Tokens } from '../../server/role-tokens.ts';
 import type { CredentialServer } from '../../server/server.ts';
+import type { Vended } from '../../server/vend.ts';
 import type { Vending } from '../vending.ts';
-import type { ConsoleBeginning, ServeConsole } from './console.ts';
 
 /** One role at work. */
 export interface RunningRole extends RoleOptions {
@@ -47,4 +49,23 @@ export interface Serving {
   console: ServeConsole | undefined;
   /** Once its ports are open. */
   server: CredentialServer | undefined;
+}
+
+/** What is there before the first credentials: their history begins with them. */
+export interface ConsoleBeginning {
+  readonly activity: Activity;
+  readonly vended: Vended;
+  /** Counts what the page shows, and hands everything on. */
+  countIn(metrics: Metrics): Metrics;
+  /** Makes the console of a server that has all its parts. */
+  finish(serving: Serving): Promise<ServeConsole>;
+}
+
+/** The console at work. */
+export interface ServeConsole {
+  at(address: BoundAddress): ConsoleHandler;
+  /** Prints a link, the one before being good no more; opens it where that was asked for. */
+  announce(address: BoundAddress): Promise<void>;
+  identityChanged(): void;
+  close(): Promise<void>;
 }

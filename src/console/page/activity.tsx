@@ -37,7 +37,12 @@ export function ActivityView({ told, auditLog, theme }: { told: Told; auditLog: 
         (row) =>
           (event === '' || row.event === event) &&
           (role === '' || row.role === role) &&
-          (wanted === '' || Object.values(row).some((value) => String(value ?? '').toLowerCase().includes(wanted))),
+          (wanted === '' ||
+            Object.values(row).some((value) =>
+              String(value ?? '')
+                .toLowerCase()
+                .includes(wanted),
+            )),
       )
       .toReversed();
   }, [rows, event, role, text]);
@@ -128,7 +133,12 @@ export function ActivityView({ told, auditLog, theme }: { told: Told; auditLog: 
           </label>
           <label class="grow">
             <span>Search</span>
-            <input type="search" value={text} onInput={(change) => setText(change.currentTarget.value)} placeholder="client, key, session …" />
+            <input
+              type="search"
+              value={text}
+              onInput={(change) => setText(change.currentTarget.value)}
+              placeholder="client, key, session …"
+            />
           </label>
         </div>
         <p class="quietly" role="status">
@@ -167,7 +177,9 @@ export function ActivityView({ told, auditLog, theme }: { told: Told; auditLog: 
               ))}
             </tbody>
           </table>
-          {found.length === 0 && <p class="empty">{rows.length === 0 ? 'Nothing has happened yet.' : 'Nothing fits these filters.'}</p>}
+          {found.length === 0 && (
+            <p class="empty">{rows.length === 0 ? 'Nothing has happened yet.' : 'Nothing fits these filters.'}</p>
+          )}
         </div>
       </Card>
     </>

@@ -36,9 +36,15 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   throw new ApiError(response.status, await errorOf(response));
 }
 
+/** The server is the one that this page came from, of the same build: what it answers has the form that both know. */
+async function jsonOf<T>(response: Response): Promise<T> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return (await response.json()) as T;
+}
+
 async function errorOf(response: Response): Promise<ErrorAnswer> {
   try {
-    return (await response.json()) as ErrorAnswer;
+    return await jsonOf<ErrorAnswer>(response);
   } catch {
     return { code: `HTTP ${response.status}`, message: 'the server gave an answer that is not its own' };
   }
@@ -50,7 +56,7 @@ async function post<T>(path: string, body: unknown): Promise<T> {
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify(body),
   });
-  return (await response.json()) as T;
+  return await jsonOf<T>(response);
 }
 
 async function remember(answer: Promise<SessionAnswer>): Promise<SessionAnswer> {
@@ -62,12 +68,12 @@ async function remember(answer: Promise<SessionAnswer>): Promise<SessionAnswer> 
 export const api = {
   unlock: (secret: { readonly code: string } | { readonly passphrase: string }) =>
     remember(post<SessionAnswer>('unlock', secret)),
-  session: () => remember(ask('session').then(async (response) => (await response.json()) as SessionAnswer)),
+  session: () => remember(ask('session').then((response) => jsonOf<SessionAnswer>(response))),
   async lock(): Promise<void> {
     await post('lock', {});
     csrf = '';
   },
-  overview: async () => (await (await ask('overview')).json()) as Overview,
+  overview: async () => await jsonOf<Overview>(await ask('overview')),
   credentials: (request: IssueRequest) => post<Issued>('credentials', request),
   signIn: (id: string) => post<{ readonly url: string }>('sign-in', { id }),
   export: async (format: 'csv' | 'jsonl') => await (await ask(`activity.${format}`)).blob(),
@@ -88,6 +94,10 @@ export async function follow(on: (message: StreamMessage) => void, signal: Abort
     if (done) return;
     const parts = (rest + value).split('\n\n');
     rest = parts.pop() ?? '';
-    for (const part of parts) if (part.startsWith('data: ')) on(JSON.parse(part.slice(6)) as StreamMessage);
+    for (const part of parts) {
+      if (!part.startsWith('data: ')) continue;
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of the server's own, as above
+      on(JSON.parse(part.slice(6)) as StreamMessage);
+    }
   }
 }

@@ -38,24 +38,49 @@ export function Chart({
 }): JSX.Element {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
-  const data = (): uPlot.AlignedData => [[...times], ...series.map(({ values }) => [...values])];
+  // Bars stand on each other: what is drawn first is the sum of all, and the others are drawn over it.
+  const drawn = kind === 'bars' ? series.toReversed() : series;
+  const data = (): uPlot.AlignedData => [
+    [...times],
+    ...drawn.map((_, index) =>
+      times.map((__, at) =>
+        drawn
+          .slice(index, kind === 'bars' ? undefined : index + 1)
+          .reduce((sum, { values }) => sum + (values[at] ?? 0), 0),
+      ),
+    ),
+  ];
   useEffect(() => {
     const place = box.current;
     if (place === null) return undefined;
     const draw = (): void => {
       plot.current?.destroy();
       const [ink, line] = [colorOf('--quiet', place), colorOf('--line', place)];
-      const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: '12px system-ui, sans-serif' };
-      const columns = series.length;
+      const axis = {
+        stroke: ink,
+        grid: { stroke: line, width: 1 },
+        ticks: { stroke: line, width: 1 },
+        font: '12px system-ui, sans-serif',
+      };
       plot.current = new uPlot(
         {
           width: Math.max(200, place.clientWidth),
           height,
           legend: { show: false },
           cursor: { show: false },
-          scales: { x: { time: true }, y: { range: (_self, _min, max) => [0, Math.max(4, max * 1.1)] } },
+          scales: {
+            x: { time: true, range: (_self, min, max) => [min - 60, max + 60] },
+            y: { range: (_self, _min, max) => [0, Math.max(4, max * 1.1)] },
+          },
           axes: [
-            axis,
+            {
+              ...axis,
+              values: (_self, ticks) =>
+                ticks.map((tick) =>
+                  new Date(tick * 1000).toLocaleTimeString(undefined, { hour: 'numeric', minute: '2-digit' }),
+                ),
+              space: 70,
+            },
             {
               ...axis,
               size: 44,
@@ -65,20 +90,18 @@ export function Chart({
           ],
           series: [
             {},
-            ...series.map(({ label: name, color }, index): uPlot.Series => {
+            ...drawn.map(({ label: name, color }): uPlot.Series => {
               const own = colorOf(color, place);
-              const paths =
-                kind === 'bars'
-                  ? uPlot.paths.bars?.({ size: [0.8 / columns, 14], align: columns === 1 ? 0 : index < columns / 2 ? -1 : 1 })
-                  : uPlot.paths.linear?.();
-              return {
+              const paths = kind === 'bars' ? uPlot.paths.bars?.({ size: [0.75, 16] }) : uPlot.paths.linear?.();
+              const one: uPlot.Series = {
                 label: name,
                 stroke: own,
                 fill: kind === 'bars' ? own : own.replace(/^rgb\((.*)\)$/, 'rgba($1, 0.15)'),
                 width: kind === 'bars' ? 0 : 2,
                 points: { show: false },
-                ...(paths === undefined ? {} : { paths }),
               };
+              if (paths !== undefined) one.paths = paths;
+              return one;
             }),
           ],
         },
@@ -87,7 +110,9 @@ export function Chart({
       );
     };
     draw();
-    const resized = new ResizeObserver(() => plot.current?.setSize({ width: Math.max(200, place.clientWidth), height }));
+    const resized = new ResizeObserver(() =>
+      plot.current?.setSize({ width: Math.max(200, place.clientWidth), height }),
+    );
     resized.observe(place);
     const scheme = matchMedia('(prefers-color-scheme: dark)');
     scheme.addEventListener('change', draw);

@@ -24,7 +24,10 @@ export function CredentialsView({ overview }: { overview: Overview }): JSX.Eleme
   const [had, setHad] = useState<readonly Had[]>([]);
   return (
     <>
-      <RequestForm overview={overview} onIssued={(issued) => setHad((all) => [{ issued, at: Date.now() }, ...all].slice(0, MAX_HAD))} />
+      <RequestForm
+        overview={overview}
+        onIssued={(issued) => setHad((all) => [{ issued, at: Date.now() }, ...all].slice(0, MAX_HAD))}
+      />
       {had.map((one) => (
         <Result
           key={one.issued.id}
@@ -112,7 +115,9 @@ function RequestForm({ overview, onIssued }: { overview: Overview; onIssued: (is
             <input type="radio" name={name} checked={!other} onChange={() => setOther(false)} />
             <span>
               <b>A role of this server</b>
-              <small>For as long as you say: 15 minutes to {furtherRoleArn === undefined ? '12 hours' : 'an hour'}</small>
+              <small>
+                For as long as you say: 15 minutes to {furtherRoleArn === undefined ? '12 hours' : 'an hour'}
+              </small>
             </span>
           </label>
           <label>
@@ -220,7 +225,10 @@ function RequestForm({ overview, onIssued }: { overview: Overview; onIssued: (is
         {other && (
           <>
             <div class="columns">
-              <Field label="Session name (optional)" hint="Who asks, as CloudTrail shows it: 2 to 64 of A-Z a-z 0-9 _+=,.@-">
+              <Field
+                label="Session name (optional)"
+                hint="Who asks, as CloudTrail shows it: 2 to 64 of A-Z a-z 0-9 _+=,.@-"
+              >
                 {(ids) => (
                   <input
                     {...ids}
@@ -247,10 +255,15 @@ function RequestForm({ overview, onIssued }: { overview: Overview; onIssued: (is
             </div>
             <Field
               label="Session policy (optional)"
-              problem={badPolicy === undefined ? undefined : `The policy is ${badPolicy.startsWith('not') ? badPolicy : `not right: ${badPolicy}`}.`}
+              problem={
+                badPolicy === undefined
+                  ? undefined
+                  : `The policy is ${badPolicy.startsWith('not') ? badPolicy : `not right: ${badPolicy}`}.`
+              }
               hint={
                 <>
-                  Narrows what the credentials may do, as JSON. {policy.length.toLocaleString()} of {MAX_POLICY.toLocaleString()} characters.
+                  Narrows what the credentials may do, as JSON. {policy.length.toLocaleString()} of{' '}
+                  {MAX_POLICY.toLocaleString()} characters.
                 </>
               }
             >
@@ -271,11 +284,19 @@ function RequestForm({ overview, onIssued }: { overview: Overview; onIssued: (is
         )}
         {error !== undefined && <Failure error={error} />}
         <div class="actions">
-          <button type="submit" class="primary" disabled={busy || durationProblem !== undefined || badPolicy !== undefined || (other && roleArn.trim() === '')}>
+          <button
+            type="submit"
+            class="primary"
+            disabled={
+              busy || durationProblem !== undefined || badPolicy !== undefined || (other && roleArn.trim() === '')
+            }
+          >
             {busy ? 'Asking AWS …' : 'Get credentials'}
           </button>
           {!fixed && durationProblem === undefined && (
-            <span class="quietly">They would end at {moment(new Date(Date.now() + (read ?? 0) * 1000).toISOString())}.</span>
+            <span class="quietly">
+              They would end at {moment(new Date(Date.now() + (read ?? 0) * 1000).toISOString())}.
+            </span>
           )}
         </div>
       </form>
@@ -374,8 +395,8 @@ function Result({ had: { issued, at }, onForget }: { had: Had; onForget: () => v
   const key = (event: KeyboardEvent): void => {
     const step = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
     if (step === 0) return;
-    const at = FORMS.findIndex(([name]) => name === form);
-    const next = FORMS[(at + step + FORMS.length) % FORMS.length];
+    const index = FORMS.findIndex(([name]) => name === form);
+    const next = FORMS[(index + step + FORMS.length) % FORMS.length];
     if (next === undefined) return;
     setForm(next[0]);
     document.getElementById(`${panel}-${next[0]}`)?.focus();
@@ -405,7 +426,9 @@ function Result({ had: { issued, at }, onForget }: { had: Had; onForget: () => v
             as <span class="mono">{issued.assumedRoleArn}</span>
           </>
         )}
-        {issued.packedPolicySize !== undefined && <> · policy and tags use {issued.packedPolicySize} % of their space</>}
+        {issued.packedPolicySize !== undefined && (
+          <> · policy and tags use {issued.packedPolicySize} % of their space</>
+        )}
       </p>
       <div class="tabs" role="tablist" aria-label="Form">
         {FORMS.map(([name, label]) => (
@@ -427,7 +450,9 @@ function Result({ had: { issued, at }, onForget }: { had: Had; onForget: () => v
       <pre id={panel} role="tabpanel" aria-labelledby={`${panel}-${form}`} tabIndex={0}>
         {shown || form === 'exec' ? text : masked}
       </pre>
-      {form === 'exec' && <p class="quietly">This line gets the same by itself, with this machine's certificate: it holds no secret.</p>}
+      {form === 'exec' && (
+        <p class="quietly">This line gets the same by itself, with this machine's certificate: it holds no secret.</p>
+      )}
       {error !== undefined && <Failure error={error} />}
       {url !== undefined && (
         <p class="quietly" role="status">

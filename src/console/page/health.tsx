@@ -58,7 +58,9 @@ function Summary({ health, now }: { health: Health; now: number }): JSX.Element 
 function RoleCard({ role, now }: { role: RoleHealth; now: number }): JSX.Element {
   const [words, kind] = STATES[role.state] ?? [role.state, 'info'];
   const { refreshedAt, expiration, nextAttempt, lastError, failures } = role;
-  const [from, to, next] = [refreshedAt, expiration, nextAttempt].map((iso) => (iso === undefined ? undefined : Date.parse(iso)));
+  const [from, to, next] = [refreshedAt, expiration, nextAttempt].map((iso) =>
+    iso === undefined ? undefined : Date.parse(iso),
+  );
   return (
     <Card title={role.name} aside={<span class={`chip ${kind}`}>{role.refreshing ? `${words}, asking` : words}</span>}>
       {from !== undefined && to !== undefined && (
@@ -73,14 +75,30 @@ function RoleCard({ role, now }: { role: RoleHealth; now: number }): JSX.Element
           />
           <div class="ends">
             <span>{timeOfDay(refreshedAt ?? '')}</span>
+            <span class="key">
+              <span>
+                <i class="dot" aria-hidden="true" />
+                now
+              </span>
+              <span>
+                <i class="tick" aria-hidden="true" />
+                next refresh
+              </span>
+            </span>
             <span>{timeOfDay(expiration ?? '')}</span>
           </div>
         </>
       )}
       <Facts
         rows={[
-          ['Next refresh', next === undefined ? 'none planned' : next <= now ? 'now' : `in ${duration((next - now) / 1000)}`],
-          ['Credentials end', to === undefined ? 'there are none' : to <= now ? 'they have expired' : `in ${duration((to - now) / 1000)}`],
+          [
+            'Next refresh',
+            next === undefined ? 'none planned' : next <= now ? 'now' : `in ${duration((next - now) / 1000)}`,
+          ],
+          [
+            'Credentials end',
+            to === undefined ? 'there are none' : to <= now ? 'they have expired' : `in ${duration((to - now) / 1000)}`,
+          ],
           ['Failures in a row', String(failures)],
         ]}
       />

@@ -151,12 +151,23 @@ function Validity({ facts, now, near }: { facts: CertificateFacts; now: number; 
         to={to}
         now={now}
         kind={kind}
-        marks={[30, 7, 1].map((days) => ({ at: to - days * day, name: `${days} days before the end` })).filter(({ at }) => at > from)}
+        marks={[30, 7, 1]
+          .map((days) => ({ at: to - days * day, name: `${days} days before the end` }))
+          .filter(({ at }) => at > from)}
         label={`Valid from ${moment(facts.notBefore)} to ${moment(facts.notAfter)}; now is marked`}
       />
       <div class="ends">
         <span>{moment(facts.notBefore)}</span>
-        <span class="today">today</span>
+        <span class="key">
+          <span>
+            <i class="dot" aria-hidden="true" />
+            today
+          </span>
+          <span>
+            <i class="tick" aria-hidden="true" />
+            30, 7 and 1 days before the end
+          </span>
+        </span>
         <span>{moment(facts.notAfter)}</span>
       </div>
     </div>

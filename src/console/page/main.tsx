@@ -46,7 +46,8 @@ function App(): JSX.Element {
   const lockedBy = (error: unknown): void => {
     setSession(undefined);
     const answer = errorAnswer(error);
-    if (error instanceof ApiError && error.status === 401) setWhy({ kind: 'locked', passphrase: answer.passphrase === true });
+    if (error instanceof ApiError && error.status === 401)
+      setWhy({ kind: 'locked', passphrase: answer.passphrase === true });
     else setWhy({ kind: 'failed', error: answer });
   };
   const open = (answer: SessionAnswer): void => {
@@ -113,7 +114,11 @@ function Open({
   const [end, setEnd] = useState(Date.now() + session.idleMs);
   const [overview, reload] = useOverview(() => onLocked('The session was over.'));
   const told = useTold(reload, (restarted) =>
-    onLocked(restarted ? 'The session is over: serve was started anew, or the time without use was up.' : 'The console was locked.'),
+    onLocked(
+      restarted
+        ? 'The session is over: serve was started anew, or the time without use was up.'
+        : 'The console was locked.',
+    ),
   );
   const main = useRef<HTMLElement>(null);
   const skew = useRef(0);
@@ -185,7 +190,10 @@ function Open({
         {told.link === 'lost' && (
           <div class="notice warn" role="alert">
             <p class="what">The server does not answer.</p>
-            <p>What is shown is from before. The page tries again by itself; when serve is back, unlock it with its new link.</p>
+            <p>
+              What is shown is from before. The page tries again by itself; when serve is back, unlock it with its new
+              link.
+            </p>
           </div>
         )}
         {left < 120 && left > 0 && (
@@ -205,14 +213,18 @@ function Open({
           <p class="quietly" role="status">
             Loading …
           </p>
-        ) : view === 'credentials' ? (
-          <CredentialsView overview={overview} />
-        ) : view === 'identity' ? (
+        ) : view === 'credentials' ? null : view === 'identity' ? (
           <IdentityView overview={overview} now={now} />
         ) : view === 'activity' ? (
           <ActivityView told={told} auditLog={overview.auditLog} theme={theme} />
         ) : (
           <HealthView told={told} now={now} />
+        )}
+        {/* It stays, so that what was issued is still there when one comes back. */}
+        {overview !== undefined && (
+          <div hidden={view !== 'credentials'}>
+            <CredentialsView overview={overview} />
+          </div>
         )}
       </main>
       <footer>

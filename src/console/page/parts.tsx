@@ -17,7 +17,11 @@ export function useNow(everyMs = 1000): number {
 /** The words of whatever was thrown. */
 export function errorAnswer(error: unknown): ErrorAnswer {
   if (error instanceof ApiError) return error.answer;
-  return { code: 'Page', message: error instanceof Error ? error.message : 'something went wrong', hint: 'load the page again' };
+  return {
+    code: 'Page',
+    message: error instanceof Error ? error.message : 'something went wrong',
+    hint: 'load the page again',
+  };
 }
 
 /** A failure: what is wrong, what to do about it, and its code. */
@@ -39,7 +43,13 @@ export function sentence(text: string): string {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 }
 
-export function Notice({ kind, children }: { kind: 'info' | 'warn' | 'bad'; children: ComponentChildren }): JSX.Element {
+export function Notice({
+  kind,
+  children,
+}: {
+  kind: 'info' | 'warn' | 'bad';
+  children: ComponentChildren;
+}): JSX.Element {
   return <div class={`notice ${kind}`}>{children}</div>;
 }
 

@@ -20,10 +20,13 @@ export function duration(seconds: number): string {
     .join(' ');
 }
 
+function two(part: number): string {
+  return String(part).padStart(2, '0');
+}
+
 /** `1:59:07`, for what counts down. */
 export function countdown(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
-  const two = (part: number): string => String(part).padStart(2, '0');
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }

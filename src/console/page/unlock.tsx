@@ -78,7 +78,15 @@ export function Unlock({
           <form onSubmit={(event) => void submit(event)}>
             <Field label="Passphrase" hint="The first line of the file of --console-passphrase-file.">
               {(ids) => (
-                <input ref={input} type="password" autocomplete="off" required {...ids} disabled={left > 0} spellcheck={false} />
+                <input
+                  ref={input}
+                  type="password"
+                  autocomplete="off"
+                  required
+                  {...ids}
+                  disabled={left > 0}
+                  spellcheck={false}
+                />
               )}
             </Field>
             <button type="submit" class="primary" disabled={busy || left > 0}>
@@ -88,8 +96,8 @@ export function Unlock({
         )}
         {why.kind === 'locked' && (
           <p class="quietly">
-            {why.passphrase ? 'Or open' : 'Open'} the link that <code>serve --console</code> prints when it starts. It is good
-            once, for 5 minutes; <code>SIGHUP</code> makes it print a new one.
+            {why.passphrase ? 'Or open' : 'Open'} the link that <code>serve --console</code> prints when it starts. It
+            is good once, for 5 minutes; <code>SIGHUP</code> makes it print a new one.
           </p>
         )}
         {why.kind === 'failed' && (
