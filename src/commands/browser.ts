@@ -1,4 +1,4 @@
-/** Opens something in the user's browser. Tests: test/commands/browser.test.ts */
+/** Opens something in the user's browser. Tests: test/console/console.heavy.test.ts */
 import { spawn } from 'node:child_process';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Io } from './command.ts';

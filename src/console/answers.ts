@@ -1,5 +1,5 @@
 /** What the console answers with: headers that keep a browser strict, JSON, and the body of a request, bounded. */
-// Tests: test/console/console.test.ts
+// Tests: test/console/console.heavy.test.ts
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { ErrorClass } from '../platform/errors.ts';

@@ -1,5 +1,5 @@
 /** What the page and the server tell each other, as JSON. Types alone: both sides check what they get. */
-// Tests: test/console/console.test.ts
+// Tests: test/console/console.heavy.test.ts
 
 /** A session that was opened, or is still open. */
 export interface SessionAnswer {

@@ -2,7 +2,7 @@
  * The web console of `serve`: a page, and what it asks for. Nothing is answered but the page itself before a browser has
  * unlocked it, since every user of the machine reaches the loopback.
  */
-// Tests: test/console/console.test.ts, test/console/console.heavy.test.ts
+// Tests: test/console/console.heavy.test.ts
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

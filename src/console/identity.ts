@@ -1,5 +1,5 @@
 /** The identity for the page: what its certificate says, where its key is, and what AWS will make of it. */
-// Tests: test/console/identity.test.ts
+// Tests: test/console/console.heavy.test.ts
 import { createHash } from 'node:crypto';
 import type { Identity } from '../identity/identity.ts';
 import { keyText } from '../identity/verdicts.ts';

@@ -1,5 +1,5 @@
 /** Credentials on request: of one of the server's roles for a time of one's own, or of a role further on. */
-// Tests: test/console/issue.test.ts
+// Tests: test/console/console.heavy.test.ts
 import { assumeRole } from '../aws/assume-role.ts';
 import type { Connection } from '../aws/connection.ts';
 import { createSession } from '../aws/create-session.ts';

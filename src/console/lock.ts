@@ -8,7 +8,7 @@ import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypt
 export const CODE_MS = 5 * 60_000;
 
 /** A session without a request for so long is over. What the server sends by itself does not count. */
-export const IDLE_MS = 15 * 60_000;
+const IDLE_MS = 15 * 60_000;
 
 /** A session ends after so long, however busy. */
 const LONGEST_MS = 8 * 3_600_000;

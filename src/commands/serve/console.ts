@@ -1,6 +1,6 @@
 /**
  * The web console of `serve --console`: from what the command has to what the console needs, and its link.
- * Tests: test/console/console.heavy.test.ts, test/commands/serve/console.test.ts
+ * Tests: test/console/console.heavy.test.ts
  */
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';

@@ -149,7 +149,7 @@ export function ActivityView({ told, auditLog, theme }: { told: Told; auditLog: 
             ? 'The audit log has all of them that gave credentials.'
             : 'Without --audit-log they are kept in memory alone, the last 5,000.'}
         </p>
-        <div class="scroll tall" tabIndex={0} role="region" aria-label="Events">
+        <div class="scroll tall" tabIndex={0} role="region" aria-label="Table of events">
           <table class="events">
             <thead>
               <tr>

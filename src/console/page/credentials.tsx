@@ -16,6 +16,8 @@ const USUAL = [900, 3600, 7200, 14_400, 43_200];
 interface Had {
   readonly issued: Issued;
   readonly at: number;
+  /** What was asked for, in seconds; undefined where the server's own flags decide. */
+  readonly asked: number | undefined;
 }
 
 const MAX_HAD = 5;
@@ -26,7 +28,7 @@ export function CredentialsView({ overview }: { overview: Overview }): JSX.Eleme
     <>
       <RequestForm
         overview={overview}
-        onIssued={(issued) => setHad((all) => [{ issued, at: Date.now() }, ...all].slice(0, MAX_HAD))}
+        onIssued={(issued, asked) => setHad((all) => [{ issued, asked, at: Date.now() }, ...all].slice(0, MAX_HAD))}
       />
       {had.map((one) => (
         <Result
@@ -41,7 +43,13 @@ export function CredentialsView({ overview }: { overview: Overview }): JSX.Eleme
 
 type Tag = readonly [key: string, value: string];
 
-function RequestForm({ overview, onIssued }: { overview: Overview; onIssued: (issued: Issued) => void }): JSX.Element {
+function RequestForm({
+  overview,
+  onIssued,
+}: {
+  overview: Overview;
+  onIssued: (issued: Issued, asked: number | undefined) => void;
+}): JSX.Element {
   const { roles, furtherRoleArn } = overview;
   const [role, setRole] = useState(roles[0]?.name ?? '');
   const [other, setOther] = useState(false);
@@ -98,6 +106,7 @@ function RequestForm({ overview, onIssued }: { overview: Overview; onIssued: (is
               }
             : undefined,
         }),
+        fixed ? undefined : read,
       );
     } catch (failure) {
       setError(errorAnswer(failure));
@@ -360,7 +369,7 @@ const SHOWN_MS = 30_000;
 
 const DOTS = '••••••••••••';
 
-function Result({ had: { issued, at }, onForget }: { had: Had; onForget: () => void }): JSX.Element {
+function Result({ had: { issued, at, asked }, onForget }: { had: Had; onForget: () => void }): JSX.Element {
   const [form, setForm] = useState<FormName | 'exec'>('sh');
   const [shownUntil, setShownUntil] = useState(0);
   const [error, setError] = useState<ErrorAnswer | undefined>(undefined);
@@ -430,6 +439,12 @@ function Result({ had: { issued, at }, onForget }: { had: Had; onForget: () => v
           <> · policy and tags use {issued.packedPolicySize} % of their space</>
         )}
       </p>
+      {asked !== undefined && (end - at) / 1000 < asked - 120 && (
+        <p class="quietly">
+          <em>AWS gave less than the {duration(asked)} that were asked for:</em> the duration of the profile in Roles
+          Anywhere, or the maximum of the role, is shorter.
+        </p>
+      )}
       <div class="tabs" role="tablist" aria-label="Form">
         {FORMS.map(([name, label]) => (
           <button

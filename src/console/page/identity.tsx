@@ -35,7 +35,7 @@ export function IdentityView({ overview, now }: { overview: Overview; now: numbe
               'Serial number',
               <>
                 <span class="mono">{identity.serial}</span>{' '}
-                <Copy text={() => identity.serialDecimal} label="Copy as decimal" name="the serial number as decimal" />
+                <Copy text={() => identity.serialDecimal} label="Copy as decimal" name="the serial number" />
               </>,
             ],
             [
@@ -101,7 +101,7 @@ export function IdentityView({ overview, now }: { overview: Overview; now: numbe
           ]}
         />
         <h3>Session tags</h3>
-        <div class="scroll" tabIndex={0} role="region" aria-label="Session tags">
+        <div class="scroll" tabIndex={0} role="region" aria-label="Table of session tags">
           <table>
             <thead>
               <tr>

@@ -39,7 +39,7 @@ export function Failure({ error }: { error: ErrorAnswer }): JSX.Element {
   );
 }
 
-export function sentence(text: string): string {
+function sentence(text: string): string {
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? '' : '.'}`;
 }
 
@@ -114,7 +114,12 @@ export function Copy({ text, label, name }: { text: () => string; label?: string
     timer.current = setTimeout(() => setSaid(''), 2500);
   };
   return (
-    <button type="button" class="small" onClick={() => void copy()} aria-label={`Copy ${name}`}>
+    <button
+      type="button"
+      class="small"
+      onClick={() => void copy()}
+      aria-label={label === undefined ? `Copy ${name}` : `${label}: ${name}`}
+    >
       <span aria-live="polite">{said === '' ? (label ?? 'Copy') : said}</span>
     </button>
   );

@@ -41,13 +41,14 @@ export function readDuration(text: string): number | undefined {
   const plain = text.trim().toLowerCase();
   const clock = /^(\d{1,2}):(\d{2})$/.exec(plain);
   if (clock !== null) return Number(clock[1]) * 3600 + Number(clock[2]) * 60;
+  // A last number without a unit is minutes.
   const parts =
-    /^(?:(\d+(?:\.\d+)?)\s*h(?:ours?)?)?\s*(?:(\d+(?:\.\d+)?)\s*(m(?:in(?:utes?)?)?)?)?\s*(?:(\d+)\s*s(?:ec(?:onds?)?)?)?$/.exec(
-      plain,
+    /^(?:(\d+(?:\.\d+)?)\s*h(?:ours?)?)?\s*(?:(\d+(?:\.\d+)?)\s*m(?:in(?:utes?)?)?)?\s*(?:(\d+)\s*s(?:ec(?:onds?)?)?)?$/.exec(
+      plain.replace(/(\d)$/, '$1 min'),
     );
   if (plain === '' || parts === null) return undefined;
-  const [, hours, minutes, , seconds] = parts;
-  return Math.round(Number(hours ?? 0) * 3600 + Number(minutes ?? 0) * 60 + Number(seconds ?? 0));
+  const [, hours = 0, minutes = 0, seconds = 0] = parts;
+  return Math.round(Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds));
 }
 
 /** Date and time of day in the browser's zone. */

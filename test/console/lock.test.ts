@@ -1,0 +1,149 @@
+import { describe, expect, it } from 'vitest';
+import { createLock } from '../../src/console/lock.ts';
+
+const setUp = (passphrase?: string) => {
+  const time = { now: 1_000_000 };
+  const lock = createLock({ passphrase, now: () => time.now });
+  const unlock = (secret: { code?: string; passphrase?: string }, client = 'uid 1', uid: number | undefined = 1) =>
+    lock.unlock({ ...secret, client, uid });
+  const open = () => {
+    const outcome = unlock({ code: lock.newCode() });
+    if (outcome.kind !== 'open') throw new Error(outcome.kind);
+    return outcome;
+  };
+  return { time, lock, unlock, open };
+};
+
+describe('the code of a link', () => {
+  it('opens once', () => {
+    const { lock, unlock } = setUp();
+    const code = lock.newCode();
+    expect(unlock({ code }).kind).toBe('open');
+    expect(unlock({ code }).kind).toBe('wrong');
+  });
+
+  it('is good for five minutes, and no longer', () => {
+    const { lock, unlock, time } = setUp();
+    const first = lock.newCode();
+    time.now += 5 * 60_000 - 1;
+    expect(unlock({ code: first }).kind).toBe('open');
+    const second = lock.newCode();
+    time.now += 5 * 60_000;
+    expect(unlock({ code: second }).kind).toBe('wrong');
+  });
+
+  it('gives way to a newer one', () => {
+    const { lock, unlock } = setUp();
+    const [old, fresh] = [lock.newCode(), lock.newCode()];
+    expect(unlock({ code: old }).kind).toBe('wrong');
+    expect(unlock({ code: fresh }).kind).toBe('open');
+  });
+
+  it('has 256 random bits', () => {
+    const { lock } = setUp();
+    expect(lock.newCode()).toMatch(/^[\w-]{43}$/);
+    expect(lock.newCode()).not.toBe(lock.newCode());
+  });
+});
+
+describe('the passphrase', () => {
+  it('opens as often as it is given', () => {
+    const { unlock } = setUp('correct horse');
+    expect(unlock({ passphrase: 'correct horse' }).kind).toBe('open');
+    expect(unlock({ passphrase: 'correct horse' }).kind).toBe('open');
+  });
+
+  it('is none where none was given: nothing empty opens', () => {
+    const { unlock } = setUp();
+    expect([unlock({ passphrase: '' }).kind, unlock({ code: '' }).kind, unlock({}).kind]).toEqual([
+      'wrong',
+      'wrong',
+      'wrong',
+    ]);
+  });
+});
+
+describe('wrong attempts', () => {
+  it('are counted down, and then cost a wait that doubles, during which nothing opens', () => {
+    const { lock, unlock, time } = setUp('correct horse');
+    expect([1, 2, 3, 4].map(() => unlock({ passphrase: 'no' }))).toEqual(
+      [4, 3, 2, 1].map((left) => ({ kind: 'wrong', left })),
+    );
+    expect(unlock({ passphrase: 'no' })).toEqual({ kind: 'wait', waitMs: 60_000 });
+    expect(unlock({ passphrase: 'correct horse' }).kind).toBe('wait');
+    expect(unlock({ code: lock.newCode() }).kind).toBe('wait');
+    time.now += 60_000;
+    expect(unlock({ passphrase: 'no' })).toEqual({ kind: 'wait', waitMs: 120_000 });
+    time.now += 120_000;
+    expect(unlock({ passphrase: 'correct horse' }).kind).toBe('open');
+    expect(unlock({ passphrase: 'no' })).toEqual({ kind: 'wrong', left: 4 });
+  });
+
+  it('lock out the client that made them, and nobody else', () => {
+    const { unlock } = setUp('correct horse');
+    for (let attempt = 0; attempt < 8; attempt++) unlock({ passphrase: 'no' }, 'uid 2', 2);
+    expect(unlock({ passphrase: 'correct horse' }, 'uid 2', 2).kind).toBe('wait');
+    expect(unlock({ passphrase: 'correct horse' }).kind).toBe('open');
+  });
+
+  it('of very many clients leave no room for new ones, and memory stays bounded', () => {
+    const { unlock, time } = setUp('correct horse');
+    for (let client = 0; client < 1000; client++) unlock({ passphrase: 'no' }, `address ${client}`);
+    expect(unlock({ passphrase: 'correct horse' }, 'a new one').kind).toBe('wait');
+    time.now += 3_600_001;
+    expect(unlock({ passphrase: 'correct horse' }, 'a new one').kind).toBe('open');
+  });
+});
+
+describe('a session', () => {
+  it('ends 15 minutes after its last use, and tells who waits for that', () => {
+    const { lock, open, time } = setUp();
+    const { cookie, session } = open();
+    let told = 0;
+    session.ended.add(() => told++);
+    time.now += 14 * 60_000;
+    expect(lock.find(cookie, 1)).toBe(session);
+    time.now += 14 * 60_000;
+    expect(lock.find(cookie, 1, true)).toBe(session);
+    time.now += 60_000;
+    lock.sweep();
+    expect([told, lock.find(cookie, 1)]).toEqual([1, undefined]);
+  });
+
+  it('ends after 8 hours, however busy', () => {
+    const { lock, open, time } = setUp();
+    const { cookie } = open();
+    for (let minutes = 0; minutes < 8 * 60 - 10; minutes += 10) {
+      expect(lock.find(cookie, 1)).toBeDefined();
+      time.now += 10 * 60_000;
+    }
+    time.now += 10 * 60_000;
+    expect(lock.find(cookie, 1)).toBeUndefined();
+  });
+
+  it('is good for the user alone who opened it', () => {
+    const { lock, open } = setUp();
+    const { cookie, session } = open();
+    expect([lock.find(cookie, 2), lock.find(cookie, undefined)]).toEqual([undefined, undefined]);
+    expect(lock.find(cookie, 1)).toBe(session);
+  });
+
+  it('accepts its own token and no other', () => {
+    const { lock, open } = setUp();
+    const [one, other] = [open().session, open().session];
+    expect(lock.accepts(one, one.csrf)).toBe(true);
+    expect([lock.accepts(one, other.csrf), lock.accepts(one, undefined), lock.accepts(one, '')]).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+
+  it('makes room for new ones: 16 are open at most', () => {
+    const { lock, open, time } = setUp();
+    const first = open();
+    time.now += 1;
+    for (let count = 0; count < 16; count++) open();
+    expect(lock.find(first.cookie, 1)).toBeUndefined();
+  });
+});
