@@ -34,6 +34,7 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
   link: () => import('./commands/link.ts'),
+  renew: () => import('./commands/renew.ts'),
   serve: () => import('./commands/serve.ts'),
   version: () => import('./commands/version.ts'),
 };
@@ -55,8 +56,8 @@ async function main(tokens: readonly string[]): Promise<number> {
   const most = commandRow(command).args ?? 0;
   // AWS's helper says nothing in a good run, and whoever reads its standard error expects nothing.
   const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? (compat ? 'error' : 'info'));
-  style = { level, format: formatOf(command, flags['log-format'], compat) };
-  if (goesOn(command))
+  style = { level, format: formatOf(command, flags, compat) };
+  if (goesOn(command, flags))
     ({ writeOut, writeError } = (await import('./platform/outlet.ts')).openOutlets(
       style.format,
       (cause) => void fail(outputError(cause)),
@@ -92,15 +93,16 @@ async function execute<C extends CommandName>(command: C, flags: FlagsOf<C>, io:
 }
 
 /** The form of what a command says on standard error: commands that go on say when each thing happened. */
-function formatOf(command: CommandName, given: 'text' | 'json' | undefined, compat: boolean): LogFormat {
+function formatOf(command: CommandName, flags: Parsed['flags'], compat: boolean): LogFormat {
+  const given = flags['log-format'];
   const forPrograms = command === 'serve' && !compat && !stderrIsTerminal();
   if (given === 'json' || (given === undefined && forPrograms)) return 'json';
-  return goesOn(command) ? 'text' : 'plain';
+  return goesOn(command, flags) ? 'text' : 'plain';
 }
 
 /** Whether a command runs until it is told to stop. */
-function goesOn(command: CommandName): boolean {
-  return command === 'serve' || command === 'emulator';
+function goesOn(command: CommandName, { daemon }: Parsed['flags']): boolean {
+  return command === 'serve' || command === 'emulator' || daemon === true;
 }
 
 /** A debugger that the environment, or a signal before the first line of this program, has opened is closed. */

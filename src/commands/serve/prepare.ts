@@ -20,6 +20,7 @@ import { prepareTokens } from '../../server/role-tokens.ts';
 import { keptSessionKey } from '../../server/session-key.ts';
 import { inheritedSockets } from '../../server/systemd.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';
+import type { Renewer } from '../../renewal/renewer.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Io } from '../command.ts';
 import { followIdentity, sessionProvider } from '../followed-identity.ts';
@@ -52,6 +53,9 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
   const tls = readTls();
   const audit = await auditLog(options, log);
   cleanup.add(() => audit?.close());
+  const prepared = await prepareRoles(flags, options, io, cleanup);
+  const renewer = flags.renew === true ? await renewerOf(flags, io, prepared, audit) : undefined;
+  cleanup.add(() => renewer?.close());
   return {
     options,
     targets,
@@ -62,7 +66,8 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     readTls,
     tls,
     server: undefined,
-    ...(await prepareRoles(flags, options, io, cleanup)),
+    ...prepared,
+    renewer,
   };
 }
 
@@ -122,6 +127,16 @@ async function prepareRoles(
   }
   const furtherRoleArn = hopsOf(flags, true).at(-1)?.input.roleArn;
   return { metrics, vending, identity, certificateValidity, roles, furtherRoleArn };
+}
+
+async function renewerOf(
+  flags: FlagsOf<'serve'>,
+  io: Io,
+  { vending, identity }: Pick<Serving, 'vending' | 'identity'>,
+  audit: AuditLog | undefined,
+): Promise<Renewer> {
+  const { startServeRenewer } = await import('./renewal.ts');
+  return await startServeRenewer(flags, io, { vending, identity, audit });
 }
 
 async function auditLog({ auditLog: path }: ServeOptions, log: Log): Promise<AuditLog | undefined> {

@@ -18,6 +18,7 @@ export async function readAgain(serving: Serving, { log }: Io, notifier: Notifie
   });
   await serving.tokens.reload();
   await serving.identity.reload();
+  serving.renewer?.check();
   for (const { provider } of serving.roles) provider.refresh('requested');
   await notifier?.notify('READY=1');
 }

@@ -4,6 +4,7 @@ import type { IdentityWatcher } from '../../identity/reload.ts';
 import type { ServeOptions } from '../../options/serve.ts';
 import type { RoleOptions } from '../../options/served-roles.ts';
 import type { AuditLog } from '../../server/audit.ts';
+import type { Renewer } from '../../renewal/renewer.ts';
 import type { Validity } from '../../server/certificate-watch.ts';
 import type { TlsMaterial } from '../../server/http-server.ts';
 import type { ListenTarget } from '../../server/listen.ts';
@@ -34,6 +35,8 @@ export interface Serving {
   readonly roles: readonly RunningRole[];
   /** The last role of `--assume-role-arn`; undefined without one. */
   readonly furtherRoleArn: string | undefined;
+  /** Keeps the certificate renewed, where that was asked for. */
+  readonly renewer: Renewer | undefined;
   /** Of the certificate in use. */
   readonly certificateValidity: () => Validity;
   /** Reads the files of --tls-cert and --tls-key; undefined without them. */
