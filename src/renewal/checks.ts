@@ -53,7 +53,7 @@ export function checkRenewed(
     checkSuccession(leaf, old.leaf, issuer);
     checkOrigin({ leaf, chain }, old, issuer);
   }
-  checkSignatures([leaf, ...chain], issuer);
+  checkSignatures([leaf, ...chain], known, issuer);
   return { leaf, chain };
 }
 
@@ -101,10 +101,10 @@ function checkOrigin({ leaf, chain }: Renewed, old: Predecessor, issuer: string)
   );
 }
 
-/** Each by the key of the next, as far as the chain goes. Algorithms that this Node does not know are for the service to judge. */
-function checkSignatures(path: readonly Certificate[], issuer: string): void {
+/** Each by the key of an authority of the name that it bears, where one is known. Algorithms that this Node does not know are for the service to judge. */
+function checkSignatures(path: readonly Certificate[], known: readonly Certificate[], issuer: string): void {
   for (const certificate of path) {
-    const issuers = path.filter((other) => sameBytes(other.subject, certificate.issuer));
+    const issuers = known.filter((other) => sameBytes(other.subject, certificate.issuer));
     if (issuers.length === 0 || issuers.some((other) => signed(other, certificate))) continue;
     throw refusal(issuer, `was not signed by ${subject(issuers[0] ?? certificate)}, whose name it bears as its issuer`, 'see what the CA answers: it is not the authority that it says it is');
   }

@@ -2,7 +2,6 @@
 // Tests: test/renewal/csr.test.ts
 import { type webcrypto, createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
-import type * as types from '@peculiar/x509';
 import type { Signer } from '../identity/identity.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { x509 } from '../platform/x509-library.ts';
@@ -13,7 +12,7 @@ import { EXTENSION } from '../x509/extensions.ts';
 export interface CsrContents {
   /** DER of a Name, or text in the form of RFC 4514. */
   readonly subject: Uint8Array | string;
-  readonly extensions: readonly types.Extension[];
+  readonly extensions: readonly x509.Extension[];
 }
 
 /** Signature algorithms with SHA-256 (RFC 8017, appendix A.2.4; RFC 5758, section 3.2), and ML-DSA (RFC 9881). */
@@ -43,12 +42,12 @@ export function contentsOf({ subject, extensions }: Certificate): CsrContents {
 }
 
 /** The kinds of alternative names that can be asked for, by what stands before the colon. */
-const NAME_KINDS: Readonly<Record<string, types.GeneralNameType>> = {
-  dns: 'dns',
-  ip: 'ip',
-  email: 'email',
-  uri: 'url',
-};
+const NAME_KINDS: ReadonlyMap<string, x509.GeneralNameType> = new Map([
+  ['dns', 'dns'],
+  ['ip', 'ip'],
+  ['email', 'email'],
+  ['uri', 'url'],
+]);
 
 /**
  * What a first request asks for.
@@ -60,19 +59,30 @@ const NAME_KINDS: Readonly<Record<string, types.GeneralNameType>> = {
 export function contentsFor(subject: string, names: readonly string[]): CsrContents {
   const general = names.map((text) => {
     const [, kind = '', value = ''] = /^(\w+):(.+)$/.exec(text) ?? [];
-    const type = NAME_KINDS[kind];
+    const type = NAME_KINDS.get(kind);
     if (type !== undefined && value !== '') return { type, value };
     throw new RolesAnywhereError('ERR_FLAG_VALUE', `--san is not an alternative name: ${JSON.stringify(text)}`, {
       flag: '--san',
       hint: 'give dns:NAME, ip:ADDRESS, email:ADDRESS or uri:URI',
     });
   });
+  const alternative = (): x509.Extension => {
+    try {
+      return new x509.SubjectAlternativeNameExtension(general);
+    } catch (cause) {
+      throw new RolesAnywhereError('ERR_FLAG_VALUE', `--san: one of ${JSON.stringify(names)} is not of its kind`, {
+        flag: '--san',
+        hint: 'check addresses and URIs for mistakes',
+        cause,
+      });
+    }
+  };
   return {
     subject: nameOf(subject),
     extensions: [
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
-      ...(general.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(general)]),
+      ...(general.length === 0 ? [] : [alternative()]),
     ],
   };
 }

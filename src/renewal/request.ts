@@ -51,16 +51,21 @@ export async function ask(
   explain: (body: string) => string | undefined,
 ): Promise<HttpResponse> {
   const { method, url, body, headers, client, signal } = question;
-  const response = await transport({
-    method,
-    url,
-    body,
-    signal,
-    headers: { 'user-agent': USER_AGENT, ...headers },
-    tls: { ca, client, ...question.tls },
-    timeoutMs,
-    maxResponseBytes: MAX_RESPONSE_BYTES,
-  });
+  let response: HttpResponse;
+  try {
+    response = await transport({
+      method,
+      url,
+      body,
+      signal,
+      headers: { 'user-agent': USER_AGENT, ...headers },
+      tls: { ca, client, ...question.tls },
+      timeoutMs,
+      maxResponseBytes: MAX_RESPONSE_BYTES,
+    });
+  } catch (error) {
+    throw forCa(error);
+  }
   const { status } = response;
   if (status >= 200 && status < 300) return response;
   const said = explainSafely(explain, response.body);
@@ -76,6 +81,16 @@ export async function ask(
         : status >= 300 && status < 400
           ? 'the CA sends elsewhere, which is not followed: give the final URL'
           : "see the CA's own log for why; the certificate in use stays",
+  });
+}
+
+/** Advice on the roots of AWS is no good here. */
+function forCa(error: unknown): unknown {
+  if (!(error instanceof RolesAnywhereError) || error.code !== 'ERR_TLS_AUTHORITY') return error;
+  return new RolesAnywhereError(error.code, error.message, {
+    flag: '--renew-ca',
+    hint: "give the CA's root certificate with --renew-ca, or step-ca's fingerprint with --renew-ca-fingerprint",
+    cause: error,
   });
 }
 

@@ -72,7 +72,7 @@ const LEAST_WAIT_MS = 1000;
  */
 export function waitAfter(failures: number, lifeMs: number, random: number, askedMs = 0): number {
   const first = Math.min(FIRST_WAIT_MS, Math.max(LEAST_WAIT_MS, lifeMs / 200));
-  const longest = Math.min(LONGEST_WAIT_MS, Math.max(first, lifeMs / 20));
+  const longest = Math.min(LONGEST_WAIT_MS, Math.max(first, lifeMs / 40));
   const wait = Math.min(first * 2 ** Math.min(failures - 1, 30), longest);
   return Math.max(wait * (0.75 + random / 2), Math.min(askedMs, LONGEST_WAIT_MS));
 }

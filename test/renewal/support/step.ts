@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { cleanEnv } from '../../support/cli.ts';
+import { certificatePem, privateKeyPem } from '../../../certs-dev/authority.ts';
 import { findGoProgram } from '../../support/go-program.ts';
+import { makeCa } from './ca.ts';
 
 const run = promisify(execFile);
 
@@ -68,6 +70,11 @@ export async function startStepCa({ stepCa, step }: StepPrograms, options: StepC
     ...['--provisioner', 'admin', '--deployment-type', 'standalone', '--password-file', password],
   );
   if (options.acme === true) await runStep('ca', 'provisioner', 'add', 'acme', '--type', 'ACME');
+  // Authorities that are an hour old: step-ca looks at expired certificates as of a minute before their end.
+  const { root: top, intermediate } = await makeCa('Step');
+  writeFileSync(join(folder, 'certs/root_ca.crt'), certificatePem(top.certificate));
+  writeFileSync(join(folder, 'certs/intermediate_ca.crt'), certificatePem(intermediate.certificate));
+  writeFileSync(join(folder, 'secrets/intermediate_ca_key'), privateKeyPem(intermediate.keys), { mode: 0o600 });
   const config = join(folder, 'config/ca.json');
   const settings = JSON.parse(readFileSync(config, 'utf8')) as {
     authority: { claims?: object; backdate?: string; provisioners: { claims?: object; options?: object; forceCN?: boolean }[] };
