@@ -78,7 +78,8 @@ function chainOf(leaf: Certificate, candidates: readonly Certificate[]): Certifi
 function checkSuccession(leaf: Certificate, old: Certificate, issuer: string): void {
   if (sameBytes(leaf.der, old.der))
     throw refusal(issuer, 'is the one that is in use already', 'the CA, or the command, renewed nothing: see what it says');
-  if (!sameBytes(leaf.subject, old.subject))
+  // By what they say: a CA may write the same name in another type of string.
+  if (subject(leaf) !== subject(old))
     throw refusal(issuer, `has another subject: ${subject(leaf)} in place of ${subject(old)}`, 'correct the template, profile or role of the CA; for another subject, enrol anew with --enroll');
   const [names, before] = [namesOf(leaf), namesOf(old)];
   if (names !== before)
