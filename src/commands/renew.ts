@@ -64,7 +64,7 @@ export const run: RunCommand<'renew'> = async (flags, io) => {
 /** @throws RolesAnywhereError `ERR_FLAG_CONFLICT` for flags of the first certificate without it */
 function checkEnrolment(flags: FlagsOf<'renew'>): void {
   if (flags.enroll === true) return;
-  const [given] = (['subject', 'san', 'key-type'] as const).filter((name) => flags[name] !== undefined);
+  const given = (['subject', 'san', 'key-type'] as const).find((name) => flags[name] !== undefined);
   if (given === undefined) return;
   throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `--${given} is for the first certificate, with --enroll`, {
     flag: `--${given}`,
@@ -90,7 +90,10 @@ async function namesToAsk(flags: FlagsOf<'renew'>): Promise<{ subject: string; n
     if (typeof sub === 'string' && sub !== '') {
       const { nameKind } = await import('../renewal/csr.ts');
       const names = Array.isArray(sans) ? sans.filter((name) => typeof name === 'string') : [];
-      return { subject: `CN=${sub.replaceAll(/[\\"+,;<>=#]/g, String.raw`\$&`)}`, names: san ?? names.map((name) => nameKind(name)) };
+      return {
+        subject: `CN=${sub.replaceAll(/[\\"+,;<>=#]/g, String.raw`\$&`)}`,
+        names: san ?? names.map((name) => nameKind(name)),
+      };
     }
   }
   throw new RolesAnywhereError('ERR_FLAG_REQUIRED', '--subject is not given', {
@@ -131,7 +134,10 @@ async function stay(running: Run, io: Io): Promise<void> {
   });
   io.onReload?.(() => renewer.check());
   const notifier = createNotifier({ env: io.env, pid: process.pid, clock: systemClock, log });
-  log.info('the certificate is kept renewed', { due: iso(dueTime(lifeOf(held), at, held.der)), notAfter: held.notAfter.toISOString() });
+  log.info('the certificate is kept renewed', {
+    due: iso(dueTime(lifeOf(held), at, held.der)),
+    notAfter: held.notAfter.toISOString(),
+  });
   await notifier?.notify('READY=1');
   notifier?.startWatchdog();
   // A timer that keeps the process alive: those of the renewer do not.

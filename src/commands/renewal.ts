@@ -39,20 +39,16 @@ export async function openIssuer(
     ca: settings.ca === undefined ? undefined : readCaBundle(settings.ca, '--renew-ca'),
   };
   const token = tokenFile === undefined ? undefined : () => readToken(tokenFile);
-  switch (from.kind) {
-    case 'step-ca':
-      return (await import('../renewal/issuers/step-ca.ts')).stepCa({ ...reaching, url, token, fingerprint, now });
-    case 'est':
-      return (await import('../renewal/issuers/est.ts')).est({ ...reaching, url, token, now });
-    case 'vault':
-      return (await import('../renewal/issuers/vault.ts')).vault({
-        ...reaching,
-        url,
-        token,
-        login: auth,
-        namespace: env['VAULT_NAMESPACE'] || undefined,
-      });
+  if (from.kind === 'step-ca') {
+    const { stepCa } = await import('../renewal/issuers/step-ca.ts');
+    return stepCa({ ...reaching, url, token, fingerprint, now });
   }
+  if (from.kind === 'est') {
+    const { est } = await import('../renewal/issuers/est.ts');
+    return est({ ...reaching, url, token, now });
+  }
+  const { vault } = await import('../renewal/issuers/vault.ts');
+  return vault({ ...reaching, url, token, login: auth, namespace: env['VAULT_NAMESPACE'] || undefined });
 }
 
 /** A connection of its own for each request: one that is kept would go on showing the old certificate. */
@@ -68,7 +64,14 @@ async function transportTo(env: Io['env']): Promise<HttpTransport> {
  */
 export function readToken(path: string): string {
   const flag = '--renew-token-file';
-  const { bytes } = readNamedFile({ path, name: `${flag} ${path}`, flag, code: 'ERR_RENEWAL_TOKEN', maxBytes: MAX_TOKEN_BYTES, streams: 'open' });
+  const { bytes } = readNamedFile({
+    path,
+    name: `${flag} ${path}`,
+    flag,
+    code: 'ERR_RENEWAL_TOKEN',
+    maxBytes: MAX_TOKEN_BYTES,
+    streams: 'open',
+  });
   const token = Buffer.from(bytes).toString('utf8').split(/\r?\n/, 1)[0] ?? '';
   bytes.fill(0);
   if (token !== '' && /^[\u0020-\u007e\u00a0-\uffff]+$/.test(token)) return token;

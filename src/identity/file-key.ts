@@ -41,7 +41,9 @@ export async function readFileKey(
       const { label } = block;
       if (label === 'TSS2 PRIVATE KEY') continue;
       const encrypted = isEncryptedKey(block);
-      const unlocked = encrypted ? await (await import('./containers/unlock.ts')).unlockKey(block, source, deps) : block;
+      const unlocked = encrypted
+        ? await (await import('./containers/unlock.ts')).unlockKey(block, source, deps)
+        : block;
       const plain = isVersion2(unlocked) ? (await import('./containers/pkcs8-v2.ts')).asVersion1(unlocked) : unlocked;
       let key: KeyObject;
       try {

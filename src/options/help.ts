@@ -251,7 +251,10 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'print no AccountId, with which some SDKs choose other endpoints; the default under --compat',
   },
 
-  force: { group: 'Link', text: 'replace a file that is in the way; of renew: renew now, however long the certificate still lives' },
+  force: {
+    group: 'Link',
+    text: 'replace a file that is in the way; of renew: renew now, however long the certificate still lives',
+  },
 
   'config-profile': {
     group: 'General',

@@ -76,15 +76,23 @@ function issuerOf({ 'renew-from': from, 'renew-command': line }: RenewalFlags): 
   const [, kind = '', rest = ''] = /^(step-ca|est|vault):(.+)$/.exec(from ?? '') ?? [];
   const url = urlOf(rest);
   if ((kind !== 'step-ca' && kind !== 'est' && kind !== 'vault') || url === undefined)
-    throw new RolesAnywhereError('ERR_FLAG_VALUE', `--renew-from is no issuer: ${JSON.stringify(withoutPassword(from ?? ''))}`, {
-      flag: '--renew-from',
-      hint: 'give step-ca:https://HOST[:PORT], est:https://HOST[:PORT][/.well-known/est[/LABEL]] or vault:https://HOST:8200/v1/pki/sign/ROLE',
-    });
+    throw new RolesAnywhereError(
+      'ERR_FLAG_VALUE',
+      `--renew-from is no issuer: ${JSON.stringify(withoutPassword(from ?? ''))}`,
+      {
+        flag: '--renew-from',
+        hint: 'give step-ca:https://HOST[:PORT], est:https://HOST[:PORT][/.well-known/est[/LABEL]] or vault:https://HOST:8200/v1/pki/sign/ROLE',
+      },
+    );
   if (kind === 'vault' && !/^\/v1\/.+\/(?:sign|sign-verbatim)(?:\/[^/]+)?$/.test(url.pathname))
-    throw new RolesAnywhereError('ERR_FLAG_VALUE', `--renew-from names no path of Vault's that signs: ${url.pathname}`, {
-      flag: '--renew-from',
-      hint: 'give the whole URL: vault:https://HOST:8200/v1/pki/sign/ROLE, or .../v1/pki/sign-verbatim/ROLE',
-    });
+    throw new RolesAnywhereError(
+      'ERR_FLAG_VALUE',
+      `--renew-from names no path of Vault's that signs: ${url.pathname}`,
+      {
+        flag: '--renew-from',
+        hint: 'give the whole URL: vault:https://HOST:8200/v1/pki/sign/ROLE, or .../v1/pki/sign-verbatim/ROLE',
+      },
+    );
   return { kind, url };
 }
 
@@ -142,8 +150,10 @@ function wordsOf(line: string): readonly [string, ...string[]] {
     const [whole = ''] = /^(?:'[^']*'|"(?:[^"\\]|\\[^])*"|\\[^]|[^\s'"\\])+/.exec(rest) ?? [];
     if (whole === '') break;
     words.push(
-      whole.replaceAll(/'([^']*)'|"((?:[^"\\]|\\[^])*)"|\\([^])/g, (_text, single?: string, double?: string, one?: string) =>
-        single ?? one ?? (double ?? '').replaceAll(/\\(["\\$`])/g, '$1'),
+      whole.replaceAll(
+        /'([^']*)'|"((?:[^"\\]|\\[^])*)"|\\([^])/g,
+        (_text, single?: string, double?: string, one?: string) =>
+          single ?? one ?? (double ?? '').replaceAll(/\\(["\\$`])/g, '$1'),
       ),
     );
     rest = rest.slice(whole.length);
@@ -152,8 +162,12 @@ function wordsOf(line: string): readonly [string, ...string[]] {
   }
   const [program, ...args] = words;
   if (rest === '' && program !== undefined && program !== '') return [program, ...args];
-  throw new RolesAnywhereError('ERR_FLAG_VALUE', '--renew-command is no command: a quote is open, or nothing is there', {
-    flag: '--renew-command',
-    hint: "write it as in a shell; it runs without one, so for pipes and variables give sh -c '...'",
-  });
+  throw new RolesAnywhereError(
+    'ERR_FLAG_VALUE',
+    '--renew-command is no command: a quote is open, or nothing is there',
+    {
+      flag: '--renew-command',
+      hint: "write it as in a shell; it runs without one, so for pipes and variables give sh -c '...'",
+    },
+  );
 }

@@ -43,10 +43,18 @@ export function checkRenewed(
   const found = certificates.map((der) => read(der, issuer));
   const leaf = found.find((one) => !one.isAuthority && sameKey(one.publicKey, publicKey));
   if (leaf === undefined)
-    throw refusal(issuer, 'is for another key than was asked for', 'a CA issues for the key of the request: see what it answers');
+    throw refusal(
+      issuer,
+      'is for another key than was asked for',
+      'a CA issues for the key of the request: see what it answers',
+    );
   const [worst] = brokenRules(leaf, now);
   if (worst !== undefined)
-    throw refusal(issuer, `would not be taken by Roles Anywhere: ${findingText({ code: worst, certificate: leaf }, now)}`, 'correct the template, profile or role of the CA that it is issued by; see docs/troubleshooting.md for the rule');
+    throw refusal(
+      issuer,
+      `would not be taken by Roles Anywhere: ${findingText({ code: worst, certificate: leaf }, now)}`,
+      'correct the template, profile or role of the CA that it is issued by; see docs/troubleshooting.md for the rule',
+    );
   const known = [...found, ...(old?.chain ?? []).map((der) => read(der, issuer))];
   const chain = chainOf(leaf, known);
   if (old !== undefined) {
@@ -69,7 +77,8 @@ function chainOf(leaf: Certificate, candidates: readonly Certificate[]): Certifi
   try {
     return orderChain(leaf, candidates);
   } catch (cause) {
-    if (cause instanceof RolesAnywhereError) throw new RolesAnywhereError('ERR_RENEWAL_CHECK', cause.message, { hint: cause.hint, cause });
+    if (cause instanceof RolesAnywhereError)
+      throw new RolesAnywhereError('ERR_RENEWAL_CHECK', cause.message, { hint: cause.hint, cause });
     throw cause;
   }
 }
@@ -77,22 +86,44 @@ function chainOf(leaf: Certificate, candidates: readonly Certificate[]): Certifi
 /** The same holder, and no shorter a life. */
 function checkSuccession(leaf: Certificate, old: Certificate, issuer: string): void {
   if (sameBytes(leaf.der, old.der))
-    throw refusal(issuer, 'is the one that is in use already', 'the CA, or the command, renewed nothing: see what it says');
+    throw refusal(
+      issuer,
+      'is the one that is in use already',
+      'the CA, or the command, renewed nothing: see what it says',
+    );
   // By what they say: a CA may write the same name in another type of string.
   if (subject(leaf) !== subject(old))
-    throw refusal(issuer, `has another subject: ${subject(leaf)} in place of ${subject(old)}`, 'correct the template, profile or role of the CA; for another subject, enrol anew with --enroll');
+    throw refusal(
+      issuer,
+      `has another subject: ${subject(leaf)} in place of ${subject(old)}`,
+      'correct the template, profile or role of the CA; for another subject, enrol anew with --enroll',
+    );
   const [names, before] = [namesOf(leaf), namesOf(old)];
   if (names !== before)
-    throw refusal(issuer, `has other alternative names: ${names || 'none'} in place of ${before || 'none'}`, 'correct the template, profile or role of the CA; for other names, enrol anew with --enroll');
+    throw refusal(
+      issuer,
+      `has other alternative names: ${names || 'none'} in place of ${before || 'none'}`,
+      'correct the template, profile or role of the CA; for other names, enrol anew with --enroll',
+    );
   if (leaf.notAfter.getTime() < old.notAfter.getTime())
-    throw refusal(issuer, `ends sooner, at ${leaf.notAfter.toISOString()}, than the one in use, at ${old.notAfter.toISOString()}`, 'the CA gives shorter lives than before, or is about to end itself: see its settings');
+    throw refusal(
+      issuer,
+      `ends sooner, at ${leaf.notAfter.toISOString()}, than the one in use, at ${old.notAfter.toISOString()}`,
+      'the CA gives shorter lives than before, or is about to end itself: see its settings',
+    );
 }
 
 /** An authority that goes by the name of the old one's issuer, or is under the same one as that. */
 function checkOrigin({ leaf, chain }: Renewed, old: Predecessor, issuer: string): void {
-  const top = (path: readonly Certificate[]): Uint8Array | undefined => path.at(-1)?.issuer;
-  const before = [old.leaf, ...orderChain(old.leaf, old.chain.map((der) => read(der, issuer)), Infinity)];
-  const [newTop, oldTop] = [top([leaf, ...chain]), top(before)];
+  const before = [
+    old.leaf,
+    ...orderChain(
+      old.leaf,
+      old.chain.map((der) => read(der, issuer)),
+      Infinity,
+    ),
+  ];
+  const [newTop, oldTop] = [[leaf, ...chain].at(-1)?.issuer, before.at(-1)?.issuer];
   if (sameBytes(leaf.issuer, old.leaf.issuer)) return;
   if (newTop !== undefined && oldTop !== undefined && sameBytes(newTop, oldTop)) return;
   throw refusal(
@@ -107,7 +138,11 @@ function checkSignatures(path: readonly Certificate[], known: readonly Certifica
   for (const certificate of path) {
     const issuers = known.filter((other) => sameBytes(other.subject, certificate.issuer));
     if (issuers.length === 0 || issuers.some((other) => signed(other, certificate))) continue;
-    throw refusal(issuer, `was not signed by ${subject(issuers[0] ?? certificate)}, whose name it bears as its issuer`, 'see what the CA answers: it is not the authority that it says it is');
+    throw refusal(
+      issuer,
+      `was not signed by ${subject(issuers[0] ?? certificate)}, whose name it bears as its issuer`,
+      'see what the CA answers: it is not the authority that it says it is',
+    );
   }
 }
 
@@ -131,5 +166,8 @@ function subject(certificate: Certificate): string {
 }
 
 function refusal(issuer: string, what: string, hint: string, cause?: unknown): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_RENEWAL_CHECK', `the certificate of ${issuer} is not taken: it ${what}`, { hint, cause });
+  return new RolesAnywhereError('ERR_RENEWAL_CHECK', `the certificate of ${issuer} is not taken: it ${what}`, {
+    hint,
+    cause,
+  });
 }

@@ -1,6 +1,6 @@
 /** Certification requests (PKCS#10, RFC 2986), signed by any signer of ours. */
 // Tests: test/renewal/csr.test.ts
-import { type webcrypto, createPublicKey } from 'node:crypto';
+import { type KeyObject, type webcrypto, createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Signer } from '../identity/identity.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -124,8 +124,10 @@ export async function makeCsr(
     // RFC 4055, section 5: NULL for RSA; absent for the others.
     ...(signer.keyType === 'RSA' && { parameters: DER_NULL.buffer }),
   };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- no CryptoKey: of one, only the algorithm is looked at
   const key = { algorithm } as unknown as webcrypto.CryptoKey;
   /** Stands in for an engine of WebCrypto: the key is no CryptoKey, and may be in a token. */
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of an engine, these two are all that is called
   const engine = {
     subtle: {
       exportKey: async () => publicKey.slice().buffer,
@@ -137,7 +139,7 @@ export async function makeCsr(
     {
       name: new x509.Name(name.slice().buffer),
       keys: { privateKey: key, publicKey: key },
-      signingAlgorithm: algorithm as unknown as webcrypto.EcdsaParams,
+      signingAlgorithm: algorithm,
       extensions: [...extensions],
     },
     engine,
@@ -163,10 +165,12 @@ export function certificatePem(der: Uint8Array): string {
 export function sameKey(a: Uint8Array, b: Uint8Array): boolean {
   if (sameBytes(a, b)) return true;
   try {
-    const read = (der: Uint8Array): ReturnType<typeof createPublicKey> =>
-      createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
     return read(a).equals(read(b));
   } catch {
     return false; // a key that this Node does not know is itself alone
   }
+}
+
+function read(der: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
 }

@@ -47,7 +47,10 @@ export async function enroll(options: EnrolmentOptions): Promise<Certificate> {
       await createFile(privateKey, Buffer.from(made.key.export({ type: 'pkcs8', format: 'pem' })), 0o600);
     const csr = await makeCsr(contents, key.signer, key.publicKey);
     const issued = await issuer.issue({ csr, current: undefined, newKey: true });
-    const { leaf, chain } = checkRenewed(issued.certificates, key.publicKey, undefined, { issuer: issuer.name, now: now() });
+    const { leaf, chain } = checkRenewed(issued.certificates, key.publicKey, undefined, {
+      issuer: issuer.name,
+      now: now(),
+    });
     const ders = [leaf, ...chain].map(({ der }) => der);
     const pem = ders.map((der) => certificatePem(der)).join('');
     if (made === undefined || privateKey !== undefined) await createFile(certificate, Buffer.from(pem), 0o644);

@@ -64,7 +64,11 @@ export async function changesOf(
     const bundle = await bundleFile(intermediates, contents);
     if (bundle !== undefined) changes.push({ flag: '--intermediates', path: intermediates, bytes: bundle });
   }
-  changes.push({ flag: '--certificate', path: files.certificate, bytes: await certificateFile(files, contents, old, deps) });
+  changes.push({
+    flag: '--certificate',
+    path: files.certificate,
+    bytes: await certificateFile(files, contents, old, deps),
+  });
   return changes;
 }
 
@@ -83,7 +87,11 @@ async function certificateFile(
       const key = newKey ?? old?.key;
       if (key === undefined) throw unwritable(path, 'holds a key that cannot be written again');
       return await withPassword('pkcs12', material.source, deps, (password) =>
-        writePkcs12(pkcs8(key), [leaf, ...chain].map(({ der }) => der), password),
+        writePkcs12(
+          pkcs8(key),
+          [leaf, ...chain].map(({ der }) => der),
+          password,
+        ),
       );
     }
     if (labels.some((label) => label !== CERTIFICATE && label.startsWith('PKCS')))
@@ -95,7 +103,8 @@ async function certificateFile(
     const pem = [leaf, ...(withChain ? chain : [])].map(({ der }) => certificatePem(der)).join('');
     const others = otherBlocks(material.bytes);
     if (!holdsKey || newKey === undefined) return Buffer.from(pem + others.join(''));
-    if (old === undefined || old.among > 1) throw unwritable(path, 'holds several keys: keep each pair in a file of its own');
+    if (old === undefined || old.among > 1)
+      throw unwritable(path, 'holds several keys: keep each pair in a file of its own');
     return Buffer.concat([Buffer.from(pem), await keyText(newKey, old, material.source, deps)]);
   } finally {
     material.bytes.fill(0);
@@ -160,7 +169,9 @@ async function keyFile(
 async function keyText(key: KeyObject, old: FileKey, source: string, deps: PasswordDeps): Promise<Buffer> {
   if (old.password === 'pkcs8')
     return await withPassword('pkcs8', source, deps, async (passphrase) =>
-      Buffer.from(key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: Buffer.from(passphrase) })),
+      Buffer.from(
+        key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: Buffer.from(passphrase) }),
+      ),
     );
   return Buffer.from(key.export({ type: typeOf(key, old), format: 'pem' }));
 }
@@ -200,7 +211,7 @@ async function withPassword<T>(
 }
 
 /** A file that is not written here. */
-export function unwritable(path: string, why: string): RolesAnywhereError {
+function unwritable(path: string, why: string): RolesAnywhereError {
   return new RolesAnywhereError('ERR_RENEWAL_WRITE', `${path} is not renewed: it ${why}`, {
     hint: 'the certificate in use stays as it is',
   });

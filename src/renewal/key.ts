@@ -12,7 +12,11 @@ const generate = promisify(generateKeyPair);
 export const KEY_KINDS = ['ec-p256', 'ec-p384', 'ec-p521', 'rsa-2048', 'rsa-3072', 'rsa-4096'] as const;
 export type KeyKind = (typeof KEY_KINDS)[number];
 
-const CURVES: Readonly<Record<string, string>> = { 'ec-p256': 'prime256v1', 'ec-p384': 'secp384r1', 'ec-p521': 'secp521r1' };
+const CURVES: Readonly<Record<string, string>> = {
+  'ec-p256': 'prime256v1',
+  'ec-p384': 'secp384r1',
+  'ec-p521': 'secp521r1',
+};
 
 /** A key pair that was just made. */
 export interface NewKey {
@@ -44,7 +48,8 @@ export async function makeKeyLike(publicKey: Uint8Array): Promise<NewKey> {
       format: 'der',
       type: 'spki',
     });
-    if (type === 'rsa') return asNewKey((await generate('rsa', { modulusLength: details?.modulusLength ?? 2048 })).privateKey);
+    if (type === 'rsa')
+      return asNewKey((await generate('rsa', { modulusLength: details?.modulusLength ?? 2048 })).privateKey);
     if (type === 'ec')
       return asNewKey((await generate('ec', { namedCurve: details?.namedCurve ?? 'prime256v1' })).privateKey);
   } catch {

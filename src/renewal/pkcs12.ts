@@ -63,11 +63,7 @@ export async function writePkcs12(
     ),
   );
   return der(
-    sequence(
-      integer(3),
-      sequence(identifier(OID.data), explicit(octets(content))),
-      await macOf(content, password),
-    ),
+    sequence(integer(3), sequence(identifier(OID.data), explicit(octets(content))), await macOf(content, password)),
   );
 }
 

@@ -18,7 +18,7 @@ import { checkPair, replaceFiles } from './replace.ts';
 
 /** What is renewed, and how. */
 export interface RenewalOptions {
-  /** As in IdentitySpec of identity/load.ts; the certificate is a file, or in a TPM or a token with its key. */
+  /** As in IdentitySpec of identity/load.ts; the certificate is a file; the key may be in a token or a TPM. */
   readonly identity: IdentityFiles;
   readonly issuer: Issuer;
   /** Default false: the key stays. */
@@ -74,11 +74,6 @@ export async function renew(options: RenewalOptions): Promise<Renewal> {
       { leaf, chain: held.chain },
       { issuer: issuer.name, now: now() },
     );
-    if (isInHardware(files.certificate)) {
-      const { writeToHardware } = await import('./hardware.ts');
-      await writeToHardware(files.certificate, leaf, renewed, loading);
-      return { leaf: renewed.leaf, replaced: leaf, newKey: false };
-    }
     const changes = await changesOf(files, { ...renewed, newKey: key?.key }, fileKey, loading);
     secrets.push(...changes);
     await tryOut(files, changes, loading);
@@ -100,17 +95,26 @@ export async function loadForRenewal(files: IdentityFiles, loading: LoadDeps): P
   return await loadIdentity({ ...files, skipChecks: true }, { ...loading, warn: undefined });
 }
 
-/** @throws RolesAnywhereError `ERR_FLAG_VALUE` for what cannot be replaced: standard input, a variable */
+/** @throws RolesAnywhereError `ERR_FLAG_VALUE` for what cannot be replaced: standard input, a variable, what is in hardware */
 export function checkRenewable({ certificate, intermediates }: IdentityFiles): void {
+  if (isInHardware(certificate))
+    throw new RolesAnywhereError('ERR_FLAG_VALUE', '--certificate is in a token or a TPM, and is not replaced there', {
+      flag: '--certificate',
+      hint: 'keep the certificate in a file, and name its key with --private-key: that may be in a token or a TPM',
+    });
   for (const [flag, value] of [
     ['--certificate', certificate],
     ['--intermediates', intermediates],
   ] as const) {
     if (value === undefined || isPath(value)) continue;
-    throw new RolesAnywhereError('ERR_FLAG_VALUE', `${flag} is ${value === '-' ? 'standard input' : 'a variable'}, and cannot be replaced`, {
-      flag,
-      hint: 'keep the certificate in a file',
-    });
+    throw new RolesAnywhereError(
+      'ERR_FLAG_VALUE',
+      `${flag} is ${value === '-' ? 'standard input' : 'a variable'}, and cannot be replaced`,
+      {
+        flag,
+        hint: 'keep the certificate in a file',
+      },
+    );
   }
 }
 
@@ -130,10 +134,14 @@ async function fileKeyOf(files: IdentityFiles, leaf: Certificate, loading: LoadD
 
 async function newKeyFor(files: IdentityFiles, leaf: Certificate, old: FileKey | undefined): Promise<NewKey> {
   if (old === undefined)
-    throw new RolesAnywhereError('ERR_UNSUPPORTED', 'the key stays in its token, TPM or variable: no new one is made there', {
-      flag: '--new-key',
-      hint: 'leave out --new-key: the key signs the request for its next certificate',
-    });
+    throw new RolesAnywhereError(
+      'ERR_UNSUPPORTED',
+      'the key stays in its token, TPM or variable: no new one is made there',
+      {
+        flag: '--new-key',
+        hint: 'leave out --new-key: the key signs the request for its next certificate',
+      },
+    );
   await expectReplaceable(files);
   return await makeKeyLike(leaf.publicKey);
 }
@@ -153,9 +161,13 @@ async function keyFor(
   const key = asNewKey(createPrivateKey(pem));
   if (old !== undefined && Buffer.compare(pkcs8(old.key), pkcs8(key.key)) === 0) return undefined;
   if (old === undefined)
-    throw new RolesAnywhereError('ERR_RENEWAL_CHECK', 'the command made a new key, and the old one is in a token or TPM', {
-      hint: 'let the command ask for a certificate for the request in {csr}',
-    });
+    throw new RolesAnywhereError(
+      'ERR_RENEWAL_CHECK',
+      'the command made a new key, and the old one is in a token or TPM',
+      {
+        hint: 'let the command ask for a certificate for the request in {csr}',
+      },
+    );
   await expectReplaceable(files);
   return key;
 }
@@ -168,16 +180,22 @@ async function keyFor(
 async function tryOut(files: IdentityFiles, changes: readonly FileChange[], loading: LoadDeps): Promise<void> {
   const read = (flag: MaterialFlag, value: string): Material | undefined => {
     const change = changes.find(({ path }) => path === value);
-    return change && { flag, source: `the new ${flag.slice(2)}`, bytes: Uint8Array.from(change.bytes), rereadable: false };
+    return (
+      change && { flag, source: `the new ${flag.slice(2)}`, bytes: Uint8Array.from(change.bytes), rereadable: false }
+    );
   };
   try {
     const identity = await loadIdentity({ ...files }, { ...loading, read, warn: undefined });
     await identity.close();
   } catch (cause) {
     if (!(cause instanceof RolesAnywhereError) || cause.class === 'interrupted') throw cause;
-    throw new RolesAnywhereError('ERR_RENEWAL_CHECK', `what would take the place of the certificate is not taken: ${cause.message}`, {
-      hint: cause.hint,
-      cause,
-    });
+    throw new RolesAnywhereError(
+      'ERR_RENEWAL_CHECK',
+      `what would take the place of the certificate is not taken: ${cause.message}`,
+      {
+        hint: cause.hint,
+        cause,
+      },
+    );
   }
 }

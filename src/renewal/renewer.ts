@@ -143,7 +143,9 @@ class RunningRenewer implements Renewer {
     const error =
       thrown instanceof RolesAnywhereError
         ? thrown
-        : new RolesAnywhereError('ERR_INTERNAL', 'the certificate could not be renewed: unexpected error', { cause: thrown });
+        : new RolesAnywhereError('ERR_INTERNAL', 'the certificate could not be renewed: unexpected error', {
+            cause: thrown,
+          });
     this.#failed++;
     this.#failures++;
     const now = clock.now();
@@ -155,9 +157,13 @@ class RunningRenewer implements Renewer {
     const fields = { code, hint, failures: this.#failures, next: new Date(this.#next).toISOString() };
     const loudness = life === undefined ? 'error' : loudnessOf(life, due, now);
     const end = life === undefined ? {} : { notAfter: new Date(life.notAfter).toISOString() };
-    if (loudness === 'ended') log.error(`THE CERTIFICATE HAS ENDED and is not renewed: ${message}`, { ...end, ...fields });
+    if (loudness === 'ended')
+      log.error(`THE CERTIFICATE HAS ENDED and is not renewed: ${message}`, { ...end, ...fields });
     else if (loudness === 'last')
-      log.error(`THE CERTIFICATE ENDS IN ${timeText((life?.notAfter ?? now) - now)} and is not renewed: ${message}`, { ...end, ...fields });
+      log.error(`THE CERTIFICATE ENDS IN ${timeText((life?.notAfter ?? now) - now)} and is not renewed: ${message}`, {
+        ...end,
+        ...fields,
+      });
     else log[loudness](`the certificate is not renewed: ${message}`, { ...end, ...fields });
   }
 }

@@ -51,7 +51,11 @@ export async function replaceFiles(changes: readonly FileChange[], options: Repl
   try {
     const places = await Promise.all(changes.map(({ path }) => placeOf(path)));
     const home = places.at(-1)?.folder ?? dirname(last.path);
-    const lock = await takeLock(join(home, `.${basename(last.path)}.renewal.lock`), { staleMs: STALE_MS, ...options.lock }, options.signal);
+    const lock = await takeLock(
+      join(home, `.${basename(last.path)}.renewal.lock`),
+      { staleMs: STALE_MS, ...options.lock },
+      options.signal,
+    );
     try {
       if (!(await options.isCurrent())) throw overtaken(last.path);
       const both = new Set<string>(options.asPair ? ['--private-key', '--certificate'] : []);
@@ -65,7 +69,12 @@ export async function replaceFiles(changes: readonly FileChange[], options: Repl
         at = change.path;
         await replaceOne(change, lock);
       }
-      if (options.asPair) await replacePair(changes.filter(({ flag }) => both.has(flag)), lock, (path) => (at = path));
+      if (options.asPair)
+        await replacePair(
+          changes.filter(({ flag }) => both.has(flag)),
+          lock,
+          (path) => (at = path),
+        );
     } finally {
       await lock.release();
     }
@@ -190,7 +199,8 @@ async function makeFolderBeside(link: string, folder: string): Promise<string> {
   const made = await fs.mkdtemp(`${link}-`);
   const wanted = await fs.stat(folder);
   const own = await fs.stat(made);
-  if (own.uid !== wanted.uid || own.gid !== wanted.gid) await fs.chown(made, wanted.uid, wanted.gid).catch(() => undefined);
+  if (own.uid !== wanted.uid || own.gid !== wanted.gid)
+    await fs.chown(made, wanted.uid, wanted.gid).catch(() => undefined);
   await fs.chmod(made, wanted.mode & 0o755);
   return made;
 }
@@ -268,19 +278,23 @@ async function syncFolder(path: string): Promise<void> {
 
 /** What processes left that were killed before they renamed it. The lock is held: none is in use. */
 async function removeLeftovers({ folder, name, target }: Place): Promise<void> {
-  const mine = [name, `${name}${PREVIOUS}`, `.${name}${PAIR}`, basename(target)];
+  const mine = new Set([name, `${name}${PREVIOUS}`, `.${name}${PAIR}`, basename(target)]);
   for (const path of new Set([folder, dirname(target)]))
     for (const entry of await fs.readdir(path)) {
       const end = entry.search(TEMPORARY);
-      if (end > 0 && mine.includes(entry.slice(0, end))) await fs.rm(join(path, entry), { force: true });
+      if (end > 0 && mine.has(entry.slice(0, end))) await fs.rm(join(path, entry), { force: true });
     }
 }
 
 async function expectHeld(lock: Lock): Promise<void> {
   if (await lock.isHeld()) return;
-  throw new RolesAnywhereError('ERR_RENEWAL_WRITE', 'the lock of the renewal was lost: this process was stopped for too long', {
-    hint: 'nothing was replaced; it is tried again',
-  });
+  throw new RolesAnywhereError(
+    'ERR_RENEWAL_WRITE',
+    'the lock of the renewal was lost: this process was stopped for too long',
+    {
+      hint: 'nothing was replaced; it is tried again',
+    },
+  );
 }
 
 function overtaken(path: string): RolesAnywhereError {

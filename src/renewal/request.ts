@@ -122,7 +122,9 @@ export function unusable(issuer: string, what: string, cause?: unknown): RolesAn
 
 /** A member of JSON that came from outside. */
 export function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  const entry: unknown = Reflect.get(value, name);
+  return entry;
 }
 
 /** @throws RolesAnywhereError `ERR_RESPONSE_INVALID` */

@@ -119,6 +119,9 @@ function isCutOffSoon({ roles, renewal }: StatusServerOptions, now: number): boo
 }
 
 function shown({ failures, lastSuccess, next }: RenewalStatus): object {
-  const time = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : new Date(ms).toISOString());
-  return { failures, lastSuccess: time(lastSuccess), next: time(next) };
+  return { failures, lastSuccess: isoTime(lastSuccess), next: isoTime(next) };
+}
+
+function isoTime(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString();
 }

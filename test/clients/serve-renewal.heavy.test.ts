@@ -56,7 +56,9 @@ describe.skipIf(programs === undefined)('serve --renew', () => {
         [
           ...identity,
           ...flagsOf({ port: '0', 'refresh-before': '1', 'metrics-listen': '0', 'audit-log': audit }),
-          ...['--renew', ...flagsOf({ 'renew-from': `step-ca:${ca.url}`, 'renew-ca': ca.root, at: '99%' }), ...flags],
+          '--renew',
+          ...flagsOf({ 'renew-from': `step-ca:${ca.url}`, 'renew-ca': ca.root, at: '99%' }),
+          ...flags,
           ...worldFlags(emulator),
         ],
         { env: { ROLES_ANYWHERE_PKCS12_PASSWORD: PASSWORD } },
@@ -94,8 +96,13 @@ describe.skipIf(programs === undefined)('serve --renew', () => {
         expect(body).toContain('roles_anywhere_renewals_total{result="failure"} 0');
         expect(body).toMatch(/roles_anywhere_renewal_last_success_timestamp_seconds \d{10}\n/);
         // The line of the last one may be on its way.
-        const lines = readFileSync(audit, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { event?: string });
-        expect(lines.filter(({ event }) => event === 'certificate renewed').length).toBeGreaterThanOrEqual(RENEWALS - 1);
+        const lines = readFileSync(audit, 'utf8')
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as { event?: string });
+        expect(lines.filter(({ event }) => event === 'certificate renewed').length).toBeGreaterThanOrEqual(
+          RENEWALS - 1,
+        );
       } finally {
         serve.kill('SIGKILL');
         await serve.exited;
@@ -107,40 +114,45 @@ describe.skipIf(programs === undefined)('serve --renew', () => {
 });
 
 describe.skipIf(programs === undefined)('a CA that is away', () => {
-  it('costs no request while the session lasts, makes the server not ready near the end, and is made up for', { timeout: 120_000 }, async () => {
-    if (programs === undefined) return;
-    const ca = await startStepCa(programs, { life: '20s' });
-    const folder = mkdtempSync(join(tmpdir(), 'ra-serve-renewal-'));
-    const [certificate, key] = [join(folder, 'web.crt'), join(folder, 'web.key')];
-    // 40 seconds are left of it.
-    await ca.issue('web', { certificate, key }, '--not-before=-5m', '--not-after=5m40s');
-    const emulator = await startEmulator({ trustAnchors: [{ certificates: readFileSync(ca.root, 'utf8') }] });
-    const serve = await startServe([
-      ...flagsOf({ certificate, 'private-key': key, port: '0', 'metrics-listen': '0' }),
-      ...['--renew', ...flagsOf({ 'renew-from': `step-ca:${ca.url}`, 'renew-ca': ca.root, at: '30s' })],
-      ...worldFlags(emulator),
-    ]);
-    try {
-      await ca.stop();
-      const env = runLines(serve.lines());
-      const port = Number(new URL(env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '').port);
-      const token = readFileSync(env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '', 'utf8');
-      const status = Number(/health and metrics are served.*?"port":(\d+)/.exec(serve.log())?.[1]);
-      const ready = async (): Promise<number> => (await ask({ port: status }, 'GET', '/readyz')).status;
-      expect(await ready()).toBe(200);
-      await serve.until('"level":"warn","message":"the certificate is not renewed');
-      await serve.until('THE CERTIFICATE ENDS IN');
-      expect(await ready()).toBe(503);
-      expect((await ask({ port }, 'GET', '/credentials', { Authorization: token })).status).toBe(200);
-      await ca.start();
-      await serve.until(RENEWED);
-      await expect.poll(ready).toBe(200);
-    } finally {
-      serve.kill('SIGTERM');
-      await serve.exited;
-      await ca.close();
-      await emulator.close();
-      rmSync(folder, { recursive: true, force: true });
-    }
-  });
+  it(
+    'costs no request while the session lasts, makes the server not ready near the end, and is made up for',
+    { timeout: 120_000 },
+    async () => {
+      if (programs === undefined) return;
+      const ca = await startStepCa(programs, { life: '20s' });
+      const folder = mkdtempSync(join(tmpdir(), 'ra-serve-renewal-'));
+      const [certificate, key] = [join(folder, 'web.crt'), join(folder, 'web.key')];
+      // 40 seconds are left of it.
+      await ca.issue('web', { certificate, key }, '--not-before=-5m', '--not-after=5m40s');
+      const emulator = await startEmulator({ trustAnchors: [{ certificates: readFileSync(ca.root, 'utf8') }] });
+      const serve = await startServe([
+        ...flagsOf({ certificate, 'private-key': key, port: '0', 'metrics-listen': '0' }),
+        '--renew',
+        ...flagsOf({ 'renew-from': `step-ca:${ca.url}`, 'renew-ca': ca.root, at: '30s' }),
+        ...worldFlags(emulator),
+      ]);
+      try {
+        await ca.stop();
+        const env = runLines(serve.lines());
+        const port = Number(new URL(env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '').port);
+        const token = readFileSync(env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '', 'utf8');
+        const status = Number(/health and metrics are served.*?"port":(\d+)/.exec(serve.log())?.[1]);
+        const ready = async (): Promise<number> => (await ask({ port: status }, 'GET', '/readyz')).status;
+        expect(await ready()).toBe(200);
+        await serve.until('"level":"warn","message":"the certificate is not renewed');
+        await serve.until('THE CERTIFICATE ENDS IN');
+        expect(await ready()).toBe(503);
+        expect((await ask({ port }, 'GET', '/credentials', { Authorization: token })).status).toBe(200);
+        await ca.start();
+        await serve.until(RENEWED);
+        await expect.poll(ready).toBe(200);
+      } finally {
+        serve.kill('SIGTERM');
+        await serve.exited;
+        await ca.close();
+        await emulator.close();
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  );
 });

@@ -27,18 +27,29 @@ describe('--renew-from', () => {
     'est:https://est.example/?x=1',
   ])('refuses %s, and shows no password', (from) => {
     expect(() => renewalSettings({ 'renew-from': from, 'renew-token-file': 'token' })).toThrow(
-      expect.objectContaining({ code: 'ERR_FLAG_VALUE', flag: '--renew-from', message: expect.not.stringContaining('secret@') }),
+      expect.objectContaining({
+        code: 'ERR_FLAG_VALUE',
+        flag: '--renew-from',
+        message: expect.not.stringContaining('secret@'),
+      }),
     );
   });
 
   it('wants a token for Vault, unless the certificate logs in', () => {
     const from = 'vault:https://vault.example/v1/pki/sign/web';
-    expect(() => renewalSettings({ 'renew-from': from })).toThrow(expect.objectContaining({ code: 'ERR_FLAG_REQUIRED' }));
-    expect(renewalSettings({ 'renew-from': from, 'renew-auth': 'cert' }).auth).toEqual({ method: 'cert', mount: undefined });
-    expect(renewalSettings({ 'renew-from': from, 'renew-auth': 'approle:team', 'renew-token-file': 't' }).auth).toEqual({
-      method: 'approle',
-      mount: 'team',
+    expect(() => renewalSettings({ 'renew-from': from })).toThrow(
+      expect.objectContaining({ code: 'ERR_FLAG_REQUIRED' }),
+    );
+    expect(renewalSettings({ 'renew-from': from, 'renew-auth': 'cert' }).auth).toEqual({
+      method: 'cert',
+      mount: undefined,
     });
+    expect(renewalSettings({ 'renew-from': from, 'renew-auth': 'approle:team', 'renew-token-file': 't' }).auth).toEqual(
+      {
+        method: 'approle',
+        mount: 'team',
+      },
+    );
     expect(() => renewalSettings({ 'renew-from': from, 'renew-auth': 'ldap' })).toThrow(
       expect.objectContaining({ code: 'ERR_FLAG_VALUE' }),
     );
@@ -47,7 +58,9 @@ describe('--renew-from', () => {
   it('takes a fingerprint for step-ca alone, and not beside roots', () => {
     const from = 'step-ca:https://ca.example';
     const fingerprint = 'AB:'.repeat(31) + 'CD';
-    expect(renewalSettings({ 'renew-from': from, 'renew-ca-fingerprint': fingerprint }).fingerprint).toBe('ab'.repeat(31) + 'cd');
+    expect(renewalSettings({ 'renew-from': from, 'renew-ca-fingerprint': fingerprint }).fingerprint).toBe(
+      'ab'.repeat(31) + 'cd',
+    );
     const refused = [
       { 'renew-from': from, 'renew-ca-fingerprint': 'abc' },
       { 'renew-from': from, 'renew-ca-fingerprint': fingerprint, 'renew-ca': 'root.pem' },
@@ -55,7 +68,8 @@ describe('--renew-from', () => {
       { 'renew-from': from, 'renew-command': 'true' },
       { 'renew-from': from, 'renew-auth': 'cert' },
     ];
-    for (const flags of refused) expect(() => renewalSettings(flags)).toThrow(expect.objectContaining({ class: 'usage' }));
+    for (const flags of refused)
+      expect(() => renewalSettings(flags)).toThrow(expect.objectContaining({ class: 'usage' }));
   });
 });
 

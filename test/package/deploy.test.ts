@@ -26,7 +26,12 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true }));
 
 describe.runIf(requireTool('systemd-analyze'))('the systemd units', () => {
-  const units = ['roles-anywhere.service', 'roles-anywhere.socket'];
+  const units = [
+    'roles-anywhere.service',
+    'roles-anywhere.socket',
+    'roles-anywhere-renew.service',
+    'roles-anywhere-renew.timer',
+  ];
 
   it('pass systemd-analyze verify, and the sandbox is one', async () => {
     const own = mkdtempSync(join(tmpdir(), 'ra-units-'));

@@ -64,7 +64,11 @@ describe('a new certificate', () => {
     ['other alternative names', { names: [{ type: 'dns', value: 'other.example' }] }, /has other alternative names/],
     ['no alternative names', { names: [] }, /other alternative names: none/],
     ['a shorter life', { lifeMs: HOUR_MS / 2 }, /ends sooner/],
-    ['an end that has come', { lifeMs: -HOUR_MS, notBefore: new Date(Date.now() - DAY_MS) }, /would not be taken.*expired/],
+    [
+      'an end that has come',
+      { lifeMs: -HOUR_MS, notBefore: new Date(Date.now() - DAY_MS) },
+      /would not be taken.*expired/,
+    ],
     ['a beginning that is to come', { notBefore: new Date(Date.now() + HOUR_MS) }, /would not be taken/],
     [
       'no digitalSignature',
@@ -86,7 +90,9 @@ describe('a new certificate', () => {
   });
 
   it('is refused for another key', async () => {
-    const publicKey = new x509.PublicKey(await x509.PublicKey.create((await generateKeys('ec-p256')).publicKey).then(({ rawData }) => rawData));
+    const publicKey = new x509.PublicKey(
+      await x509.PublicKey.create((await generateKeys('ec-p256')).publicKey).then(({ rawData }) => rawData),
+    );
     const certificates = await answer({ publicKey });
     expect(() => check(certificates)).toThrow(/another key/);
   });
@@ -112,6 +118,8 @@ describe('a new certificate', () => {
 
   it('has nothing to be compared with at the first enrolment', async () => {
     const certificates = await answer({ subject: 'CN=other', lifeMs: HOUR_MS / 2 });
-    expect(checkRenewed(certificates, old.leaf.publicKey, undefined, { issuer: 'the CA', now: Date.now() }).chain).toHaveLength(1);
+    expect(
+      checkRenewed(certificates, old.leaf.publicKey, undefined, { issuer: 'the CA', now: Date.now() }).chain,
+    ).toHaveLength(1);
   });
 });

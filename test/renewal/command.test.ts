@@ -24,7 +24,8 @@ beforeEach(async () => {
 afterEach(() => rmSync(files.folder, { recursive: true }));
 
 /** What a person's script does with openssl. */
-const SIGN = 'openssl x509 -req -in "$RENEW_CSR" -CA ca.crt -CAkey ca.key -CAcreateserial -copy_extensions copyall -days 2';
+const SIGN =
+  'openssl x509 -req -in "$RENEW_CSR" -CA ca.crt -CAkey ca.key -CAcreateserial -copy_extensions copyall -days 2';
 
 async function by(line: string, timeoutMs?: number): Promise<{ serialNumber: string; said: string; newKey: boolean }> {
   const { from } = renewalSettings({ 'renew-command': line });
@@ -68,7 +69,9 @@ describe.skipIf(!requireTool('openssl'))('renewal by a command', () => {
     writeFileSync(join(files.folder, 'ca.crt'), certificatePem(ca.intermediate.certificate));
     writeFileSync(join(files.folder, 'ca.key'), privateKeyPem(ca.intermediate.keys));
     const before = readFileSync(files.privateKey, 'utf8');
-    await by(script(make.replace('/O=Example/CN=web', '/CN=web/O=Example'))).then(({ newKey }) => expect(newKey).toBe(true));
+    await by(script(make.replace('/O=Example/CN=web', '/CN=web/O=Example'))).then(({ newKey }) =>
+      expect(newKey).toBe(true),
+    );
     expect(readFileSync(files.privateKey, 'utf8')).not.toBe(before);
     expect(readFileSync(`${files.privateKey}.previous`, 'utf8')).toBe(before);
   });

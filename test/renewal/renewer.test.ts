@@ -23,7 +23,11 @@ function setUp(outcomes: (at: number) => RolesAnywhereError | undefined) {
   const lines: { level: string; message: string; failures?: number }[] = [];
   const log = createLog({ write: (line) => lines.push(JSON.parse(line)), format: 'json', now: () => clock.now() });
   const from = clock.now();
-  const life = (): Certificate => ({ ...template, notBefore: new Date(clock.now()), notAfter: new Date(clock.now() + 30 * DAY) });
+  const life = (): Certificate => ({
+    ...template,
+    notBefore: new Date(clock.now()),
+    notAfter: new Date(clock.now() + 30 * DAY),
+  });
   let current = life();
   const asked: number[] = [];
   const renewer = startRenewer({
@@ -66,7 +70,7 @@ describe('a renewer', () => {
     const gaps = asked.slice(1).map((time, index) => time - (asked[index] ?? 0));
     expect(gaps.slice(0, 6).map((gap) => Math.round(gap / 60_000))).toEqual([1, 2, 4, 8, 16, 32]);
     expect(gaps.slice(6).every((gap) => Math.round(gap / 60_000) === 60)).toBe(true);
-    const levels = lines.map(({ level, message }) => (/^THE CERTIFICATE (\S+)/.exec(message)?.[1] ?? level));
+    const levels = lines.map(({ level, message }) => /^THE CERTIFICATE (\S+)/.exec(message)?.[1] ?? level);
     expect([...new Set(levels)]).toEqual(['warn', 'error', 'ENDS', 'HAS']);
     expect(lines.at(-1)?.failures).toBe(asked.length);
     expect(renewer.status().failures).toBe(asked.length);

@@ -68,9 +68,9 @@ describe('one file', () => {
   });
 
   it('that something else has replaced meanwhile is left alone', async () => {
-    await expect(
-      replaceFiles(alone(1), { asPair: false, isCurrent: async () => false }),
-    ).rejects.toMatchObject({ code: 'ERR_RENEWAL_WRITE' });
+    await expect(replaceFiles(alone(1), { asPair: false, isCurrent: async () => false })).rejects.toMatchObject({
+      code: 'ERR_RENEWAL_WRITE',
+    });
     expect(text(certificate)).toBe('certificate 0');
     expect(readdirSync(folder).toSorted()).toEqual(['web.crt', 'web.key']);
   });
@@ -118,7 +118,10 @@ describe('a pair of two files', () => {
     mkdirSync(join(folder, 'private'));
     const elsewhere = join(folder, 'private/web.key');
     writeFileSync(elsewhere, 'key');
-    await expect(checkPair(certificate, elsewhere)).rejects.toMatchObject({ code: 'ERR_RENEWAL_WRITE', flag: '--new-key' });
+    await expect(checkPair(certificate, elsewhere)).rejects.toMatchObject({
+      code: 'ERR_RENEWAL_WRITE',
+      flag: '--new-key',
+    });
     await expect(checkPair(certificate, key)).resolves.toBeUndefined();
   });
 

@@ -11,6 +11,7 @@ import { GO_INSTALL_TIMEOUT_MS } from '../support/go-program.ts';
 import { type StepCa, findStep, startStepCa } from './support/step.ts';
 
 const programs = await findStep();
+const result = ({ stdout }: { stdout: string }): unknown => JSON.parse(stdout);
 
 describe.skipIf(programs === undefined)('renewal by step-ca', () => {
   let ca: StepCa;
@@ -33,9 +34,17 @@ describe.skipIf(programs === undefined)('renewal by step-ca', () => {
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
   const renew = async (...flags: string[]) =>
-    await runCli(['renew', '--certificate', certificate, '--private-key', key, '--renew-from', `step-ca:${ca.url}`, ...flags]);
+    await runCli([
+      'renew',
+      '--certificate',
+      certificate,
+      '--private-key',
+      key,
+      '--renew-from',
+      `step-ca:${ca.url}`,
+      ...flags,
+    ]);
   const serial = async (): Promise<string> => (await loadIdentity({ certificate, privateKey: key })).serialNumber;
-  const result = ({ stdout }: { stdout: string }): unknown => JSON.parse(stdout);
 
   it.each(['EC', 'RSA'])('renews a %s certificate that step made, and keeps its key', async (type) => {
     await ca.issue('web', { certificate, key }, '--kty', type, '--san', 'web.example', '--san', '10.0.0.1');
@@ -97,7 +106,9 @@ describe.skipIf(programs === undefined)('renewal by step-ca', () => {
     expect(chain).toHaveLength(1);
     expect(readCertificate(der, 'the leaf').extensions.has('2.5.29.17')).toBe(true);
     // What is there is not enrolled again, whatever the token: it is good once.
-    expect(result(await renew('--enroll', '--renew-token-file', token, '--renew-ca', ca.root))).toMatchObject({ renewed: false });
+    expect(result(await renew('--enroll', '--renew-token-file', token, '--renew-ca', ca.root))).toMatchObject({
+      renewed: false,
+    });
     expect(await renew('--renew-ca', ca.root, '--force')).toMatchObject({ status: 0 });
   });
 

@@ -48,22 +48,25 @@ const again = async (by = issuer(), newKey = false) =>
   await renew({ identity: files, issuer: by, newKey, loading: {}, now: Date.now });
 
 describe('renewal by Vault', () => {
-  it.each(['sign/web', 'sign-verbatim/web'])('by %s with a token, time after time, with the names of the certificate', async (path) => {
-    for (const newKey of [false, true, false]) {
-      const { leaf } = await again(issuer({ method: 'token' }, TOKEN, path), newKey);
-      expect((await loadIdentity(files)).serialNumber).toBe(leaf.serialNumber);
-    }
-    const [first] = server.asked;
-    expect(JSON.parse(first?.body ?? '')).toMatchObject({
-      common_name: 'web',
-      alt_names: 'web.example',
-      ip_sans: '10.0.0.1',
-      uri_sans: 'spiffe://example/web',
-      format: 'pem',
-    });
-    expect(first?.headers['x-vault-namespace']).toBe('team');
-    expect(server.tokens.has(TOKEN)).toBe(true);
-  });
+  it.each(['sign/web', 'sign-verbatim/web'])(
+    'by %s with a token, time after time, with the names of the certificate',
+    async (path) => {
+      for (const newKey of [false, true, false]) {
+        const { leaf } = await again(issuer({ method: 'token' }, TOKEN, path), newKey);
+        expect((await loadIdentity(files)).serialNumber).toBe(leaf.serialNumber);
+      }
+      const [first] = server.asked;
+      expect(JSON.parse(first?.body ?? '')).toMatchObject({
+        common_name: 'web',
+        alt_names: 'web.example',
+        ip_sans: '10.0.0.1',
+        uri_sans: 'spiffe://example/web',
+        format: 'pem',
+      });
+      expect(first?.headers['x-vault-namespace']).toBe('team');
+      expect(server.tokens.has(TOKEN)).toBe(true);
+    },
+  );
 
   it('by an AppRole, whose token does not outlive the renewal', async () => {
     await again(issuer({ method: 'approle' }, `${APP_ROLE.role_id}:${APP_ROLE.secret_id}`));
@@ -103,11 +106,14 @@ describe('renewal by Vault', () => {
 });
 
 describe('what is not taken', () => {
-  it.each(failures('Vault'))('$what: the old pair stays, and the error says why', async ({ twist, instead, code, message }) => {
-    const before = [files.certificate, files.privateKey].map((path) => readFileSync(path, 'utf8'));
-    Object.assign(server, { twist: (await twist?.()) ?? {}, instead });
-    await expect(again()).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
-    await expect(again(issuer(), true)).rejects.toMatchObject({ code });
-    expect([files.certificate, files.privateKey].map((path) => readFileSync(path, 'utf8'))).toEqual(before);
-  });
+  it.each(failures('Vault'))(
+    '$what: the old pair stays, and the error says why',
+    async ({ twist, instead, code, message }) => {
+      const before = [files.certificate, files.privateKey].map((path) => readFileSync(path, 'utf8'));
+      Object.assign(server, { twist: (await twist?.()) ?? {}, instead });
+      await expect(again()).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+      await expect(again(issuer(), true)).rejects.toMatchObject({ code });
+      expect([files.certificate, files.privateKey].map((path) => readFileSync(path, 'utf8'))).toEqual(before);
+    },
+  );
 });

@@ -18,9 +18,12 @@ describe('when a certificate is renewed', () => {
     expect(parseAt(text)).toEqual(at);
   });
 
-  it.each(['', '0', '1', '1/1', '3/2', '1/0', '100%', '0h', '-1d', 'soon', '1 d', '99999999d'])('--at refuses %j', (text) => {
-    expect(() => parseAt(text)).toThrow(expect.objectContaining({ code: 'ERR_FLAG_VALUE' }));
-  });
+  it.each(['', '0', '1', '1/1', '3/2', '1/0', '100%', '0h', '-1d', 'soon', '1 d', '99999999d'])(
+    '--at refuses %j',
+    (text) => {
+      expect(() => parseAt(text)).toThrow(expect.objectContaining({ code: 'ERR_FLAG_VALUE' }));
+    },
+  );
 
   it('comes when a third of its life is left, or up to a tenth of that later', () => {
     for (let index = 0; index < 200; index++) {
@@ -68,7 +71,14 @@ describe('the wait after failures', () => {
 
 describe('how loud a failure is said', () => {
   it('grows as the end comes nearer', () => {
-    const at = (day: number): string => loudnessOf(life, 20 * DAY, day * DAY);
-    expect([20, 24, 26, 28, 29, 31].map(at)).toEqual(['warn', 'warn', 'error', 'error', 'last', 'ended']);
+    const days = [20, 24, 26, 28, 29, 31];
+    expect(days.map((day) => loudnessOf(life, 20 * DAY, day * DAY))).toEqual([
+      'warn',
+      'warn',
+      'error',
+      'error',
+      'last',
+      'ended',
+    ]);
   });
 });

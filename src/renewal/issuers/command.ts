@@ -43,7 +43,8 @@ export function command(options: CommandOptions): Issuer {
       };
       try {
         writeFileSync(files.csr, csrPem(csr), { mode: 0o600 });
-        const before = current === undefined ? '' : [current.leaf.der, ...current.chain].map((der) => certificatePem(der)).join('');
+        const before =
+          current === undefined ? '' : [current.leaf.der, ...current.chain].map((der) => certificatePem(der)).join('');
         if (before !== '') writeFileSync(files.certificate, before, { mode: 0o600 });
         if (current?.tls !== undefined) writeFileSync(files['private-key'], current.tls.key, { mode: 0o600 });
         const printed = await run(name, files, options, signal);
@@ -81,7 +82,9 @@ async function run(
   { words, env, timeoutMs = TIMEOUT_MS, tell }: CommandOptions,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const [program, ...args] = words.map((word) => word.replaceAll(/\{([\w-]+)\}/g, (text, key: string) => files[key] ?? text));
+  const [program, ...args] = words.map((word) =>
+    word.replaceAll(/\{([\w-]+)\}/g, (text, key: string) => files[key] ?? text),
+  );
   const child = spawn(program ?? '', args, {
     env: {
       ...env,

@@ -68,8 +68,15 @@ export function est(options: EstOptions): Issuer {
         });
       const issued = certificatesIn(name, answer.headers['content-type'], answer.body);
       // Section 4.2.3: the issued certificate, and none of its chain.
-      const authorities = await ask(name, options, { method: 'GET', url: path('cacerts'), headers: { accept: headers.accept }, signal }, explain);
-      return { certificates: [...issued, ...certificatesIn(name, authorities.headers['content-type'], authorities.body)] };
+      const authorities = await ask(
+        name,
+        options,
+        { method: 'GET', url: path('cacerts'), headers: { accept: headers.accept }, signal },
+        explain,
+      );
+      return {
+        certificates: [...issued, ...certificatesIn(name, authorities.headers['content-type'], authorities.body)],
+      };
     },
   };
 }
@@ -88,7 +95,8 @@ function certificatesIn(name: string, type: string | undefined, body: string): U
   try {
     return readPkcs7(Buffer.from(base64, 'base64'), 'the answer').map(({ der }) => der);
   } catch (error) {
-    if (error instanceof RolesAnywhereError) throw unusable(name, 'is PKCS#7 without certificates that can be read', error);
+    if (error instanceof RolesAnywhereError)
+      throw unusable(name, 'is PKCS#7 without certificates that can be read', error);
     throw error;
   }
 }

@@ -28,13 +28,19 @@ export function joseSignature(signer: Signer, publicKey: Uint8Array): JoseSign {
   const curve = signer.keyType === 'EC' ? curveOf(publicKey) : undefined;
   const found = curve === undefined ? undefined : CURVES[curve];
   if (found === undefined)
-    throw new RolesAnywhereError('ERR_KEY_UNSUPPORTED', `a key of the type ${signer.keyType} signs no token for the CA`, {
-      hint: 'renew the certificate with its key in a file, by mTLS, or by --renew-command',
-    });
+    throw new RolesAnywhereError(
+      'ERR_KEY_UNSUPPORTED',
+      `a key of the type ${signer.keyType} signs no token for the CA`,
+      {
+        hint: 'renew the certificate with its key in a file, by mTLS, or by --renew-command',
+      },
+    );
   const [algorithm, digest, octets] = found;
   return Object.assign(
     async (message: Uint8Array) => {
-      const fields = readChildren(expectTag(readDer(await signer.sign(message, digest)), TAG.sequence, 'the signature'));
+      const fields = readChildren(
+        expectTag(readDer(await signer.sign(message, digest)), TAG.sequence, 'the signature'),
+      );
       return Buffer.concat(fields.map(({ content }) => fixed(content, octets)));
     },
     { algorithm },

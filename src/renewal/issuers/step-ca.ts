@@ -69,10 +69,14 @@ export function stepCa(options: StepCaOptions): Issuer {
       if (newKey) {
         if (current.tls !== undefined)
           return await post('rekey', ca, { csr: csrPem(csr) }, { client: current.tls, signal });
-        throw new RolesAnywhereError('ERR_UNSUPPORTED', 'step-ca gives no certificate for a new key in place of one in a token', {
-          flag: '--new-key',
-          hint: 'leave out --new-key: the key stays where it is, and its certificate is renewed',
-        });
+        throw new RolesAnywhereError(
+          'ERR_UNSUPPORTED',
+          'step-ca gives no certificate for a new key in place of one in a token',
+          {
+            flag: '--new-key',
+            hint: 'leave out --new-key: the key stays where it is, and its certificate is renewed',
+          },
+        );
       }
       // An expired certificate makes no connection; where the CA's provisioner allows it, a token of its key does.
       if (current.tls !== undefined && current.leaf.notAfter.getTime() > now())
@@ -97,7 +101,8 @@ async function rootFor(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   if (options.ca !== undefined) return options.ca;
-  const wanted = options.fingerprint ?? (typeof fromToken === 'string' && /^[\da-f]{64}$/.test(fromToken) ? fromToken : undefined);
+  const wanted =
+    options.fingerprint ?? (typeof fromToken === 'string' && /^[\da-f]{64}$/.test(fromToken) ? fromToken : undefined);
   if (wanted === undefined) return undefined;
   // Whoever answers is believed this once, for what it sends is held against the fingerprint.
   const { body } = await ask(
@@ -131,9 +136,13 @@ async function renewToken(current: CurrentIdentity, audience: URL, nowMs: number
     .flat()
     .findLast(({ type }) => type === 'CN')?.value;
   if (common === undefined)
-    throw new RolesAnywhereError('ERR_UNSUPPORTED', `the certificate has no common name: ${nameText(readName(leaf.subject))}`, {
-      hint: 'step-ca takes no token for such a certificate: renew it with a key in a file, by mTLS',
-    });
+    throw new RolesAnywhereError(
+      'ERR_UNSUPPORTED',
+      `the certificate has no common name: ${nameText(readName(leaf.subject))}`,
+      {
+        hint: 'step-ca takes no token for such a certificate: renew it with a key in a file, by mTLS',
+      },
+    );
   const now = Math.floor(nowMs / 1000);
   const sign = joseSignature(signer, leaf.publicKey);
   const header = {
@@ -150,7 +159,10 @@ async function renewToken(current: CurrentIdentity, audience: URL, nowMs: number
     exp: now + TOKEN_LIFE_S,
     jti: randomUUID(),
   };
-  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const signed = `${encode(header)}.${encode(claims)}`;
   return `${signed}.${Buffer.from(await sign(Buffer.from(signed))).toString('base64url')}`;
+}
+
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
 }

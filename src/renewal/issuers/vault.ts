@@ -62,13 +62,17 @@ export function vault(options: VaultOptions): Issuer {
     let answer: unknown;
     if (login.method === 'cert') {
       if (current?.tls === undefined)
-        throw new RolesAnywhereError('ERR_UNSUPPORTED', `${name} cannot be logged in to with the certificate: there is none yet, or its key cannot be used for TLS`, {
-          flag: '--renew-auth',
-          hint: 'log in with a token or an AppRole',
-        });
+        throw new RolesAnywhereError(
+          'ERR_UNSUPPORTED',
+          `${name} cannot be logged in to with the certificate: there is none yet, or its key cannot be used for TLS`,
+          {
+            flag: '--renew-auth',
+            hint: 'log in with a token or an AppRole',
+          },
+        );
       answer = await post(path(`${mount}/login`), {}, {}, current.tls, signal);
     } else {
-      const [roleId = '', secretId] = splitOnce(token?.() ?? '');
+      const [roleId, secretId] = splitOnce(token?.() ?? '');
       answer = await post(path(`${mount}/login`), { role_id: roleId, secret_id: secretId }, {}, undefined, signal);
     }
     const given = member(member(answer, 'auth'), 'client_token');
@@ -83,7 +87,13 @@ export function vault(options: VaultOptions): Issuer {
       const session = own ?? (await logIn(current, signal));
       const headers = { 'x-vault-token': session };
       try {
-        const answer = await post(url, { csr: csrPem(csr), format: 'pem', ...namesOf(current) }, headers, undefined, signal);
+        const answer = await post(
+          url,
+          { csr: csrPem(csr), format: 'pem', ...namesOf(current) },
+          headers,
+          undefined,
+          signal,
+        );
         const data = member(answer, 'data');
         const chain = member(data, 'ca_chain');
         const issuing = member(data, 'issuing_ca');

@@ -54,9 +54,7 @@ export async function sign(ca: TestCa, csr: Uint8Array, twist: Twist = {}): Prom
     publicKey: await key.export(),
     notBefore: twist.notBefore,
     notAfter: new Date(Date.now() + (twist.lifeMs ?? 24 * HOUR_MS)),
-    extensions:
-      twist.extensions ??
-      (twist.names === undefined ? [...request.extensions] : leafExtensions(twist.names)),
+    extensions: twist.extensions ?? (twist.names === undefined ? [...request.extensions] : leafExtensions(twist.names)),
   });
 }
 

@@ -29,23 +29,6 @@ export const PASSWORD = 'web:a password';
 
 export async function startEst(ca: TestCa): Promise<EstServer> {
   const asked: Asked[] = [];
-  const isPassword = ({ headers }: Asked): boolean =>
-    headers.authorization === `Basic ${Buffer.from(PASSWORD).toString('base64')}`;
-  const refuse = (status: number, text: string): Answered => ({
-    status,
-    headers: { 'content-type': 'text/plain', ...(status === 401 && { 'www-authenticate': 'Basic realm="est"' }) },
-    body: text,
-  });
-  const certificates = (...ders: ArrayBuffer[]): Answered => ({
-    status: 200,
-    headers: {
-      'content-type': 'application/pkcs7-mime; smime-type=certs-only',
-      'content-transfer-encoding': 'base64',
-    },
-    body: certsOnly(ders.map((der) => new Uint8Array(der)))
-      .toString('base64')
-      .replaceAll(/.{1,64}/g, '$&\r\n'),
-  });
   const enrol = async (request: Asked): Promise<Answered | undefined> => {
     const again = request.path.endsWith('/simplereenroll');
     if (request.method !== 'POST') return refuse(405, 'POST');
@@ -62,7 +45,9 @@ export async function startEst(ca: TestCa): Promise<EstServer> {
     if (again && request.client !== undefined) {
       const old = new x509.X509Certificate(request.client);
       const names = (extensions: readonly x509.Extension[]): string =>
-        Buffer.from(extensions.find(({ type }) => type === SUBJECT_ALT_NAME)?.value ?? new ArrayBuffer(0)).toString('hex');
+        Buffer.from(extensions.find(({ type }) => type === SUBJECT_ALT_NAME)?.value ?? new ArrayBuffer(0)).toString(
+          'hex',
+        );
       const same =
         Buffer.from(old.subjectName.toArrayBuffer()).equals(Buffer.from(csr.subjectName.toArrayBuffer())) &&
         names(old.extensions) === names(csr.extensions);
@@ -90,4 +75,26 @@ export async function startEst(ca: TestCa): Promise<EstServer> {
   });
   const server: EstServer = { ...listening, asked, current: undefined, twist: {}, instead: undefined, basic: false };
   return server;
+}
+
+function isPassword({ headers }: Asked): boolean {
+  return headers.authorization === `Basic ${Buffer.from(PASSWORD).toString('base64')}`;
+}
+
+function refuse(status: number, text: string): Answered {
+  const challenge = status === 401 ? { 'www-authenticate': 'Basic realm="est"' } : {};
+  return { status, headers: { 'content-type': 'text/plain', ...challenge }, body: text };
+}
+
+function certificates(...ders: ArrayBuffer[]): Answered {
+  return {
+    status: 200,
+    headers: {
+      'content-type': 'application/pkcs7-mime; smime-type=certs-only',
+      'content-transfer-encoding': 'base64',
+    },
+    body: certsOnly(ders.map((der) => new Uint8Array(der)))
+      .toString('base64')
+      .replaceAll(/.{1,64}/g, '$&\r\n'),
+  };
 }

@@ -24,7 +24,12 @@ export function failures(kind: 'EST' | 'Vault'): Failure[] {
       code: 'ERR_RENEWAL_CHECK',
       message: /another subject: CN=other in place of/,
     },
-    { what: 'a shorter life', twist: async () => ({ lifeMs: HOUR_MS / 2 }), code: 'ERR_RENEWAL_CHECK', message: /ends sooner/ },
+    {
+      what: 'a shorter life',
+      twist: async () => ({ lifeMs: HOUR_MS / 2 }),
+      code: 'ERR_RENEWAL_CHECK',
+      message: /ends sooner/,
+    },
     {
       what: 'another key',
       twist: async () => ({ publicKey: await x509.PublicKey.create((await generateKeys('ec-p256')).publicKey) }),
@@ -39,13 +44,28 @@ export function failures(kind: 'EST' | 'Vault'): Failure[] {
       code: 'ERR_RESPONSE_INVALID',
       message: /the answer of/,
     },
-    { what: 'a flood', instead: answer(200, 'A'.repeat(300_000)), code: 'ERR_RESPONSE_INVALID', message: /longer than/ },
+    {
+      what: 'a flood',
+      instead: answer(200, 'A'.repeat(300_000)),
+      code: 'ERR_RESPONSE_INVALID',
+      message: /longer than/,
+    },
     { what: '401', instead: answer(401, said), code: 'ERR_RENEWAL_REFUSED', message: /answered 401: go away/ },
     { what: '403', instead: answer(403, said), code: 'ERR_RENEWAL_REFUSED', message: /answered 403: go away/ },
-    { what: '302', instead: { status: 302, headers: { location: 'https://elsewhere.example' } }, code: 'ERR_RENEWAL_REFUSED', message: /answered 302/ },
+    {
+      what: '302',
+      instead: { status: 302, headers: { location: 'https://elsewhere.example' } },
+      code: 'ERR_RENEWAL_REFUSED',
+      message: /answered 302/,
+    },
     { what: '429', instead: answer(429, said), code: 'ERR_THROTTLED', message: /answered 429: go away/ },
     { what: '500', instead: answer(500, said), code: 'ERR_SERVICE_FAILED', message: /answered 500: go away/ },
-    { what: '503 with a page', instead: answer(503, '<html>sorry</html>'), code: 'ERR_SERVICE_FAILED', message: /answered 503$/ },
+    {
+      what: '503 with a page',
+      instead: answer(503, '<html>sorry</html>'),
+      code: 'ERR_SERVICE_FAILED',
+      message: /answered 503$/,
+    },
     { what: 'no answer, ever', instead: 'never', code: 'ERR_TIMEOUT', message: /no complete answer/ },
   ];
 }

@@ -7,7 +7,19 @@ let calls = 0;
 const die = () => process.kill(process.pid, 'SIGKILL');
 
 const { writeFileSync } = fs;
-for (const name of ['rename', 'link', 'symlink', 'mkdir', 'mkdtemp', 'rm', 'writeFile', 'fsync', 'fchmod', 'chmod', 'open']) {
+for (const name of [
+  'rename',
+  'link',
+  'symlink',
+  'mkdir',
+  'mkdtemp',
+  'rm',
+  'writeFile',
+  'fsync',
+  'fchmod',
+  'chmod',
+  'open',
+]) {
   const original = fs[name];
   fs[name] = (...args) => {
     calls += 1;

@@ -13,7 +13,12 @@ import { makeCa } from './ca.ts';
 const run = promisify(execFile);
 
 /** The newest of each that Go's module proxy serves. Without C: with it, they want the headers of smart cards. */
-const STEP_CA = { module: 'github.com/smallstep/certificates', package: 'cmd/step-ca', version: 'v0.30.2', cgo: false } as const;
+const STEP_CA = {
+  module: 'github.com/smallstep/certificates',
+  package: 'cmd/step-ca',
+  version: 'v0.30.2',
+  cgo: false,
+} as const;
 const STEP = { module: 'github.com/smallstep/cli', package: 'cmd/step', version: 'v0.21.0', cgo: false } as const;
 
 export interface StepPrograms {
@@ -37,7 +42,11 @@ export interface StepCa {
   readonly root: string;
   readonly fingerprint: string;
   /** A new certificate and its key, as `step ca certificate` writes them. */
-  issue(subject: string, files: { readonly certificate: string; readonly key: string }, ...flags: string[]): Promise<void>;
+  issue(
+    subject: string,
+    files: { readonly certificate: string; readonly key: string },
+    ...flags: string[]
+  ): Promise<void>;
   /** A one-time token for a first certificate. */
   token(subject: string, ...flags: string[]): Promise<string>;
   /** Runs `step`. */
@@ -65,10 +74,9 @@ export async function startStepCa({ stepCa, step }: StepPrograms, options: StepC
   writeFileSync(password, 'a password of the test\n', { mode: 0o600 });
   const port = await freePort();
   const runStep = async (...args: string[]): Promise<string> => (await run(step, args, { env })).stdout;
-  await runStep(
-    ...['ca', 'init', '--name', 'Test', '--dns', 'localhost', '--dns', '127.0.0.1', '--address', `127.0.0.1:${port}`],
-    ...['--provisioner', 'admin', '--deployment-type', 'standalone', '--password-file', password],
-  );
+  const initial = ['--dns', 'localhost', '--dns', '127.0.0.1', '--address', `127.0.0.1:${port}`];
+  const standalone = ['--provisioner', 'admin', '--deployment-type', 'standalone', '--password-file', password];
+  await runStep('ca', 'init', '--name', 'Test', ...initial, ...standalone);
   if (options.acme === true) await runStep('ca', 'provisioner', 'add', 'acme', '--type', 'ACME');
   // Authorities that are an hour old: step-ca looks at expired certificates as of a minute before their end.
   const { root: top, intermediate } = await makeCa('Step');
@@ -77,7 +85,11 @@ export async function startStepCa({ stepCa, step }: StepPrograms, options: StepC
   writeFileSync(join(folder, 'secrets/intermediate_ca_key'), privateKeyPem(intermediate.keys), { mode: 0o600 });
   const config = join(folder, 'config/ca.json');
   const settings = JSON.parse(readFileSync(config, 'utf8')) as {
-    authority: { claims?: object; backdate?: string; provisioners: { claims?: object; options?: object; forceCN?: boolean }[] };
+    authority: {
+      claims?: object;
+      backdate?: string;
+      provisioners: { claims?: object; options?: object; forceCN?: boolean }[];
+    };
   };
   settings.authority.backdate = '0s';
   settings.authority.claims = {

@@ -23,12 +23,6 @@ export const APP_ROLE = { role_id: 'a-role', secret_id: 'a:secret' };
 export async function startVault(ca: TestCa): Promise<VaultServer> {
   const asked: Asked[] = [];
   const tokens = new Set([TOKEN]);
-  const json = (status: number, body: unknown): Answered => ({
-    status,
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(body),
-  });
-  const refuse = (status: number, ...errors: string[]): Answered => json(status, { errors });
   const logIn = (): Answered => {
     const token = `hvs.${randomBytes(12).toString('hex')}`;
     tokens.add(token);
@@ -41,7 +35,10 @@ export async function startVault(ca: TestCa): Promise<VaultServer> {
     const request = new x509.Pkcs10CertificateRequest(parameters['csr']);
     if (!(await request.verify())) return refuse(400, 'request signature invalid');
     if (!request.subject.includes('CN=') && parameters['common_name'] === undefined)
-      return refuse(400, 'the common_name field is required, or must be provided in a CSR with "use_csr_common_name" set to true, unless "require_cn" is set to false');
+      return refuse(
+        400,
+        'the common_name field is required, or must be provided in a CSR with "use_csr_common_name" set to true, unless "require_cn" is set to false',
+      );
     const issued = await sign(ca, new Uint8Array(request.rawData), server.twist);
     return json(200, {
       request_id: 'a-request',
@@ -77,4 +74,12 @@ export async function startVault(ca: TestCa): Promise<VaultServer> {
   });
   const server: VaultServer = { ...listening, asked, tokens, twist: {}, instead: undefined };
   return server;
+}
+
+function json(status: number, body: unknown): Answered {
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+function refuse(status: number, ...errors: string[]): Answered {
+  return json(status, { errors });
 }
