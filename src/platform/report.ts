@@ -110,7 +110,7 @@ function formatAskedFor({ argv, env, stderrIsTerminal }: ReportOptions): string 
   return (
     formatIn(argv) ??
     env['ROLES_ANYWHERE_LOG_FORMAT'] ??
-    (command === 'serve' && !stderrIsTerminal() ? 'json' : undefined)
+    ((command === 'serve' || command === 'update') && !stderrIsTerminal() ? 'json' : undefined)
   );
 }
 

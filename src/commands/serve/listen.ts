@@ -17,8 +17,9 @@ import { MAX_TTL_SECONDS } from '../../server/session-tokens.ts';
 import type { ServedRole } from '../../server/served-role.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';
 import type { Io } from '../command.ts';
-import type { Cleanup } from './cleanup.ts';
-import type { RunningRole, Serving } from './serving.ts';
+import type { Cleanup } from '../cleanup.ts';
+import type { RunningRole } from '../running-roles.ts';
+import type { Serving } from './serving.ts';
 
 /** Addresses that stand for all of a machine's, which no client calls. */
 const WILDCARDS = new Set(['0.0.0.0', '::']);
