@@ -36,7 +36,7 @@ export async function runService(io: Io, start: (service: Service) => Promise<vo
   const stopped = io.stop().then(() => stopping.abort());
   // From the first moment on: by default, the signal would end the process.
   let readAgain: (() => Promise<void>) | undefined;
-  let reportStatus = (): void => undefined;
+  let reportStatus: (() => void) | undefined;
   let ready = false;
   const notifier = createNotifier({ env: io.env, pid: process.pid, clock: systemClock, log });
   cleanup.add(() => notifier?.stop());
@@ -60,13 +60,13 @@ export async function runService(io: Io, start: (service: Service) => Promise<vo
       onReload: (work) => (readAgain = work),
       watch(roles) {
         reportStatus = statusReporter(roles, notifier);
-        for (const { provider } of roles) provider.subscribe(reportStatus);
+        for (const { provider } of roles) provider.subscribe(() => reportStatus?.());
       },
     });
     ready = true;
     await notifier?.notify('READY=1');
     notifier?.startWatchdog();
-    reportStatus();
+    reportStatus?.();
     await stopped;
     log.info('stopping');
     await notifier?.notify('STOPPING=1', 'STATUS=stopping');

@@ -1,6 +1,6 @@
 /**
  * `update`: credentials in profiles of the shared credentials file, renewed until the process is told to stop.
- * Tests: test/clients/update.test.ts, update-crash.heavy.test.ts
+ * Tests: test/clients/update.test.ts, update-service.heavy.test.ts
  */
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { formatExpiration } from '../credentials/expiration.ts';
@@ -15,6 +15,7 @@ import type { RolesAnywhereError } from '../platform/errors.ts';
 import { refuseStreams } from '../platform/files.ts';
 import type { Io, RunCommand } from './command.ts';
 import { attempt } from './cleanup.ts';
+import { helperLog } from './helper-log.ts';
 import { readRolesAgain, runRoles } from './running-roles.ts';
 import type { RunningRole } from './running-roles.ts';
 import { runService } from './service.ts';
@@ -142,11 +143,8 @@ function hookOf(
   return onUpdate && new Hook({ program: onUpdate, env, secrets: secretVariables() }, onError);
 }
 
-/** The line of AWS's helper, as Go's log and time packages write it. */
+/** The line of AWS's helper: with the time as Go writes one. */
 function helperLine(next: Date, now: Date): string {
-  const two = (part: number): string => String(part).padStart(2, '0');
-  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('/');
-  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join(':');
   const at = next.toISOString();
-  return `${day} ${time} Credentials will be refreshed at ${at.slice(0, 10)} ${at.slice(11, 19)} +0000 UTC\n`;
+  return helperLog([`Credentials will be refreshed at ${at.slice(0, 10)} ${at.slice(11, 19)} +0000 UTC`], now);
 }

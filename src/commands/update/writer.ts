@@ -1,5 +1,5 @@
 /** Keeps profiles of the credentials file as new as their credentials, whatever is wrong with the file for a while. */
-// Tests: test/commands/update/writer.test.ts, test/clients/update.test.ts
+// Tests: test/clients/update-service.heavy.test.ts
 import type { SessionCredentials } from '../../credentials/credentials.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
