@@ -114,9 +114,11 @@ export const FLAGS = {
   timeout: integer,
   'user-agent-extra': text,
 
-  format: { kind: 'text', choices: ['json', 'text', 'bin'] },
+  format: text,
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
   'no-account-id': boolean,
+  profile: text,
+  json: boolean,
   force: boolean,
 
   'trust-anchor': { kind: 'list' },
@@ -146,7 +148,6 @@ export const FLAGS = {
   'metrics-listen': text,
   'audit-log': text,
 
-  profile: text,
   once: boolean,
   remove: boolean,
   'on-update': text,
@@ -261,6 +262,17 @@ const VENDING = [
   ...CHAIN,
 ] as const satisfies readonly FlagName[];
 
+/** Flags of every command that obtains credentials with a certificate, or goes on from others. */
+const OBTAINING = [...VENDING, 'source', 'source-profile'] as const satisfies readonly FlagName[];
+
+/** What those must be given. */
+const CERTIFICATE_OR_SOURCE = [
+  ['certificate', 'cert-selector', 'source'],
+  ['trust-anchor-arn', 'source'],
+  ['profile-arn', 'source'],
+  ['role-arn', 'source'],
+] as const satisfies readonly (readonly FlagName[])[];
+
 export interface CommandRow {
   readonly flags: readonly FlagName[];
   /** Flags that must be given; of a list of names, at least one. */
@@ -303,14 +315,41 @@ export const COMMANDS = {
       'no-account-id',
     ],
   },
+  export: {
+    flags: [...OBTAINING, 'format', 'profile', 'no-account-id'],
+    required: CERTIFICATE_OR_SOURCE,
+    defaults: { 'system-store-name': 'MY' },
+    choices: {
+      format: [
+        'env',
+        'env-no-export',
+        'fish',
+        'powershell',
+        'windows-cmd',
+        'dotenv',
+        'json',
+        'process',
+        'ini',
+        'github',
+        'gitlab',
+      ],
+    },
+  },
+  unset: {
+    flags: ['format'],
+    choices: {
+      format: ['env', 'env-no-export', 'fish', 'powershell', 'windows-cmd', 'dotenv', 'json', 'github', 'gitlab'],
+    },
+  },
+  whoami: {
+    flags: [...OBTAINING, 'format', 'json'],
+    required: CERTIFICATE_OR_SOURCE,
+    defaults: { 'system-store-name': 'MY', format: 'text' },
+    choices: { format: ['text', 'json'] },
+  },
   console: {
-    flags: [...VENDING, 'source', 'source-profile', 'destination', 'service', 'issuer', 'signin-endpoint', 'open'],
-    required: [
-      ['certificate', 'cert-selector', 'source'],
-      ['trust-anchor-arn', 'source'],
-      ['profile-arn', 'source'],
-      ['role-arn', 'source'],
-    ],
+    flags: [...OBTAINING, 'destination', 'service', 'issuer', 'signin-endpoint', 'open'],
+    required: CERTIFICATE_OR_SOURCE,
     defaults: { 'system-store-name': 'MY' },
   },
   'read-certificate-data': {
@@ -323,6 +362,7 @@ export const COMMANDS = {
     flags: [...KEY, 'format', 'digest'],
     required: [['private-key', 'certificate', 'cert-selector']],
     defaults: { 'system-store-name': 'MY', format: 'json', digest: 'SHA256' },
+    choices: { format: ['json', 'text', 'bin'] },
   },
   emulator: {
     flags: [
@@ -375,11 +415,11 @@ export const COMMANDS = {
     flags: [...VENDING, 'profile', 'once', 'role', 'refresh-before', 'on-update', 'on-update-shell', 'remove'],
     required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', ['role-arn', 'role']],
     perRole: ['trust-anchor-arn', 'profile-arn'],
-    defaults: { 'system-store-name': 'MY', profile: 'default' },
+    defaults: { 'system-store-name': 'MY' },
     compatDefaults: { 'session-duration': 3600 },
     goesOn: 'service',
   },
-  version: { flags: [] },
+  version: { flags: ['json'] },
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;

@@ -242,11 +242,6 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'file to append a line to for each set of credentials that is given out',
   },
 
-  profile: {
-    group: 'Credentials file',
-    value: 'NAME',
-    text: 'profile to write; AWS_PROFILE does not choose it',
-  },
   once: { group: 'Credentials file', text: 'write once and end, instead of going on until stopped' },
   'on-update': {
     group: 'Credentials file',
@@ -257,6 +252,12 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   remove: { group: 'Credentials file', text: 'at the end, take the keys out of the file again' },
 
   format: { group: 'Output', value: 'FORMAT', text: 'form of what is printed' },
+  profile: {
+    group: 'Output',
+    value: 'PROFILE',
+    text: 'profile that is written, by default default; AWS_PROFILE does not choose it',
+  },
+  json: { group: 'Output', text: 'print JSON' },
   digest: { group: 'Output', value: 'DIGEST', text: 'digest to sign' },
   'no-account-id': {
     group: 'Output',

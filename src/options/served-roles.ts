@@ -53,6 +53,9 @@ const IN_PATH: NameForm = {
   hint: 'give NAME=ROLE_ARN, with a name of 1 to 64 letters, digits and characters of _.@+-',
 };
 
+/** As in AWS's own tools. */
+const DEFAULT_PROFILE = 'default';
+
 const HINT = `it is [NAME=]ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`).join(' ')} behind it`;
 const FORM: ItemForm = { flag: '--role', keys: KEYS, named: true, hint: HINT };
 
@@ -77,7 +80,7 @@ export function profileRoles(flags: FlagsOf<'update'>, env: Environment): RolesT
     if (isForServe) throw refused('--role: token-file is a key for serve, and update serves nothing', 'leave it out');
   }
   return namedRoles(flags, env, {
-    first: flags.profile,
+    first: flags.profile ?? DEFAULT_PROFILE,
     isName: isCredentialsProfile,
     cannotBe: 'a profile of a credentials file',
     hint: PROFILE_NAME_HINT,

@@ -158,7 +158,7 @@ function settingsOf(credentials: CredentialsFileOptions['credentials']): Record<
 }
 
 /** Refuses names that not all tools find. */
-function checkProfile(profile: string): void {
+export function checkProfile(profile: string): void {
   if (isCredentialsProfile(profile)) return;
   throw new RolesAnywhereError(
     'ERR_CREDENTIALS_FILE',
