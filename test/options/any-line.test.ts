@@ -471,7 +471,7 @@ describe('ordinary lines and any lines', () => {
     );
     // Else the property would say little.
     expect(taken).toBeGreaterThan(100);
-  });
+  }, 120_000);
 });
 
 describe('what a shell, YAML or another tool of AWS would have taken', () => {
