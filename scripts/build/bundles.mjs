@@ -125,21 +125,32 @@ const builtinsByName = {
 };
 
 /**
- * Packages that the command line and the library both load, by their file in dist/shared: CommonJS, which either can, made
- * of what shared/ takes of each.
+ * Packages that the command line and the library both load: the file of each in dist/shared, which is CommonJS, since either
+ * can load that, and what it takes of the package.
  */
 const SHARED = {
-  asn1js: 'asn1js',
-  socks: 'socks',
-  '@noble/post-quantum/ml-dsa.js': 'ml-dsa',
+  asn1js: { file: 'asn1js', source: "export * from 'asn1js';" },
+  // By its own name: whoever imports the file finds the names of a module that is CommonJS by reading it, not by running it.
+  socks: { file: 'socks', source: "import socks from 'socks'; export const SocksClient = socks.SocksClient;" },
+  '@noble/post-quantum/ml-dsa.js': {
+    file: 'ml-dsa',
+    source: "export { ml_dsa44, ml_dsa65, ml_dsa87 } from '@noble/post-quantum/ml-dsa.js';",
+  },
 };
 
 /** Has both bundles load the one copy of what they share. */
 const shared = {
   name: 'shared-packages',
-  resolveId: (id) => (Object.hasOwn(SHARED, id) ? { id: `shared:${SHARED[id]}`, external: true } : null),
+  resolveId: (id) => (Object.hasOwn(SHARED, id) ? { id: `shared:${SHARED[id].file}`, external: true } : null),
   renderChunk: (code, { fileName }) =>
     code.replaceAll(/(['"`])shared:([\w-]+)\1/g, `"${fileName.includes('/') ? '..' : '.'}/shared/$2.cjs"`),
+};
+
+/** The sources of {@link SHARED}. */
+const sharedEntries = {
+  name: 'shared-entries',
+  resolveId: (id) => (id.startsWith('entry:') ? `\0${id}` : null),
+  load: (id) => Object.values(SHARED).find(({ file }) => id === `\0entry:${file}`)?.source ?? null,
 };
 
 /** Has the command line load the emulator from the library's second entry, an ES module. */
@@ -163,9 +174,8 @@ export async function bundleShared(root, dist, version) {
   const output = await bundle(
     {
       ...common(root, version),
-      input: Object.fromEntries(
-        Object.values(SHARED).map((name) => [name, join(import.meta.dirname, 'shared', `${name}.mjs`)]),
-      ),
+      input: Object.fromEntries(Object.values(SHARED).map(({ file }) => [file, `entry:${file}`])),
+      plugins: [sharedEntries],
       resolve: { mainFields: ['module', 'main'] },
       preserveEntrySignatures: 'strict',
     },

@@ -55,7 +55,7 @@ export function isTagged(value: Asn1Value | undefined, number: number): value is
 
 /** What stands in a `[number]` that is constructed. */
 export function tagged(value: Asn1Value | undefined, number: number, what: string): Asn1Value[] {
-  if (isTagged(value, number) && value instanceof asn1js.Constructed) return value.valueBlock.value as Asn1Value[];
+  if (isTagged(value, number) && value instanceof asn1js.Constructed) return value.valueBlock.value;
   throw new StructureError(`${what} cannot be read`);
 }
 
