@@ -1,4 +1,5 @@
 /** The options of `update` besides those of every command that obtains credentials. */
+// Tests: test/clients/update.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { splitWords } from './config/words.ts';
 import type { FlagsOf } from './flag-values.ts';

@@ -1,5 +1,5 @@
 /** Names of profiles that every tool finds in a credentials file. */
-// Tests: test/output/credentials-file.test.ts, test/options/update.test.ts
+// Tests: test/output/credentials-file.test.ts
 
 export const PROFILE_NAME_HINT = 'take letters, digits and any of - _ . @ + : /';
 
