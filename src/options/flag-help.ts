@@ -18,6 +18,7 @@ export const GROUPS = [
   'Renewal',
   'Network',
   'Server',
+  'Credentials file',
   'Emulator',
   'Output',
   'Link',
