@@ -1,5 +1,5 @@
 /** `renew`: gets a new certificate for an identity once it is due, or the first one; or stays and does so each time. */
-// Tests: test/cli/renew.heavy.test.ts
+// Tests: test/renewal/step-ca.heavy.test.ts, test/docs/renewal.heavy.test.ts
 import { existsSync } from 'node:fs';
 import type { LoadDeps } from '../identity/load.ts';
 import { isInHardware } from '../identity/load.ts';

@@ -1,5 +1,5 @@
 /** What `renew` and `serve --renew` share: the issuer that the flags name, and a renewer that keeps a certificate fresh. */
-// Tests: test/cli/renew.heavy.test.ts
+// Tests: test/renewal/step-ca.heavy.test.ts, test/docs/renewal.heavy.test.ts
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport } from '../http/http.ts';
 import { readCaBundle } from '../http/ca-bundle.ts';

@@ -1,5 +1,5 @@
 /** The first certificate: for a key that is there already, in a file, a token or a TPM, or for one that is made for it. */
-// Tests: test/renewal/enroll.test.ts
+// Tests: test/renewal/est.test.ts, test/renewal/step-ca.heavy.test.ts
 import { existsSync } from 'node:fs';
 import { type LoadDeps, isInHardware, loadIdentity, loadSigningKey } from '../identity/load.ts';
 import type { SigningKey } from '../identity/load.ts';

@@ -1,5 +1,5 @@
 /** One renewal: a request signed by the key, an issuer's answer, its checks, and the new files in place of the old ones. */
-// Tests: test/renewal/renew.test.ts
+// Tests: test/renewal/form.test.ts, test/renewal/est.test.ts
 import { createPrivateKey } from 'node:crypto';
 import { type FileKey, readFileKey } from '../identity/file-key.ts';
 import type { Identity } from '../identity/identity.ts';
