@@ -93,6 +93,7 @@ export function remainingOf({ obtained, clockOffset, credentials }: CacheEntry, 
  */
 export function isFresh(entry: CacheEntry, now: number, minRemainingMs: number): boolean {
   const remaining = remainingOf(entry, now);
+  if (remaining === 0) return false;
   const life = Date.parse(entry.credentials.expiration) - (entry.obtained + entry.clockOffset);
   if (remaining > Math.min(minRemainingMs * (1 + JITTER * entry.chance), life / 3)) return true;
   const hold = (entry.holdUntil ?? 0) - now;
