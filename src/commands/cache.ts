@@ -11,26 +11,31 @@ import type { RunCommand } from './command.ts';
 
 const ACTIONS = ['list', 'clear', 'path'];
 
-export const run: RunCommand<'cache'> = async ({ json }, { args, env, stdout, log }) => {
+export const run: RunCommand<'cache'> = async ({ json }, io) => {
+  const { args, env, log } = io;
   const [action = ''] = args;
   if (!ACTIONS.includes(action))
-    throw new RolesAnywhereError('ERR_USAGE', action === '' ? 'cache takes an argument' : `cache ${action} is unknown`, {
-      hint: `it is one of ${ACTIONS.join(', ')}`,
-    });
+    throw new RolesAnywhereError(
+      'ERR_USAGE',
+      action === '' ? 'cache takes an argument' : `cache ${action} is unknown`,
+      {
+        hint: `it is one of ${ACTIONS.join(', ')}`,
+      },
+    );
   const folder = cacheFolder(env);
   if (folder === undefined)
     throw new RolesAnywhereError('ERR_CACHE', 'there is no folder to keep credentials in', {
       hint: 'set XDG_RUNTIME_DIR or HOME to a directory of this user',
     });
   if (action === 'path') {
-    stdout(`${folder}\n`);
+    io.stdout(`${folder}\n`);
   } else if (action === 'clear') {
     const sets = await reaching(folder, () => tidy(folder, Date.now(), true));
     log.info(`${sets === 1 ? 'one set' : `${sets} sets`} of credentials removed`);
   } else {
     const entries = await reaching(folder, () => listEntries(folder));
     const rows = entries.map(({ name, entry }) => rowOf(name, entry, Date.now()));
-    stdout(json === true ? `${JSON.stringify(rows, undefined, 2)}\n` : rows.map((row) => textOf(row)).join(''));
+    io.stdout(json === true ? `${JSON.stringify(rows, undefined, 2)}\n` : rows.map((row) => textOf(row)).join(''));
   }
 };
 
@@ -67,9 +72,13 @@ async function reaching<T>(folder: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (cause) {
-    throw new RolesAnywhereError('ERR_CACHE', `cannot read or change ${folder} (${systemCode(cause) ?? 'unknown reason'})`, {
-      hint: 'look whose it is, and which mode it has',
-      cause,
-    });
+    throw new RolesAnywhereError(
+      'ERR_CACHE',
+      `cannot read or change ${folder} (${systemCode(cause) ?? 'unknown reason'})`,
+      {
+        hint: 'look whose it is, and which mode it has',
+        cause,
+      },
+    );
   }
 }

@@ -142,7 +142,13 @@ async function remember(folder: string, entry: string, minRemainingMs: number, f
   const config = configPath(env);
   const stamp = stampOf(config);
   if (stamp !== undefined && Date.now() - Number(stamp.split(' ').at(-1)) / 1e6 < SETTLED_MS) return;
-  const paths = [flags.certificate, flags['private-key'], flags.intermediates, flags['ca-bundle'], env['AWS_CA_BUNDLE']];
+  const paths = [
+    flags.certificate,
+    flags['private-key'],
+    flags.intermediates,
+    flags['ca-bundle'],
+    env['AWS_CA_BUNDLE'],
+  ];
   const isRelative = [...paths, config].some(
     (path) => path !== undefined && path !== '' && placeOf(path) === 'file' && !isAbsolute(path),
   );

@@ -65,12 +65,15 @@ async function loads(
 }
 
 describe('what a line loads', () => {
-  it.each(['ec-p256', 'rsa-2048'])('the first file and the hot one for credential-process with an %s key', async (kind) => {
-    expect(await loads(oneShot(kind))).toEqual({
-      files: ['cli.cjs', 'main.cjs'],
-      builtins: ['crypto', 'fs', 'http', 'path'],
-    });
-  });
+  it.each(['ec-p256', 'rsa-2048'])(
+    'the first file and the hot one for credential-process with an %s key',
+    async (kind) => {
+      expect(await loads(oneShot(kind))).toEqual({
+        files: ['cli.cjs', 'main.cjs'],
+        builtins: ['crypto', 'fs', 'http', 'path'],
+      });
+    },
+  );
 
   it('the first file alone when the credentials are kept, and no module that Node has not loaded by itself', async () => {
     const env = { XDG_RUNTIME_DIR: work };

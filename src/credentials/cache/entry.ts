@@ -66,8 +66,14 @@ export function parseEntry(text: string): CacheEntry | undefined {
 
 function isKept(value: unknown): value is KeptCredentials {
   if (typeof value !== 'object' || value === null) return false;
-  const { accessKeyId, secretAccessKey, sessionToken, expiration, accountId, assumedRoleArn }: Partial<KeptCredentials> =
-    value;
+  const {
+    accessKeyId,
+    secretAccessKey,
+    sessionToken,
+    expiration,
+    accountId,
+    assumedRoleArn,
+  }: Partial<KeptCredentials> = value;
   return (
     [accessKeyId, secretAccessKey, sessionToken, expiration].every((one) => typeof one === 'string' && one !== '') &&
     [accountId, assumedRoleArn].every((one) => one === undefined || typeof one === 'string') &&

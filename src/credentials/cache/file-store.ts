@@ -13,7 +13,8 @@ import { isOwnFolder, readOwnFile } from './safe-file.ts';
 import type { CredentialsStore } from './store.ts';
 
 /** Files of ours, by their names: entries, lines, locks, and what a process that was killed left of them. */
-const OURS = /^(?:session-\d+-[0-9a-f]{32}|line-\d+-[0-9a-f]{16})(?:\.json|\.lock|\.lock\.break)?(?:\.[0-9a-f]{16}\.tmp)?$/;
+const OURS =
+  /^(?:session-\d+-[0-9a-f]{32}|line-\d+-[0-9a-f]{16})(?:\.json|\.lock|\.lock\.break)?(?:\.[0-9a-f]{16}\.tmp)?$/;
 const TEMPORARY = /\.tmp$/;
 /** A temporary file lives for milliseconds; one so old was left behind. */
 const LEFT_MS = 60_000;

@@ -22,7 +22,9 @@ export function cacheFolder(env: Environment, platform: NodeJS.Platform = proces
   const home = env['HOME'] || undefined;
   if (platform === 'darwin') return below(home === undefined ? undefined : join(home, 'Library', 'Caches'));
   const cache = env['XDG_CACHE_HOME'];
-  return below(cache !== undefined && isAbsolute(cache) ? cache : home === undefined ? undefined : join(home, '.cache'));
+  return below(
+    cache !== undefined && isAbsolute(cache) ? cache : home === undefined ? undefined : join(home, '.cache'),
+  );
 }
 
 function below(folder: string | undefined): string | undefined {

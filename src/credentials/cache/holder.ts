@@ -49,7 +49,9 @@ function isRunning(pid: number): boolean {
 /** Field 22 of /proc/PID/stat (proc(5)), and a zombie has ended. The name in field 2 may hold anything, brackets too. */
 function beginOf(pid: number): string | undefined {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ');
     return fields[0] === 'Z' ? 'ended' : fields[19];
   } catch {
     return undefined;
@@ -59,7 +61,10 @@ function beginOf(pid: number): string | undefined {
 let known: string | undefined;
 
 function space(): string {
-  const told = [() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(), () => readlinkSync('/proc/self/ns/pid')];
+  const told = [
+    () => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim(),
+    () => readlinkSync('/proc/self/ns/pid'),
+  ];
   known ??= [hostname(), ...told.map((tell) => attempt(tell))].join(' ');
   return known;
 }

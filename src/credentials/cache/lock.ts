@@ -43,7 +43,8 @@ export async function lockEntry(
       const now = processAge();
       if (found.mark !== seen.mark) seen = { mark: found.mark, since: now };
       const holder = parseHolder(found.text);
-      if ((holder !== undefined && isGone(holder)) || now - seen.since >= staleMs) await breakLock(path, found.text, text);
+      if ((holder !== undefined && isGone(holder)) || now - seen.since >= staleMs)
+        await breakLock(path, found.text, text);
     }
     const left = end - processAge();
     if (left <= 0) return undefined;
@@ -122,7 +123,8 @@ async function breakLock(path: string, text: string, own: string): Promise<void>
     const other = await look(guard);
     const breaker = other === undefined ? undefined : parseHolder(other.text);
     // Killed in these few instants: whoever comes next makes its own.
-    if (other !== undefined && (breaker === undefined || isGone(breaker))) await fs.rm(guard, { force: true, recursive: true });
+    if (other !== undefined && (breaker === undefined || isGone(breaker)))
+      await fs.rm(guard, { force: true, recursive: true });
     return;
   }
   try {

@@ -60,9 +60,7 @@ export type Stamp = string;
 export function stampOf(path: string): Stamp | undefined {
   try {
     const stats = statSync(path, { bigint: true });
-    return stats.isFile()
-      ? [stats.dev, stats.ino, stats.size, stats.mtimeNs].map(String).join(' ')
-      : undefined;
+    return stats.isFile() ? [stats.dev, stats.ino, stats.size, stats.mtimeNs].map(String).join(' ') : undefined;
   } catch {
     return undefined;
   }

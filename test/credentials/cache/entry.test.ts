@@ -93,8 +93,14 @@ describe('a kept set', () => {
     ['with half a certificate', { ...entry(MINUTE), certificate: ['/c.pem'] }],
     ['without credentials', { ...entry(MINUTE), credentials: null }],
     ['with an empty token', { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, sessionToken: '' } }],
-    ['with another form of time', { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, expiration: 'soon' } }],
-    ['with an account that is a number', { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, accountId: 1 } }],
+    [
+      'with another form of time',
+      { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, expiration: 'soon' } },
+    ],
+    [
+      'with an account that is a number',
+      { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, accountId: 1 } },
+    ],
   ])('is none when its text is %s', (_, value) => {
     expect(parseEntry(typeof value === 'string' ? value : JSON.stringify(value))).toBeUndefined();
   });
