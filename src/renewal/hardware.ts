@@ -4,23 +4,26 @@ import { type LoadDeps, isPkcs11 } from '../identity/load.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import type { Renewed } from './checks.ts';
+import type { IdentityFiles } from './form.ts';
 
 /**
  * Replaces a certificate in hardware.
  *
- * @param place of `--certificate`: a PKCS#11 URI or `nv:INDEX`
+ * @param files with a PKCS#11 URI or `nv:INDEX` as its certificate
  * @throws RolesAnywhereError of class `identity`; `ERR_RENEWAL_WRITE` where it does not fit, or was replaced by others
  */
 export async function writeToHardware(
-  place: string,
+  files: IdentityFiles,
   old: Certificate,
   renewed: Renewed,
   deps: LoadDeps,
 ): Promise<void> {
+  const { certificate: place, intermediates } = files;
   const { leaf, chain } = renewed;
   if (isPkcs11(place)) {
     const { replacePkcs11Certificate } = await import('../identity/pkcs11/index.ts');
-    const ders = [leaf, ...chain].map(({ der }) => der);
+    // A chain that is in a file stays there.
+    const ders = [leaf, ...(intermediates === undefined ? chain : [])].map(({ der }) => der);
     return await replacePkcs11Certificate(place, old.der, ders, deps.token, deps.token);
   }
   const { readNvIndex, writeNvIndex } = await import('../identity/tpm/index.ts');

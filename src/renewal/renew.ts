@@ -76,7 +76,7 @@ export async function renew(options: RenewalOptions): Promise<Renewal> {
     );
     if (isInHardware(files.certificate)) {
       const { writeToHardware } = await import('./hardware.ts');
-      await writeToHardware(files.certificate, leaf, renewed, loading);
+      await writeToHardware(files, leaf, renewed, loading);
       return { leaf: renewed.leaf, replaced: leaf, newKey: false };
     }
     const changes = await changesOf(files, { ...renewed, newKey: key?.key }, fileKey, loading);
