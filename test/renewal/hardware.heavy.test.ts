@@ -100,6 +100,7 @@ describe.skipIf(programs === undefined)('a key in hardware', () => {
 
     it('keeps its certificate in a file', { timeout: 120_000 }, async () => {
       await through(hsm.directory, key, env);
+      expect(await hsm.tool(['--token-label', 'main', '--list-objects', '--type', 'cert'])).toBe('');
     });
 
     it('has its certificate in the token, which is replaced there', { timeout: 120_000 }, async () => {

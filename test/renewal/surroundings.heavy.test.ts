@@ -41,8 +41,15 @@ beforeEach(async () => {
 afterEach(() => rmSync(files.folder, { recursive: true, force: true }));
 
 const line = (at: { certificate: string; privateKey: string }, ...flags: string[]): string[] => [
-  ...['renew', '--force', '--certificate', at.certificate, '--private-key', at.privateKey],
-  ...['--renew-command', `sh ${join(files.folder, 'issue.sh')}`, ...flags],
+  'renew',
+  '--force',
+  '--certificate',
+  at.certificate,
+  '--private-key',
+  at.privateKey,
+  '--renew-command',
+  `sh ${join(files.folder, 'issue.sh')}`,
+  ...flags,
 ];
 
 /** Runs it as another user. */
@@ -94,7 +101,6 @@ describe.skipIf(!requireTool('openssl') || !requireTool('setpriv') || !isRoot)(
         const disk = join(files.folder, 'disk');
         mkdirSync(disk);
         const at = { certificate: join(disk, 'web.crt'), privateKey: join(disk, 'web.key') };
-        const quoted = (args: readonly string[]): string => args.map((arg) => `'${arg}'`).join(' ');
         const program = quoted([process.execPath, CLI, ...line(at, ...flags)]);
         const script = [
           'set -u',
@@ -117,3 +123,8 @@ describe.skipIf(!requireTool('openssl') || !requireTool('setpriv') || !isRoot)(
     );
   },
 );
+
+/** As a shell reads it. */
+function quoted(args: readonly string[]): string {
+  return args.map((arg) => `'${arg}'`).join(' ');
+}
