@@ -34,6 +34,7 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   'web-identity': () => import('./commands/web-identity.ts'),
   'read-certificate-data': () => import('./commands/read-certificate-data.ts'),
   'sign-string': () => import('./commands/sign-string.ts'),
+  cache: () => import('./commands/cache.ts'),
   completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
   link: () => import('./commands/link.ts'),
@@ -80,6 +81,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     announce: printError,
     env: process.env,
     args: args.slice(0, most),
+    tokens,
     program: path,
     compat,
     stop: untilStopped,
@@ -205,9 +207,12 @@ async function fail(thrown: unknown): Promise<void> {
   process.exit(EXIT_STATUS[kind]);
 }
 
-// It would end a service that has not read its files yet. What has been read by then is new.
-if (process.argv[2] === 'serve') process.on('SIGHUP', () => undefined);
-// Node would open its debugger at this signal, to any user of this machine.
-process.on('SIGUSR1', () => undefined);
-process.on('uncaughtException', (error) => void fail(error));
-main(process.argv.slice(2)).then((status) => process.exit(status), fail);
+/** Runs the program and ends the process. */
+export function start(): void {
+  // It would end a service that has not read its files yet. What has been read by then is new.
+  if (process.argv[2] === 'serve') process.on('SIGHUP', () => undefined);
+  // Node would open its debugger at this signal, to any user of this machine.
+  process.on('SIGUSR1', () => undefined);
+  process.on('uncaughtException', (error) => void fail(error));
+  main(process.argv.slice(2)).then((status) => process.exit(status), fail);
+}

@@ -19,6 +19,7 @@ export const GROUPS = [
   'Server',
   'Emulator',
   'Output',
+  'Cache',
   'Link',
   'General',
   'Not in this version yet',

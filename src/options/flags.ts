@@ -117,6 +117,8 @@ export const FLAGS = {
   format: text,
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
   'no-account-id': boolean,
+  cache: boolean,
+  'cache-min-remaining': integer,
   profile: text,
   json: boolean,
   force: boolean,
@@ -285,7 +287,7 @@ export interface CommandRow {
 /** Every command, by name. */
 export const COMMANDS = {
   'credential-process': {
-    flags: [...VENDING, 'no-account-id'],
+    flags: [...VENDING, 'no-account-id', 'cache', 'cache-min-remaining'],
     required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', 'role-arn'],
     defaults: { 'system-store-name': 'MY' },
     compatDefaults: { 'session-duration': 3600, 'no-account-id': true },
@@ -373,6 +375,7 @@ export const COMMANDS = {
     required: [['trust-anchor', 'world']],
     defaults: { port: 9912 },
   },
+  cache: { flags: ['json'], args: 1 },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
   serve: {
