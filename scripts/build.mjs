@@ -29,9 +29,8 @@ try {
   writeFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
   writeFileSync(join(root, 'sbom.cdx.json'), sbom(root, manifest, packages));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.error(
-    `built dist in ${seconds} s: first file ${front.frontBytes} bytes, hot file ${program.hotBytes} bytes, ${packages.length} packages bundled`,
-  );
+  const sizes = `first file ${front.frontBytes} bytes, hot file ${program.hotBytes} bytes`;
+  console.error(`built dist in ${seconds} s: ${sizes}, ${packages.length} packages bundled`);
 } catch (error) {
   // The bundler colours its messages for a terminal, also where there is none.
   console.error(`error: ${process.stderr.isTTY ? error.message : stripVTControlCharacters(error.message)}`);

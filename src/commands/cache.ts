@@ -11,7 +11,8 @@ import type { RunCommand } from './command.ts';
 
 const ACTIONS = ['list', 'clear', 'path'];
 
-export const run: RunCommand<'cache'> = async ({ json }, { args, env, stdout, log }) => {
+export const run: RunCommand<'cache'> = async ({ json }, io) => {
+  const { args, env, log } = io;
   const [action = ''] = args;
   if (!ACTIONS.includes(action))
     throw new RolesAnywhereError(
@@ -27,14 +28,14 @@ export const run: RunCommand<'cache'> = async ({ json }, { args, env, stdout, lo
       hint: 'set XDG_RUNTIME_DIR or HOME to a directory of this user',
     });
   if (action === 'path') {
-    stdout(`${folder}\n`);
+    io.stdout(`${folder}\n`);
   } else if (action === 'clear') {
     const sets = await reaching(folder, () => tidy(folder, Date.now(), true));
     log.info(`${sets === 1 ? 'one set' : `${sets} sets`} of credentials removed`);
   } else {
     const entries = await reaching(folder, () => listEntries(folder));
     const rows = entries.map(({ name, entry }) => rowOf(name, entry, Date.now()));
-    stdout(json === true ? `${JSON.stringify(rows, undefined, 2)}\n` : rows.map((row) => textOf(row)).join(''));
+    io.stdout(json === true ? `${JSON.stringify(rows, undefined, 2)}\n` : rows.map((row) => textOf(row)).join(''));
   }
 };
 

@@ -67,6 +67,22 @@ function entryPath(): string {
   return join(home.folder, name ?? '');
 }
 
+/** Has so much of the only entry's life pass. */
+function aged(seconds: number): void {
+  edit((entry) => ({
+    ...entry,
+    obtained: entry.obtained - seconds * 1000,
+    credentials: {
+      ...entry.credentials,
+      expiration: `${new Date(Date.parse(entry.credentials.expiration) - seconds * 1000).toISOString().slice(0, 19)}Z`,
+    },
+  }));
+}
+
+function pem(kind: string): string {
+  return readFileSync(`${PKI}${kind}.crt.pem`, 'utf8') + readFileSync(`${PKI}${kind}.key.pem`, 'utf8');
+}
+
 describe('credential-process --cache', () => {
   it('gives out again what the first run got, byte for byte', async () => {
     const line = cachedLine(emulator);
@@ -105,7 +121,12 @@ describe('credential-process --cache', () => {
     );
     utimesSync(config, 1e9, 1e9);
     const settings = { AWS_CONFIG_FILE: config };
-    const short = [...line.slice(0, 1), '--config-profile', 'work', ...line.slice(5).filter((word) => word !== '--cache')];
+    const short = [
+      ...line.slice(0, 1),
+      '--config-profile',
+      'work',
+      ...line.slice(5).filter((word) => word !== '--cache'),
+    ];
     for (const [args, env] of [
       [[...line.slice(0, 1), ...line.slice(5), ...line.slice(1, 5)], {}],
       [line.filter((word) => word !== '--cache'), { ROLES_ANYWHERE_CACHE: 'true' }],
@@ -197,15 +218,6 @@ describe('credential-process --cache', () => {
   it('renews by what is left: a third of the life at most, else --cache-min-remaining', async () => {
     const line = cachedLine(emulator, '--session-duration', '900');
     const first = await printed(line);
-    const aged = (seconds: number): void =>
-      edit((entry) => ({
-        ...entry,
-        obtained: entry.obtained - seconds * 1000,
-        credentials: {
-          ...entry.credentials,
-          expiration: `${new Date(Date.parse(entry.credentials.expiration) - seconds * 1000).toISOString().slice(0, 19)}Z`,
-        },
-      }));
     aged(570);
     expect(await printed(line)).toMatchObject({ AccessKeyId: first.AccessKeyId });
     aged(60);
@@ -220,7 +232,10 @@ describe('credential-process --cache', () => {
     edit((entry) => ({
       ...entry,
       obtained: entry.obtained - 3_000_000,
-      credentials: { ...entry.credentials, expiration: `${new Date(Date.now() + 300_000).toISOString().slice(0, 19)}Z` },
+      credentials: {
+        ...entry.credentials,
+        expiration: `${new Date(Date.now() + 300_000).toISOString().slice(0, 19)}Z`,
+      },
     }));
     emulator.inject({ path: '/sessions', status: 403, code: 'AccessDeniedException' });
     const { status, stdout, stderr } = await run(line);
@@ -243,9 +258,15 @@ describe('credential-process --cache', () => {
 
   it.each<[string, (entry: CacheEntry) => unknown]>([
     ['of a newer version', (entry) => ({ ...entry, version: 2 })],
-    ['that has expired', (entry) => ({ ...entry, credentials: { ...entry.credentials, expiration: '2020-01-01T00:00:00Z' } })],
+    [
+      'that has expired',
+      (entry) => ({ ...entry, credentials: { ...entry.credentials, expiration: '2020-01-01T00:00:00Z' } }),
+    ],
     ['from the future, since the clock was set back', (entry) => ({ ...entry, obtained: entry.obtained + 3_600_000 })],
-    ['that would live for a year', (entry) => ({ ...entry, credentials: { ...entry.credentials, expiration: '2999-01-01T00:00:00Z' } })],
+    [
+      'that would live for a year',
+      (entry) => ({ ...entry, credentials: { ...entry.credentials, expiration: '2999-01-01T00:00:00Z' } }),
+    ],
     ['without a secret', (entry) => ({ ...entry, credentials: { ...entry.credentials, secretAccessKey: '' } })],
     ['that is a list', (entry) => [entry]],
   ])('ignores and replaces an entry %s', async (_, change) => {
@@ -299,7 +320,13 @@ describe('credential-process --cache', () => {
   });
 
   it('writes no secret into what it remembers of a line', async () => {
-    const line = cachedLine(emulator, '--proxy', 'http://user:hidden-word@127.0.0.1:1', '--pkcs8-password', 'hidden-word');
+    const line = cachedLine(
+      emulator,
+      '--proxy',
+      'http://user:hidden-word@127.0.0.1:1',
+      '--pkcs8-password',
+      'hidden-word',
+    );
     await run(line);
     const env = { ROLES_ANYWHERE_PKCS8_PASSWORD: 'hidden-word', ROLES_ANYWHERE_PKCS11_PIN: 'hidden-word' };
     await printed(cachedLine(emulator), env);
@@ -314,13 +341,10 @@ describe('credential-process --cache', () => {
   it('takes a certificate of a variable for what is in it, and none from standard input', async () => {
     const line = cachedLine(emulator);
     line.splice(2, 3, 'env:IDENTITY');
-    const pem = (kind: string): string =>
-      readFileSync(`${PKI}${kind}.crt.pem`, 'utf8') + readFileSync(`${PKI}${kind}.key.pem`, 'utf8');
     const first = await printed(line, { IDENTITY: pem('ec-p256') });
     expect(await printed(line, { IDENTITY: pem('ec-p256') })).toEqual(first);
     expect(await printed(line, { IDENTITY: pem('rsa-2048') })).not.toEqual(first);
-    for (const name of home.files())
-      expect(readFileSync(join(home.folder, name), 'utf8')).not.toContain('PRIVATE KEY');
+    for (const name of home.files()) expect(readFileSync(join(home.folder, name), 'utf8')).not.toContain('PRIVATE KEY');
     line[2] = '-';
     const { status, stderr } = await run(line);
     expect({ status, conflict: stderr.includes('ERR_FLAG_CONFLICT') }).toEqual({ status: 2, conflict: true });

@@ -65,6 +65,7 @@ describe('the packed package', () => {
         'package.json',
         'sbom.cdx.json',
         'dist/cli.cjs',
+        'dist/main.cjs',
         'dist/emulator.js',
         'dist/emulator-world.schema.json',
         'dist/index.js',
