@@ -21,7 +21,6 @@ export const GROUPS = [
   'Output',
   'Link',
   'General',
-  'Not in this version yet',
 ] as const;
 
 export type Group = (typeof GROUPS)[number];
