@@ -106,7 +106,7 @@ interface LoadingDeps extends KeyDeps {
  *
  * @throws RolesAnywhereError `ERR_FILE_UNREADABLE`, `ERR_FILE_TOO_LARGE`
  */
-export async function readFolder(path: string, deps: KeyDeps): Promise<Folder> {
+async function readFolder(path: string, deps: KeyDeps): Promise<Folder> {
   const source = `--certificate ${path}`;
   const files: FolderFile[] = [];
   const problems: [string, RolesAnywhereError][] = [];
