@@ -37,6 +37,21 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       '--role-arn arn:aws:iam::111122223333:role/NAME --region us-east-1',
     ],
   },
+  export: {
+    summary: 'print temporary credentials in the form of a shell, a file or a CI system',
+    text: 'Obtains credentials as credential-process does, or takes those of --source, and prints them. Without --format they are for the shell that this seems to be. Variables by which a program would find other credentials are removed, if they are set. github masks the values in the log and writes to the file that GITHUB_ENV names; gitlab is a dotenv report; ini is a profile of a credentials file, which --profile names.',
+    example: ['export --config-profile build --format env'],
+  },
+  unset: {
+    summary: 'print the lines that remove what export has set',
+    text: 'The forms are those of export. What only holds variables cannot remove one: there it is empty, and null in JSON.',
+    example: ['unset --format env'],
+  },
+  whoami: {
+    summary: 'say whose credentials these are, and how long they last',
+    text: 'Obtains credentials as credential-process does, or takes those of --source, and asks STS (GetCallerIdentity) whose they are: account, role, session, time left. No permission is needed for it.',
+    example: ['whoami --config-profile build'],
+  },
   console: {
     summary: 'print a URL that signs a browser in to the AWS console',
     text: 'Whoever has the URL is signed in: it is as secret as credentials, and good for 15 minutes. --session-duration is also that of the console session, unless --assume-role-arn is given: AWS ends such a session after an hour.',
@@ -82,7 +97,11 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       '--trust-anchor-arn ARN --profile-arn ARN --role-arn ARN',
     ],
   },
-  version: { summary: "print this program's version", example: ['version'] },
+  version: {
+    summary: "print this program's version",
+    text: "With --json also the versions of AWS's helper that it stands in for and of Node, and the platform.",
+    example: ['version'],
+  },
 };
 
 /** Exit status and what it stands for (EXIT_STATUS in errors.ts), shown below every help. */

@@ -110,9 +110,11 @@ export const FLAGS = {
   timeout: integer,
   'user-agent-extra': text,
 
-  format: { kind: 'text', choices: ['json', 'text', 'bin'] },
+  format: text,
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
   'no-account-id': boolean,
+  profile: text,
+  json: boolean,
   force: boolean,
 
   'trust-anchor': { kind: 'list' },
@@ -250,6 +252,17 @@ const VENDING = [
   ...CHAIN,
 ] as const satisfies readonly FlagName[];
 
+/** Flags of every command that obtains credentials with a certificate, or goes on from others. */
+const OBTAINING = [...VENDING, 'source', 'source-profile'] as const satisfies readonly FlagName[];
+
+/** What those must be given. */
+const CERTIFICATE_OR_SOURCE = [
+  ['certificate', 'cert-selector', 'source'],
+  ['trust-anchor-arn', 'source'],
+  ['profile-arn', 'source'],
+  ['role-arn', 'source'],
+] as const satisfies readonly (readonly FlagName[])[];
+
 export interface CommandRow {
   readonly flags: readonly FlagName[];
   /** Flags that must be given; of a list of names, at least one. */
@@ -290,14 +303,41 @@ export const COMMANDS = {
       'no-account-id',
     ],
   },
+  export: {
+    flags: [...OBTAINING, 'format', 'profile', 'no-account-id'],
+    required: CERTIFICATE_OR_SOURCE,
+    defaults: { 'system-store-name': 'MY' },
+    choices: {
+      format: [
+        'env',
+        'env-no-export',
+        'fish',
+        'powershell',
+        'windows-cmd',
+        'dotenv',
+        'json',
+        'process',
+        'ini',
+        'github',
+        'gitlab',
+      ],
+    },
+  },
+  unset: {
+    flags: ['format'],
+    choices: {
+      format: ['env', 'env-no-export', 'fish', 'powershell', 'windows-cmd', 'dotenv', 'json', 'github', 'gitlab'],
+    },
+  },
+  whoami: {
+    flags: [...OBTAINING, 'format', 'json'],
+    required: CERTIFICATE_OR_SOURCE,
+    defaults: { 'system-store-name': 'MY', format: 'text' },
+    choices: { format: ['text', 'json'] },
+  },
   console: {
-    flags: [...VENDING, 'source', 'source-profile', 'destination', 'service', 'issuer', 'signin-endpoint', 'open'],
-    required: [
-      ['certificate', 'cert-selector', 'source'],
-      ['trust-anchor-arn', 'source'],
-      ['profile-arn', 'source'],
-      ['role-arn', 'source'],
-    ],
+    flags: [...OBTAINING, 'destination', 'service', 'issuer', 'signin-endpoint', 'open'],
+    required: CERTIFICATE_OR_SOURCE,
     defaults: { 'system-store-name': 'MY' },
   },
   'read-certificate-data': {
@@ -310,6 +350,7 @@ export const COMMANDS = {
     flags: [...KEY, 'format', 'digest'],
     required: [['private-key', 'certificate', 'cert-selector']],
     defaults: { 'system-store-name': 'MY', format: 'json', digest: 'SHA256' },
+    choices: { format: ['json', 'text', 'bin'] },
   },
   emulator: {
     flags: [
@@ -356,7 +397,7 @@ export const COMMANDS = {
     defaults: { 'system-store-name': 'MY', port: 9911, 'hop-limit': 64 },
     compatDefaults: { 'session-duration': 3600 },
   },
-  version: { flags: [] },
+  version: { flags: ['json'] },
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;

@@ -243,6 +243,8 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   },
 
   format: { group: 'Output', value: 'FORMAT', text: 'form of what is printed' },
+  profile: { group: 'Output', value: 'PROFILE', text: 'profile that is written; by default default' },
+  json: { group: 'Output', text: 'print JSON' },
   digest: { group: 'Output', value: 'DIGEST', text: 'digest to sign' },
   'no-account-id': {
     group: 'Output',

@@ -102,7 +102,7 @@ function settingsOf(credentials: CredentialsFileOptions['credentials']): Record<
 }
 
 /** Refuses names that not all tools find: `[DEFAULT]` gives values to every section, and the others are read differently. */
-function checkProfile(profile: string): void {
+export function checkProfile(profile: string): void {
   const isPlain = /^[^\s\p{C}[\]"'\\#;](?:[^\t-\r\p{C}[\]"'\\]*[^\s\p{C}[\]"'\\])?$/u.test(profile);
   if (isPlain && !/^(?:DEFAULT|__proto__|(?:profile|services|sso-session)\s.*)$/.test(profile)) return;
   throw new RolesAnywhereError(
