@@ -2,6 +2,7 @@
  * A folder of certificates and keys, such as certbot, cert-manager or a device's management leave: its files are read as if
  * they were one bundle, from which a certificate is chosen and its key found.
  */
+// Tests: test/identity/choice.test.ts
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';

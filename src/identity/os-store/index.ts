@@ -1,4 +1,5 @@
 /** Identities in the certificate store of a system. */
+// Tests: test/cli/selector.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import type { CertificatePath } from '../checks.ts';
