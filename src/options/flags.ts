@@ -143,6 +143,12 @@ export const FLAGS = {
   shell: { kind: 'text', choices: ['sh', 'bash', 'zsh', 'fish', 'powershell', 'cmd'] },
   'metrics-listen': text,
   'audit-log': text,
+
+  once: boolean,
+  remove: boolean,
+  'on-update': text,
+  'on-update-shell': boolean,
+
   'log-format': { kind: 'text', choices: ['text', 'json'] },
 
   'config-profile': text,
@@ -276,6 +282,8 @@ export interface CommandRow {
   readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
+  /** Runs until it is told to end: as a service, whose log other programs read, or in a terminal. */
+  readonly goesOn?: 'service' | 'terminal';
 }
 
 /** Every command, by name. */
@@ -368,6 +376,7 @@ export const COMMANDS = {
     ],
     required: [['trust-anchor', 'world']],
     defaults: { port: 9912 },
+    goesOn: 'terminal',
   },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
@@ -396,6 +405,15 @@ export const COMMANDS = {
     perRole: ['trust-anchor-arn', 'profile-arn'],
     defaults: { 'system-store-name': 'MY', port: 9911, 'hop-limit': 64 },
     compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
+  },
+  update: {
+    flags: [...VENDING, 'profile', 'once', 'role', 'refresh-before', 'on-update', 'on-update-shell', 'remove'],
+    required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', ['role-arn', 'role']],
+    perRole: ['trust-anchor-arn', 'profile-arn'],
+    defaults: { 'system-store-name': 'MY' },
+    compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
   },
   version: { flags: ['json'] },
 } as const satisfies Record<string, CommandRow>;
@@ -426,6 +444,7 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['proxy', 'no-proxy'],
   ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
+  ['once', 'remove'],
 ];
 
 /** Further pairs: AWS's helper has them exclude each other, which says that nothing but the system's store is chosen from. */

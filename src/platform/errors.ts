@@ -38,6 +38,7 @@ export const ERROR_CLASSES = {
   ERR_CONFIG_PROFILE: 'usage',
   ERR_CONFIG_KEY: 'usage',
   ERR_CREDENTIALS_FILE: 'usage', // the shared credentials file, as something to write to
+  ERR_ON_UPDATE: 'usage', // the program that update runs after a write
   ERR_EXPORT_VALUE: 'usage', // a value that a form of export cannot hold
   ERR_ENDPOINT: 'usage',
   ERR_DURATION: 'usage',
