@@ -225,7 +225,7 @@ describe('errors', () => {
       'update',
       ['update', '--once'],
       'ERR_FLAG_REQUIRED',
-      /missing flags: --certificate, --trust-anchor-arn/,
+      /missing flags: --certificate or --cert-selector, --trust-anchor-arn/,
       /update --help/,
     ],
     ['flags without a command', ['--debug'], 'ERR_USAGE', /no command/, /--help/],
