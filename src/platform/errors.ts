@@ -97,6 +97,8 @@ export const ERROR_CLASSES = {
   ERR_PASSWORD_INCORRECT: 'identity',
   ERR_PASSWORD_SOURCE: 'identity', // the file that should give the password does not
   ERR_CHAIN_TOO_LONG: 'identity',
+  ERR_CERTIFICATE_NOT_FOUND: 'identity', // none that a selector matches
+  ERR_CERTIFICATE_AMBIGUOUS: 'identity', // several that it matches
   ERR_SIGN: 'identity',
 
   // keys in tokens
@@ -122,6 +124,9 @@ export const ERROR_CLASSES = {
   ERR_PIN_LOCKED: 'identity',
   ERR_PIN_WITHHELD: 'identity', // refused before, or after logins of unknown end: not presented now
   ERR_PIN_STATE: 'identity', // the record of refused PINs cannot be kept
+
+  // keys in a system's certificate store
+  ERR_STORE_PLATFORM: 'usage', // a system that has none that is read here
 
   // keys in a TPM
   ERR_TPM_DEVICE: 'usage', // a value that should name a TPM
