@@ -244,9 +244,6 @@ export function withoutPin(text: string): string {
   return text.replace(/(pin-value(?:=|%3d))\S.*/gi, '$1<redacted>');
 }
 
-/** Marks an error of this class, whichever copy of this package made it: a program may hold several. */
-const BRAND = Symbol.for('roles-anywhere.RolesAnywhereError');
-
 /**
  * Every failure that this project reports. `message` says what is wrong and in
  * which flag or file, in lower case and without a full stop; it never holds a
@@ -274,15 +271,8 @@ export class RolesAnywhereError extends Error {
     this.retryAfterMs = details.retryAfterMs;
   }
 
-  /** Errors of another copy of this package count too. */
-  static override [Symbol.hasInstance](value: unknown): value is RolesAnywhereError {
-    return typeof value === 'object' && value !== null && BRAND in value;
-  }
-
   /** The class of {@link code}. */
   get class(): ErrorClass {
     return ERROR_CLASSES[this.code];
   }
 }
-
-Object.defineProperty(RolesAnywhereError.prototype, BRAND, { value: true });
