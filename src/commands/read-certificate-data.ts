@@ -65,7 +65,7 @@ async function listMatching(
   io: Io,
 ): Promise<void> {
   const { listCertificates } = await import('../identity/listing.ts');
-  const listed = await listCertificates(path, choice, storeSettings(flags), deps);
+  const listed = await listCertificates(path, choice, storeSettings(flags) ?? {}, deps);
   if (io.compat && flags.format !== 'text') {
     const { matchingIdentities } = await import('./matching-identities.ts');
     io.stdout(matchingIdentities(listed.map(({ certificate }) => ({ certificate: certificate.der }))));

@@ -4,10 +4,11 @@ import type { CertificateChoice } from '../identity/choice.ts';
 import type { StoreSettings } from '../identity/os-store/store.ts';
 import type { FlagValues } from './flag-values.ts';
 
-/** Where the store of the system is looked for. */
+/** Where the store of the system is looked for; undefined where a certificate is named. */
 export function storeSettings(
-  flags: FlagValues<'system-store-name' | 'system-store-location' | 'system-store-interactive'>,
-): StoreSettings {
+  flags: FlagValues<'certificate' | 'system-store-name' | 'system-store-location' | 'system-store-interactive'>,
+): StoreSettings | undefined {
+  if (flags.certificate !== undefined) return undefined;
   return {
     storeName: flags['system-store-name'],
     storeLocation: flags['system-store-location'],

@@ -19,7 +19,7 @@ export interface VendingOptions {
   readonly identity: {
     readonly certificate: string | undefined;
     readonly choice: CertificateChoice | undefined;
-    readonly store: StoreSettings;
+    readonly store: StoreSettings | undefined;
     readonly privateKey: string | undefined;
     readonly intermediates: string | undefined;
     readonly skipChecks: boolean;
