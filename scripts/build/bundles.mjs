@@ -1,7 +1,15 @@
-// The bundles: the command line and the PKCS#11 helper (CommonJS, which starts faster), and the library (ES modules).
+// The bundles, all CommonJS, which starts faster: the first file, the program with the library and what they share, and the
+// PKCS#11 helper.
 import { chmodSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { rolldown } from 'rolldown';
+
+/**
+ * The first file, which answers from the cache by itself. Read in every run before anything else, and in the runs that it
+ * answers the only one: each further kilobyte of it is felt there.
+ */
+const FRONT = 'src/front.ts';
+const FRONT_BUDGET_BYTES = 16 * 1024;
 
 /**
  * What the ordinary `credential-process` line imports dynamically on its way: these go into the hot file, with what they
@@ -14,15 +22,14 @@ const HOT = ['src/cli.ts'];
  * What the hot file may weigh. Node reads all of it in every run; 90 KB more of it took a tenth of a bare start, when that
  * was tried. Look at what came in before raising this.
  */
-const HOT_BUDGET_BYTES = 136 * 1024;
+const HOT_BUDGET_BYTES = 96 * 1024;
 
-/** Library entries: the name in dist, without the extension, and the source. */
-export const LIBRARY = { index: 'src/index.ts', emulator: 'src/emulator/index.ts' };
+/** Less to read at each start, and to download. The names of functions and classes stay, so that a stack trace says where. */
+const MINIFY = { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true } };
 
 const COMMONJS = {
   format: 'cjs',
-  // Less to read at each start; names and lines stay, so that a stack trace says where.
-  minify: { compress: true, mangle: false, codegen: { removeWhitespace: false } },
+  minify: MINIFY,
   strict: true,
   esModule: false,
   externalLiveBindings: false,
@@ -34,39 +41,76 @@ const COMMONJS = {
 /** Helpers that the bundler puts in. */
 const RUNTIME = '\0rolldown/runtime.js';
 
-/** @returns {Promise<{ modules: string[], hotBytes: number }>} the modules whose code is in the bundle */
-export async function bundleCli(root, dist, version) {
+/**
+ * The command line and the library: `main.cjs`, the hot file, which the library takes its common parts from; a file in lib/
+ * for each entry of the library; and chunks for what is loaded when it is needed, by either.
+ *
+ * @param {Record<string, string>} entries of the library: the name and the source of each
+ * @returns {Promise<{ modules: string[], hotBytes: number, names: Record<string, string[]> }>} the modules whose code is in
+ * the bundle, and what each entry exports
+ */
+export async function bundleProgram(root, dist, version, entries) {
   const hot = new Set(HOT.map((file) => join(root, file)));
+  const names = {};
   const output = await bundle(
     {
       ...common(root, version),
-      input: { cli: join(root, 'src/cli.ts') },
+      input: {
+        main: join(root, 'src/cli.ts'),
+        ...Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(root, file)])),
+      },
+      // The library's own exports are listed by its entries in dist; these files may export more, to each other.
+      preserveEntrySignatures: 'allow-extension',
       resolve: {
         // Of a package with both, the ES modules: what is not used can be left out.
         mainFields: ['module', 'main'],
         alias: {
           'string-width': join(import.meta.dirname, 'string-width.mjs'),
           'strip-ansi': join(import.meta.dirname, 'strip-ansi.mjs'),
+          undici$: join(import.meta.dirname, 'undici.mjs'),
         },
       },
+      plugins: [lessOfUndici, exportedNames(root, entries, names), bundledAgain],
     },
     {
       ...COMMONJS,
       dir: dist,
+      entryFileNames: ({ name }) => (name === 'main' ? 'main.cjs' : `lib/${name}.cjs`),
       chunkFileNames: 'chunks/[name].cjs',
-      banner: (chunk) => (chunk.fileName === 'cli.cjs' ? '#!/usr/bin/env node' : ''),
-      codeSplitting: { groups: [{ name: 'cli', test: (id) => hot.has(id) || id === RUNTIME }] },
+      codeSplitting: { groups: [{ name: 'main', test: (id) => hot.has(id) || id === RUNTIME }] },
     },
   );
-  const hotFile = output.find(({ fileName }) => fileName === 'cli.cjs');
-  chmodSync(join(dist, hotFile.fileName), 0o755);
+  const hotFile = output.find(({ fileName }) => fileName === 'main.cjs');
   const hotBytes = Buffer.byteLength(hotFile.code);
   const foreign = usedModules([hotFile]).filter((id) => id.includes(`${sep}node_modules${sep}`));
   if (foreign.length > 0)
     throw new Error(`a package got into the hot file; import it dynamically:\n  ${foreign.join('\n  ')}`);
   if (hotBytes > HOT_BUDGET_BYTES)
     throw new Error(`the hot file has ${hotBytes} bytes; its budget is ${HOT_BUDGET_BYTES}`);
-  return { modules: usedModules(output), hotBytes };
+  return { modules: usedModules(output), hotBytes, names };
+}
+
+/**
+ * The file that the program is called by. What it shares with the hot file is in both: a file that each of them loads would
+ * cost more.
+ *
+ * @returns {Promise<{ modules: string[], frontBytes: number }>} the modules whose code is in the bundle
+ */
+export async function bundleFront(root, dist, version) {
+  const toMain = {
+    name: 'to-main',
+    resolveId: (source) => (source === './cli.ts' ? { id: './main.cjs', external: true } : undefined),
+  };
+  const output = await bundle(
+    { ...common(root, version), input: { cli: join(root, FRONT) }, plugins: [toMain] },
+    { ...COMMONJS, dir: dist, codeSplitting: false, banner: '#!/usr/bin/env node' },
+  );
+  const [{ fileName, code }] = output;
+  chmodSync(join(dist, fileName), 0o755);
+  const frontBytes = Buffer.byteLength(code);
+  if (frontBytes > FRONT_BUDGET_BYTES)
+    throw new Error(`the first file has ${frontBytes} bytes; its budget is ${FRONT_BUDGET_BYTES}`);
+  return { modules: usedModules(output), frontBytes };
 }
 
 /**
@@ -82,41 +126,46 @@ export async function bundleHelper(root, dist, version) {
   return usedModules(output);
 }
 
-/** @returns {Promise<string[]>} the modules whose code is in the bundle */
-export async function bundleLibrary(root, dist, version) {
-  const output = await bundle(
-    {
-      ...common(root, version),
-      input: Object.fromEntries(Object.entries(LIBRARY).map(([name, file]) => [name, join(root, file)])),
-      resolve: { mainFields: ['module', 'main'] },
-      preserveEntrySignatures: 'strict',
-      plugins: [builtinsByName],
+/** Puts into `names` what each entry exports. */
+function exportedNames(root, entries, names) {
+  const sources = new Map(Object.entries(entries).map(([name, file]) => [join(root, file), name]));
+  return {
+    name: 'exported-names',
+    moduleParsed({ id, exports }) {
+      const name = sources.get(id);
+      if (name !== undefined) names[name] = exports.toSorted();
     },
-    {
-      dir: dist,
-      format: 'esm',
-      entryFileNames: '[name].js',
-      chunkFileNames: 'chunks/[name].js',
-      minifyInternalExports: false,
-    },
-  );
-  return usedModules(output);
+  };
 }
 
 /**
- * How the CommonJS packages in the library reach Node's modules. The bundler makes a `require` out of `import.meta.url`,
- * which is empty where the library is bundled once more into CommonJS, and which other bundlers give a meaning of their own.
+ * Lets the files be bundled once more, into ES modules too, where there are neither `require` nor `__filename`: Node's modules
+ * are reached by name, and a file that has no name says so.
  */
-const builtinsByName = {
-  name: 'builtins-by-name',
+const bundledAgain = {
+  name: 'bundled-again',
   renderChunk(code) {
-    const made = /\(\(\) => createRequire\(import\.meta\.url\)\)\(\)/;
-    if (!made.test(code)) return null;
-    const own = code
-      .replace(/^import \{ createRequire \} from "node:module";\n/m, '')
-      .replace(made, '((name) => process.getBuiltinModule(name))');
-    if (own.includes('createRequire')) throw new Error('the bundler makes `require` in a way that is not known here');
-    return own;
+    return code
+      .replaceAll(/\brequire\((["'`])(?:node:)?url\1\)\.pathToFileURL\(__filename\)\.href/g, OWN_URL)
+      .replaceAll(/\brequire\((["'`])node:([\w/]+)\1\)/g, 'process.getBuiltinModule("node:$2")');
+  },
+};
+
+const OWN_URL =
+  '(typeof __filename === "string" ? process.getBuiltinModule("node:url").pathToFileURL(__filename).href : void 0)';
+
+/**
+ * What undici would load for bodies that are none of text, bytes and streams (the whole of fetch), for HTTP/2, and for
+ * processors without SIMD, where src/http/pooled.ts does without undici.
+ */
+const lessOfUndici = {
+  name: 'less-of-undici',
+  load: {
+    filter: { id: /undici\/lib\/(?:web\/fetch\/body|dispatcher\/client-h2|llhttp\/llhttp-wasm)\.js$/ },
+    handler: (id) =>
+      id.endsWith('llhttp-wasm.js')
+        ? 'module.exports = require("./llhttp_simd-wasm.js");'
+        : 'module.exports = () => { throw new Error("not in this bundle") };',
   },
 };
 

@@ -13,7 +13,8 @@ import type { CertificateFacts, IdentityFacts } from './api.ts';
 
 /** Where the identity is, as the flags say. */
 export interface IdentityPlace {
-  readonly certificate: string;
+  /** Undefined: in a store of the system. */
+  readonly certificate: string | undefined;
   readonly privateKey: string | undefined;
 }
 
@@ -63,6 +64,7 @@ function certificateFacts(certificate: Certificate): CertificateFacts {
 /** The kind of place that holds the key. A PKCS#11 URI may hold a PIN: what follows `?` is not shown. */
 function keyHome({ certificate, privateKey }: IdentityPlace): IdentityFacts['keyHome'] {
   const value = privateKey ?? certificate;
+  if (value === undefined) return { kind: 'certificate store of the system', place: '' };
   if (/^pkcs11:/i.test(value)) return { kind: 'PKCS#11 token', place: value.replace(/\?.*|;?pin-value.*/is, '') };
   if (/^(?:handle|nv):/.test(value)) return { kind: 'TPM 2.0', place: value };
   if (value.startsWith('env:')) return { kind: 'environment variable', place: value.slice('env:'.length) };

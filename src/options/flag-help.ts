@@ -15,14 +15,16 @@ export const GROUPS = [
   'Roles Anywhere',
   'Further roles',
   'Console',
+  'Renewal',
   'Network',
   'Server',
   'Web console',
+  'Credentials file',
   'Emulator',
   'Output',
+  'Cache',
   'Link',
   'General',
-  'Not in this version yet',
 ] as const;
 
 export type Group = (typeof GROUPS)[number];

@@ -21,8 +21,6 @@ export interface FlagRow {
   readonly kind: FlagKind;
   /** The only values that a text flag takes; a command may narrow them. */
   readonly choices?: readonly string[];
-  /** Whether it comes with a later version: it is read and checked like any other, and refused where it would have an effect. */
-  readonly later?: true;
   /** Its value is never shown. */
   readonly secret?: true;
   /** Each of its values may have settings of its own. */
@@ -35,8 +33,6 @@ const text = { kind: 'text' } as const;
 const boolean = { kind: 'boolean' } as const;
 const integer = { kind: 'integer' } as const;
 const secret = { kind: 'text', secret: true } as const;
-const textLater = { kind: 'text', later: true } as const;
-const booleanLater = { kind: 'boolean', later: true } as const;
 
 /** Every flag of every command, by its name without the dashes. A name means the same, and has one kind, everywhere. */
 export const FLAGS = {
@@ -48,9 +44,11 @@ export const FLAGS = {
   'pkcs8-password-file': text,
   'pkcs12-password': secret,
   'pkcs12-password-file': text,
-  'cert-selector': textLater,
-  'system-store-name': textLater,
-  'use-latest-expiring-certificate': booleanLater,
+  'cert-selector': text,
+  'system-store-name': text,
+  'system-store-location': { kind: 'text', choices: ['CurrentUser', 'LocalMachine'] },
+  'system-store-interactive': boolean,
+  'use-latest-expiring-certificate': boolean,
   'pkcs11-lib': text,
   'pkcs11-pin-file': text,
   'pkcs11-allow-pin-command': boolean,
@@ -117,6 +115,8 @@ export const FLAGS = {
   format: text,
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
   'no-account-id': boolean,
+  cache: boolean,
+  'cache-min-remaining': integer,
   profile: text,
   json: boolean,
   force: boolean,
@@ -150,7 +150,28 @@ export const FLAGS = {
   'console-passphrase-file': text,
   'console-open': boolean,
   'audit-log': text,
+
+  once: boolean,
+  remove: boolean,
+  'on-update': text,
+  'on-update-shell': boolean,
+
   'log-format': { kind: 'text', choices: ['text', 'json'] },
+
+  renew: boolean,
+  'renew-from': text,
+  'renew-command': text,
+  'renew-ca': text,
+  'renew-ca-fingerprint': text,
+  'renew-token-file': text,
+  'renew-auth': text,
+  'new-key': boolean,
+  at: text,
+  daemon: boolean,
+  enroll: boolean,
+  subject: text,
+  san: { kind: 'list' },
+  'key-type': { kind: 'text', choices: ['ec-p256', 'ec-p384', 'ec-p521', 'rsa-2048', 'rsa-3072', 'rsa-4096'] },
 
   'config-profile': text,
   'print-config': { kind: 'text', choices: ['text', 'json'], bare: 'text' },
@@ -178,6 +199,8 @@ export const COMMON = [
 const STORE = [
   'cert-selector',
   'system-store-name',
+  'system-store-location',
+  'system-store-interactive',
   'pkcs11-lib',
   'pkcs11-pin-file',
   'pkcs11-allow-pin-command',
@@ -270,6 +293,18 @@ const CERTIFICATE_OR_SOURCE = [
   ['role-arn', 'source'],
 ] as const satisfies readonly (readonly FlagName[])[];
 
+/** Flags of how a certificate is renewed. */
+const RENEWAL = [
+  'renew-from',
+  'renew-command',
+  'renew-ca',
+  'renew-ca-fingerprint',
+  'renew-token-file',
+  'renew-auth',
+  'new-key',
+  'at',
+] as const satisfies readonly FlagName[];
+
 export interface CommandRow {
   readonly flags: readonly FlagName[];
   /** Flags that must be given; of a list of names, at least one. */
@@ -283,12 +318,14 @@ export interface CommandRow {
   readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
+  /** Runs until it is told to end: as a service, whose log other programs read, or in a terminal. */
+  readonly goesOn?: 'service' | 'terminal';
 }
 
 /** Every command, by name. */
 export const COMMANDS = {
   'credential-process': {
-    flags: [...VENDING, 'no-account-id'],
+    flags: [...VENDING, 'no-account-id', 'cache', 'cache-min-remaining'],
     required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', 'role-arn'],
     defaults: { 'system-store-name': 'MY' },
     compatDefaults: { 'session-duration': 3600, 'no-account-id': true },
@@ -375,12 +412,25 @@ export const COMMANDS = {
     ],
     required: [['trust-anchor', 'world']],
     defaults: { port: 9912 },
+    goesOn: 'terminal',
   },
+  cache: { flags: ['json'], args: 1 },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
+  renew: {
+    flags: [...KEY, 'intermediates', ...RENEWAL, 'force', 'daemon', 'enroll', 'subject', 'san', 'key-type'],
+    required: [
+      ['certificate', 'cert-selector'],
+      ['renew-from', 'renew-command'],
+    ],
+    defaults: { 'system-store-name': 'MY' },
+    goesOn: 'service',
+  },
   serve: {
     flags: [
       ...VENDING,
+      'renew',
+      ...RENEWAL,
       'role',
       'port',
       'listen',
@@ -407,6 +457,15 @@ export const COMMANDS = {
     perRole: ['trust-anchor-arn', 'profile-arn'],
     defaults: { 'system-store-name': 'MY', port: 9911, 'hop-limit': 64 },
     compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
+  },
+  update: {
+    flags: [...VENDING, 'profile', 'once', 'role', 'refresh-before', 'on-update', 'on-update-shell', 'remove'],
+    required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', ['role-arn', 'role']],
+    perRole: ['trust-anchor-arn', 'profile-arn'],
+    defaults: { 'system-store-name': 'MY' },
+    compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
   },
   version: { flags: ['json'] },
 } as const satisfies Record<string, CommandRow>;
@@ -416,19 +475,12 @@ export type CommandName = keyof typeof COMMANDS;
 /** Pairs that exclude each other, as soon as both are given, whatever their values. */
 export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['imds-address', 'no-imds'],
-  ['certificate', 'cert-selector'],
   ['certificate', 'system-store-name'],
-  ['private-key', 'cert-selector'],
+  ['certificate', 'system-store-location'],
   ['private-key', 'system-store-name'],
-  ['private-key', 'use-latest-expiring-certificate'],
-  ['use-latest-expiring-certificate', 'intermediates'],
-  ['use-latest-expiring-certificate', 'reuse-pin'],
-  ['cert-selector', 'intermediates'],
-  ['cert-selector', 'reuse-pin'],
+  ['private-key', 'system-store-location'],
   ['system-store-name', 'reuse-pin'],
-  ['tpm-key-password', 'cert-selector'],
   ['tpm-key-password', 'reuse-pin'],
-  ['no-tpm-key-password', 'cert-selector'],
   ['no-tpm-key-password', 'tpm-key-password'],
   ['pkcs8-password', 'tpm-key-password'],
   ['pkcs8-password', 'pkcs8-password-file'],
@@ -441,10 +493,25 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['mfa-token', 'mfa-command'],
   ['destination', 'service'],
   ['certificate', 'source'],
+  ['cert-selector', 'source'],
   ['proxy', 'with-proxy'],
   ['proxy', 'no-proxy'],
   ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
+  ['once', 'remove'],
+];
+
+/** Further pairs: AWS's helper has them exclude each other, which says that nothing but the system's store is chosen from. */
+export const STORE_CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
+  ['certificate', 'cert-selector'],
+  ['private-key', 'cert-selector'],
+  ['private-key', 'use-latest-expiring-certificate'],
+  ['use-latest-expiring-certificate', 'intermediates'],
+  ['use-latest-expiring-certificate', 'reuse-pin'],
+  ['cert-selector', 'intermediates'],
+  ['cert-selector', 'reuse-pin'],
+  ['tpm-key-password', 'cert-selector'],
+  ['no-tpm-key-password', 'cert-selector'],
 ];
 
 /** Whether there is a flag of this name: not even `__proto__` passes for one. */

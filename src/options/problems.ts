@@ -8,12 +8,6 @@ import { nearest } from '../platform/suggest.ts';
 
 /** An error for a word that is not a command. */
 export function unknownCommand(name: string, program: string): RolesAnywhereError {
-  // AWS's tool has it.
-  if (name === 'update') {
-    return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not have the command ${name} yet`, {
-      hint: 'use credential-process, which the AWS CLI and SDKs call by themselves',
-    });
-  }
   const known = nearest(name, Object.keys(COMMANDS));
   return new RolesAnywhereError('ERR_UNKNOWN_COMMAND', `unknown command ${JSON.stringify(name)}`, {
     hint: known === undefined ? `see ${program} --help` : `did you mean ${known}`,
@@ -67,23 +61,20 @@ export function problemError(problem: Problem, command: CommandName | undefined,
     }
     case 'missing': {
       const names = problem.flags.map((need) => {
-        const shown = (typeof need === 'string' ? [need] : need).filter((name) => flagRow(name).later !== true);
-        return shown.map((name) => `--${name}`).join(' or ');
+        return [need]
+          .flat()
+          .map((name) => `--${name}`)
+          .join(' or ');
       });
       const what = names.length > 1 ? 'flags' : 'flag';
       return new RolesAnywhereError('ERR_FLAG_REQUIRED', `missing ${what}: ${names.join(', ')}`, { hint: help });
     }
     case 'empty':
-      return new RolesAnywhereError('ERR_FLAG_VALUE', `--${problem.flag} is empty`, {
-        flag: `--${problem.flag}`,
-        hint: 'a variable that is not set is empty: give a value, or leave the flag out',
-      });
-    case 'later':
       break;
   }
-  return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not support --${problem.flag} yet`, {
+  return new RolesAnywhereError('ERR_FLAG_VALUE', `--${problem.flag} is empty`, {
     flag: `--${problem.flag}`,
-    hint: 'use PEM files with --certificate and --private-key',
+    hint: 'a variable that is not set is empty: give a value, or leave the flag out',
   });
 }
 

@@ -38,7 +38,9 @@ export const ERROR_CLASSES = {
   ERR_CONFIG_PROFILE: 'usage',
   ERR_CONFIG_KEY: 'usage',
   ERR_CREDENTIALS_FILE: 'usage', // the shared credentials file, as something to write to
+  ERR_ON_UPDATE: 'usage', // the program that update runs after a write
   ERR_EXPORT_VALUE: 'usage', // a value that a form of export cannot hold
+  ERR_CACHE: 'usage', // the folder of kept credentials
   ERR_ENDPOINT: 'usage',
   ERR_DURATION: 'usage',
   ERR_SESSION_NAME: 'usage',
@@ -95,6 +97,8 @@ export const ERROR_CLASSES = {
   ERR_PASSWORD_INCORRECT: 'identity',
   ERR_PASSWORD_SOURCE: 'identity', // the file that should give the password does not
   ERR_CHAIN_TOO_LONG: 'identity',
+  ERR_CERTIFICATE_NOT_FOUND: 'identity', // none that a selector matches
+  ERR_CERTIFICATE_AMBIGUOUS: 'identity', // several that it matches
   ERR_SIGN: 'identity',
 
   // keys in tokens
@@ -120,6 +124,14 @@ export const ERROR_CLASSES = {
   ERR_PIN_LOCKED: 'identity',
   ERR_PIN_WITHHELD: 'identity', // refused before, or after logins of unknown end: not presented now
   ERR_PIN_STATE: 'identity', // the record of refused PINs cannot be kept
+
+  // keys in a system's certificate store
+  ERR_STORE_PLATFORM: 'usage', // a system that has none that is read here
+  ERR_STORE_BINDING: 'identity', // the optional native package that calls the system is not installed
+  ERR_STORE_NOT_FOUND: 'identity', // no store of that name
+  ERR_STORE_ACCESS: 'identity', // this user may not read it
+  ERR_STORE_KEY: 'identity', // the certificate is there, and its key cannot be opened
+  ERR_STORE_FAILED: 'identity', // any other refusal
 
   // keys in a TPM
   ERR_TPM_DEVICE: 'usage', // a value that should name a TPM
@@ -169,6 +181,13 @@ export const ERROR_CLASSES = {
   ERR_TPM_NV_NOT_FOUND: 'identity',
   ERR_TPM_NV_EMPTY: 'identity',
   ERR_TPM_NV_ACCESS: 'identity',
+
+  // renewal of the certificate
+  ERR_RENEWAL_TOKEN: 'identity', // the file that should prove to the CA who asks does not
+  ERR_RENEWAL_REFUSED: 'refused', // by the CA
+  ERR_RENEWAL_CHECK: 'refused', // what the CA issued is not taken
+  ERR_RENEWAL_COMMAND: 'unavailable', // the command that should renew failed
+  ERR_RENEWAL_WRITE: 'usage', // the new certificate cannot be put in place
 
   // the service's verdict
   ERR_ACCESS_DENIED: 'refused',

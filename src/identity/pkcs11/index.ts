@@ -7,6 +7,8 @@ import { readCertificate, sameBytes } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { keyTypeOf } from '../../x509/keys.ts';
 import type { MaterialFlag } from '../material.ts';
+import { openChooser } from '../choice.ts';
+import type { CertificateChoice } from '../choice.ts';
 import type { KeyType } from '../../x509/algorithms.ts';
 import type { Identity } from '../identity.ts';
 import { createBridge } from './bridge.ts';
@@ -36,6 +38,8 @@ export interface TokenSettings {
   pinFile?: string | undefined;
   /** --pkcs11-allow-pin-command: `pin-source=|command` may run. Default false. */
   allowPinCommand?: boolean | undefined;
+  /** Which of several certificates that the URI matches. Default: one that was renewed is one, and else several are an error. */
+  choice?: CertificateChoice | undefined;
   /** --pkcs11-allow-low-pin-count: logs in though the next wrong PIN locks the token. Default false. */
   allowLowPinCount?: boolean | undefined;
 }
@@ -57,8 +61,6 @@ export interface Pkcs11Deps extends FileDeps {
   awsEnvironment?: boolean | undefined;
   /** Takes what the module prints. Default: it goes nowhere. */
   moduleOutput?: ((text: Uint8Array) => void) | undefined;
-  /** Milliseconds since the epoch. Default `Date.now`. */
-  now?: (() => number) | undefined;
   /** Default `process.env`. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Asks a person for a PIN. Default: at the terminal. */
@@ -231,6 +233,65 @@ export async function listPkcs11Certificates(
   return listed;
 }
 
+/**
+ * Puts a certificate in the place of another in its token, with the same label and id, and beside it what is missing of
+ * its chain.
+ *
+ * @param certificate the URI that means the old one
+ * @param old exact DER
+ * @param fresh exact DER, the leaf first
+ * @throws RolesAnywhereError of class `identity`
+ */
+export async function replacePkcs11Certificate(
+  certificate: string,
+  old: Uint8Array,
+  fresh: readonly Uint8Array[],
+  settings: TokenSettings = {},
+  deps: Pkcs11Deps = {},
+): Promise<void> {
+  const uri = { uri: parse(certificate, '--certificate', deps), flag: '--certificate' as const };
+  const access = openAccess([uri], settings, deps);
+  await begin(access, async (port) => {
+    const search = await access.search(port);
+    const found = await search.certificates(uri.uri, uri.flag);
+    const current = found.find(({ facts }) => sameBytes(facts.der, old));
+    if (current === undefined)
+      throw new RolesAnywhereError(
+        'ERR_RENEWAL_WRITE',
+        'the certificate in the token was replaced while it was renewed',
+        {
+          flag: '--certificate',
+          hint: 'let one program alone renew it; what is there is kept',
+        },
+      );
+    const { token, facts } = current;
+    await access.login.user(port, token);
+    const there = await search.allCertificates(token);
+    const [leaf, ...chain] = fresh;
+    const missing = chain.filter((der) => !there.some((one) => sameBytes(one.der, der)));
+    await port.ask('replace', {
+      slot: token.slot,
+      old,
+      fresh: [leaf, ...missing].flatMap((der, index) => {
+        if (der === undefined) return [];
+        const { subject, issuer, serialNumber } = readCertificate(der, '--certificate');
+        const name = index === 0 ? facts : { label: `${facts.label} issuer`, id: NONE };
+        return [{ der, label: name.label, id: name.id, subject, issuer, serialNumber: derInteger(serialNumber) }];
+      }),
+    });
+  });
+  access.login.close();
+  await access.end();
+}
+
+/** DER of an INTEGER, as CKA_SERIAL_NUMBER has it. */
+function derInteger(decimal: string): Uint8Array {
+  const hex = BigInt(decimal).toString(16);
+  const even = hex.length % 2 === 0 ? hex : `0${hex}`;
+  const content = Buffer.from(/^[89a-f]/.test(even) ? `00${even}` : even, 'hex');
+  return Buffer.concat([Uint8Array.of(0x02, content.length), content]);
+}
+
 interface Loaded {
   leaf: Certificate;
   keyType: KeyType;
@@ -299,12 +360,18 @@ function openAccess(candidates: readonly (NamedUri | undefined)[], settings: Tok
   const { helperPath, callTimeoutMs, backoffMs, moduleOutput, awsEnvironment: aws, now } = deps;
   const environment = { aws, secrets: deps.secretVariables };
   const bridge = createBridge({ libraries, env, helperPath, callTimeoutMs, backoffMs, moduleOutput, environment });
+  const chooser = settings.choice && openChooser(settings.choice);
   return {
     login,
     connect: bridge.connect,
     end: bridge.close,
     search: (port, always) =>
-      Search.start(port, (token) => login.user(port, token), { hasPin: (token) => login.hasPin(token), always, now }),
+      Search.start(port, (token) => login.user(port, token), {
+        hasPin: (token) => login.hasPin(token),
+        always,
+        now,
+        chooser,
+      }),
   };
 }
 

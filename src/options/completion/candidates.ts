@@ -46,6 +46,11 @@ export function candidates(words: readonly string[], env: Environment): string {
       COMPLETION_SHELLS.map((shell): Candidate => [shell, '']),
       word,
     );
+  if (command === 'cache')
+    return list(
+      ['list', 'clear', 'path'].map((action): Candidate => [action, '']),
+      word,
+    );
   return command === 'link' ? FOLDERS : flags();
 }
 
@@ -115,9 +120,7 @@ function flagCandidates(command: CommandName | undefined, before: readonly strin
     CONFLICTS.some(([one, other]) => (one === flag && given.has(other)) || (other === flag && given.has(one)));
   const flags = command === undefined ? (['help', 'version'] as const) : flagsOf(command);
   return flags
-    .filter(
-      (flag) => flagRow(flag).later !== true && (flagRow(flag).kind === 'list' || !given.has(flag)) && !excluded(flag),
-    )
+    .filter((flag) => (flagRow(flag).kind === 'list' || !given.has(flag)) && !excluded(flag))
     .map((flag): Candidate => [`--${flag}`, FLAG_HELP[flag].text]);
 }
 
