@@ -36,6 +36,7 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   'sign-string': () => import('./commands/sign-string.ts'),
   completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
+  init: () => import('./commands/init.ts'),
   link: () => import('./commands/link.ts'),
   serve: () => import('./commands/serve.ts'),
   version: () => import('./commands/version.ts'),

@@ -119,6 +119,10 @@ export const FLAGS = {
   'no-account-id': boolean,
   profile: text,
   json: boolean,
+  print: boolean,
+  diff: boolean,
+  yes: boolean,
+  remove: boolean,
   force: boolean,
 
   'trust-anchor': { kind: 'list' },
@@ -373,6 +377,10 @@ export const COMMANDS = {
     required: [['trust-anchor', 'world']],
     defaults: { port: 9912 },
   },
+  init: {
+    flags: [...VENDING, 'no-account-id', 'profile', 'print', 'diff', 'yes', 'remove'],
+    defaults: { 'system-store-name': 'MY' },
+  },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
   serve: {
@@ -438,6 +446,10 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['proxy', 'no-proxy'],
   ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
+  ['print', 'diff'],
+  ['print', 'remove'],
+  ['print', 'yes'],
+  ['diff', 'yes'],
 ];
 
 /** Whether there is a flag of this name: not even `__proto__` passes for one. */

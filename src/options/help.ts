@@ -245,6 +245,10 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   format: { group: 'Output', value: 'FORMAT', text: 'form of what is printed' },
   profile: { group: 'Output', value: 'PROFILE', text: 'profile that is written; by default default' },
   json: { group: 'Output', text: 'print JSON' },
+  print: { group: 'Output', text: 'print what would be written, and write nothing' },
+  diff: { group: 'Output', text: 'print the difference that it would make to the file, and write nothing' },
+  yes: { group: 'Output', text: 'write without asking' },
+  remove: { group: 'Output', text: 'take out what was written before' },
   digest: { group: 'Output', value: 'DIGEST', text: 'digest to sign' },
   'no-account-id': {
     group: 'Output',

@@ -84,6 +84,30 @@ export async function writeCredentialsFile(options: CredentialsFileOptions): Pro
   }
 }
 
+/**
+ * Edits another file that AWS tools share in the way of {@link writeCredentialsFile}.
+ *
+ * @param edit gives the new text of the file
+ * @returns the file that was written, symbolic links resolved
+ * @throws RolesAnywhereError `ERR_CREDENTIALS_FILE`, and what `edit` throws: nothing is changed then
+ */
+export async function editSharedFile(named: string, edit: (text: string, path: string) => string): Promise<string> {
+  try {
+    await fs.makeFolder(dirname(named));
+    const path = await followLinks(named);
+    const lock = await takeLock(`${path}.lock`);
+    try {
+      await rewrite(path, lock, (text) => edit(text, path), undefined);
+    } finally {
+      await lock.release();
+    }
+    return path;
+  } catch (cause) {
+    if (cause instanceof RolesAnywhereError) throw cause;
+    throw failure(`cannot write ${named} (${systemCode(cause) ?? 'unknown reason'})`, cause);
+  }
+}
+
 /** @throws RolesAnywhereError `ERR_CREDENTIALS_FILE` for a value that would not be read as it is; names the key, never the value */
 function settingsOf(credentials: CredentialsFileOptions['credentials']): Record<'wanted' | 'followers', Settings> {
   const { accessKeyId, secretAccessKey, sessionToken, accountId } = credentials;
