@@ -4,7 +4,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { LIBRARY, bundleCli, bundleHelper, bundleLibrary } from './build/bundles.mjs';
+import { LIBRARY, bundleCli, bundleHelper, bundleLibrary, bundleShared } from './build/bundles.mjs';
 import { bundledPackages, notices, sbom } from './build/packages.mjs';
 import { emitTypes } from './build/types.mjs';
 import { root } from './prepare.mjs';
@@ -16,14 +16,15 @@ try {
   const started = performance.now();
   const cli = await bundleCli(root, fresh, manifest.version);
   const helper = await bundleHelper(root, fresh, manifest.version);
+  const packagesOfBoth = await bundleShared(root, fresh, manifest.version);
   const library = await bundleLibrary(root, fresh, manifest.version);
   // Every supported Node can require an ES module.
   for (const name of Object.keys(LIBRARY))
     writeFileSync(join(fresh, `${name}.cjs`), `'use strict';\nmodule.exports = require('./${name}.js');\n`);
-  emitTypes(root, fresh, Object.values(LIBRARY));
+  emitTypes(root, fresh, LIBRARY);
   // For editors that check a world file as it is written.
   copyFileSync(join(root, 'src/emulator/world/schema.json'), join(fresh, 'emulator-world.schema.json'));
-  const packages = bundledPackages(root, new Set([...cli.modules, ...library, ...helper]));
+  const packages = bundledPackages(root, new Set([...cli.modules, ...library, ...helper, ...packagesOfBoth]));
   replaceDist();
   writeFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
   writeFileSync(join(root, 'sbom.cdx.json'), sbom(root, manifest, packages));

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigFile, readConfigText } from '../options/config/file.ts';
+import { PROFILE_NAME_HINT, isCredentialsProfile } from '../options/config/profile-name.ts';
 import { configPath, credentialsPath } from '../options/config/shared.ts';
 import { vendingOptions } from '../options/vending.ts';
 import { editSharedFile } from '../output/credentials-file.ts';
@@ -76,12 +77,11 @@ async function remove(profile: string, path: string, { diff: isDiff, yes }: Mode
 
 /** Refuses names that not all tools find, and that a line or a mark could not hold as they are. */
 function checkProfile(profile: string): void {
-  const isPlain = /^[^\s\p{C}[\]"'\\#;](?:[^\t-\r\p{C}[\]"'\\]*[^\s\p{C}[\]"'\\])?$/u.test(profile);
-  if (isPlain && profile !== 'DEFAULT' && !/\s[#;]/.test(profile)) return;
+  if (isCredentialsProfile(profile) && !/\s[#;]/.test(profile)) return;
   throw new RolesAnywhereError(
     'ERR_CONFIG_PROFILE',
     `--profile ${JSON.stringify(profile)} cannot be a profile of every AWS tool`,
-    { hint: 'take letters, digits and any of - _ . @ + : /', flag: '--profile' },
+    { hint: PROFILE_NAME_HINT, flag: '--profile' },
   );
 }
 
@@ -137,7 +137,7 @@ function configError(error: unknown): unknown {
 
 async function write(path: string, edit: (text: string, file: string) => string): Promise<void> {
   try {
-    await editSharedFile(path, edit);
+    await editSharedFile({ file: path }, edit);
   } catch (error) {
     throw configError(error);
   }

@@ -107,6 +107,14 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       '--trust-anchor-arn ARN --profile-arn ARN --role-arn ARN',
     ],
   },
+  update: {
+    summary: 'write fresh credentials into a profile of the shared credentials file',
+    text: 'Writes ~/.aws/credentials, or the file that AWS_SHARED_CREDENTIALS_FILE names, and renews what it wrote until it is stopped. Every other byte of the file stays as it is, and whoever else writes with this program is waited for. A file that the AWS CLI would refuse is left alone. SIGHUP reads files again, SIGTERM and SIGINT end it.',
+    example: [
+      'update --profile work --certificate client.pem --private-key client.key',
+      '--trust-anchor-arn ARN --profile-arn ARN --role-arn ARN',
+    ],
+  },
   version: {
     summary: "print this program's version",
     text: "With --json also the versions of AWS's helper that it stands in for and of Node, and the platform.",

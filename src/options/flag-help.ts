@@ -17,6 +17,7 @@ export const GROUPS = [
   'Console',
   'Network',
   'Server',
+  'Credentials file',
   'Emulator',
   'Output',
   'Link',

@@ -122,7 +122,6 @@ export const FLAGS = {
   print: boolean,
   diff: boolean,
   yes: boolean,
-  remove: boolean,
   force: boolean,
 
   'trust-anchor': { kind: 'list' },
@@ -151,6 +150,12 @@ export const FLAGS = {
   shell: { kind: 'text', choices: ['sh', 'bash', 'zsh', 'fish', 'powershell', 'cmd'] },
   'metrics-listen': text,
   'audit-log': text,
+
+  once: boolean,
+  remove: boolean,
+  'on-update': text,
+  'on-update-shell': boolean,
+
   'log-format': { kind: 'text', choices: ['text', 'json'] },
 
   'config-profile': text,
@@ -284,6 +289,8 @@ export interface CommandRow {
   readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
+  /** Runs until it is told to end: as a service, whose log other programs read, or in a terminal. */
+  readonly goesOn?: 'service' | 'terminal';
 }
 
 /** Every command, by name. */
@@ -376,6 +383,7 @@ export const COMMANDS = {
     ],
     required: [['trust-anchor', 'world']],
     defaults: { port: 9912 },
+    goesOn: 'terminal',
   },
   init: {
     flags: [...VENDING, 'no-account-id', 'profile', 'print', 'diff', 'yes', 'remove'],
@@ -408,6 +416,15 @@ export const COMMANDS = {
     perRole: ['trust-anchor-arn', 'profile-arn'],
     defaults: { 'system-store-name': 'MY', port: 9911, 'hop-limit': 64 },
     compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
+  },
+  update: {
+    flags: [...VENDING, 'profile', 'once', 'role', 'refresh-before', 'on-update', 'on-update-shell', 'remove'],
+    required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', ['role-arn', 'role']],
+    perRole: ['trust-anchor-arn', 'profile-arn'],
+    defaults: { 'system-store-name': 'MY' },
+    compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
   },
   version: { flags: ['json'] },
 } as const satisfies Record<string, CommandRow>;
@@ -450,6 +467,7 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['print', 'remove'],
   ['print', 'yes'],
   ['diff', 'yes'],
+  ['once', 'remove'],
 ];
 
 /** Whether there is a flag of this name: not even `__proto__` passes for one. */

@@ -190,7 +190,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   role: {
     group: 'Roles Anywhere',
     value: '[NAME=]ROLE_ARN[,KEY=VALUE...]',
-    text: 'a role to serve, under that name or its own; repeat it for more; keys: profile-arn, trust-anchor-arn, session-duration, role-session-name, token-file',
+    text: 'a further role to serve, under that name or its own, or to write, to the profile of that name; repeat it for more; keys: profile-arn, trust-anchor-arn, session-duration, role-session-name, token-file',
   },
   listen: {
     group: 'Server',
@@ -242,13 +242,28 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'file to append a line to for each set of credentials that is given out',
   },
 
+  once: { group: 'Credentials file', text: 'write once and end, instead of going on until stopped' },
+  'on-update': {
+    group: 'Credentials file',
+    value: 'COMMAND',
+    text: 'program, with arguments, to run after each write, with AWS_PROFILE and AWS_SHARED_CREDENTIALS_FILE set; quotes keep blanks together, and no shell is in between',
+  },
+  'on-update-shell': { group: 'Credentials file', text: 'let a shell run what --on-update says' },
+  remove: {
+    group: 'Credentials file',
+    text: 'take out of the file what was written: update does at its end, init instead of writing',
+  },
+
   format: { group: 'Output', value: 'FORMAT', text: 'form of what is printed' },
-  profile: { group: 'Output', value: 'PROFILE', text: 'profile that is written; by default default' },
+  profile: {
+    group: 'Output',
+    value: 'PROFILE',
+    text: 'profile that is written, by default default; AWS_PROFILE does not choose it',
+  },
   json: { group: 'Output', text: 'print JSON' },
   print: { group: 'Output', text: 'print what would be written, and write nothing' },
   diff: { group: 'Output', text: 'print the difference that it would make to the file, and write nothing' },
   yes: { group: 'Output', text: 'write without asking' },
-  remove: { group: 'Output', text: 'take out what was written before' },
   digest: { group: 'Output', value: 'DIGEST', text: 'digest to sign' },
   'no-account-id': {
     group: 'Output',
@@ -271,7 +286,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'log-format': {
     group: 'General',
     value: 'FORMAT',
-    text: 'form of standard error; by default text, but for serve json when standard error is no terminal',
+    text: 'form of standard error; by default text, but for serve and update json when standard error is no terminal',
   },
   'log-level': {
     group: 'General',

@@ -39,6 +39,7 @@ export const ERROR_CLASSES = {
   ERR_CONFIG_KEY: 'usage',
   ERR_PROFILE_IN_USE: 'usage', // it has settings that those of init would not go together with
   ERR_CREDENTIALS_FILE: 'usage', // the shared credentials file, as something to write to
+  ERR_ON_UPDATE: 'usage', // the program that update runs after a write
   ERR_EXPORT_VALUE: 'usage', // a value that a form of export cannot hold
   ERR_ENDPOINT: 'usage',
   ERR_DURATION: 'usage',
@@ -226,6 +227,9 @@ export function withoutPin(text: string): string {
   return text.replace(/(pin-value(?:=|%3d))\S.*/gi, '$1<redacted>');
 }
 
+/** Marks an error of this class, whichever copy of this package made it: a program may hold several. */
+const BRAND = Symbol.for('roles-anywhere.RolesAnywhereError');
+
 /**
  * Every failure that this project reports. `message` says what is wrong and in
  * which flag or file, in lower case and without a full stop; it never holds a
@@ -253,8 +257,15 @@ export class RolesAnywhereError extends Error {
     this.retryAfterMs = details.retryAfterMs;
   }
 
+  /** Errors of another copy of this package count too. */
+  static override [Symbol.hasInstance](value: unknown): value is RolesAnywhereError {
+    return typeof value === 'object' && value !== null && BRAND in value;
+  }
+
   /** The class of {@link code}. */
   get class(): ErrorClass {
     return ERROR_CLASSES[this.code];
   }
 }
+
+Object.defineProperty(RolesAnywhereError.prototype, BRAND, { value: true });

@@ -38,7 +38,7 @@ describe('the build of the command line', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(Number(stdout)).toBeLessThan(1000);
     expect(readdirSync(join(root, 'dist/chunks'))).toContain('parse.cjs');
-    expect(readFileSync(join(root, 'dist/cli.cjs'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n"use strict";\n/);
+    expect(readFileSync(join(root, 'dist/cli.cjs'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n"use strict";/);
     const run = await runProgram(join(root, 'dist/cli.cjs'), []);
     expect(run).toEqual({ status: 0, stdout: '1.2.3\n', stderr: '' });
   });
