@@ -93,6 +93,12 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     text: "Makes the link in DIR, or beside this program's own command when DIR is left out. A file of that name that is something else, such as AWS's own program, is left alone without --force. On Windows the link is a script, aws_signing_helper.cmd.",
     example: ['link ~/bin'],
   },
+  cache: {
+    summary: 'list or remove the credentials that credential-process --cache keeps, or say where they are',
+    args: 'list|clear|path',
+    text: 'list prints for each set when it ends, whether it is still used, its role and its certificate, and no secret; with --json as JSON. clear removes all that is kept. path prints the folder.',
+    example: ['cache list'],
+  },
   completion: {
     summary: 'print a script that completes command lines in a shell',
     args: 'SHELL',

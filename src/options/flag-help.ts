@@ -20,6 +20,7 @@ export const GROUPS = [
   'Credentials file',
   'Emulator',
   'Output',
+  'Cache',
   'Link',
   'General',
   'Not in this version yet',

@@ -117,6 +117,8 @@ export const FLAGS = {
   format: text,
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
   'no-account-id': boolean,
+  cache: boolean,
+  'cache-min-remaining': integer,
   profile: text,
   json: boolean,
   print: boolean,
@@ -296,7 +298,7 @@ export interface CommandRow {
 /** Every command, by name. */
 export const COMMANDS = {
   'credential-process': {
-    flags: [...VENDING, 'no-account-id'],
+    flags: [...VENDING, 'no-account-id', 'cache', 'cache-min-remaining'],
     required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', 'role-arn'],
     defaults: { 'system-store-name': 'MY' },
     compatDefaults: { 'session-duration': 3600, 'no-account-id': true },
@@ -386,9 +388,10 @@ export const COMMANDS = {
     goesOn: 'terminal',
   },
   init: {
-    flags: [...VENDING, 'no-account-id', 'profile', 'print', 'diff', 'yes', 'remove'],
+    flags: [...VENDING, 'no-account-id', 'cache', 'cache-min-remaining', 'profile', 'print', 'diff', 'yes', 'remove'],
     defaults: { 'system-store-name': 'MY' },
   },
+  cache: { flags: ['json'], args: 1 },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
   serve: {

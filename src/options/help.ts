@@ -270,6 +270,16 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'print no AccountId, with which some SDKs choose other endpoints; the default under --compat',
   },
 
+  cache: {
+    group: 'Cache',
+    text: 'give out the credentials that an earlier run got, while they live for long enough: runs at one time share one session; by default off',
+  },
+  'cache-min-remaining': {
+    group: 'Cache',
+    value: 'SECONDS',
+    text: 'remaining lifetime at which kept credentials are renewed, and up to a fifth more by chance; by default 900; never more than a third of their lifetime counts',
+  },
+
   force: { group: 'Link', text: 'replace a file that is in the way' },
 
   'config-profile': {

@@ -41,6 +41,7 @@ export const ERROR_CLASSES = {
   ERR_CREDENTIALS_FILE: 'usage', // the shared credentials file, as something to write to
   ERR_ON_UPDATE: 'usage', // the program that update runs after a write
   ERR_EXPORT_VALUE: 'usage', // a value that a form of export cannot hold
+  ERR_CACHE: 'usage', // the folder of kept credentials
   ERR_ENDPOINT: 'usage',
   ERR_DURATION: 'usage',
   ERR_SESSION_NAME: 'usage',
