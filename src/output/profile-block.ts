@@ -35,7 +35,7 @@ function marks(profile: string): readonly [begin: string, end: string] {
 }
 
 /** The header of a profile's section in a config file. */
-export function configHeader(profile: string): string {
+function configHeader(profile: string): string {
   if (profile === 'default') return profile;
   return `profile ${/\s/.test(profile) ? `"${profile}"` : profile}`;
 }

@@ -36,6 +36,14 @@ function init(...args: string[]): Promise<CliResult> {
   return runCli(['init', ...identity, ...worldFlags(emulator), ...args], { env: { HOME: home } });
 }
 
+function remove(...args: string[]): Promise<CliResult> {
+  return runCli(['init', '--remove', ...args], { env: { HOME: home } });
+}
+
+function command(...args: string[]): string[] {
+  return [process.execPath, CLI, 'init', '--endpoint', emulator.url, ...args];
+}
+
 describe('init', () => {
   it('writes a profile that works, says where, and says so when it is there already', async () => {
     writeFileSync(config, '# mine\n[default]\noutput = json\n', { mode: 0o640 });
@@ -73,8 +81,6 @@ describe('init', () => {
     writeFileSync(config, before);
     expect(await init('--yes')).toMatchObject({ status: 0 });
     expect(readFileSync(config, 'utf8')).not.toBe(before);
-    const remove = (...args: string[]): Promise<CliResult> =>
-      runCli(['init', '--remove', ...args], { env: { HOME: home } });
     const { stdout } = await remove('--diff');
     expect(stdout).toMatch(/^--- [^]*\n-\[default\]\n/);
     expect(stdout).not.toContain('AKIA');
@@ -202,8 +208,6 @@ describe('init', () => {
 });
 
 describe.skipIf(!requireTool('python3'))('init at a terminal', () => {
-  const command = (...args: string[]): string[] => [process.execPath, CLI, 'init', '--endpoint', emulator.url, ...args];
-
   it('asks for what is missing, shows what it would write, and writes when that is confirmed', async () => {
     const { status, stdout } = await runOnTerminal(
       command(`--intermediates=${PKI}intermediate.pem`, '--tpm-device', '/dev/none', '--pkcs11-lib', '/none.so'),
@@ -235,17 +239,17 @@ describe.skipIf(!requireTool('python3'))('init at a terminal', () => {
   });
 });
 
-describe('the words that start the program', () => {
-  const program = (first: string): string => {
-    const path = join(home, 'program');
-    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-      version: string;
-    };
-    writeFileSync(path, `#!${first}\nconsole.log(JSON.stringify(${JSON.stringify(version)}))\n`);
-    chmodSync(path, 0o755);
-    return path;
+function program(first: string): string {
+  const path = join(home, 'program');
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
   };
+  writeFileSync(path, `#!${first}\nconsole.log(JSON.stringify(${JSON.stringify(version)}))\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
 
+describe('the words that start the program', () => {
   it("are its path where that starts it, and Node's path before it elsewhere", async () => {
     const started = { node: process.execPath, platform: 'linux' } as const;
     const own = program(process.execPath);

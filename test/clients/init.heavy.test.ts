@@ -17,10 +17,7 @@ const CLIENTS: readonly { name: string; there: () => boolean; words: (endpoint: 
   {
     name: 'the AWS CLI',
     there: () => requireTool('/usr/bin/aws'),
-    words: (endpoint) => [
-      ...['/usr/bin/aws', '--endpoint-url', endpoint, 'sts', 'get-caller-identity'],
-      ...['--query', 'Arn', '--output', 'text'],
-    ],
+    words: (endpoint) => ['/usr/bin/aws', '--endpoint-url', endpoint, 'sts', 'get-caller-identity', '--output=json'],
   },
   {
     name: 'boto3',
@@ -75,8 +72,13 @@ describe.each(WORLDS)(
       done = await runProgram(
         process.execPath,
         [
-          ...[program, 'init', '--yes', '--certificate', 'ec-p256.crt.pem', '--private-key', 'ec-p256.key.pem'],
-          ...['--intermediates', 'intermediate.pem', ...worldFlags(emulator)],
+          program,
+          'init',
+          '--yes',
+          '--certificate=ec-p256.crt.pem',
+          '--private-key=ec-p256.key.pem',
+          '--intermediates=intermediate.pem',
+          ...worldFlags(emulator),
         ],
         { env: { HOME: home }, cwd: home },
       );

@@ -83,7 +83,7 @@ async function askIdentity(
   io: Io,
   missing: readonly string[],
 ): Promise<Partial<FlagsOf<'init'>>> {
-  const candidates = await found(flags, io);
+  const candidates = await identitiesOf(flags, io);
   io.announce(candidates.map(({ words }, index) => `${index + 1}  ${words}\n`).join(''));
   const choice = candidates.length === 0 ? '' : ', or a number from above';
   let chosen: Candidate | undefined;
@@ -106,7 +106,7 @@ async function askIdentity(
 }
 
 /** The identities that this machine's tokens and its TPM have. What is not there, or does not answer, has none. */
-async function found(flags: FlagsOf<'init'>, io: Io): Promise<Candidate[]> {
+async function identitiesOf(flags: FlagsOf<'init'>, io: Io): Promise<Candidate[]> {
   const [tokens, keys] = await Promise.allSettled([certificatesInTokens(flags, io), keysInTpm(flags, io)]);
   for (const outcome of [tokens, keys])
     if (outcome.status === 'rejected') io.log.debug(`not looked through: ${String(outcome.reason)}`);

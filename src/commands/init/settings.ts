@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { keyOf } from '../../options/config/sources.ts';
 import { joinWords } from '../../options/config/words.ts';
 import type { FlagsOf } from '../../options/flag-values.ts';
-import { commandRow, flagRow, isFlag } from '../../options/flags.ts';
+import { commandRow, flagRow } from '../../options/flags.ts';
 import type { FlagName, FlagValue } from '../../options/flags.ts';
 import { FLAG_HELP } from '../../options/help.ts';
 import { itemText } from '../../options/items.ts';
@@ -27,9 +27,10 @@ const INSTEAD: Readonly<Partial<Record<FlagName, string>>> = {
  */
 export function settingsOf(flags: FlagsOf<'init'>): Map<string, string> {
   const settings = new Map<string, string>();
+  const given: { readonly [F in FlagName]?: FlagValue | undefined } = flags;
   const { flags: taken, defaults } = commandRow('credential-process');
   for (const flag of taken) {
-    const value = (flags as Readonly<Partial<Record<FlagName, FlagValue>>>)[flag];
+    const value = given[flag];
     const key = keyOf(flag);
     if (key === undefined || value === undefined || value === defaults?.[flag]) continue;
     settings.set(key, textOf(flag, value));
@@ -47,7 +48,7 @@ function textOf(flag: FlagName, value: FlagValue): string {
       flag: `--${flag}`,
     });
   if (flag === 'policy') return value.startsWith('file://') ? `file://${resolve(value.slice(7))}` : value;
-  return isFlag(flag) && FLAG_HELP[flag].value === 'FILE' && isPath(flag, value) ? resolve(value) : value;
+  return FLAG_HELP[flag].value === 'FILE' && isPath(flag, value) ? resolve(value) : value;
 }
 
 /** What is called a file may be something else, and a library by its bare name is looked for where libraries are. */
