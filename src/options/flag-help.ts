@@ -15,6 +15,7 @@ export const GROUPS = [
   'Roles Anywhere',
   'Further roles',
   'Console',
+  'Renewal',
   'Network',
   'Server',
   'Credentials file',

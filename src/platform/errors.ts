@@ -173,6 +173,13 @@ export const ERROR_CLASSES = {
   ERR_TPM_NV_EMPTY: 'identity',
   ERR_TPM_NV_ACCESS: 'identity',
 
+  // renewal of the certificate
+  ERR_RENEWAL_TOKEN: 'identity', // the file that should prove to the CA who asks does not
+  ERR_RENEWAL_REFUSED: 'refused', // by the CA
+  ERR_RENEWAL_CHECK: 'refused', // what the CA issued is not taken
+  ERR_RENEWAL_COMMAND: 'unavailable', // the command that should renew failed
+  ERR_RENEWAL_WRITE: 'usage', // the new certificate cannot be put in place
+
   // the service's verdict
   ERR_ACCESS_DENIED: 'refused',
   ERR_VALIDATION: 'refused',
