@@ -23,11 +23,13 @@ export async function promptSecret(question: string): Promise<Uint8Array | undef
   const terminal = openTerminal();
   if (terminal === undefined) return undefined;
   const { input, output } = terminal;
+  asking += 1;
   try {
     input.setRawMode(true);
     writeSync(output, `${question}: `);
     return await readLine(input);
   } finally {
+    asking -= 1;
     input.setRawMode(false);
     writeSync(output, '\n');
     input.destroy();
@@ -50,6 +52,7 @@ export async function promptLine(question: string): Promise<string | undefined> 
   const terminal = openTerminal();
   if (terminal === undefined) return undefined;
   const { input, output } = terminal;
+  asking += 1;
   try {
     writeSync(output, question);
     return await new Promise<string>((resolve, reject) => {
@@ -66,9 +69,17 @@ export async function promptLine(question: string): Promise<string | undefined> 
       });
     });
   } finally {
+    asking -= 1;
     input.destroy();
     closeSync(output);
   }
+}
+
+let asking = 0;
+
+/** Whether a person is being asked for something. */
+export function isAsking(): boolean {
+  return asking > 0;
 }
 
 function openTerminal(): { input: ReadStream; output: number } | undefined {
