@@ -21,12 +21,12 @@ export function watchWaits({ log, stderrIsTerminal }: Pick<Io, 'log' | 'stderrIs
     if (what === undefined) return;
     let ended = false;
     let quiet: (() => void) | undefined;
+    const tell = async (): Promise<void> => {
+      const { tellOfWait } = await import('../platform/progress.ts');
+      if (!ended) quiet = tellOfWait(what, (line) => log.info(line));
+    };
     const timer = setTimeout(() => {
-      if (stderrIsTerminal?.() !== true) return;
-      void import('../platform/progress.ts').then(({ tellOfWait }) => {
-        if (!ended) quiet = tellOfWait(what, (line) => log.info(line));
-        return undefined;
-      });
+      if (stderrIsTerminal?.() === true) void tell();
     }, PATIENCE_MS);
     timer.unref();
     end = () => {

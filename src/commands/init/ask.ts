@@ -5,6 +5,8 @@ import type { FlagsOf } from '../../options/flag-values.ts';
 import { tpmOptions } from '../../options/tpm.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { promptLine } from '../../platform/prompt.ts';
+import { readCertificate } from '../../x509/certificate.ts';
+import { nameText, readName } from '../../x509/names.ts';
 import type { Io } from '../command.ts';
 import { oneShotToken } from '../one-shot-token.ts';
 import { tokenOptions } from '../../options/token.ts';
@@ -115,8 +117,6 @@ async function identitiesOf(flags: FlagsOf<'init'>, io: Io): Promise<Candidate[]
 
 async function certificatesInTokens(flags: FlagsOf<'init'>, io: Io): Promise<Candidate[]> {
   const { listPkcs11Certificates } = await import('../../identity/pkcs11/index.ts');
-  const { readCertificate } = await import('../../x509/certificate.ts');
-  const { nameText, readName } = await import('../../x509/names.ts');
   const listed = await listPkcs11Certificates('pkcs11:', tokenOptions(flags), oneShotToken(flags, io));
   return listed.map(({ uri, certificate }) => {
     const { subject, notAfter } = readCertificate(certificate, uri);
