@@ -183,6 +183,15 @@ describe('init', () => {
     expect(stderr).not.toContain('hidden');
   });
 
+  it('takes a selector in place of a certificate, and its file by its whole path', async () => {
+    writeFileSync(join(home, 'selector.json'), '[{"Key":"x509Subject","Value":"CN=a"}]');
+    const args = ['init', '--print', '--cert-selector', 'file://selector.json', ...worldFlags(emulator)];
+    const { status, stdout } = await runCli(args, { cwd: home, env: { HOME: home } });
+    expect(status).toBe(0);
+    expect(stdout).toContain(`\nrolesanywhere_cert_selector = file://${join(home, 'selector.json')}\n`);
+    expect(stdout).not.toContain('rolesanywhere_certificate');
+  });
+
   it('refuses names that not every tool finds, and names all flags that are missing', async () => {
     expect((await init('--print', '--profile', 'a]b')).stderr).toContain('ERR_CONFIG_PROFILE');
     const { status, stderr } = await runCli(['init', '--print', '--role-arn', emulator.roleArns[0] ?? '']);

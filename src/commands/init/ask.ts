@@ -27,19 +27,21 @@ export type Settled = FlagsOf<'init'> & FlagsOf<'credential-process'>;
  * @throws RolesAnywhereError `ERR_FLAG_REQUIRED` where nobody can be; `ERR_INTERRUPTED`
  */
 export async function settled(flags: FlagsOf<'init'>, io: Io, mayAsk: boolean): Promise<Settled> {
-  const missing = (['certificate', ...NEEDED.map(([flag]) => flag)] as const).filter(
-    (flag) => flags[flag] === undefined,
-  );
+  const hasIdentity = flags.certificate !== undefined || flags['cert-selector'] !== undefined;
+  const missing = [
+    ...(hasIdentity ? [] : ['certificate']),
+    ...NEEDED.map(([flag]) => flag).filter((flag) => flags[flag] === undefined),
+  ];
   let found: FlagsOf<'init'> = flags;
   if (missing.length > 0 && mayAsk) {
-    if (flags.certificate === undefined) found = { ...found, ...(await askIdentity(flags, io, missing)) };
+    if (!hasIdentity) found = { ...found, ...(await askIdentity(flags, io, missing)) };
     for (const [flag, words, kind] of NEEDED)
       if (flags[flag] === undefined) found = { ...found, [flag]: await askArn(words, kind, io, missing) };
   }
   const { certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role } = found;
-  if (certificate === undefined || anchor === undefined || profile === undefined || role === undefined)
-    throw required(missing);
-  return { ...found, certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role };
+  const isNamed = certificate !== undefined || found['cert-selector'] !== undefined;
+  if (!isNamed || anchor === undefined || profile === undefined || role === undefined) throw required(missing);
+  return { ...found, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role };
 }
 
 function required(missing: readonly string[]): RolesAnywhereError {

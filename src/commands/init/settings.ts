@@ -47,7 +47,8 @@ function textOf(flag: FlagName, value: FlagValue): string {
       hint: 'name a file',
       flag: `--${flag}`,
     });
-  if (flag === 'policy') return value.startsWith('file://') ? `file://${resolve(value.slice(7))}` : value;
+  if (flag === 'policy' || flag === 'cert-selector')
+    return value.startsWith('file://') ? `file://${resolve(value.slice(7))}` : value;
   return FLAG_HELP[flag].value === 'FILE' && isPath(flag, value) ? resolve(value) : value;
 }
 
