@@ -1,3 +1,4 @@
+// Tests: test/console/console.heavy.test.ts
 /** What the page asks the server. The token of the session is in memory alone, and so is everything that is answered. */
 import type { ErrorAnswer, IssueRequest, Issued, Overview, SessionAnswer, StreamMessage } from '../api.ts';
 

@@ -1,3 +1,4 @@
+// Tests: test/console/console.heavy.test.ts
 /** What the views share: the server's facts, and what its stream of events has told. */
 import { useEffect, useState } from 'preact/hooks';
 import type { Health, Minute, NumberedRow, Overview } from '../api.ts';
