@@ -41,10 +41,12 @@ function everyProcess(run: () => ReturnType<typeof runProgram>): Promise<Awaited
   return Promise.all(Array.from({ length: PROCESSES }, run));
 }
 
-describe.skipIf(!requireModule('boto3'))('boto3 with 900-second sessions', () => {
-  const calls = (env: Record<string, string>): ReturnType<typeof runProgram> =>
-    runProgram('/usr/bin/python3', ['-c', MANY_CALLS, emulator.url, String(CALLS)], { env, timeout: 240_000 });
+/** Makes the calls of one process of boto3. */
+function calls(env: Record<string, string>): ReturnType<typeof runProgram> {
+  return runProgram('/usr/bin/python3', ['-c', MANY_CALLS, emulator.url, String(CALLS)], { env, timeout: 240_000 });
+}
 
+describe.skipIf(!requireModule('boto3'))('boto3 with 900-second sessions', () => {
   it('makes one session for all calls, and one at every call without the cache', async () => {
     const kept = await calls(caller(true));
     expect(kept).toMatchObject({ status: 0, stdout: '1\n' });

@@ -128,14 +128,14 @@ export function parseLine(text: string, line: Line, directory: () => string): Re
 /** The name of an entry's file, of any version: no path leads out of the folder. */
 export function isEntryName(name: string): boolean {
   const [kind, version = '', hex = '', ...rest] = name.split('-');
-  const consistsOf = (text: string, characters: string): boolean =>
-    [...text].every((character) => characters.includes(character));
-  return (
-    kind === 'session' &&
-    rest.length === 0 &&
-    version !== '' &&
-    consistsOf(version, '0123456789') &&
-    hex.length === 32 &&
-    consistsOf(hex, '0123456789abcdef')
-  );
+  return kind === 'session' && rest.length === 0 && isOf(DIGITS, version) && hex.length === 32 && isOf(HEX_DIGITS, hex);
+}
+
+const DIGITS = '0123456789';
+const HEX_DIGITS = `${DIGITS}abcdef`;
+
+/** Whether a text is of these characters, and not empty. */
+function isOf(characters: string, text: string): boolean {
+  for (const character of text) if (!characters.includes(character)) return false;
+  return text !== '';
 }
