@@ -38,6 +38,7 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
   link: () => import('./commands/link.ts'),
+  renew: () => import('./commands/renew.ts'),
   serve: () => import('./commands/serve.ts'),
   update: () => import('./commands/update.ts'),
   version: () => import('./commands/version.ts'),
@@ -60,7 +61,8 @@ async function main(tokens: readonly string[]): Promise<number> {
   const most = commandRow(command).args ?? 0;
   // AWS's helper says nothing in a good run, and whoever reads its standard error expects nothing.
   const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? (compat ? 'error' : 'info'));
-  const goesOn = flags.once === true ? undefined : commandRow(command).goesOn;
+  const endsByItself = flags.once === true || (command === 'renew' && flags.daemon !== true);
+  const goesOn = endsByItself ? undefined : commandRow(command).goesOn;
   style = { level, format: formatOf(goesOn, flags['log-format'], compat) };
   if (goesOn !== undefined)
     ({ writeOut, writeError } = (await import('./platform/outlet.ts')).openOutlets(
@@ -204,10 +206,13 @@ async function fail(thrown: unknown): Promise<void> {
   process.exit(EXIT_STATUS[kind]);
 }
 
-// It would end a service that has not read its files yet. What has been read by then is new.
-const [, , first = ''] = process.argv;
-if (isCommand(first) && commandRow(first).goesOn === 'service') process.on('SIGHUP', () => undefined);
-// Node would open its debugger at this signal, to any user of this machine.
-process.on('SIGUSR1', () => undefined);
-process.on('uncaughtException', (error) => void fail(error));
-main(process.argv.slice(2)).then((status) => process.exit(status), fail);
+/** Runs the program and ends the process. */
+export function start(): void {
+  // It would end a service that has not read its files yet. What has been read by then is new.
+  const [, , first = ''] = process.argv;
+  if (isCommand(first) && commandRow(first).goesOn === 'service') process.on('SIGHUP', () => undefined);
+  // Node would open its debugger at this signal, to any user of this machine.
+  process.on('SIGUSR1', () => undefined);
+  process.on('uncaughtException', (error) => void fail(error));
+  main(process.argv.slice(2)).then((status) => process.exit(status), fail);
+}

@@ -53,7 +53,8 @@ export async function openVending(
 ): Promise<Vending> {
   const { env, log, compat } = io;
   if (!compat) for (const warning of warnings) log.warn(warning);
-  let opened = await openConnection(settings, io, once, awaiting);
+  const early = once ? endpointOf(settings, 'rolesanywhere', partition, region) : undefined;
+  let opened = await openConnection(settings, io, once, awaiting, early);
   const connection = (): CommandConnection => opened;
   const chain = isChained(flags) ? await import('./chain.ts') : undefined;
   const warn = (message: string): void => log.warn(message);
@@ -65,6 +66,8 @@ export async function openVending(
     further: chain?.chainOf(flags, { region, connection, fromRole: true, once }),
     checkHops: (certificate) => chain?.checkSourceIdentity(flags, certificate),
     loading: {
+      // What was typed once is not asked for again when a file changes.
+      typed: once ? undefined : new Map<string, Uint8Array>(),
       passwords,
       env,
       now: () => presumedNow(opened.clock),

@@ -95,6 +95,14 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     text: 'SHELL is bash, zsh, fish or powershell. The script completes commands, flags and their values: choices, files, profiles of the AWS config file.',
     example: ['completion bash >~/.local/share/bash-completion/completions/roles-anywhere'],
   },
+  renew: {
+    summary: 'renew the certificate, or get the first one',
+    text: 'Does nothing while more than a third of its life is left (--at), unless --force is given. A new certificate takes the place of the old one when it is for the same names and the right key, ends no sooner, and is one that Roles Anywhere takes; the old one stays beside it as FILE.previous. Prints what it did as JSON.',
+    example: [
+      'renew --certificate client.pem --private-key client.key',
+      '--renew-from step-ca:https://ca.example --renew-ca root.pem',
+    ],
+  },
   serve: {
     summary: 'serve fresh credentials on this machine to every AWS SDK',
     text: 'Gets the first credentials, then opens the container credentials endpoint (/credentials, /role/NAME) and the instance metadata service on the loopback, and prints the lines to export. SIGHUP reads files again, SIGTERM and SIGINT end it.',

@@ -15,6 +15,7 @@ export const GROUPS = [
   'Roles Anywhere',
   'Further roles',
   'Console',
+  'Renewal',
   'Network',
   'Server',
   'Credentials file',
@@ -23,7 +24,6 @@ export const GROUPS = [
   'Cache',
   'Link',
   'General',
-  'Not in this version yet',
 ] as const;
 
 export type Group = (typeof GROUPS)[number];

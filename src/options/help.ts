@@ -3,9 +3,11 @@
 import type { FlagHelp } from './flag-help.ts';
 import type { FlagName } from './flags.ts';
 import { IDENTITY_HELP } from './identity-help.ts';
+import { RENEWAL_HELP } from './renewal-help.ts';
 
 export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   ...IDENTITY_HELP,
+  ...RENEWAL_HELP,
 
   'trust-anchor-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'trust anchor that vouches for the certificate' },
   'profile-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'profile that lists the role' },
@@ -274,7 +276,10 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'remaining lifetime at which kept credentials are renewed, and up to a fifth more by chance; by default 900; never more than a third of their lifetime counts',
   },
 
-  force: { group: 'Link', text: 'replace a file that is in the way' },
+  force: {
+    group: 'Link',
+    text: 'replace a file that is in the way; of renew: renew now, however long the certificate still lives',
+  },
 
   'config-profile': {
     group: 'General',
