@@ -103,7 +103,8 @@ async function effective(options: VendingOptions, flags: Flags, env: Io['env']):
     [identity.certificate, identity.privateKey, identity.intermediates].map((place) => placeText(place, env)),
     identity.skipChecks,
     tokenOptions(flags).library,
-    [flags['tpm-device'], flags['tpm-policy-pcr'], identity.choice, selectorStamp(identity.choice?.selector)],
+    [flags['tpm-device'], flags['tpm-policy-pcr'], identity.store],
+    [identity.choice, selectorStamp(identity.choice?.selector)],
     // URLs, and which of AWS's own endpoints.
     endpoints,
     [trust.verify, trust.caBundle === undefined ? undefined : resolve(trust.caBundle.path), trust.caStore],
