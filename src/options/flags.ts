@@ -153,6 +153,8 @@ export const FLAGS = {
   'on-update': text,
   'on-update-shell': boolean,
 
+  server: boolean,
+
   'log-format': { kind: 'text', choices: ['text', 'json'] },
 
   'config-profile': text,
@@ -286,6 +288,8 @@ export interface CommandRow {
   readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
+  /** Its arguments are another command, which stands behind `--`. */
+  readonly runs?: true;
   /** Runs until it is told to end: as a service, whose log other programs read, or in a terminal. */
   readonly goesOn?: 'service' | 'terminal';
 }
@@ -314,6 +318,13 @@ export const COMMANDS = {
       ...NETWORK,
       'no-account-id',
     ],
+  },
+  exec: {
+    flags: [...OBTAINING, 'server', 'refresh-before', 'no-account-id'],
+    required: CERTIFICATE_OR_SOURCE,
+    defaults: { 'system-store-name': 'MY' },
+    args: Infinity,
+    runs: true,
   },
   export: {
     flags: [...OBTAINING, 'format', 'profile', 'no-account-id'],
@@ -457,6 +468,7 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
   ['once', 'remove'],
+  ['server', 'source'],
 ];
 
 /** Whether there is a flag of this name: not even `__proto__` passes for one. */

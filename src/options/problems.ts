@@ -72,6 +72,14 @@ export function problemError(problem: Problem, command: CommandName | undefined,
         flag: `--${problem.flag}`,
         hint: 'a variable that is not set is empty: give a value, or leave the flag out',
       });
+    case 'no-command':
+      return new RolesAnywhereError('ERR_USAGE', 'no command to run is given', {
+        hint: `write it behind --: ${program} ${command} [FLAGS] -- COMMAND`,
+      });
+    case 'no-dashes':
+      return new RolesAnywhereError('ERR_USAGE', 'the command to run stands behind --', {
+        hint: `else its flags would be taken for those of ${program}: ${program} ${command} [FLAGS] -- COMMAND`,
+      });
     case 'later':
       break;
   }
