@@ -35,9 +35,11 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   'web-identity': () => import('./commands/web-identity.ts'),
   'read-certificate-data': () => import('./commands/read-certificate-data.ts'),
   'sign-string': () => import('./commands/sign-string.ts'),
+  cache: () => import('./commands/cache.ts'),
   completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
   link: () => import('./commands/link.ts'),
+  renew: () => import('./commands/renew.ts'),
   serve: () => import('./commands/serve.ts'),
   update: () => import('./commands/update.ts'),
   version: () => import('./commands/version.ts'),
@@ -60,7 +62,8 @@ async function main(tokens: readonly string[]): Promise<number> {
   const most = commandRow(command).args ?? 0;
   // AWS's helper says nothing in a good run, and whoever reads its standard error expects nothing.
   const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? (compat ? 'error' : 'info'));
-  const goesOn = flags.once === true ? undefined : commandRow(command).goesOn;
+  const endsByItself = flags.once === true || (command === 'renew' && flags.daemon !== true);
+  const goesOn = endsByItself ? undefined : commandRow(command).goesOn;
   style = { level, format: formatOf(goesOn, flags['log-format'], compat) };
   if (goesOn !== undefined)
     ({ writeOut, writeError } = (await import('./platform/outlet.ts')).openOutlets(
@@ -84,6 +87,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     announce: printError,
     env: process.env,
     args: args.slice(0, most),
+    tokens,
     program: path,
     compat,
     stop: untilStopped,

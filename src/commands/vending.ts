@@ -65,6 +65,8 @@ export async function openVending(
     further: chain?.chainOf(flags, { region, connection, fromRole: true, once }),
     checkHops: (certificate) => chain?.checkSourceIdentity(flags, certificate),
     loading: {
+      // What was typed once is not asked for again when a file changes.
+      typed: once ? undefined : new Map<string, Uint8Array>(),
       passwords,
       env,
       now: () => presumedNow(opened.clock),

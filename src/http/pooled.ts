@@ -99,7 +99,13 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
 
   function agentFor(undici: Undici, request: HttpRequest): Agent {
     const { tls = {}, connectTimeoutMs, onSocket } = request;
-    const key = JSON.stringify([tls.verify ?? true, tls.ca ?? null, tls.minVersion ?? null, connectTimeoutMs ?? null]);
+    const key = JSON.stringify([
+      tls.verify ?? true,
+      tls.ca ?? null,
+      tls.minVersion ?? null,
+      tls.client?.cert ?? null,
+      connectTimeoutMs ?? null,
+    ]);
     const known = onSocket === undefined ? agents.get(key) : undefined;
     const agent = known ?? createAgent(undici, request, options, sockets.signal);
     // Whoever watches sockets wants them to be new.

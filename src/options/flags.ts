@@ -117,6 +117,8 @@ export const FLAGS = {
   format: text,
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
   'no-account-id': boolean,
+  cache: boolean,
+  'cache-min-remaining': integer,
   profile: text,
   json: boolean,
   force: boolean,
@@ -156,6 +158,21 @@ export const FLAGS = {
   server: boolean,
 
   'log-format': { kind: 'text', choices: ['text', 'json'] },
+
+  renew: boolean,
+  'renew-from': text,
+  'renew-command': text,
+  'renew-ca': text,
+  'renew-ca-fingerprint': text,
+  'renew-token-file': text,
+  'renew-auth': text,
+  'new-key': boolean,
+  at: text,
+  daemon: boolean,
+  enroll: boolean,
+  subject: text,
+  san: { kind: 'list' },
+  'key-type': { kind: 'text', choices: ['ec-p256', 'ec-p384', 'ec-p521', 'rsa-2048', 'rsa-3072', 'rsa-4096'] },
 
   'config-profile': text,
   'print-config': { kind: 'text', choices: ['text', 'json'], bare: 'text' },
@@ -275,6 +292,18 @@ const CERTIFICATE_OR_SOURCE = [
   ['role-arn', 'source'],
 ] as const satisfies readonly (readonly FlagName[])[];
 
+/** Flags of how a certificate is renewed. */
+const RENEWAL = [
+  'renew-from',
+  'renew-command',
+  'renew-ca',
+  'renew-ca-fingerprint',
+  'renew-token-file',
+  'renew-auth',
+  'new-key',
+  'at',
+] as const satisfies readonly FlagName[];
+
 export interface CommandRow {
   readonly flags: readonly FlagName[];
   /** Flags that must be given; of a list of names, at least one. */
@@ -297,7 +326,7 @@ export interface CommandRow {
 /** Every command, by name. */
 export const COMMANDS = {
   'credential-process': {
-    flags: [...VENDING, 'no-account-id'],
+    flags: [...VENDING, 'no-account-id', 'cache', 'cache-min-remaining'],
     required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', 'role-arn'],
     defaults: { 'system-store-name': 'MY' },
     compatDefaults: { 'session-duration': 3600, 'no-account-id': true },
@@ -393,11 +422,23 @@ export const COMMANDS = {
     defaults: { port: 9912 },
     goesOn: 'terminal',
   },
+  cache: { flags: ['json'], args: 1 },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
+  renew: {
+    flags: [...KEY, 'intermediates', ...RENEWAL, 'force', 'daemon', 'enroll', 'subject', 'san', 'key-type'],
+    required: [
+      ['certificate', 'cert-selector'],
+      ['renew-from', 'renew-command'],
+    ],
+    defaults: { 'system-store-name': 'MY' },
+    goesOn: 'service',
+  },
   serve: {
     flags: [
       ...VENDING,
+      'renew',
+      ...RENEWAL,
       'role',
       'port',
       'listen',

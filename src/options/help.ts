@@ -3,9 +3,11 @@
 import type { FlagHelp } from './flag-help.ts';
 import type { FlagName } from './flags.ts';
 import { IDENTITY_HELP } from './identity-help.ts';
+import { RENEWAL_HELP } from './renewal-help.ts';
 
 export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   ...IDENTITY_HELP,
+  ...RENEWAL_HELP,
 
   'trust-anchor-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'trust anchor that vouches for the certificate' },
   'profile-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'profile that lists the role' },
@@ -269,7 +271,20 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'print no AccountId, with which some SDKs choose other endpoints; the default under --compat',
   },
 
-  force: { group: 'Link', text: 'replace a file that is in the way' },
+  cache: {
+    group: 'Cache',
+    text: 'give out the credentials that an earlier run got, while they live for long enough: runs at one time share one session; by default off',
+  },
+  'cache-min-remaining': {
+    group: 'Cache',
+    value: 'SECONDS',
+    text: 'remaining lifetime at which kept credentials are renewed, and up to a fifth more by chance; by default 900; never more than a third of their lifetime counts',
+  },
+
+  force: {
+    group: 'Link',
+    text: 'replace a file that is in the way; of renew: renew now, however long the certificate still lives',
+  },
 
   'config-profile': {
     group: 'General',

@@ -52,6 +52,7 @@ export const ERROR_CLASSES = {
   ERR_COMMAND_NOT_EXECUTABLE: 'not-executable',
   ERR_ON_UPDATE: 'usage', // the program that update runs after a write
   ERR_EXPORT_VALUE: 'usage', // a value that a form of export cannot hold
+  ERR_CACHE: 'usage', // the folder of kept credentials
   ERR_ENDPOINT: 'usage',
   ERR_DURATION: 'usage',
   ERR_SESSION_NAME: 'usage',
@@ -182,6 +183,13 @@ export const ERROR_CLASSES = {
   ERR_TPM_NV_NOT_FOUND: 'identity',
   ERR_TPM_NV_EMPTY: 'identity',
   ERR_TPM_NV_ACCESS: 'identity',
+
+  // renewal of the certificate
+  ERR_RENEWAL_TOKEN: 'identity', // the file that should prove to the CA who asks does not
+  ERR_RENEWAL_REFUSED: 'refused', // by the CA
+  ERR_RENEWAL_CHECK: 'refused', // what the CA issued is not taken
+  ERR_RENEWAL_COMMAND: 'unavailable', // the command that should renew failed
+  ERR_RENEWAL_WRITE: 'usage', // the new certificate cannot be put in place
 
   // the service's verdict
   ERR_ACCESS_DENIED: 'refused',

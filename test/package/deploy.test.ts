@@ -26,7 +26,13 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true }));
 
 describe.runIf(requireTool('systemd-analyze'))('the systemd units', () => {
-  const units = ['roles-anywhere.service', 'roles-anywhere.socket', 'roles-anywhere-update.service'];
+  const units = [
+    'roles-anywhere.service',
+    'roles-anywhere.socket',
+    'roles-anywhere-renew.service',
+    'roles-anywhere-renew.timer',
+    'roles-anywhere-update.service',
+  ];
 
   it('pass systemd-analyze verify, and the sandbox is one', async () => {
     const own = mkdtempSync(join(tmpdir(), 'ra-units-'));

@@ -3,6 +3,7 @@
  * Tests: test/clients/serve-operation.test.ts, test/server/listen.test.ts
  */
 import { createServer } from 'node:net';
+import { DEFAULT_REFRESH } from '../../credentials/refresh-policy.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { ServeOptions } from '../../options/serve.ts';
@@ -68,13 +69,17 @@ export async function checkPorts(targets: readonly ListenTarget[]): Promise<void
 
 /** Opens the port of health and metrics, where there is to be one. It answers before there are credentials. */
 export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cleanup): Promise<void> {
-  const { statusFd, options, roles, metrics, certificateValidity } = serving;
+  const { statusFd, options, roles, metrics, certificateValidity, renewer } = serving;
   if (statusFd === undefined && options.metricsListen === undefined) return;
   const { parseStatusListen, startStatusServer } = await import('../../server/status-server.ts');
   const server = await startStatusServer({
     listen: statusFd === undefined ? parseStatusListen(options.metricsListen ?? '') : { fd: statusFd },
     roles: roles.map(({ name, provider }) => ({ name, status: () => provider.status(), certificateValidity })),
     metrics,
+    renewal: renewer && {
+      status: () => renewer.status(),
+      marginMs: options.refreshBeforeMs ?? DEFAULT_REFRESH.minRemainingMs,
+    },
     connections: () => serving.server?.connections() ?? 0,
     maxConnections: connectionShares(descriptorLimit()).status,
   });

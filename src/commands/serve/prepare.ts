@@ -10,6 +10,7 @@ import { serveOptions } from '../../options/serve.ts';
 import type { ServeOptions } from '../../options/serve.ts';
 import type { AuditLog } from '../../server/audit.ts';
 import type { TlsMaterial } from '../../server/http-server.ts';
+import type { Renewer } from '../../renewal/renewer.ts';
 import { createMetrics } from '../../server/metrics.ts';
 import { prepareTokens } from '../../server/role-tokens.ts';
 import { keptSessionKey } from '../../server/session-key.ts';
@@ -46,6 +47,14 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
   const audit = await auditLog(options, log);
   cleanup.add(() => audit?.close());
   const metrics = createMetrics();
+  const running = await runRoles(
+    { ...options, onEvent: (role, event) => metrics.provider(role, event) },
+    flags,
+    io,
+    cleanup,
+  );
+  const renewer = flags.renew === true ? await renewerOf(flags, io, running, audit) : undefined;
+  cleanup.add(() => renewer?.close());
   return {
     options,
     targets,
@@ -57,14 +66,25 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     tls,
     server: undefined,
     metrics,
+    renewer,
     furtherRoleArn: hopsOf(flags, true).at(-1)?.input.roleArn,
-    ...(await runRoles({ ...options, onEvent: (role, event) => metrics.provider(role, event) }, flags, io, cleanup)),
+    ...running,
   };
 }
 
 /** Whether systemd opened the socket for health and metrics. */
 function isForStatus({ name }: InheritedSocket): boolean {
   return name === 'metrics';
+}
+
+async function renewerOf(
+  flags: FlagsOf<'serve'>,
+  io: Io,
+  { vending, identity }: Pick<Serving, 'vending' | 'identity'>,
+  audit: AuditLog | undefined,
+): Promise<Renewer> {
+  const { startServeRenewer } = await import('./renewal.ts');
+  return await startServeRenewer(flags, io, { vending, identity, audit });
 }
 
 async function auditLog({ auditLog: path }: ServeOptions, log: Log): Promise<AuditLog | undefined> {

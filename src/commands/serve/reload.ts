@@ -15,4 +15,5 @@ export async function readAgain(serving: Serving, io: Io): Promise<void> {
   });
   await serving.tokens.reload();
   await readRolesAgain(serving, io);
+  serving.renewer?.check();
 }

@@ -1,6 +1,7 @@
 /** A server at work, or about to be, as the steps of its start hand it on. */
 import type { ServeOptions } from '../../options/serve.ts';
 import type { AuditLog } from '../../server/audit.ts';
+import type { Renewer } from '../../renewal/renewer.ts';
 import type { TlsMaterial } from '../../server/http-server.ts';
 import type { ListenTarget } from '../../server/listen.ts';
 import type { Metrics } from '../../server/metrics.ts';
@@ -22,6 +23,8 @@ export interface Serving extends RunningRoles {
   readonly metrics: Metrics;
   /** The last role of `--assume-role-arn`; undefined without one. */
   readonly furtherRoleArn: string | undefined;
+  /** Keeps the certificate renewed, where that was asked for. */
+  readonly renewer: Renewer | undefined;
   /** Reads the files of --tls-cert and --tls-key; undefined without them. */
   readonly readTls: () => TlsMaterial | undefined;
   /** What was read last, and is good. */
