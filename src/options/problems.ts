@@ -61,17 +61,14 @@ export function problemError(problem: Problem, command: CommandName | undefined,
     }
     case 'missing': {
       const names = problem.flags.map((need) => {
-        const shown = (typeof need === 'string' ? [need] : need).filter((name) => flagRow(name).later !== true);
-        return shown.map((name) => `--${name}`).join(' or ');
+        return [need]
+          .flat()
+          .map((name) => `--${name}`)
+          .join(' or ');
       });
       const what = names.length > 1 ? 'flags' : 'flag';
       return new RolesAnywhereError('ERR_FLAG_REQUIRED', `missing ${what}: ${names.join(', ')}`, { hint: help });
     }
-    case 'empty':
-      return new RolesAnywhereError('ERR_FLAG_VALUE', `--${problem.flag} is empty`, {
-        flag: `--${problem.flag}`,
-        hint: 'a variable that is not set is empty: give a value, or leave the flag out',
-      });
     case 'no-command':
       return new RolesAnywhereError('ERR_USAGE', 'no command to run is given', {
         hint: `write it behind --: ${program} ${command} [FLAGS] -- COMMAND`,
@@ -80,12 +77,12 @@ export function problemError(problem: Problem, command: CommandName | undefined,
       return new RolesAnywhereError('ERR_USAGE', 'the command to run stands behind --', {
         hint: `else its flags would be taken for those of ${program}: ${program} ${command} [FLAGS] -- COMMAND`,
       });
-    case 'later':
+    case 'empty':
       break;
   }
-  return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not support --${problem.flag} yet`, {
+  return new RolesAnywhereError('ERR_FLAG_VALUE', `--${problem.flag} is empty`, {
     flag: `--${problem.flag}`,
-    hint: 'use PEM files with --certificate and --private-key',
+    hint: 'a variable that is not set is empty: give a value, or leave the flag out',
   });
 }
 

@@ -183,8 +183,7 @@ function problemOf(
   const problem = findProblem(command, given, args, compat, dashesAt);
   // Looking at an unfinished configuration is what --print-config is for.
   const harmless =
-    given['print-config'] !== undefined &&
-    (problem?.kind === 'missing' || problem?.kind === 'later' || problem?.kind === 'no-command');
+    given['print-config'] !== undefined && (problem?.kind === 'missing' || problem?.kind === 'no-command');
   return harmless ? undefined : problem;
 }
 
