@@ -31,6 +31,16 @@ const COMMONJS = {
   entryFileNames: '[name].cjs',
 };
 
+/** How packages in the command line are resolved. */
+export const PACKAGES = {
+  // Of a package with both, the ES modules: what is not used can be left out.
+  mainFields: ['module', 'main'],
+  alias: {
+    'string-width': join(import.meta.dirname, 'string-width.mjs'),
+    'strip-ansi': join(import.meta.dirname, 'strip-ansi.mjs'),
+  },
+};
+
 /** Helpers that the bundler puts in. */
 const RUNTIME = '\0rolldown/runtime.js';
 
@@ -41,14 +51,7 @@ export async function bundleCli(root, dist, version) {
     {
       ...common(root, version),
       input: { cli: join(root, 'src/cli.ts') },
-      resolve: {
-        // Of a package with both, the ES modules: what is not used can be left out.
-        mainFields: ['module', 'main'],
-        alias: {
-          'string-width': join(import.meta.dirname, 'string-width.mjs'),
-          'strip-ansi': join(import.meta.dirname, 'strip-ansi.mjs'),
-        },
-      },
+      resolve: PACKAGES,
     },
     {
       ...COMMONJS,
@@ -120,7 +123,7 @@ const builtinsByName = {
   },
 };
 
-function common(root, version) {
+export function common(root, version) {
   return {
     cwd: root,
     platform: 'node',
@@ -133,7 +136,7 @@ function common(root, version) {
   };
 }
 
-async function bundle(input, output) {
+export async function bundle(input, output) {
   const build = await rolldown(input);
   try {
     // Documentation stays in the sources and the declarations; licence comments stay here too.
@@ -145,7 +148,7 @@ async function bundle(input, output) {
 }
 
 /** Those that tree-shaking left something of. */
-function usedModules(chunks) {
+export function usedModules(chunks) {
   return chunks.flatMap(({ modules }) =>
     Object.entries(modules)
       .filter(([, { renderedLength }]) => renderedLength > 0)
