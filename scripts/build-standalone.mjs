@@ -3,14 +3,24 @@
 // them; with `--pack`, the packages' archives too. See docs/standalone.md.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { bundledPackages } from './build/packages.mjs';
 import { bundleStandalone } from './build/standalone-bundle.mjs';
 import { nativePart } from './build/standalone-koffi.mjs';
 import { standaloneNotices, standaloneSbom } from './build/standalone-legal.mjs';
 import { fetchRuntime, neutraliseRuntime } from './build/standalone-runtime.mjs';
-import { hostTarget, targetsNamed } from './build/standalone-targets.mjs';
+import { executableOf, hostTarget, targetsNamed } from './build/standalone-targets.mjs';
 import { npm, root } from './prepare.mjs';
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
@@ -46,17 +56,17 @@ async function build(target, compiler, pack) {
   const runtime = join(folder, 'runtime');
   const deafTo = neutraliseRuntime(fetchRuntime(target, join(folder, 'published')), runtime);
   compile(compiler, target, code, runtime);
-  renameSync(join(code, target.file), join(place, target.file));
+  renameSync(join(code, executableOf(target)), join(place, executableOf(target)));
   const packages = bundledPackages(root, new Set(modules));
   const legal = {
-    [`${target.file}.cdx.json`]: standaloneSbom(root, manifest, packages, target, koffi),
-    [`${target.file}.NOTICES.txt`]: standaloneNotices(packages, koffi),
+    [`${executableOf(target)}.cdx.json`]: standaloneSbom(root, manifest, packages, target, koffi),
+    [`${executableOf(target)}.NOTICES.txt`]: standaloneNotices(packages, koffi),
   };
   for (const [name, text] of Object.entries(legal)) writeFileSync(join(place, name), text);
   makePackage(target, legal);
   if (pack) packPackage(target);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.error(`built ${target.file} in ${seconds} s: ${deafTo.length} variables of the runtime taken away`);
+  console.error(`built ${executableOf(target)} in ${seconds} s: ${deafTo.length} variables of the runtime taken away`);
 }
 
 /** The compiler gets an environment and a folder of its own: what it reads there would go into the executable. */
@@ -67,7 +77,7 @@ function compile(compiler, target, code, runtime) {
     ['--bytecode', '--format=esm', '--splitting', '--keep-names', '--sourcemap=none'],
     // The directory that the executable is started in belongs to a stranger: nothing there is read.
     ['dotenv', 'bunfig', 'tsconfig', 'package-json'].map((what) => `--no-compile-autoload-${what}`),
-    ['--asset=koffi.node', `--outfile=${target.file}`, 'main.js'],
+    ['--asset=koffi.node', `--outfile=${executableOf(target)}`, 'main.js'],
   ].flat();
   try {
     execFileSync(compiler, args, {
@@ -85,8 +95,8 @@ function makePackage(target, legal) {
   const folder = join(place, 'npm', `roles-anywhere-${target.name}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const program = `roles-anywhere${target.file.endsWith('.exe') ? '.exe' : ''}`;
-  linkSync(join(place, target.file), join(folder, program));
+  const program = `roles-anywhere${executableOf(target).endsWith('.exe') ? '.exe' : ''}`;
+  linkSync(join(place, executableOf(target)), join(folder, program));
   for (const [name, text] of Object.entries(legal))
     writeFileSync(join(folder, name.endsWith('.json') ? 'sbom.cdx.json' : 'THIRD-PARTY-NOTICES.txt'), text);
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
@@ -97,8 +107,18 @@ function makePackage(target, legal) {
   );
   const description = `${manifest.description}: a standalone executable for ${target.name}`;
   const files = [program, 'LICENSE', 'README.md', 'THIRD-PARTY-NOTICES.txt', 'sbom.cdx.json'];
-  const own = { name: `roles-anywhere-${target.name}`, version, description, license, bin: { 'roles-anywhere': program }, files };
-  writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ ...own, ...target.runsOn, preferUnplugged: true }, undefined, 2)}\n`);
+  const own = {
+    name: `roles-anywhere-${target.name}`,
+    version,
+    description,
+    license,
+    bin: { 'roles-anywhere': program },
+    files,
+  };
+  writeFileSync(
+    join(folder, 'package.json'),
+    `${JSON.stringify({ ...own, ...target.runsOn, preferUnplugged: true }, undefined, 2)}\n`,
+  );
 }
 
 function packPackage(target) {
@@ -112,6 +132,12 @@ function writeSums() {
   const lines = readdirSync(place)
     .filter((name) => /^roles-anywhere-[\w-]+(\.exe)?$/.test(name))
     .toSorted()
-    .map((name) => `${createHash('sha256').update(readFileSync(join(place, name))).digest('hex')}  ${name}\n`);
-  if (lines.length > 0 || existsSync(join(place, 'SHA256SUMS'))) writeFileSync(join(place, 'SHA256SUMS'), lines.join(''));
+    .map(
+      (name) =>
+        `${createHash('sha256')
+          .update(readFileSync(join(place, name)))
+          .digest('hex')}  ${name}\n`,
+    );
+  if (lines.length > 0 || existsSync(join(place, 'SHA256SUMS')))
+    writeFileSync(join(place, 'SHA256SUMS'), lines.join(''));
 }

@@ -40,7 +40,13 @@ export async function bundleStandalone(root, folder, version, constants) {
         },
       ],
     },
-    { dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name].js', minifyInternalExports: false },
+    {
+      dir: folder,
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: '[name].js',
+      minifyInternalExports: false,
+    },
   );
   return usedModules(output);
 }

@@ -37,7 +37,11 @@ The runtime links these libraries statically; their licences are in its source
 
 export function standaloneNotices(packages, koffi) {
   return notices([
-    { id: `Bun ${BUN_VERSION}, the runtime, changed in that it knows none of its own variables`, license: 'MIT and others', texts: [RUNTIME] },
+    {
+      id: `Bun ${BUN_VERSION}, the runtime, changed in that it knows none of its own variables`,
+      license: 'MIT and others',
+      texts: [RUNTIME],
+    },
     {
       id: `${koffi.name}@${koffi.version}`,
       license: koffi.license,

@@ -2,7 +2,16 @@
 // digest each time, and made deaf to the variables that would let an environment run code in them.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { npm } from '../prepare.mjs';
@@ -37,7 +46,14 @@ export function fetchArchive(name, version, integrity) {
     mkdirSync(cache, { recursive: true });
     const fresh = mkdtempSync(join(cache, 'fetch-'));
     try {
-      const [command, args] = npm('pack', `${name}@${version}`, '--json', '--loglevel=error', '--pack-destination', fresh);
+      const [command, args] = npm(
+        'pack',
+        `${name}@${version}`,
+        '--json',
+        '--loglevel=error',
+        '--pack-destination',
+        fresh,
+      );
       const [{ filename }] = JSON.parse(
         execFileSync(command, args, {
           cwd: fresh,
@@ -52,7 +68,8 @@ export function fetchArchive(name, version, integrity) {
     }
   }
   const digest = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`;
-  if (digest !== integrity) throw new Error(`${archive} is not the archive that is pinned: it has the digest ${digest}`);
+  if (digest !== integrity)
+    throw new Error(`${archive} is not the archive that is pinned: it has the digest ${digest}`);
   return archive;
 }
 
@@ -80,5 +97,5 @@ export function neutraliseRuntime(file, copy) {
   const missing = MUST_GO.filter((name) => !names.includes(name));
   if (missing.length > 0) throw new Error(`the runtime ${file} does not have ${missing.join(', ')} where expected`);
   writeFileSync(copy, bytes, { mode: 0o755 });
-  return names.toSorted();
+  return names;
 }

@@ -7,7 +7,6 @@ export const BUN_VERSION = '1.4.5';
 /**
  * @typedef {object} Target
  * @property {string} name the end of the executable's name, and of its npm package's
- * @property {string} file the executable
  * @property {string} package the runtime's npm package
  * @property {string} integrity of that package's archive, as npm publishes it
  * @property {string} bun what the compiler calls it. Processors without AVX2 need the baseline form.
@@ -73,7 +72,12 @@ export const TARGETS = [
     runsOn: { os: ['darwin'], cpu: ['x64'] },
     koffi: '@koromix/koffi-darwin-x64',
   },
-].map((target) => ({ ...target, file: `roles-anywhere-${target.name}${target.name.startsWith('windows') ? '.exe' : ''}` }));
+];
+
+/** The name of a target's executable. */
+export function executableOf({ name, runsOn }) {
+  return `roles-anywhere-${name}${runsOn.os[0] === 'win32' ? '.exe' : ''}`;
+}
 
 /** The targets of those names; without names, all. */
 export function targetsNamed(names) {

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
-import { CLI, runCli } from '../../support/cli.ts';
+import { PROGRAM, runCli } from '../../support/cli.ts';
 import { FaultyModule } from '../../support/faulty-module.ts';
 import { pkiPath } from '../../support/pki.ts';
 import { PIN, SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
@@ -140,7 +140,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a command that runs once,
     'that was asked for slowly when a person pressed Ctrl-C needs nobody afterwards',
     async () => {
       faulty.behave('login=hang');
-      const child = spawn(process.execPath, [CLI, ...args()], { env: hsm.env, stdio: 'ignore' });
+      const child = spawn(PROGRAM[0], [...PROGRAM.slice(1), ...args()], { env: hsm.env, stdio: 'ignore' });
       const ended = new Promise((resolve) => child.once('exit', resolve));
       while (faulty.count('C_Login') === 0) await new Promise((resolve) => setTimeout(resolve, 5));
       child.kill('SIGINT');
@@ -154,7 +154,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a command that runs once,
     'whose keys have a PIN of their own asks a person at the terminal for it',
     async () => {
       faulty.behave('context=other');
-      const command = [process.execPath, CLI, ...args(uri('always')), '--reuse-pin'];
+      const command = [...PROGRAM, ...args(uri('always')), '--reuse-pin'];
       const { status, stdout } = await runOnTerminal(
         command,
         [['PIN for a signature with the token "main"', '4321\r']],
