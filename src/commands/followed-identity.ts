@@ -27,11 +27,9 @@ export function followIdentity(
   log: Log,
   onChange: () => void,
 ): Promise<IdentityWatcher> {
-  // What was typed once is not asked for again when a file changes.
-  const typed = new Map<string, Uint8Array>();
   const named = [spec.certificate, spec.privateKey, spec.intermediates].filter((value) => value !== undefined);
   return watchIdentity({
-    load: () => loadIdentity(spec, { ...loading, typed }),
+    load: () => loadIdentity(spec, loading),
     // Not the file of a PIN: it is read for each login, and writing it is no reason to log in.
     paths: [...named.filter((value) => isPath(value) && !isInHardware(value)), ...passwordFiles(passwords)],
     onChange(identity) {

@@ -83,17 +83,39 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     text: "Makes the link in DIR, or beside this program's own command when DIR is left out. A file of that name that is something else, such as AWS's own program, is left alone without --force. On Windows the link is a script, aws_signing_helper.cmd.",
     example: ['link ~/bin'],
   },
+  cache: {
+    summary: 'list or remove the credentials that credential-process --cache keeps, or say where they are',
+    args: 'list|clear|path',
+    text: 'list prints for each set when it ends, whether it is still used, its role and its certificate, and no secret; with --json as JSON. clear removes all that is kept. path prints the folder.',
+    example: ['cache list'],
+  },
   completion: {
     summary: 'print a script that completes command lines in a shell',
     args: 'SHELL',
     text: 'SHELL is bash, zsh, fish or powershell. The script completes commands, flags and their values: choices, files, profiles of the AWS config file.',
     example: ['completion bash >~/.local/share/bash-completion/completions/roles-anywhere'],
   },
+  renew: {
+    summary: 'renew the certificate, or get the first one',
+    text: 'Does nothing while more than a third of its life is left (--at), unless --force is given. A new certificate takes the place of the old one when it is for the same names and the right key, ends no sooner, and is one that Roles Anywhere takes; the old one stays beside it as FILE.previous. Prints what it did as JSON.',
+    example: [
+      'renew --certificate client.pem --private-key client.key',
+      '--renew-from step-ca:https://ca.example --renew-ca root.pem',
+    ],
+  },
   serve: {
     summary: 'serve fresh credentials on this machine to every AWS SDK',
     text: 'Gets the first credentials, then opens the container credentials endpoint (/credentials, /role/NAME) and the instance metadata service on the loopback, and prints the lines to export. SIGHUP reads files again, SIGTERM and SIGINT end it.',
     example: [
       'serve --certificate client.pem --private-key client.key',
+      '--trust-anchor-arn ARN --profile-arn ARN --role-arn ARN',
+    ],
+  },
+  update: {
+    summary: 'write fresh credentials into a profile of the shared credentials file',
+    text: 'Writes ~/.aws/credentials, or the file that AWS_SHARED_CREDENTIALS_FILE names, and renews what it wrote until it is stopped. Every other byte of the file stays as it is, and whoever else writes with this program is waited for. A file that the AWS CLI would refuse is left alone. SIGHUP reads files again, SIGTERM and SIGINT end it.',
+    example: [
+      'update --profile work --certificate client.pem --private-key client.key',
       '--trust-anchor-arn ARN --profile-arn ARN --role-arn ARN',
     ],
   },

@@ -117,6 +117,8 @@ export const FLAGS = {
   format: text,
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
   'no-account-id': boolean,
+  cache: boolean,
+  'cache-min-remaining': integer,
   profile: text,
   json: boolean,
   force: boolean,
@@ -147,7 +149,28 @@ export const FLAGS = {
   shell: { kind: 'text', choices: ['sh', 'bash', 'zsh', 'fish', 'powershell', 'cmd'] },
   'metrics-listen': text,
   'audit-log': text,
+
+  once: boolean,
+  remove: boolean,
+  'on-update': text,
+  'on-update-shell': boolean,
+
   'log-format': { kind: 'text', choices: ['text', 'json'] },
+
+  renew: boolean,
+  'renew-from': text,
+  'renew-command': text,
+  'renew-ca': text,
+  'renew-ca-fingerprint': text,
+  'renew-token-file': text,
+  'renew-auth': text,
+  'new-key': boolean,
+  at: text,
+  daemon: boolean,
+  enroll: boolean,
+  subject: text,
+  san: { kind: 'list' },
+  'key-type': { kind: 'text', choices: ['ec-p256', 'ec-p384', 'ec-p521', 'rsa-2048', 'rsa-3072', 'rsa-4096'] },
 
   'config-profile': text,
   'print-config': { kind: 'text', choices: ['text', 'json'], bare: 'text' },
@@ -267,6 +290,18 @@ const CERTIFICATE_OR_SOURCE = [
   ['role-arn', 'source'],
 ] as const satisfies readonly (readonly FlagName[])[];
 
+/** Flags of how a certificate is renewed. */
+const RENEWAL = [
+  'renew-from',
+  'renew-command',
+  'renew-ca',
+  'renew-ca-fingerprint',
+  'renew-token-file',
+  'renew-auth',
+  'new-key',
+  'at',
+] as const satisfies readonly FlagName[];
+
 export interface CommandRow {
   readonly flags: readonly FlagName[];
   /** Flags that must be given; of a list of names, at least one. */
@@ -280,12 +315,14 @@ export interface CommandRow {
   readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
+  /** Runs until it is told to end: as a service, whose log other programs read, or in a terminal. */
+  readonly goesOn?: 'service' | 'terminal';
 }
 
 /** Every command, by name. */
 export const COMMANDS = {
   'credential-process': {
-    flags: [...VENDING, 'no-account-id'],
+    flags: [...VENDING, 'no-account-id', 'cache', 'cache-min-remaining'],
     required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', 'role-arn'],
     defaults: { 'system-store-name': 'MY' },
     compatDefaults: { 'session-duration': 3600, 'no-account-id': true },
@@ -372,12 +409,25 @@ export const COMMANDS = {
     ],
     required: [['trust-anchor', 'world']],
     defaults: { port: 9912 },
+    goesOn: 'terminal',
   },
+  cache: { flags: ['json'], args: 1 },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
+  renew: {
+    flags: [...KEY, 'intermediates', ...RENEWAL, 'force', 'daemon', 'enroll', 'subject', 'san', 'key-type'],
+    required: [
+      ['certificate', 'cert-selector'],
+      ['renew-from', 'renew-command'],
+    ],
+    defaults: { 'system-store-name': 'MY' },
+    goesOn: 'service',
+  },
   serve: {
     flags: [
       ...VENDING,
+      'renew',
+      ...RENEWAL,
       'role',
       'port',
       'listen',
@@ -400,6 +450,15 @@ export const COMMANDS = {
     perRole: ['trust-anchor-arn', 'profile-arn'],
     defaults: { 'system-store-name': 'MY', port: 9911, 'hop-limit': 64 },
     compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
+  },
+  update: {
+    flags: [...VENDING, 'profile', 'once', 'role', 'refresh-before', 'on-update', 'on-update-shell', 'remove'],
+    required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', ['role-arn', 'role']],
+    perRole: ['trust-anchor-arn', 'profile-arn'],
+    defaults: { 'system-store-name': 'MY' },
+    compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
   },
   version: { flags: ['json'] },
 } as const satisfies Record<string, CommandRow>;
@@ -438,6 +497,7 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['proxy', 'no-proxy'],
   ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
+  ['once', 'remove'],
 ];
 
 /** Whether there is a flag of this name: not even `__proto__` passes for one. */

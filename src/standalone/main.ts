@@ -3,4 +3,4 @@
 import { HELPER_COMMAND } from './helper-command.ts';
 
 if (process.argv[2] === HELPER_COMMAND) void import('../identity/pkcs11/helper-main.ts');
-else void import('../cli.ts');
+else void import('../front.ts');
