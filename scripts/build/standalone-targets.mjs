@@ -15,7 +15,7 @@ export const BUN_VERSION = '1.4.5';
  */
 
 /** @type {readonly Target[]} */
-export const TARGETS = [
+const TARGETS = [
   {
     name: 'linux-x64',
     package: '@oven/bun-linux-x64-baseline',
