@@ -10,7 +10,7 @@ import { programPath } from './platform/program.ts';
 
 const answer = keptAnswer(basename(programPath()), process.argv.slice(2), process.env);
 
-if (answer === undefined || !print(answer)) void import('./cli.ts');
+if (answer === undefined || !print(answer)) void import('./cli.ts').then(({ start }) => start());
 else process.exit(0);
 
 /** False when it could not be written: cli.ts will find the same, and say it. */

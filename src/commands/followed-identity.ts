@@ -28,10 +28,16 @@ export function followIdentity(
   onChange: () => void,
 ): Promise<IdentityWatcher> {
   const named = [spec.certificate, spec.privateKey, spec.intermediates].filter((value) => value !== undefined);
+  const selector = spec.choice?.selector;
+  const selectorFile = selector?.startsWith('file://') === true ? [selector.slice('file://'.length)] : [];
   return watchIdentity({
     load: () => loadIdentity(spec, loading),
     // Not the file of a PIN: it is read for each login, and writing it is no reason to log in.
-    paths: [...named.filter((value) => isPath(value) && !isInHardware(value)), ...passwordFiles(passwords)],
+    paths: [
+      ...named.filter((value) => isPath(value) && !isInHardware(value)),
+      ...selectorFile,
+      ...passwordFiles(passwords),
+    ],
     onChange(identity) {
       log.info('a new certificate is in use', { serialNumber: identity.serialNumber });
       onChange();
