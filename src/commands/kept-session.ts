@@ -103,7 +103,7 @@ async function effective(options: VendingOptions, flags: Flags, env: Io['env']):
     [identity.certificate, identity.privateKey, identity.intermediates].map((place) => placeText(place, env)),
     identity.skipChecks,
     tokenOptions(flags).library,
-    [flags['tpm-device'], flags['tpm-policy-pcr'], identity.choice],
+    [flags['tpm-device'], flags['tpm-policy-pcr'], identity.choice, identity.store],
     // URLs, and which of AWS's own endpoints.
     endpoints,
     [trust.verify, trust.caBundle === undefined ? undefined : resolve(trust.caBundle.path), trust.caStore],

@@ -46,6 +46,8 @@ export const FLAGS = {
   'pkcs12-password-file': text,
   'cert-selector': text,
   'system-store-name': text,
+  'system-store-location': { kind: 'text', choices: ['CurrentUser', 'LocalMachine'] },
+  'system-store-interactive': boolean,
   'use-latest-expiring-certificate': boolean,
   'pkcs11-lib': text,
   'pkcs11-pin-file': text,
@@ -194,6 +196,8 @@ export const COMMON = [
 const STORE = [
   'cert-selector',
   'system-store-name',
+  'system-store-location',
+  'system-store-interactive',
   'pkcs11-lib',
   'pkcs11-pin-file',
   'pkcs11-allow-pin-command',
@@ -465,7 +469,9 @@ export type CommandName = keyof typeof COMMANDS;
 export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['imds-address', 'no-imds'],
   ['certificate', 'system-store-name'],
+  ['certificate', 'system-store-location'],
   ['private-key', 'system-store-name'],
+  ['private-key', 'system-store-location'],
   ['system-store-name', 'reuse-pin'],
   ['tpm-key-password', 'reuse-pin'],
   ['no-tpm-key-password', 'tpm-key-password'],

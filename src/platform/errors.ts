@@ -127,6 +127,11 @@ export const ERROR_CLASSES = {
 
   // keys in a system's certificate store
   ERR_STORE_PLATFORM: 'usage', // a system that has none that is read here
+  ERR_STORE_BINDING: 'identity', // the optional native package that calls the system is not installed
+  ERR_STORE_NOT_FOUND: 'identity', // no store of that name
+  ERR_STORE_ACCESS: 'identity', // this user may not read it
+  ERR_STORE_KEY: 'identity', // the certificate is there, and its key cannot be opened
+  ERR_STORE_FAILED: 'identity', // any other refusal
 
   // keys in a TPM
   ERR_TPM_DEVICE: 'usage', // a value that should name a TPM

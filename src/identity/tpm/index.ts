@@ -14,7 +14,7 @@ import { parseKeyHandle, parseNvIndex } from './handle.ts';
 import { type TpmKey, findKey, signingKeyIn } from './key.ts';
 import { readKeyFile } from './key-file.ts';
 import { type LocationSettings, type TpmLocation, chooseLocation } from './location.ts';
-import { readIndex, withoutPadding } from './nv.ts';
+import { readIndex, withoutPadding, writeIndex } from './nv.ts';
 import { type GivenPassword, Passwords, PersonNeeded } from './passwords.ts';
 import { parsePcrSelection } from './policy.ts';
 import { publicKeyOf } from './public-area.ts';
@@ -99,15 +99,43 @@ export async function readNvIndex(
   settings: TpmSettings = {},
   deps: TpmDeps = {},
 ): Promise<Uint8Array> {
+  return withoutPadding(await withNv(value, flag, settings, deps, readIndex));
+}
+
+/**
+ * Writes a certificate to an NV index, from its beginning; what it was defined with beyond that stays.
+ *
+ * @param value as in {@link readNvIndex}
+ * @throws RolesAnywhereError `ERR_TPM_...`, `ERR_RENEWAL_WRITE` when it does not fit
+ */
+export async function writeNvIndex(
+  value: string,
+  flag: string,
+  bytes: Uint8Array,
+  settings: TpmSettings = {},
+  deps: TpmDeps = {},
+): Promise<void> {
+  await withNv(value, flag, settings, deps, (tpm, number, passwords, how) =>
+    writeIndex(tpm, number, bytes, passwords, how),
+  );
+}
+
+async function withNv<T>(
+  value: string,
+  flag: string,
+  settings: TpmSettings,
+  deps: TpmDeps,
+  work: (tpm: Tpm, number: number, passwords: Passwords, how: { source: string; inClear: boolean }) => Promise<T>,
+): Promise<T> {
   const number = parseNvIndex(value, flag);
   const source = `${flag} ${value}`;
   const location = locator(settings, deps);
   const passwords = passwordsOf(settings, deps);
-  const read = (tpm: Tpm): Promise<Uint8Array> =>
-    readIndex(tpm, number, passwords, { source, inClear: settings.passwordInClear === true });
+  const use = (tpm: Tpm): Promise<T> =>
+    work(tpm, number, passwords, { source, inClear: settings.passwordInClear === true });
   for (let asked = 0; ; asked++) {
     try {
-      return withoutPadding(await explained(source, () => withTpm(location(), read, deps)));
+      return await explained(source, () => withTpm(location(), use, deps));
     } catch (error) {
       if (!(error instanceof PersonNeeded)) throw error;
       if (asked > 0) throw explain(error.refused, { source });
