@@ -98,7 +98,12 @@ async function measured({ url, tlsUrl }: Place, ca: string, distant: boolean): P
     const oneShot = (what: string, kind: string, endpoint: string, ...more: string[]): Variant => ({
       name: `${who}: ${what}`,
       program,
-      args: [...before, ...line(kind, endpoint), ...(ours && endpoint === tlsUrl ? ['--ca-bundle', ca] : []), ...more],
+      args: [
+        ...before,
+        ...wordsOf(kind, endpoint),
+        ...(ours && endpoint === tlsUrl ? ['--ca-bundle', ca] : []),
+        ...more,
+      ],
       env,
     });
     const https = oneShot('HTTPS, EC', 'ec-p256', tlsUrl);
@@ -123,7 +128,7 @@ async function measured({ url, tlsUrl }: Place, ca: string, distant: boolean): P
   }
 }
 
-function line(kind: string, endpoint: string): string[] {
+function wordsOf(kind: string, endpoint: string): string[] {
   const id = '11111111-1111-1111-1111-111111111111';
   return [
     ['credential-process', '--certificate', `certs-dev/out/${kind}.crt.pem`],
@@ -137,9 +142,9 @@ function line(kind: string, endpoint: string): string[] {
 async function resources({ tlsUrl }: Place, ca: string): Promise<object> {
   const helper = await findHelper().catch(() => undefined);
   const rows: Record<string, string[]> = {
-    ...(helper === undefined ? {} : { "AWS's helper": [helper, ...line('ec-p256', tlsUrl)] }),
-    ...(existsSync(EXECUTABLE) ? { executable: [EXECUTABLE, ...line('ec-p256', tlsUrl), '--ca-bundle', ca] } : {}),
-    npm: [process.execPath, 'dist/cli.cjs', ...line('ec-p256', tlsUrl), '--ca-bundle', ca],
+    ...(helper === undefined ? {} : { "AWS's helper": [helper, ...wordsOf('ec-p256', tlsUrl)] }),
+    ...(existsSync(EXECUTABLE) ? { executable: [EXECUTABLE, ...wordsOf('ec-p256', tlsUrl), '--ca-bundle', ca] } : {}),
+    npm: [process.execPath, 'dist/cli.cjs', ...wordsOf('ec-p256', tlsUrl), '--ca-bundle', ca],
     'node -e 0': [process.execPath, '-e', '0'],
   };
   const found: Record<string, unknown> = {};
@@ -154,12 +159,15 @@ async function resources({ tlsUrl }: Place, ca: string): Promise<object> {
     });
     const { user, system, peakKiB } = JSON.parse(out) as { user: number; system: number; peakKiB: number };
     found[name] = { user, system, peakKiB };
-    const ms = (seconds: number): string => (seconds * 1000).toFixed(0);
     console.log(
-      `${name}: ${ms(user)} ms user, ${ms(system)} ms system at the least; ${(peakKiB / 1024).toFixed(0)} MiB`,
+      `${name}: ${milliseconds(user)} ms user, ${milliseconds(system)} ms system at the least; ${(peakKiB / 1024).toFixed(0)} MiB`,
     );
   }
   return found;
+}
+
+function milliseconds(seconds: number): string {
+  return (seconds * 1000).toFixed(0);
 }
 
 /** Every row over the first of the same kind, AWS's helper where there is Go, and in round trips. */

@@ -11,10 +11,21 @@ const suite = ['quick', 'heavy', 'long', 'standalone'].find((name) => name === f
 
 /** What depends on the runtime, and takes a few minutes: TLS, proxies, sockets, terminals, signals, output, files, tokens. */
 const OF_THE_PROGRAM = [
-  ...['test/cli.test.ts', 'test/cli/', 'test/network/', 'test/commands/link.test.ts', 'test/output/'],
-  ...['test/clients/serve', 'test/clients/caller-environment.test.ts', 'test/clients/js-sdk.test.ts'],
-  ...['test/identity/pkcs11/cli.test.ts', 'test/identity/pkcs11/one-shot.test.ts', 'test/standalone/'],
-  ...['--exclude', '**/tpm/**', '--exclude', 'test/**/!(surroundings|bare-root).heavy.test.ts'],
+  'test/cli.test.ts',
+  'test/cli/',
+  'test/network/',
+  'test/commands/link.test.ts',
+  'test/output/',
+  'test/clients/serve',
+  'test/clients/caller-environment.test.ts',
+  'test/clients/js-sdk.test.ts',
+  'test/identity/pkcs11/cli.test.ts',
+  'test/identity/pkcs11/one-shot.test.ts',
+  'test/standalone/',
+  '--exclude',
+  '**/tpm/**',
+  '--exclude',
+  'test/**/!(surroundings|bare-root).heavy.test.ts',
 ];
 const args =
   suite === undefined ? process.argv.slice(2) : suite === 'standalone' ? [...OF_THE_PROGRAM, ...others] : others;

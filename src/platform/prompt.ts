@@ -79,12 +79,20 @@ function readLine(input: ReadStream, source: number): Promise<Uint8Array> {
     input.on('end', () => reject(interrupted()));
     eachChunk(input, source, (chunk) => {
       for (const byte of chunk) {
-        if (byte === CTRL_C || (byte === CTRL_D && length === 0)) return void reject(interrupted());
-        if (ENTER.has(byte) || byte === CTRL_D) return void resolve(line.slice(0, length));
+        if (byte === CTRL_C || (byte === CTRL_D && length === 0)) {
+          reject(interrupted());
+          return false;
+        }
+        if (ENTER.has(byte) || byte === CTRL_D) {
+          resolve(line.slice(0, length));
+          return false;
+        }
         if (byte === CTRL_U) length = 0;
         else if (ERASE.has(byte)) length = withoutLastCharacter(line, length);
-        else if (length === line.length) return void reject(tooLong());
-        else if (byte >= 0x20) line[length++] = byte;
+        else if (length === line.length) {
+          reject(tooLong());
+          return false;
+        } else if (byte >= 0x20) line[length++] = byte;
       }
       chunk.fill(0);
       return true;
@@ -96,7 +104,7 @@ function readLine(input: ReadStream, source: number): Promise<Uint8Array> {
  * Hands on what is typed until `take` has enough. In the standalone executable a stream that is destroyed still takes what
  * is typed next, and the third prompt would wait for ever: there, each read is asked for by itself.
  */
-function eachChunk(input: ReadStream, source: number, take: (chunk: Buffer) => true | undefined): void {
+function eachChunk(input: ReadStream, source: number, take: (chunk: Buffer) => boolean): void {
   if (process.versions['bun'] === undefined) {
     input.on('data', take);
     return;
@@ -106,7 +114,7 @@ function eachChunk(input: ReadStream, source: number, take: (chunk: Buffer) => t
     read(source, chunk, 0, chunk.length, null, (error, count) => {
       if (error !== null) input.emit('error', error);
       else if (count === 0) input.emit('end');
-      else if (take(chunk.subarray(0, count)) === true) next();
+      else if (take(chunk.subarray(0, count))) next();
     });
   next();
 }

@@ -61,8 +61,14 @@ describe.runIf(isRoot && requireStandalone() && requireTool('softhsm2-util'))(
     const rest = (): string[] => ['--intermediates', '/pki/intermediate.pem', ...worldFlags(emulator)];
     /** What `unshare` takes to start the executable in there, with the kernel's /proc, which its runtime needs. */
     const enter = (): string[] => [
-      ...['--mount', '--propagation', 'private', '/bin/sh', '-c'],
-      ...['/usr/bin/mount -t proc proc "$0/proc" && exec /usr/sbin/chroot "$0" "$@"', root, '/roles-anywhere'],
+      '--mount',
+      '--propagation',
+      'private',
+      '/bin/sh',
+      '-c',
+      '/usr/bin/mount -t proc proc "$0/proc" && exec /usr/sbin/chroot "$0" "$@"',
+      root,
+      '/roles-anywhere',
     ];
     const inside = (...args: string[]): ReturnType<typeof runProgram> =>
       runProgram('unshare', [...enter(), ...args], { env });
