@@ -119,6 +119,9 @@ export const FLAGS = {
   'cache-min-remaining': integer,
   profile: text,
   json: boolean,
+  print: boolean,
+  diff: boolean,
+  yes: boolean,
   force: boolean,
 
   'trust-anchor': { kind: 'list' },
@@ -411,6 +414,10 @@ export const COMMANDS = {
     defaults: { port: 9912 },
     goesOn: 'terminal',
   },
+  init: {
+    flags: [...VENDING, 'no-account-id', 'cache', 'cache-min-remaining', 'profile', 'print', 'diff', 'yes', 'remove'],
+    defaults: { 'system-store-name': 'MY' },
+  },
   cache: { flags: ['json'], args: 1 },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
@@ -491,6 +498,10 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['proxy', 'no-proxy'],
   ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
+  ['print', 'diff'],
+  ['print', 'remove'],
+  ['print', 'yes'],
+  ['diff', 'yes'],
   ['once', 'remove'],
 ];
 

@@ -37,6 +37,7 @@ export const ERROR_CLASSES = {
   ERR_CONFIG_FILE: 'usage', // the AWS config file as a whole
   ERR_CONFIG_PROFILE: 'usage',
   ERR_CONFIG_KEY: 'usage',
+  ERR_PROFILE_IN_USE: 'usage', // it has settings that those of init would not go together with
   ERR_CREDENTIALS_FILE: 'usage', // the shared credentials file, as something to write to
   ERR_ON_UPDATE: 'usage', // the program that update runs after a write
   ERR_EXPORT_VALUE: 'usage', // a value that a form of export cannot hold

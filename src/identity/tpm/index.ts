@@ -9,6 +9,7 @@ import type { PasswordSource, PasswordSources } from '../passwords.ts';
 import { PinGuard, guardDirectory } from '../pkcs11/pin-guard.ts';
 import type { PrivateKey } from '../private-key.ts';
 import { withTpm } from './access.ts';
+import { readPublic } from './commands.ts';
 import { explain } from './failures.ts';
 import { parseKeyHandle, parseNvIndex } from './handle.ts';
 import { type TpmKey, findKey, signingKeyIn } from './key.ts';
@@ -17,7 +18,7 @@ import { type LocationSettings, type TpmLocation, chooseLocation } from './locat
 import { readIndex, withoutPadding, writeIndex } from './nv.ts';
 import { type GivenPassword, Passwords, PersonNeeded } from './passwords.ts';
 import { parsePcrSelection } from './policy.ts';
-import { publicKeyOf } from './public-area.ts';
+import { has, publicKeyOf } from './public-area.ts';
 import { TpmSigner } from './signer.ts';
 import type { Tpm } from './tpm.ts';
 import { TpmFormatError } from './wire.ts';
@@ -142,6 +143,39 @@ async function withNv<T>(
       await passwords.ask(error);
     }
   }
+}
+
+/** A key that stays in the TPM, and what it is. */
+export interface ListedKey {
+  /** As `--private-key` takes it. */
+  readonly handle: string;
+  readonly kind: string;
+}
+
+/**
+ * The keys that stay in the TPM and can sign, whatever their password.
+ *
+ * @throws RolesAnywhereError `ERR_TPM_...`
+ */
+export async function listSigningKeys(settings: TpmSettings = {}, deps: TpmDeps = {}): Promise<ListedKey[]> {
+  const location = locator(settings, deps);
+  return await explained('the TPM', () =>
+    withTpm(
+      location(),
+      async (tpm) => {
+        const found: ListedKey[] = [];
+        for (const handle of await tpm.handles('persistent')) {
+          const { area } = await readPublic(tpm, handle);
+          const { key } = area;
+          if (key === undefined || !has(area, 'sign') || has(area, 'restricted')) continue;
+          const kind = key.type === 'RSA' ? `RSA ${key.bits}` : 'EC';
+          found.push({ handle: `handle:0x${handle.toString(16)}`, kind });
+        }
+        return found;
+      },
+      deps,
+    ),
+  );
 }
 
 function privateKey(key: TpmKey, location: () => TpmLocation, passwords: Passwords, deps: TpmDeps): PrivateKey {
