@@ -137,7 +137,7 @@ describe.skipIf(!requireTool('python3'))('on a terminal', () => {
   it('a longer one is named again, with its time, whatever the command', async () => {
     const server = await scriptedServer((response) => setTimeout(() => response.writeHead(403).end(), 5500));
     const args = ['whoami', '--source', 'env', '--region', 'us-east-1', '--sts-endpoint', server.url];
-    const { stdout } = await runOnTerminal([process.execPath, CLI, ...args], [], {
+    const { stdout } = await runOnTerminal([...PROGRAM, ...args], [], {
       AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
       AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
     });
