@@ -1,5 +1,5 @@
 /** The standalone executable's entry: the command line, or the PKCS#11 helper that it starts of itself. */
-// Tests: test/standalone/executable.test.ts
+// Tests: test/standalone/surroundings.heavy.test.ts
 import { HELPER_COMMAND } from './helper-command.ts';
 
 if (process.argv[2] === HELPER_COMMAND) void import('../identity/pkcs11/helper-main.ts');

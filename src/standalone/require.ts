@@ -2,7 +2,7 @@
  * What the standalone executable loads at run time: takes the place of src/platform/require.ts in it. Nothing is looked for
  * beside it, since what lies there is not of this program: the native part of PKCS#11 is inside.
  */
-// Tests: test/standalone/pkcs11.test.ts
+// Tests: test/standalone/bare-root.heavy.test.ts
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
