@@ -88,6 +88,7 @@ export const FLAGS = {
   'sts-endpoint': text,
   source: { kind: 'text', choices: ['env', 'profile', 'container', 'imds'] },
   'source-profile': text,
+  'web-identity-token': secret, // someone may give the token itself
   'web-identity-token-file': text,
   'provider-id': text,
 
@@ -286,6 +287,7 @@ export const COMMANDS = {
       'role-arn',
       'role-session-name',
       'session-duration',
+      'web-identity-token',
       'web-identity-token-file',
       'provider-id',
       ...CHAIN,
@@ -391,6 +393,7 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['tpm-hierarchy-password', 'tpm-hierarchy-password-file'],
   ['ca-bundle', 'ca-store'],
   ['mfa-token', 'mfa-command'],
+  ['web-identity-token', 'web-identity-token-file'],
   ['destination', 'service'],
   ['certificate', 'source'],
   ['proxy', 'with-proxy'],
