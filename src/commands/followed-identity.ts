@@ -40,7 +40,10 @@ export async function followIdentity(
     },
     changes: stream,
     // Not the file of a PIN: it is read for each login, and writing it is no reason to log in.
-    paths: [...named.filter((value) => isPath(value) && !isInHardware(value) && !isSpiffe(value)), ...passwordFiles(passwords)],
+    paths: [
+      ...named.filter((value) => isPath(value) && !isInHardware(value) && !isSpiffe(value)),
+      ...passwordFiles(passwords),
+    ],
     onChange(identity) {
       log.info('a new certificate is in use', { serialNumber: identity.serialNumber });
       onChange();
@@ -68,7 +71,10 @@ async function svidStream(value: string, { spiffe, env, now }: LoadDeps, log: Lo
     env,
     now,
     onLost: ({ message, code, hint }) =>
-      log.warn(`the stream of SVIDs ended, and the last one stays in use while it is valid: ${message}`, { code, hint }),
+      log.warn(`the stream of SVIDs ended, and the last one stays in use while it is valid: ${message}`, {
+        code,
+        hint,
+      }),
     onBack: () => log.info('the stream of SVIDs is back'),
   });
 }

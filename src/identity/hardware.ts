@@ -28,11 +28,7 @@ export function refuseMisplaced({ certificate, privateKey, intermediates }: Name
         `name the certificate with ${flag}: a file, or nv:0x... for one in the TPM; the key goes with --private-key`,
       );
   if (certificate?.slice(0, 7).toLowerCase() === 'spiffe:' && privateKey !== undefined)
-    throw refused(
-      '--private-key',
-      'given, and --certificate spiffe: has its key with it',
-      'leave --private-key out',
-    );
+    throw refused('--private-key', 'given, and --certificate spiffe: has its key with it', 'leave --private-key out');
   if (isToken(intermediates))
     throw refused(
       '--intermediates',

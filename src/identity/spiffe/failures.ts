@@ -46,13 +46,21 @@ export function statusError(where: string, status: string, message: string): Rol
   const text = `${name}${said === '' ? '' : `: ${said}`}`;
   switch (number) {
     case PERMISSION_DENIED:
-      return new RolesAnywhereError('ERR_SPIFFE_DENIED', `the Workload API at ${where} has no identity for this process: ${text}`, {
-        hint: 'register this workload: with SPIRE, an entry whose selectors fit the user, the group or the pod that this program runs as',
-      });
+      return new RolesAnywhereError(
+        'ERR_SPIFFE_DENIED',
+        `the Workload API at ${where} has no identity for this process: ${text}`,
+        {
+          hint: 'register this workload: with SPIRE, an entry whose selectors fit the user, the group or the pod that this program runs as',
+        },
+      );
     case UNIMPLEMENTED:
-      return new RolesAnywhereError('ERR_SPIFFE_FAILED', `what listens at ${where} has not what is asked for: ${text}`, {
-        hint: "name the agent's public socket, not its admin socket, and check that the agent gives identities of this kind",
-      });
+      return new RolesAnywhereError(
+        'ERR_SPIFFE_FAILED',
+        `what listens at ${where} has not what is asked for: ${text}`,
+        {
+          hint: "name the agent's public socket, not its admin socket, and check that the agent gives identities of this kind",
+        },
+      );
     case UNAVAILABLE:
       return new RolesAnywhereError('ERR_SPIFFE_CONNECT', `the Workload API at ${where} is not ready: ${text}`, {
         hint: 'it may be starting: try again soon, and see its own log',

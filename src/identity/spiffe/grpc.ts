@@ -2,7 +2,7 @@
  * One gRPC call with one request, over HTTP/2 without TLS (gRPC over HTTP2, as of gRPC 1.79): what the Workload API needs,
  * each call on a connection of its own.
  */
-// Tests: test/identity/spiffe/grpc.test.ts
+// Tests: test/identity/spiffe/workload-api.test.ts
 import { connect as connectHttp2 } from 'node:http2';
 import type { ClientHttp2Session, ClientHttp2Stream, IncomingHttpHeaders } from 'node:http2';
 import { createConnection } from 'node:net';
@@ -12,7 +12,7 @@ import { answerError, connectionError, endedError, statusError, timeoutError } f
 import type { Address } from './reference.ts';
 
 /** Longest message that is taken: gRPC's own default for a client. */
-export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /** gRPC over HTTP2, "Length-Prefixed-Message": the compressed flag, and a length of four octets. */
@@ -71,7 +71,7 @@ export function openCall(call: GrpcCall): OpenCall {
       ':method': 'POST',
       ':path': call.path,
       'content-type': 'application/grpc',
-      'te': 'trailers',
+      te: 'trailers',
       'user-agent': `roles-anywhere/${VERSION}`,
       // SPIFFE Workload Endpoint, section 3: proves that this is no request that someone was tricked into.
       'workload.spiffe.io': 'true',

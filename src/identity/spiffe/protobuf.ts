@@ -21,11 +21,8 @@ const MAX_FIELD_NUMBER = 2 ** 29 - 1;
  * @param known their numbers. All of them are length-delimited: text, bytes and messages
  * @throws ProtobufError
  */
-export function readFields<N extends number>(
-  bytes: Uint8Array,
-  known: readonly N[],
-): ReadonlyMap<N, readonly Uint8Array[]> {
-  const found = new Map<N, Uint8Array[]>(known.map((number) => [number, []]));
+export function readFields(bytes: Uint8Array, known: readonly number[]): ReadonlyMap<number, readonly Uint8Array[]> {
+  const found = new Map<number, Uint8Array[]>(known.map((number) => [number, []]));
   let offset = 0;
   const varint = (): number => {
     let value = 0;
@@ -47,7 +44,7 @@ export function readFields<N extends number>(
     const key = varint();
     const [number, wireType] = [Math.floor(key / 8), key % 8];
     if (number < 1 || number > MAX_FIELD_NUMBER) throw new ProtobufError('a field number out of range');
-    const values = found.get(number as N);
+    const values = found.get(number);
     if (values !== undefined && wireType !== WIRE_TYPE.lengthDelimited)
       throw new ProtobufError(`field ${number} has wire type ${wireType}`);
     if (wireType === WIRE_TYPE.varint) varint();

@@ -66,7 +66,8 @@ export function readReference(
       throw bad(`spiffe: does not know ${JSON.stringify(key)}`, 'give id=, hint= or audience=, joined by &');
   const single = (key: string): string | undefined => {
     const [first, ...others] = query.getAll(key);
-    if (first === '' || others.length > 0) throw bad(`spiffe: needs one value of ${key}=`, 'give it once, or leave it out');
+    if (first === '' || others.length > 0)
+      throw bad(`spiffe: needs one value of ${key}=`, 'give it once, or leave it out');
     return first;
   };
   const [id, hint] = [single('id'), single('hint')];
@@ -76,7 +77,10 @@ export function readReference(
     throw bad('what follows hint= is too long', `a hint has ${MAX_HINT} bytes at most`);
   const audiences = query.getAll('audience');
   if (flag === '--certificate' && audiences.length > 0)
-    throw bad('audience= is for tokens, not for certificates', 'leave it out, or use web-identity --web-identity-token');
+    throw bad(
+      'audience= is for tokens, not for certificates',
+      'leave it out, or use web-identity --web-identity-token',
+    );
   if (flag === '--web-identity-token' && (audiences.length === 0 || audiences.includes('')))
     throw bad(
       'spiffe: needs the audience of the token',
@@ -126,7 +130,8 @@ function tcpAddress(text: string): Address | string {
     /^tcp:\/\/(?:\[([\da-fA-F:.]+)\]|([^[\]/?#@:]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   if (host === undefined) return 'a tcp: address is an IP address and a port, and nothing else';
-  if (isIP(host) !== (bracketed === undefined ? 4 : 6)) return 'the host of a tcp: address is an IP address, not a name';
+  if (isIP(host) !== (bracketed === undefined ? 4 : 6))
+    return 'the host of a tcp: address is an IP address, not a name';
   const port = Number(digits);
   return port >= 1 && port <= 65_535 ? { kind: 'tcp', host, port } : 'its port is out of range';
 }

@@ -227,6 +227,6 @@ export class SvidStream {
 
   #tell(): void {
     if (this.#closed) return;
-    for (const listener of [...this.#listeners]) listener();
+    for (const listener of this.#listeners) listener();
   }
 }

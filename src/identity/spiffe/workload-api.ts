@@ -195,7 +195,9 @@ export function chooseSvid<T extends { readonly id: string; readonly hint: strin
   svids: readonly T[],
   { id, hint, where }: SpiffeReference,
 ): T {
-  const found = svids.find((svid) => (id === undefined || svid.id === id) && (hint === undefined || svid.hint === hint));
+  const found = svids.find(
+    (svid) => (id === undefined || svid.id === id) && (hint === undefined || svid.hint === hint),
+  );
   if (found !== undefined) return found;
   const wanted = [
     ...(id === undefined ? [] : [id]),

@@ -58,7 +58,14 @@ describe('reading a message', () => {
 
   it('reads what it writes, also beyond 127 octets', () => {
     const long = 'ü'.repeat(300);
-    const fields = readFields(writeTexts([[1, long], [2, 'x'], [1, '']]), [1, 2]);
+    const fields = readFields(
+      writeTexts([
+        [1, long],
+        [2, 'x'],
+        [1, ''],
+      ]),
+      [1, 2],
+    );
     expect(fields.get(1)?.map(readText)).toEqual([long, '']);
     expect(fields.get(2)?.map(readText)).toEqual(['x']);
   });
@@ -69,17 +76,20 @@ describe('reading answers', () => {
     ['no identity', Buffer.concat([field(2, 'a CRL')])],
     ['an identity without anything', field(1, '')],
     ['a SPIFFE ID in capitals', field(1, Buffer.concat([field(1, 'spiffe://EXAMPLE/'), field(2, '0'), field(3, '0')]))],
-    ['certificates that are none', field(1, Buffer.concat([field(1, 'spiffe://a/b'), field(2, 'certificates'), field(3, '0\0')]))],
+    [
+      'certificates that are none',
+      field(1, Buffer.concat([field(1, 'spiffe://a/b'), field(2, 'certificates'), field(3, '0\0')])),
+    ],
     ['a key that is none', field(1, Buffer.concat([field(1, 'spiffe://a/b'), field(2, '0\0'), field(3, 'key')]))],
     ['more identities than any process has', Buffer.concat(Array.from({ length: 257 }, () => field(1, '')))],
   ])('refuses one with %s', (_what, message) => {
-    const read = (): unknown => readX509Answer(message);
-    expect(read).toThrow(Error);
+    let thrown: unknown;
     try {
-      read();
+      readX509Answer(message);
     } catch (error) {
-      expect(error instanceof ProtobufError || error instanceof DerError).toBe(true);
+      thrown = error;
     }
+    expect(thrown instanceof ProtobufError || thrown instanceof DerError).toBe(true);
   });
 
   it('refuses tokens that are no JWT', () => {
@@ -99,7 +109,12 @@ describe('reading answers', () => {
         if (kind === 0) message[at] = randomInt(0, 256);
         else if (kind === 1) message = message.subarray(0, Math.max(1, at));
         else if (kind === 2) message = Buffer.concat([message.subarray(0, at), message.subarray(at + randomInt(0, 9))]);
-        else message = Buffer.concat([message.subarray(0, at), Buffer.from([randomInt(0, 256), 0xff]), message.subarray(at)]);
+        else
+          message = Buffer.concat([
+            message.subarray(0, at),
+            Buffer.from([randomInt(0, 256), 0xff]),
+            message.subarray(at),
+          ]);
         if (message.length === 0) message = Buffer.from([0]);
       }
       try {

@@ -71,7 +71,18 @@ describe('what spiffe: names', () => {
   it('knows SPIFFE IDs', () => {
     for (const id of ['spiffe://example.org', 'spiffe://a/b/c_d-e.F', 'spiffe://1.2_3-4/x'])
       expect(isSpiffeId(id)).toBe(true);
-    for (const id of ['', 'https://a/b', 'spiffe:///a', 'spiffe://A/b', 'spiffe://a/', 'spiffe://a//b', 'spiffe://a/../b', 'spiffe://a/b?c', 'spiffe://a:1/b', `spiffe://a/${'b'.repeat(2050)}`])
+    for (const id of [
+      '',
+      'https://a/b',
+      'spiffe:///a',
+      'spiffe://A/b',
+      'spiffe://a/',
+      'spiffe://a//b',
+      'spiffe://a/../b',
+      'spiffe://a/b?c',
+      'spiffe://a:1/b',
+      `spiffe://a/${'b'.repeat(2050)}`,
+    ])
       expect(isSpiffeId(id)).toBe(false);
   });
 });

@@ -240,7 +240,7 @@ describe('the stream of SVIDs', () => {
     const [key] = contents.blocks.filter(({ label }) => label === 'PRIVATE KEY').map(({ der }) => der);
     expect(Buffer.from(key ?? [])).toEqual(svid.key);
     opened.close();
-    expect(() => opened.contents()).toThrow();
+    expect(() => opened.contents()).toThrow('does not give this process');
     expect(clock.timers.all).toBe(0);
   });
 });

@@ -53,6 +53,12 @@ async function failure(work: Promise<unknown>): Promise<RolesAnywhereError> {
   );
 }
 
+/** A message that begins and never ends. */
+function answerInPart(question: Question): void {
+  begin(question);
+  question.stream.write(frame(x509Answer(svid)).subarray(0, 50));
+}
+
 /** What an agent that is no HTTP/2 server says, and what is asked of it then. */
 async function askRaw(onConnect: Parameters<typeof createServer>[1], timeoutMs = 10_000) {
   const path = freshSocket();
@@ -75,7 +81,7 @@ describe('asking for X.509-SVIDs', () => {
       ':method': 'POST',
       ':path': '/SpiffeWorkloadAPI/FetchX509SVID',
       'content-type': 'application/grpc',
-      'te': 'trailers',
+      te: 'trailers',
       'workload.spiffe.io': 'true',
     });
     expect(request).toHaveLength(0);
@@ -166,10 +172,20 @@ describe('what goes wrong', () => {
       'ERR_SPIFFE_DENIED',
       'PermissionDenied: 100% nicht für  [31mdich%zz',
     ],
-    ['Unimplemented', (question) => refuse(question, 12, 'unknown service'), 'ERR_SPIFFE_FAILED', 'has not what is asked'],
+    [
+      'Unimplemented',
+      (question) => refuse(question, 12, 'unknown service'),
+      'ERR_SPIFFE_FAILED',
+      'has not what is asked',
+    ],
     ['Unavailable', (question) => refuse(question, 14, ''), 'ERR_SPIFFE_CONNECT', 'is not ready: Unavailable'],
     ['InvalidArgument', (question) => refuse(question, 3, 'header'), 'ERR_SPIFFE_FAILED', 'InvalidArgument: header'],
-    ['a status that there is not', (question) => refuse(question, 99, 'x'), 'ERR_SPIFFE_ANSWER', 'status that there is not'],
+    [
+      'a status that there is not',
+      (question) => refuse(question, 99, 'x'),
+      'ERR_SPIFFE_ANSWER',
+      'status that there is not',
+    ],
     [
       'a token in the message of a status',
       (question) => refuse(question, 2, `bad ${TOKEN} and -----BEGIN PRIVATE KEY----- x`),
@@ -229,8 +245,18 @@ describe('what goes wrong', () => {
       'ended the connection',
     ],
     ['a stream that is reset', ({ stream }) => stream.close(8), 'ERR_SPIFFE_CONNECT', 'ended the connection'],
-    ['a session that is closed', ({ stream }) => stream.session?.destroy(), 'ERR_SPIFFE_CONNECT', 'ended the connection'],
-    ['a session that goes away', ({ stream }) => stream.session?.goaway(11), 'ERR_SPIFFE_CONNECT', 'ended the connection'],
+    [
+      'a session that is closed',
+      ({ stream }) => stream.session?.destroy(),
+      'ERR_SPIFFE_CONNECT',
+      'ended the connection',
+    ],
+    [
+      'a session that goes away',
+      ({ stream }) => stream.session?.goaway(11),
+      'ERR_SPIFFE_CONNECT',
+      'ended the connection',
+    ],
   ])('%s', async (_what, answer, code, message) => {
     const error = await failure(ask(answer));
     expect(error.message).toContain(message);
@@ -245,11 +271,7 @@ describe('what goes wrong', () => {
   });
 
   it('an agent that begins a message and never ends it', async () => {
-    const answer = (question: Question): void => {
-      begin(question);
-      question.stream.write(frame(x509Answer(svid)).subarray(0, 50));
-    };
-    expect(await failure(ask(answer, 300))).toMatchObject({ code: 'ERR_SPIFFE_TIMEOUT' });
+    expect(await failure(ask(answerInPart, 300))).toMatchObject({ code: 'ERR_SPIFFE_TIMEOUT' });
   });
 
   it('what listens and says nothing', async () => {
