@@ -4,7 +4,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { LIBRARY, bundleCli, bundleHelper, bundleLibrary } from './build/bundles.mjs';
+import { LIBRARY, bundleCli, bundleFront, bundleHelper, bundleLibrary, bundleShared } from './build/bundles.mjs';
 import { bundledPackages, notices, sbom } from './build/packages.mjs';
 import { emitTypes } from './build/types.mjs';
 import { root } from './prepare.mjs';
@@ -15,20 +15,24 @@ mkdirSync(fresh, { recursive: true });
 try {
   const started = performance.now();
   const cli = await bundleCli(root, fresh, manifest.version);
+  const front = await bundleFront(root, fresh, manifest.version);
   const helper = await bundleHelper(root, fresh, manifest.version);
+  const packagesOfBoth = await bundleShared(root, fresh, manifest.version);
   const library = await bundleLibrary(root, fresh, manifest.version);
   // Every supported Node can require an ES module.
   for (const name of Object.keys(LIBRARY))
     writeFileSync(join(fresh, `${name}.cjs`), `'use strict';\nmodule.exports = require('./${name}.js');\n`);
-  emitTypes(root, fresh, Object.values(LIBRARY));
+  emitTypes(root, fresh, LIBRARY);
   // For editors that check a world file as it is written.
   copyFileSync(join(root, 'src/emulator/world/schema.json'), join(fresh, 'emulator-world.schema.json'));
-  const packages = bundledPackages(root, new Set([...cli.modules, ...library, ...helper]));
+  const used = [front.modules, cli.modules, library, helper, packagesOfBoth].flat();
+  const packages = bundledPackages(root, new Set(used));
   replaceDist();
   writeFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
   writeFileSync(join(root, 'sbom.cdx.json'), sbom(root, manifest, packages));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  console.error(`built dist in ${seconds} s: hot file ${cli.hotBytes} bytes, ${packages.length} packages bundled`);
+  const sizes = `first file ${front.frontBytes} bytes, hot file ${cli.hotBytes} bytes`;
+  console.error(`built dist in ${seconds} s: ${sizes}, ${packages.length} packages bundled`);
 } catch (error) {
   // The bundler colours its messages for a terminal, also where there is none.
   console.error(`error: ${process.stderr.isTTY ? error.message : stripVTControlCharacters(error.message)}`);

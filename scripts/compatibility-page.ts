@@ -29,6 +29,7 @@ Both programs are run over the same command lines in the test suite (test/peer/)
 | No arguments at all | the help, status 0 | the help on standard error, status 2 |
 | \`read-certificate-data\` of a PKCS#11 URI | \`Matching identities\`, as text | a JSON object for each certificate |
 | \`serve\` | three lines on standard error, for scripts that wait for \`Local server started on port\`; nothing on standard output | lines to export on standard output |
+| \`update\` | \`Credentials will be refreshed at ...\` on standard error after each write; nothing with \`--once\` | a log on standard error |
 | \`PUT /latest/api/token\` without a time to live | 21600 seconds | 400, as on EC2 |
 | \`version\` | \`1.8.0+roles-anywhere.VERSION\` | \`VERSION\` |
 | \`User-Agent\` | \`CredHelper/1.8.0 (roles-anywhere/VERSION; ...)\` | \`roles-anywhere/VERSION ...\` |
@@ -52,7 +53,7 @@ CloudTrail records the \`User-Agent\` of each CreateSession, and filters look fo
 
 const OUTLOOK = `## Not in this version
 
-\`update\`, and certificates in the stores of macOS and Windows (\`--cert-selector\`, \`--system-store-name\`, \`--use-latest-expiring-certificate\`): the flags are read, checked for conflicts, and refused with \`ERR_UNSUPPORTED\` where they would have an effect. On Windows the link is a script, which has not been run there.
+Certificates in the stores of macOS and Windows (\`--cert-selector\`, \`--system-store-name\`, \`--use-latest-expiring-certificate\`): the flags are read, checked for conflicts, and refused with \`ERR_UNSUPPORTED\` where they would have an effect. On Windows the link is a script, which has not been run there.
 `;
 
 /** The whole page. */

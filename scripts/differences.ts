@@ -10,6 +10,7 @@ export const AREAS = [
   'Requests',
   'Surroundings',
   'serve',
+  'update',
 ] as const;
 export type Area = (typeof AREAS)[number];
 
@@ -296,6 +297,93 @@ export const DIFFERENCES = {
     what: 'Settings of the SDK that have nothing to do with this: a profile in `AWS_PROFILE` that is not there, half of a static key, `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE`',
     theirs: 'an error when it is malformed',
     ours: 'not read',
+  },
+  'update-last-line': {
+    area: 'update',
+    what: 'The last line of the file, where the profile is the last section; a section whose header is the last line',
+    theirs: 'dropped; written a second time, so that botocore refuses the file',
+    ours: 'kept; used',
+  },
+  'update-long-line': {
+    area: 'update',
+    what: 'A line of more than 64 KiB, and what follows it',
+    theirs: 'dropped, with status 0',
+    ours: 'kept',
+  },
+  'update-line-ends': {
+    area: 'update',
+    what: 'Line ends of CR LF',
+    theirs: 'made LF',
+    ours: 'kept',
+  },
+  'update-header': {
+    area: 'update',
+    what: 'A header with a comment or with blanks, such as `[work] # jobs` or `[ work ]`',
+    theirs: 'not found: a second section is appended',
+    ours: 'found',
+  },
+  'update-keys': {
+    area: 'update',
+    what: 'Keys in capitals or indented, and keys that only begin like one of the three, such as `aws_session_token_old`',
+    theirs: 'not found, and written a second time; replaced',
+    ours: 'replaced; kept',
+  },
+  'update-places': {
+    area: 'update',
+    what: 'Where a key stands that was not there, and blank lines around a new section',
+    theirs: 'at the end of the section, behind blank lines; one blank line behind, none in front',
+    ours: 'behind the other keys of the set, or below the header; one blank line in front, none behind',
+  },
+  'update-older-token': {
+    area: 'update',
+    what: '`aws_security_token`, which botocore prefers to the new token, and `aws_account_id`',
+    theirs: 'kept',
+    ours: 'removed; kept true',
+  },
+  'update-refused-file': {
+    area: 'update',
+    what: 'A file that the AWS CLI or the SDK for JavaScript refuses',
+    theirs: 'written, and refused as before',
+    ours: '`ERR_CREDENTIALS_FILE` with the line, before anything is asked; the file stays as it was',
+  },
+  'update-half-key': {
+    area: 'update',
+    what: 'A profile `default` with a key id and no secret',
+    theirs: 'an error of its SDK before anything is asked',
+    ours: 'completed',
+  },
+  'update-names': {
+    area: 'update',
+    what: 'Names of profiles that tools read differently, such as `a]b` or `DEFAULT`; an empty one',
+    theirs: 'written as they are; `[]`',
+    ours: 'refused; `default`',
+  },
+  'update-home': {
+    area: 'update',
+    what: '`HOME` is not set',
+    theirs: 'an error, also where `AWS_SHARED_CREDENTIALS_FILE` is set',
+    ours: 'not needed then; else the home of the user database',
+  },
+  'update-in-place': {
+    area: 'update',
+    what: 'How the file is written',
+    theirs: 'truncated and written in place, without a lock; a missing folder has mode 0600, which only root can use',
+    ours: 'replaced as a whole, [under a lock](credentials.md#what-is-written-and-what-is-not); a missing folder has mode 0700',
+    unshown: 'what is left is compared, not how it came there; the suite of update kills it a thousand times',
+  },
+  'update-renewal': {
+    area: 'update',
+    what: 'Renewal; a renewal that fails',
+    theirs: 'five minutes before the end, and without a pause for sessions of less; it ends with 1',
+    ours: '[by the rules of `serve`](server.md#operation); tried again until it succeeds',
+    unshown: 'lines are compared with `--once`',
+  },
+  'update-end': {
+    area: 'update',
+    what: 'SIGTERM',
+    theirs: 'dies by the signal',
+    ours: 'status 0, the write under way is finished or undone',
+    unshown: 'lines are compared with `--once`',
   },
   'serve-errors': {
     area: 'serve',

@@ -44,7 +44,7 @@ export function commandsPage(): string {
 
 function commandSection(command: CommandName): string {
   const { args, summary, text, example } = COMMAND_HELP[command];
-  const { flags, defaults = {}, required = [], perRole } = commandRow(command);
+  const { flags, defaults = {}, required = [], perRole, choices = {} } = commandRow(command);
   const usage = ['roles-anywhere', command, args, flags.length === 0 ? undefined : '[FLAGS]'].filter(
     (word) => word !== undefined,
   );
@@ -63,6 +63,8 @@ function commandSection(command: CommandName): string {
       isFlag(flag) && isNow(flag) ? [`${code(flag)} is ${String(value)} by default`] : [],
     ),
   ];
+  for (const [flag, values] of Object.entries(choices))
+    if (isFlag(flag)) notes.push(`${code(flag)} takes ${values.join(', ')}`);
   const taken = flags
     .filter(isNow)
     .map((flag) => code(flag))

@@ -9,8 +9,8 @@ import type { Log, LogFormat, LogLevel } from './platform/log.ts';
 import type { Configured } from './options/config/configured.ts';
 import { sharedConfig } from './options/config/shared.ts';
 import type { FlagsOf } from './options/flag-values.ts';
-import { commandRow } from './options/flags.ts';
-import type { CommandName } from './options/flags.ts';
+import { commandRow, isCommand } from './options/flags.ts';
+import type { CommandName, CommandRow } from './options/flags.ts';
 import { parseOrdinary } from './options/pflag.ts';
 import type { Parsed } from './options/pflag.ts';
 
@@ -28,13 +28,19 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   'credential-process': async () => ({ run: credentialProcess }),
   'assume-role': () => import('./commands/assume-role.ts'),
   console: () => import('./commands/console.ts'),
+  export: () => import('./commands/export.ts'),
+  unset: () => import('./commands/unset.ts'),
+  whoami: () => import('./commands/whoami.ts'),
   'web-identity': () => import('./commands/web-identity.ts'),
   'read-certificate-data': () => import('./commands/read-certificate-data.ts'),
   'sign-string': () => import('./commands/sign-string.ts'),
+  cache: () => import('./commands/cache.ts'),
   completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
   link: () => import('./commands/link.ts'),
+  renew: () => import('./commands/renew.ts'),
   serve: () => import('./commands/serve.ts'),
+  update: () => import('./commands/update.ts'),
   version: () => import('./commands/version.ts'),
 };
 
@@ -55,14 +61,16 @@ async function main(tokens: readonly string[]): Promise<number> {
   const most = commandRow(command).args ?? 0;
   // AWS's helper says nothing in a good run, and whoever reads its standard error expects nothing.
   const level = flags.debug === true ? 'debug' : (flags['log-level'] ?? (compat ? 'error' : 'info'));
-  style = { level, format: formatOf(command, flags['log-format'], compat) };
-  if (goesOn(command))
+  const endsByItself = flags.once === true || (command === 'renew' && flags.daemon !== true);
+  const goesOn = endsByItself ? undefined : commandRow(command).goesOn;
+  style = { level, format: formatOf(goesOn, flags['log-format'], compat) };
+  if (goesOn !== undefined)
     ({ writeOut, writeError } = (await import('./platform/outlet.ts')).openOutlets(
       style.format,
       (cause) => void fail(outputError(cause)),
     ));
   const log = createLog({ write: printError, ...style });
-  await refuseDebugger(command, log);
+  await refuseDebugger(goesOn === 'service', log);
   if (args.length > most) log.warn('arguments that belong to no flag are ignored, as aws_signing_helper does');
   for (const warning of configured?.warnings ?? []) log.warn(warning);
   if (configured !== undefined && flags['print-config'] !== undefined) {
@@ -77,6 +85,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     announce: printError,
     env: process.env,
     args: args.slice(0, most),
+    tokens,
     program: path,
     compat,
     stop: untilStopped,
@@ -92,21 +101,16 @@ async function execute<C extends CommandName>(command: C, flags: FlagsOf<C>, io:
 }
 
 /** The form of what a command says on standard error: commands that go on say when each thing happened. */
-function formatOf(command: CommandName, given: 'text' | 'json' | undefined, compat: boolean): LogFormat {
-  const forPrograms = command === 'serve' && !compat && !stderrIsTerminal();
+function formatOf(goesOn: CommandRow['goesOn'], given: 'text' | 'json' | undefined, compat: boolean): LogFormat {
+  const forPrograms = goesOn === 'service' && !compat && !stderrIsTerminal();
   if (given === 'json' || (given === undefined && forPrograms)) return 'json';
-  return goesOn(command) ? 'text' : 'plain';
-}
-
-/** Whether a command runs until it is told to stop. */
-function goesOn(command: CommandName): boolean {
-  return command === 'serve' || command === 'emulator';
+  return goesOn === undefined ? 'plain' : 'text';
 }
 
 /** A debugger that the environment, or a signal before the first line of this program, has opened is closed. */
-async function refuseDebugger(command: CommandName, log: Log): Promise<void> {
+async function refuseDebugger(isService: boolean, log: Log): Promise<void> {
   const options = `${process.execArgv.join(' ')} ${process.env['NODE_OPTIONS'] ?? ''}`;
-  if (command !== 'serve' && !options.includes('--inspect')) return;
+  if (!isService && !options.includes('--inspect')) return;
   await (await import('./platform/debugger.ts')).closeDebugger(log);
 }
 
@@ -203,7 +207,8 @@ async function fail(thrown: unknown): Promise<void> {
 }
 
 // It would end a service that has not read its files yet. What has been read by then is new.
-if (process.argv[2] === 'serve') process.on('SIGHUP', () => undefined);
+const [, , first = ''] = process.argv;
+if (isCommand(first) && commandRow(first).goesOn === 'service') process.on('SIGHUP', () => undefined);
 // Node would open its debugger at this signal, to any user of this machine.
 process.on('SIGUSR1', () => undefined);
 process.on('uncaughtException', (error) => void fail(error));

@@ -1,12 +1,15 @@
 // The library's type declarations: emitted by tsc, then checked to stand alone.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 const SPECIFIER = /\b(?:from|import)\s*\(?\s*(['"])(.+?)\1/g;
 
 /**
- * Writes dist/types and leaves there only what the entries reach.
+ * Writes dist/types, leaves there only what the entries reach, and gives each entry a face for ES modules. The declarations
+ * themselves count as CommonJS, by the nearest package.json, since TypeScript lets either kind of module import that kind.
+ *
+ * @param {Record<string, string>} entries the name in dist and the source of each
  *
  * @throws Error when the sources do not compile, or a reachable declaration names a package, which consumers do not have
  */
@@ -21,16 +24,17 @@ export function emitTypes(root, dist, entries) {
     throw new Error(`the declarations do not compile\n${error.stdout}`, { cause: error });
   }
   const reached = new Set();
-  for (const entry of entries) follow(join(types, entry.replace(/^src\//, '').replace(/\.ts$/, '.d.ts')), reached);
+  for (const [name, source] of Object.entries(entries)) {
+    const declaration = source.replace(/^src\//, '').replace(/\.ts$/, '');
+    follow(join(types, `${declaration}.d.ts`), reached);
+    writeFileSync(join(dist, `${name}.d.mts`), `export * from './types/${declaration}.js';\n`);
+  }
   for (const entry of readdirSync(types, { recursive: true, withFileTypes: true })) {
     const file = join(entry.parentPath, entry.name);
     if (entry.isFile() && !reached.has(file)) rmSync(file);
   }
   removeEmptyFolders(types);
-  // The same for programs that are CommonJS: TypeScript tells the two apart by the nearest package.json.
-  const forRequire = join(dist, 'types-cjs');
-  cpSync(types, forRequire, { recursive: true });
-  writeFileSync(join(forRequire, 'package.json'), '{ "type": "commonjs" }\n');
+  writeFileSync(join(types, 'package.json'), '{ "type": "commonjs" }\n');
 }
 
 /** @param path the files that lead to this one from an entry, for the error */

@@ -6,7 +6,8 @@ import { readXml, textAt } from './xml.ts';
 
 /** What of a request a refusal may have to do with. Holds no secret. */
 export interface StsRequestFacts {
-  readonly roleArn: string;
+  /** The role that is asked for, if one is. */
+  readonly roleArn?: string | undefined;
   readonly externalId?: boolean | undefined;
   readonly mfa?: boolean | undefined;
   readonly tags?: boolean | undefined;
@@ -106,6 +107,8 @@ function explainAccessDenied(words: string, facts: StsRequestFacts): string {
     return `a source identity needs sts:SetSourceIdentity in the permissions of the caller and in the trust policy of ${facts.roleArn}; sessions of Roles Anywhere always have one, and it stays for the whole chain`;
   if (/sts:AssumeRoleWithWebIdentity/i.test(words))
     return `the trust policy of ${facts.roleArn} must name the OIDC provider as Federated principal and allow sts:AssumeRoleWithWebIdentity, with conditions on aud and sub that this token meets`;
+  if (facts.roleArn === undefined)
+    return 'no permission is needed for it: the policy of a VPC endpoint on the way may be what denies it';
   const missing = [
     ...(facts.externalId === true ? [] : ['an external id']),
     ...(facts.mfa === true ? [] : ['MFA']),
@@ -114,7 +117,7 @@ function explainAccessDenied(words: string, facts: StsRequestFacts): string {
   return `the trust policy of ${facts.roleArn} must name the caller and its conditions must be met, and the caller's permissions must allow sts:AssumeRole on it; ${missing.length === 0 ? 'check the values that were sent' : `the request had neither ${missing.join(' nor ')}, should the trust policy ask for one`}`;
 }
 
-function explainValidation(words: string, { roleArn }: StsRequestFacts): string {
+function explainValidation(words: string, { roleArn = 'the role' }: StsRequestFacts): string {
   if (/role chaining/i.test(words)) return 'a session that starts from a role session ends after an hour: ask for 3600';
   if (/MaxSessionDuration/i.test(words))
     return `ask for less, or raise the maximum session duration of ${roleArn} (an hour unless it was raised)`;

@@ -52,18 +52,57 @@ export async function askSts(
 ): Promise<{ readonly session: AssumedRole; readonly result: XmlElement }> {
   const { roleArn, policy } = input;
   const { clock = createServiceClock() } = connection;
-  checkRegionOf({ partition: roleArn.split(':')[1] ?? '' }, region, "the role's ARN");
-  const url = operationUrl(endpointOf(connection, 'sts', roleArn.split(':')[1] ?? '', region), '/');
+  const [, partition = ''] = roleArn.split(':');
+  checkRegionOf({ partition }, region, "the role's ARN");
+  const known = roleSessionParameters(input, clock.now());
+  return await query(
+    {
+      action,
+      partition,
+      region,
+      parameters: async () => [...known, ...(await parameters())],
+      credentials,
+      facts: { ...facts, roleArn, policy },
+    },
+    { ...connection, clock },
+    (response) => readSession(action, response, roleArn, clock.now()),
+  );
+}
+
+/** One request of the query protocol. */
+export interface StsQuery {
+  readonly action: string;
+  readonly partition: string;
+  readonly region: string;
+  /** Called for each attempt. Default: there are none. */
+  readonly parameters?: (() => Promise<readonly QueryParameter[]>) | undefined;
+  /** Who asks. Left out: the request is not signed. */
+  readonly credentials?: AwsCredentials | undefined;
+  readonly facts: Omit<StsRequestFacts, 'region'>;
+}
+
+/**
+ * Makes a request, with retries, each attempt freshly signed.
+ *
+ * @param read makes the result of a good answer
+ * @throws RolesAnywhereError the service's refusal, or what kept it from answering; what `read` throws
+ */
+export async function query<T>(
+  { action, partition, region, parameters, credentials, facts }: StsQuery,
+  connection: Connection,
+  read: (response: HttpResponse) => T,
+): Promise<T> {
+  const { clock = createServiceClock() } = connection;
+  const url = operationUrl(endpointOf(connection, 'sts', partition, region), '/');
   const known: readonly QueryParameter[] = [
     ['Action', action],
     ['Version', VERSION],
-    ...roleSessionParameters(input, clock.now()),
   ];
   const sendOnTime = senderOnTime(clock, connection, credentials !== undefined);
   return await withRetries(async (timeoutMs) => {
     const { response } = await sendOnTime(async (signedAt, attemptMs) => {
       // Encoded as a form wants it too: everything but the unreserved characters, a space as %20.
-      const body = canonicalQuery([...known, ...(await parameters())]);
+      const body = canonicalQuery([...known, ...((await parameters?.()) ?? [])]);
       const plain = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' };
       const headers =
         credentials === undefined
@@ -75,9 +114,9 @@ export async function askSts(
             });
       return await post(connection, { url, headers, body }, attemptMs);
     }, timeoutMs);
-    if (response.status >= 200 && response.status <= 299) return readSession(action, response, roleArn, clock.now());
+    if (response.status >= 200 && response.status <= 299) return read(response);
     const { stsError } = await import('./sts-error.ts');
-    throw stsError(action, response, { ...facts, roleArn, policy, region });
+    throw stsError(action, response, { ...facts, region });
   }, connection);
 }
 

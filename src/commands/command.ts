@@ -16,6 +16,8 @@ export interface Io {
   env: Readonly<Record<string, string | undefined>>;
   /** Positional arguments, for the few commands that take any. */
   args: readonly string[];
+  /** The words of the command line. */
+  tokens?: readonly string[] | undefined;
   /** The absolute path that the program was called by: of the link, where it was called through one. */
   program: string;
   /** Whether the program was called as `aws_signing_helper`, or with `--compat`. */

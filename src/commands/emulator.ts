@@ -1,7 +1,6 @@
 /** `emulator`: a local Roles Anywhere and STS, until it is told to stop. */
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
-import { type EmulatorOptions, type Verdict, startEmulator } from '../emulator/emulator.ts';
-import { explain } from '../emulator/wire/explain.ts';
+import type { EmulatorOptions, Verdict } from '../emulator/index.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type MaterialFlag, readMaterialFile } from '../identity/material.ts';
 import { openForAppending } from '../platform/file-system.ts';
@@ -13,11 +12,13 @@ type Flags = FlagsOf<'emulator'>;
 
 export const run: RunCommand<'emulator'> = async (flags, io) => {
   const { log } = io;
+  // The library's second entry, which the package holds once.
+  const { startEmulator, explain } = await import('../emulator/index.ts');
   const record = openRecord(flags.log, log);
   const emulator = await startEmulator({
     ...readOptions(flags),
     onVerdict: (verdict) => {
-      logVerdict(log, verdict, flags.explain === true);
+      logVerdict(log, verdict, flags.explain === true ? explain(verdict) : undefined);
       record?.(verdict);
     },
     onReload: (problem) => logReload(log, problem),
@@ -129,10 +130,10 @@ function writeOutput(flag: string, path: string, write: () => void): void {
 }
 
 /** One line a request: what was asked, the verdict and its reason; below it what explains a signature that does not fit. */
-function logVerdict(log: Log, verdict: Verdict, isExplained: boolean): void {
+function logVerdict(log: Log, verdict: Verdict, explanation: string | undefined): void {
   const { method, path, status, accepted, code, reason, requestId } = verdict;
   const line = `${method} ${path} ${status} ${accepted ? 'accepted' : `refused ${code}`}: ${reason}`;
-  const fields = { requestId, explanation: isExplained ? explain(verdict)?.split('\n') : undefined };
+  const fields = { requestId, explanation: explanation?.split('\n') };
   if (accepted) log.info(line, fields);
   else log.warn(line, fields);
 }

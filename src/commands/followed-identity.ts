@@ -29,13 +29,11 @@ export async function followIdentity(
   log: Log,
   onChange: () => void,
 ): Promise<IdentityWatcher> {
-  // What was typed once is not asked for again when a file changes.
-  const typed = new Map<string, Uint8Array>();
   const stream = isSpiffe(spec.certificate) ? await svidStream(spec.certificate, loading, log) : undefined;
   const named = [spec.certificate, spec.privateKey, spec.intermediates].filter((value) => value !== undefined);
   return await watchIdentity({
     async load() {
-      const identity = await loadIdentity(spec, { ...loading, typed, spiffe: { ...loading.spiffe, stream } });
+      const identity = await loadIdentity(spec, { ...loading, spiffe: { ...loading.spiffe, stream } });
       return stream === undefined ? identity : stream.guard(identity);
     },
     changes: stream,

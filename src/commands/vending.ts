@@ -4,6 +4,7 @@ import { createSession } from '../aws/create-session.ts';
 import { endpointOf } from '../aws/endpoints.ts';
 import { presumedNow } from '../aws/service-clock.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
+import type { Identity } from '../identity/identity.ts';
 import { loadIdentity } from '../identity/load.ts';
 import type { LoadDeps } from '../identity/load.ts';
 import type { Warn } from '../identity/warnings.ts';
@@ -45,7 +46,7 @@ export interface Vending {
  */
 export async function openVending(
   { connection: settings, session: { region }, partition, passwords, warnings }: VendingOptions,
-  flags: FlagsOf<'credential-process'> | FlagsOf<'serve'>,
+  flags: FlagsOf<'credential-process'> | FlagsOf<'serve'> | FlagsOf<'update'>,
   io: Io,
   once: boolean,
   awaiting?: (what: string) => void,
@@ -64,6 +65,8 @@ export async function openVending(
     further: chain?.chainOf(flags, { region, connection, fromRole: true, once }),
     checkHops: (certificate) => chain?.checkSourceIdentity(flags, certificate),
     loading: {
+      // What was typed once is not asked for again when a file changes.
+      typed: once ? undefined : new Map<string, Uint8Array>(),
       passwords,
       env,
       now: () => presumedNow(opened.clock),
@@ -108,25 +111,39 @@ function warnOnce(warn: (message: string) => void): Warn {
  * @throws RolesAnywhereError the identity's, the network's and the service's
  */
 export async function vendOnce(
-  { identity: spec, session, partition }: VendingOptions,
-  { connection, further, checkHops, loading }: Vending,
-  { log }: Pick<Io, 'log'>,
+  options: VendingOptions,
+  vending: Vending,
+  io: Pick<Io, 'log'>,
 ): Promise<SessionCredentials> {
   // Loading may ask a person for a password: that is no wait to be told of.
-  const identity = await loadIdentity(spec, loading);
-  const current = connection();
+  const identity = await loadIdentity(options.identity, vending.loading);
   try {
-    checkHops?.(identity.certificate);
-    const { signer, serialNumber, chain } = identity;
-    log.debug(`certificate ${serialNumber}, ${signer.keyType}, ${chain.length} intermediate certificates`);
-    log.debug(
-      `CreateSession in ${session.region} at ${endpointOf(current, 'rolesanywhere', partition, session.region).href}`,
-    );
-    const vend = (): Promise<SessionCredentials> => createSession({ ...session, identity }, current);
-    const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal));
-    log.debug(`credentials until ${credentials.expiration.toISOString()}`);
-    return credentials;
+    return await vendWith(identity, options, vending, io);
   } finally {
     await identity.close();
   }
+}
+
+/**
+ * Obtains credentials of one role with an identity that is loaded.
+ *
+ * @throws RolesAnywhereError the network's and the service's
+ */
+export async function vendWith(
+  identity: Identity,
+  { session, partition }: VendingOptions,
+  { connection, further, checkHops }: Vending,
+  { log }: Pick<Io, 'log'>,
+): Promise<SessionCredentials> {
+  const current = connection();
+  checkHops?.(identity.certificate);
+  const { signer, serialNumber, chain } = identity;
+  log.debug(`certificate ${serialNumber}, ${signer.keyType}, ${chain.length} intermediate certificates`);
+  log.debug(
+    `CreateSession in ${session.region} at ${endpointOf(current, 'rolesanywhere', partition, session.region).href}`,
+  );
+  const vend = (): Promise<SessionCredentials> => createSession({ ...session, identity }, current);
+  const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal));
+  log.debug(`credentials until ${credentials.expiration.toISOString()}`);
+  return credentials;
 }

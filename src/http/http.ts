@@ -14,6 +14,8 @@ export interface TlsSettings {
   verify?: boolean | undefined;
   /** Default `TLSv1.2`. */
   minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+  /** This side's own certificate with its chain and its key, in PEM, for a server that asks for one. */
+  client?: { readonly cert: string; readonly key: string } | undefined;
 }
 
 export interface HttpRequest {

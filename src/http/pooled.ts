@@ -99,7 +99,13 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
 
   function agentFor(undici: Undici, request: HttpRequest): Agent {
     const { tls = {}, connectTimeoutMs, onSocket } = request;
-    const key = JSON.stringify([tls.verify ?? true, tls.ca ?? null, tls.minVersion ?? null, connectTimeoutMs ?? null]);
+    const key = JSON.stringify([
+      tls.verify ?? true,
+      tls.ca ?? null,
+      tls.minVersion ?? null,
+      tls.client?.cert ?? null,
+      connectTimeoutMs ?? null,
+    ]);
     const known = onSocket === undefined ? agents.get(key) : undefined;
     const agent = known ?? createAgent(undici, request, options, sockets.signal);
     // Whoever watches sockets wants them to be new.
@@ -119,17 +125,27 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
 }
 
 // The compiler knows it only together with the names of a browser.
-declare const WebAssembly: { readonly Memory: new (descriptor: { readonly initial: number }) => object };
+declare const WebAssembly: {
+  readonly Memory: new (descriptor: { readonly initial: number }) => object;
+  readonly validate: (module: Uint8Array) => boolean;
+};
+
+/** A module with one function that takes the first lane of a vector (WebAssembly 2.0, section 5): of no use but to be accepted. */
+const VECTOR_MODULE = Buffer.from('0061736d0100000001060160017b017f030201000a090107002000fd1b000b', 'hex');
 
 let webAssembly: boolean | undefined;
 
 /**
- * Whether this process has room for WebAssembly, of which each instance takes ten gigabytes of addresses: one for undici,
+ * Whether undici can run: the processor has what its parser takes (not that of POWER, where older Nodes compile vectors
+ * wrong), and this process has room for WebAssembly, of which each instance takes ten gigabytes of addresses: one for undici,
  * and one for Node's own copy of it, which it wakes. Under a limit (RLIMIT_AS) either ends the process, past any handler.
  */
 function hasWebAssembly(): boolean {
   try {
-    webAssembly ??= [1, 2].map(() => new WebAssembly.Memory({ initial: 1 })).length === 2;
+    webAssembly ??=
+      process.arch !== 'ppc64' &&
+      WebAssembly.validate(VECTOR_MODULE) &&
+      [1, 2].map(() => new WebAssembly.Memory({ initial: 1 })).length === 2;
   } catch {
     webAssembly = false; // no room, or Node runs without a compiler (--jitless)
   }

@@ -6,6 +6,8 @@ export interface TlsOptions {
   minVersion: 'TLSv1.2' | 'TLSv1.3';
   rejectUnauthorized: boolean;
   ca?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
   checkServerIdentity: (host: string, certificate: PeerCertificate) => Error | undefined;
 }
 
@@ -18,8 +20,8 @@ export interface TlsOptions {
  * NODE_TLS_REJECT_UNAUTHORIZED cannot switch it off unseen. Roles Anywhere
  * requires TLS 1.2 (its User Guide, "Data protection").
  */
-export function tlsOptions({ ca, verify = true, minVersion = 'TLSv1.2' }: TlsSettings = {}): TlsOptions {
-  return { minVersion, rejectUnauthorized: verify, ca, checkServerIdentity };
+export function tlsOptions({ ca, verify = true, minVersion = 'TLSv1.2', client }: TlsSettings = {}): TlsOptions {
+  return { minVersion, rejectUnauthorized: verify, ca, ...client, checkServerIdentity };
 }
 
 /**

@@ -37,6 +37,21 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       '--role-arn arn:aws:iam::111122223333:role/NAME --region us-east-1',
     ],
   },
+  export: {
+    summary: 'print temporary credentials in the form of a shell, a file or a CI system',
+    text: 'Obtains credentials as credential-process does, or takes those of --source, and prints them. Without --format they are for the shell that this seems to be. Variables by which a program would find other credentials are removed, if they are set. github masks the values in the log and writes to the file that GITHUB_ENV names; gitlab is a dotenv report; ini is a profile of a credentials file, which --profile names.',
+    example: ['export --config-profile build --format env'],
+  },
+  unset: {
+    summary: 'print the lines that remove what export has set',
+    text: 'The forms are those of export. What only holds variables cannot remove one: there it is empty, and null in JSON.',
+    example: ['unset --format env'],
+  },
+  whoami: {
+    summary: 'say whose credentials these are, and how long they last',
+    text: 'Obtains credentials as credential-process does, or takes those of --source, and asks STS (GetCallerIdentity) whose they are: account, role, session, time left. No permission is needed for it.',
+    example: ['whoami --config-profile build'],
+  },
   console: {
     summary: 'print a URL that signs a browser in to the AWS console',
     text: 'Whoever has the URL is signed in: it is as secret as credentials, and good for 15 minutes. --session-duration is also that of the console session, unless --assume-role-arn is given: AWS ends such a session after an hour.',
@@ -68,11 +83,25 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     text: "Makes the link in DIR, or beside this program's own command when DIR is left out. A file of that name that is something else, such as AWS's own program, is left alone without --force. On Windows the link is a script, aws_signing_helper.cmd.",
     example: ['link ~/bin'],
   },
+  cache: {
+    summary: 'list or remove the credentials that credential-process --cache keeps, or say where they are',
+    args: 'list|clear|path',
+    text: 'list prints for each set when it ends, whether it is still used, its role and its certificate, and no secret; with --json as JSON. clear removes all that is kept. path prints the folder.',
+    example: ['cache list'],
+  },
   completion: {
     summary: 'print a script that completes command lines in a shell',
     args: 'SHELL',
     text: 'SHELL is bash, zsh, fish or powershell. The script completes commands, flags and their values: choices, files, profiles of the AWS config file.',
     example: ['completion bash >~/.local/share/bash-completion/completions/roles-anywhere'],
+  },
+  renew: {
+    summary: 'renew the certificate, or get the first one',
+    text: 'Does nothing while more than a third of its life is left (--at), unless --force is given. A new certificate takes the place of the old one when it is for the same names and the right key, ends no sooner, and is one that Roles Anywhere takes; the old one stays beside it as FILE.previous. Prints what it did as JSON.',
+    example: [
+      'renew --certificate client.pem --private-key client.key',
+      '--renew-from step-ca:https://ca.example --renew-ca root.pem',
+    ],
   },
   serve: {
     summary: 'serve fresh credentials on this machine to every AWS SDK',
@@ -82,7 +111,19 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       '--trust-anchor-arn ARN --profile-arn ARN --role-arn ARN',
     ],
   },
-  version: { summary: "print this program's version", example: ['version'] },
+  update: {
+    summary: 'write fresh credentials into a profile of the shared credentials file',
+    text: 'Writes ~/.aws/credentials, or the file that AWS_SHARED_CREDENTIALS_FILE names, and renews what it wrote until it is stopped. Every other byte of the file stays as it is, and whoever else writes with this program is waited for. A file that the AWS CLI would refuse is left alone. SIGHUP reads files again, SIGTERM and SIGINT end it.',
+    example: [
+      'update --profile work --certificate client.pem --private-key client.key',
+      '--trust-anchor-arn ARN --profile-arn ARN --role-arn ARN',
+    ],
+  },
+  version: {
+    summary: "print this program's version",
+    text: "With --json also the versions of AWS's helper that it stands in for and of Node, and the platform.",
+    example: ['version'],
+  },
 };
 
 /** Exit status and what it stands for (EXIT_STATUS in errors.ts), shown below every help. */

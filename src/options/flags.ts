@@ -115,9 +115,13 @@ export const FLAGS = {
   timeout: integer,
   'user-agent-extra': text,
 
-  format: { kind: 'text', choices: ['json', 'text', 'bin'] },
+  format: text,
   digest: { kind: 'text', choices: ['SHA256', 'SHA384', 'SHA512'] },
   'no-account-id': boolean,
+  cache: boolean,
+  'cache-min-remaining': integer,
+  profile: text,
+  json: boolean,
   force: boolean,
 
   'trust-anchor': { kind: 'list' },
@@ -146,7 +150,28 @@ export const FLAGS = {
   shell: { kind: 'text', choices: ['sh', 'bash', 'zsh', 'fish', 'powershell', 'cmd'] },
   'metrics-listen': text,
   'audit-log': text,
+
+  once: boolean,
+  remove: boolean,
+  'on-update': text,
+  'on-update-shell': boolean,
+
   'log-format': { kind: 'text', choices: ['text', 'json'] },
+
+  renew: boolean,
+  'renew-from': text,
+  'renew-command': text,
+  'renew-ca': text,
+  'renew-ca-fingerprint': text,
+  'renew-token-file': text,
+  'renew-auth': text,
+  'new-key': boolean,
+  at: text,
+  daemon: boolean,
+  enroll: boolean,
+  subject: text,
+  san: { kind: 'list' },
+  'key-type': { kind: 'text', choices: ['ec-p256', 'ec-p384', 'ec-p521', 'rsa-2048', 'rsa-3072', 'rsa-4096'] },
 
   'config-profile': text,
   'print-config': { kind: 'text', choices: ['text', 'json'], bare: 'text' },
@@ -255,6 +280,29 @@ const VENDING = [
   ...CHAIN,
 ] as const satisfies readonly FlagName[];
 
+/** Flags of every command that obtains credentials with a certificate, or goes on from others. */
+const OBTAINING = [...VENDING, 'source', 'source-profile'] as const satisfies readonly FlagName[];
+
+/** What those must be given. */
+const CERTIFICATE_OR_SOURCE = [
+  ['certificate', 'cert-selector', 'source'],
+  ['trust-anchor-arn', 'source'],
+  ['profile-arn', 'source'],
+  ['role-arn', 'source'],
+] as const satisfies readonly (readonly FlagName[])[];
+
+/** Flags of how a certificate is renewed. */
+const RENEWAL = [
+  'renew-from',
+  'renew-command',
+  'renew-ca',
+  'renew-ca-fingerprint',
+  'renew-token-file',
+  'renew-auth',
+  'new-key',
+  'at',
+] as const satisfies readonly FlagName[];
+
 export interface CommandRow {
   readonly flags: readonly FlagName[];
   /** Flags that must be given; of a list of names, at least one. */
@@ -268,12 +316,14 @@ export interface CommandRow {
   readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
+  /** Runs until it is told to end: as a service, whose log other programs read, or in a terminal. */
+  readonly goesOn?: 'service' | 'terminal';
 }
 
 /** Every command, by name. */
 export const COMMANDS = {
   'credential-process': {
-    flags: [...VENDING, 'no-account-id'],
+    flags: [...VENDING, 'no-account-id', 'cache', 'cache-min-remaining'],
     required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', 'role-arn'],
     defaults: { 'system-store-name': 'MY' },
     compatDefaults: { 'session-duration': 3600, 'no-account-id': true },
@@ -296,14 +346,41 @@ export const COMMANDS = {
       'no-account-id',
     ],
   },
+  export: {
+    flags: [...OBTAINING, 'format', 'profile', 'no-account-id'],
+    required: CERTIFICATE_OR_SOURCE,
+    defaults: { 'system-store-name': 'MY' },
+    choices: {
+      format: [
+        'env',
+        'env-no-export',
+        'fish',
+        'powershell',
+        'windows-cmd',
+        'dotenv',
+        'json',
+        'process',
+        'ini',
+        'github',
+        'gitlab',
+      ],
+    },
+  },
+  unset: {
+    flags: ['format'],
+    choices: {
+      format: ['env', 'env-no-export', 'fish', 'powershell', 'windows-cmd', 'dotenv', 'json', 'github', 'gitlab'],
+    },
+  },
+  whoami: {
+    flags: [...OBTAINING, 'format', 'json'],
+    required: CERTIFICATE_OR_SOURCE,
+    defaults: { 'system-store-name': 'MY', format: 'text' },
+    choices: { format: ['text', 'json'] },
+  },
   console: {
-    flags: [...VENDING, 'source', 'source-profile', 'destination', 'service', 'issuer', 'signin-endpoint', 'open'],
-    required: [
-      ['certificate', 'cert-selector', 'source'],
-      ['trust-anchor-arn', 'source'],
-      ['profile-arn', 'source'],
-      ['role-arn', 'source'],
-    ],
+    flags: [...OBTAINING, 'destination', 'service', 'issuer', 'signin-endpoint', 'open'],
+    required: CERTIFICATE_OR_SOURCE,
     defaults: { 'system-store-name': 'MY' },
   },
   'read-certificate-data': {
@@ -316,6 +393,7 @@ export const COMMANDS = {
     flags: [...KEY, 'format', 'digest'],
     required: [['private-key', 'certificate', 'cert-selector']],
     defaults: { 'system-store-name': 'MY', format: 'json', digest: 'SHA256' },
+    choices: { format: ['json', 'text', 'bin'] },
   },
   emulator: {
     flags: [
@@ -333,12 +411,25 @@ export const COMMANDS = {
     ],
     required: [['trust-anchor', 'world']],
     defaults: { port: 9912 },
+    goesOn: 'terminal',
   },
+  cache: { flags: ['json'], args: 1 },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
+  renew: {
+    flags: [...KEY, 'intermediates', ...RENEWAL, 'force', 'daemon', 'enroll', 'subject', 'san', 'key-type'],
+    required: [
+      ['certificate', 'cert-selector'],
+      ['renew-from', 'renew-command'],
+    ],
+    defaults: { 'system-store-name': 'MY' },
+    goesOn: 'service',
+  },
   serve: {
     flags: [
       ...VENDING,
+      'renew',
+      ...RENEWAL,
       'role',
       'port',
       'listen',
@@ -361,8 +452,17 @@ export const COMMANDS = {
     perRole: ['trust-anchor-arn', 'profile-arn'],
     defaults: { 'system-store-name': 'MY', port: 9911, 'hop-limit': 64 },
     compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
   },
-  version: { flags: [] },
+  update: {
+    flags: [...VENDING, 'profile', 'once', 'role', 'refresh-before', 'on-update', 'on-update-shell', 'remove'],
+    required: [['certificate', 'cert-selector'], 'trust-anchor-arn', 'profile-arn', ['role-arn', 'role']],
+    perRole: ['trust-anchor-arn', 'profile-arn'],
+    defaults: { 'system-store-name': 'MY' },
+    compatDefaults: { 'session-duration': 3600 },
+    goesOn: 'service',
+  },
+  version: { flags: ['json'] },
 } as const satisfies Record<string, CommandRow>;
 
 export type CommandName = keyof typeof COMMANDS;
@@ -400,6 +500,7 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['proxy', 'no-proxy'],
   ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
+  ['once', 'remove'],
 ];
 
 /** Whether there is a flag of this name: not even `__proto__` passes for one. */

@@ -3,9 +3,11 @@
 import type { FlagHelp } from './flag-help.ts';
 import type { FlagName } from './flags.ts';
 import { IDENTITY_HELP } from './identity-help.ts';
+import { RENEWAL_HELP } from './renewal-help.ts';
 
 export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   ...IDENTITY_HELP,
+  ...RENEWAL_HELP,
 
   'trust-anchor-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'trust anchor that vouches for the certificate' },
   'profile-arn': { group: 'Roles Anywhere', value: 'ARN', text: 'profile that lists the role' },
@@ -195,7 +197,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   role: {
     group: 'Roles Anywhere',
     value: '[NAME=]ROLE_ARN[,KEY=VALUE...]',
-    text: 'a role to serve, under that name or its own; repeat it for more; keys: profile-arn, trust-anchor-arn, session-duration, role-session-name, token-file',
+    text: 'a further role to serve, under that name or its own, or to write, to the profile of that name; repeat it for more; keys: profile-arn, trust-anchor-arn, session-duration, role-session-name, token-file',
   },
   listen: {
     group: 'Server',
@@ -247,14 +249,42 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'file to append a line to for each set of credentials that is given out',
   },
 
+  once: { group: 'Credentials file', text: 'write once and end, instead of going on until stopped' },
+  'on-update': {
+    group: 'Credentials file',
+    value: 'COMMAND',
+    text: 'program, with arguments, to run after each write, with AWS_PROFILE and AWS_SHARED_CREDENTIALS_FILE set; quotes keep blanks together, and no shell is in between',
+  },
+  'on-update-shell': { group: 'Credentials file', text: 'let a shell run what --on-update says' },
+  remove: { group: 'Credentials file', text: 'at the end, take the keys out of the file again' },
+
   format: { group: 'Output', value: 'FORMAT', text: 'form of what is printed' },
+  profile: {
+    group: 'Output',
+    value: 'PROFILE',
+    text: 'profile that is written, by default default; AWS_PROFILE does not choose it',
+  },
+  json: { group: 'Output', text: 'print JSON' },
   digest: { group: 'Output', value: 'DIGEST', text: 'digest to sign' },
   'no-account-id': {
     group: 'Output',
     text: 'print no AccountId, with which some SDKs choose other endpoints; the default under --compat',
   },
 
-  force: { group: 'Link', text: 'replace a file that is in the way' },
+  cache: {
+    group: 'Cache',
+    text: 'give out the credentials that an earlier run got, while they live for long enough: runs at one time share one session; by default off',
+  },
+  'cache-min-remaining': {
+    group: 'Cache',
+    value: 'SECONDS',
+    text: 'remaining lifetime at which kept credentials are renewed, and up to a fifth more by chance; by default 900; never more than a third of their lifetime counts',
+  },
+
+  force: {
+    group: 'Link',
+    text: 'replace a file that is in the way; of renew: renew now, however long the certificate still lives',
+  },
 
   'config-profile': {
     group: 'General',
@@ -270,7 +300,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'log-format': {
     group: 'General',
     value: 'FORMAT',
-    text: 'form of standard error; by default text, but for serve json when standard error is no terminal',
+    text: 'form of standard error; by default text, but for serve and update json when standard error is no terminal',
   },
   'log-level': {
     group: 'General',

@@ -8,12 +8,6 @@ import { nearest } from '../platform/suggest.ts';
 
 /** An error for a word that is not a command. */
 export function unknownCommand(name: string, program: string): RolesAnywhereError {
-  // AWS's tool has it.
-  if (name === 'update') {
-    return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not have the command ${name} yet`, {
-      hint: 'use credential-process, which the AWS CLI and SDKs call by themselves',
-    });
-  }
   const known = nearest(name, Object.keys(COMMANDS));
   return new RolesAnywhereError('ERR_UNKNOWN_COMMAND', `unknown command ${JSON.stringify(name)}`, {
     hint: known === undefined ? `see ${program} --help` : `did you mean ${known}`,

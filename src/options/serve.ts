@@ -93,8 +93,13 @@ function checkIsFile(name: FlagName, value: string | undefined): void {
   });
 }
 
-/** Refuses a time no shorter than a session: a set that is renewed as soon as it comes would be asked for again and again. */
-function refreshBefore(given: number | undefined, roles: RolesToServe): number | undefined {
+/**
+ * The life left at which a set is renewed, in milliseconds.
+ *
+ * @throws RolesAnywhereError also for a time no shorter than a session: a set that is renewed as soon as it comes would be
+ * asked for again and again
+ */
+export function refreshBefore(given: number | undefined, roles: RolesToServe): number | undefined {
   if (given === undefined) return undefined;
   const seconds = inRange('refresh-before', given, 1, 43_199);
   const short = roles.find(({ vending }) => (vending.session.durationSeconds ?? Infinity) <= seconds);

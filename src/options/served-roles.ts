@@ -1,5 +1,5 @@
 /**
- * `--role`, which may be repeated: what `serve` serves besides `--role-arn`.
+ * `--role`, which may be repeated: what `serve` serves, and `update` writes, besides `--role-arn`.
  *
  *     [NAME=]ROLE_ARN[,KEY=VALUE ...]
  *
@@ -8,6 +8,7 @@
  */
 import type { FlagsOf } from './flag-values.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { PROFILE_NAME_HINT, isCredentialsProfile } from './config/profile-name.ts';
 import type { FlagItem } from './flags.ts';
 import { readItem } from './items.ts';
 import type { ItemForm } from './items.ts';
@@ -19,9 +20,12 @@ export const ROLE_KEYS: readonly string[] = KEYS;
 type Key = (typeof KEYS)[number];
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The flags of a command that may have several roles. */
+type RoleFlags = FlagsOf<'serve'> | FlagsOf<'update'>;
+
 /** One role to serve. */
 export interface RoleOptions {
-  /** The role's name in paths. Unique. */
+  /** The role's name in paths; of `update`, the profile to write. Unique. */
   readonly name: string;
   /** The role's own options; identity and trust are the same for all. */
   readonly vending: VendingOptions;
@@ -32,8 +36,25 @@ export interface RoleOptions {
 /** The roles to serve, the default first. */
 export type RolesToServe = readonly [RoleOptions, ...RoleOptions[]];
 
-/** The names of roles: characters that a path, a metrics label and a URL take as they are. */
-const NAME = /^[\w.@+-]{1,64}$/;
+/** What a command's roles are called. */
+interface NameForm {
+  /** The name of the role of --role-arn. Default: the last part of its ARN. */
+  readonly first?: string | undefined;
+  readonly isName: (name: string) => boolean;
+  /** The words for what is no name. */
+  readonly cannotBe: string;
+  readonly hint: string;
+}
+
+/** Characters that a path, a metrics label and a URL take as they are. */
+const IN_PATH: NameForm = {
+  isName: (name) => /^[\w.@+-]{1,64}$/.test(name),
+  cannotBe: 'a name in a path',
+  hint: 'give NAME=ROLE_ARN, with a name of 1 to 64 letters, digits and characters of _.@+-',
+};
+
+/** As in AWS's own tools. */
+const DEFAULT_PROFILE = 'default';
 
 const HINT = `it is [NAME=]ROLE_ARN, with any of ${KEYS.map((key) => `,${key}=`).join(' ')} behind it`;
 const FORM: ItemForm = { flag: '--role', keys: KEYS, named: true, hint: HINT };
@@ -44,11 +65,34 @@ const FORM: ItemForm = { flag: '--role', keys: KEYS, named: true, hint: HINT };
  * @throws RolesAnywhereError of class `usage`
  */
 export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RolesToServe {
+  return namedRoles(flags, env, IN_PATH);
+}
+
+/**
+ * The same for `update`: each is called as the profile that it is written to.
+ *
+ * @throws RolesAnywhereError of class `usage`
+ */
+export function profileRoles(flags: FlagsOf<'update'>, env: Environment): RolesToServe {
+  for (const role of flags.role ?? []) {
+    // One from a profile of the config file may be meant for `serve` as well.
+    const isForServe = typeof role === 'string' && readItem(role, FORM).settings.some(([key]) => key === 'token-file');
+    if (isForServe) throw refused('--role: token-file is a key for serve, and update serves nothing', 'leave it out');
+  }
+  return namedRoles(flags, env, {
+    first: flags.profile ?? DEFAULT_PROFILE,
+    isName: isCredentialsProfile,
+    cannotBe: 'a profile of a credentials file',
+    hint: PROFILE_NAME_HINT,
+  });
+}
+
+function namedRoles(flags: RoleFlags, env: Environment, form: NameForm): RolesToServe {
   const roles: RoleOptions[] = [];
   const roleArn = flags['role-arn'];
   if (roleArn !== undefined)
     roles.push({
-      name: lastSegment(roleArn),
+      name: form.first ?? lastSegment(roleArn),
       vending: vendingOptions(forRole(flags, roleArn), env),
       tokenFile: undefined,
     });
@@ -60,11 +104,9 @@ export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RolesToS
     });
   const names = new Set<string>();
   for (const { name } of roles) {
-    if (!NAME.test(name))
-      throw refused(
-        `--role: ${JSON.stringify(name)} cannot be a name in a path`,
-        'give NAME=ROLE_ARN, with a name of 1 to 64 letters, digits and characters of _.@+-',
-      );
+    const flag = name === form.first ? '--profile' : '--role';
+    if (!form.isName(name))
+      throw refused(`${flag}: ${JSON.stringify(name)} cannot be ${form.cannotBe}`, form.hint, flag);
     if (names.has(name))
       throw refused(`--role: two roles are called ${name}`, 'give each a name of its own: NAME=ROLE_ARN');
     names.add(name);
@@ -72,7 +114,7 @@ export function servedRoles(flags: FlagsOf<'serve'>, env: Environment): RolesToS
   return [first, ...others];
 }
 
-function readRole(value: string | FlagItem, flags: FlagsOf<'serve'>, env: Environment): RoleOptions {
+function readRole(value: string | FlagItem, flags: RoleFlags, env: Environment): RoleOptions {
   const item = readItem(value, FORM);
   const { head: roleArn, name = lastSegment(roleArn) } = item;
   const settings: Partial<Record<Key, string>> = {};
@@ -100,7 +142,7 @@ function readRole(value: string | FlagItem, flags: FlagsOf<'serve'>, env: Enviro
 }
 
 /** The flags of one role: those that every role needs may be given for all or for this one. */
-function forRole(flags: FlagsOf<'serve'>, roleArn: string): FlagsOf<'serve'> & FlagsOf<'credential-process'> {
+function forRole(flags: RoleFlags, roleArn: string): RoleFlags & FlagsOf<'credential-process'> {
   const { 'trust-anchor-arn': trustAnchorArn, 'profile-arn': profileArn } = flags;
   if (trustAnchorArn !== undefined && profileArn !== undefined)
     return { ...flags, 'trust-anchor-arn': trustAnchorArn, 'profile-arn': profileArn, 'role-arn': roleArn };
@@ -122,8 +164,8 @@ export function refuseControls(what: string, path: string | undefined): void {
   throw refused(`${what} holds a line end or another control character`, 'give the path of a file without them');
 }
 
-function refused(message: string, hint = HINT): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_FLAG_VALUE', message, { flag: '--role', hint });
+function refused(message: string, hint = HINT, flag = '--role'): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_FLAG_VALUE', message, { flag, hint });
 }
 
 /** `role/path/NAME` is known by its NAME. */

@@ -8,7 +8,8 @@ import * as fs from '../platform/file-system.ts';
 import { MAX_FILE_BYTES, readNamedFile, systemCode } from '../platform/files.ts';
 import { takeLock } from '../platform/file-lock.ts';
 import type { Lock, LockTimes } from '../platform/file-lock.ts';
-import { editProfile } from './profile-edit.ts';
+import { PROFILE_NAME_HINT, isCredentialsProfile } from '../options/config/profile-name.ts';
+import { editProfile, removeFromProfile } from './profile-edit.ts';
 import type { Settings } from './profile-edit.ts';
 
 /** The options of {@link writeCredentialsFile}. */
@@ -39,6 +40,8 @@ const MAX_LINKS = 40;
 const NO_OTHERS = 0o600;
 /** Most attempts: writers that keep no lock may come in between, but not time after time. */
 const MAX_TURNS = 10;
+/** What is written of credentials, and what botocore would prefer to it. */
+const KEYS = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token', 'aws_security_token'] as const;
 const TEMPORARY = /^[0-9a-f]{16}\.tmp$/;
 
 /**
@@ -60,26 +63,79 @@ const TEMPORARY = /^[0-9a-f]{16}\.tmp$/;
  * refused whole by the AWS CLI (with the line): nothing is changed then
  */
 export async function writeCredentialsFile(options: CredentialsFileOptions): Promise<string> {
-  const { profile = 'default', env = process.env, onWarning } = options;
+  const { profile = 'default', onWarning } = options;
   const settings = settingsOf(options.credentials);
   checkProfile(profile);
-  const named = pathOf(options.file ?? env['AWS_SHARED_CREDENTIALS_FILE'], env);
-  options.signal?.throwIfAborted();
+  const { path, mode } = await change(options, (text, file) => editProfile(text, profile, settings, file));
+  if (mode !== undefined && (mode & ~NO_OTHERS) !== 0)
+    warn(onWarning, `${path} has mode 0${mode.toString(8)}: others may read the credentials`);
+  return path;
+}
+
+/** The file to change, and how long others are waited for. */
+export type CredentialsFileTarget = Pick<CredentialsFileOptions, 'file' | 'env' | 'lock' | 'signal'>;
+
+/** As long as any value is: what is checked is the text around it. */
+const SOME_CREDENTIALS = { accessKeyId: 'x', secretAccessKey: 'x', sessionToken: 'x', accountId: 'x' };
+
+/**
+ * Finds out whether {@link writeCredentialsFile} would work: makes the folder, takes the lock, and changes nothing.
+ *
+ * @returns the file that would be written, symbolic links resolved
+ * @throws RolesAnywhereError `ERR_CREDENTIALS_FILE`
+ */
+export async function checkCredentialsFile(
+  target: CredentialsFileTarget,
+  profiles: readonly string[],
+): Promise<string> {
+  const { path } = await change(target, (text, file) => {
+    for (const profile of profiles) editProfile(text, profile, settingsOf(SOME_CREDENTIALS), file);
+    return undefined;
+  });
+  return path;
+}
+
+/**
+ * Takes credentials out of a profile, if they are there still. Its other lines stay, and its header.
+ *
+ * @param accessKeyId of the credentials
+ * @returns whether they were there
+ * @throws RolesAnywhereError `ERR_CREDENTIALS_FILE`
+ */
+export async function removeCredentials(
+  target: CredentialsFileTarget,
+  profile: string,
+  accessKeyId: string,
+): Promise<boolean> {
+  const { mode } = await change(target, (text, file) =>
+    removeFromProfile(text, profile, { accessKeyId, names: KEYS }, file),
+  );
+  return mode !== undefined;
+}
+
+/**
+ * Edits the file under its lock.
+ *
+ * @param edit gives the new text of the file, which it names in its errors; undefined to leave it as it is
+ * @returns the mode of the file that was written; undefined when none was
+ */
+async function change(
+  { file, env = process.env, lock: times, signal }: CredentialsFileTarget,
+  edit: (text: string, file: string) => string | undefined,
+): Promise<{ path: string; mode: number | undefined }> {
+  const named = pathOf(file ?? env['AWS_SHARED_CREDENTIALS_FILE'], env);
+  signal?.throwIfAborted();
   try {
     await fs.makeFolder(dirname(named));
     const path = await followLinks(named);
-    const lock = await takeLock(`${path}.lock`, options.lock, options.signal);
+    const lock = await takeLock(`${path}.lock`, times, signal);
     try {
-      const mode = await rewrite(path, lock, (text) => editProfile(text, profile, settings, path), options.signal);
-      if ((mode & ~NO_OTHERS) !== 0)
-        warn(onWarning, `${path} has mode 0${mode.toString(8)}: others may read the credentials`);
+      return { path, mode: await rewrite(path, lock, (text) => edit(text, path), signal) };
     } finally {
       await lock.release();
     }
-    return path;
   } catch (cause) {
-    if (cause instanceof RolesAnywhereError || (options.signal?.aborted === true && cause === options.signal.reason))
-      throw cause;
+    if (cause instanceof RolesAnywhereError || (signal?.aborted === true && cause === signal.reason)) throw cause;
     throw failure(`cannot write the credentials file ${named} (${systemCode(cause) ?? 'unknown reason'})`, cause);
   }
 }
@@ -101,16 +157,13 @@ function settingsOf(credentials: CredentialsFileOptions['credentials']): Record<
   return { wanted: settings, followers: new Map([['aws_account_id', accountId]]) };
 }
 
-/** Refuses names that not all tools find: `[DEFAULT]` gives values to every section, and the others are read differently. */
-function checkProfile(profile: string): void {
-  const isPlain = /^[^\s\p{C}[\]"'\\#;](?:[^\t-\r\p{C}[\]"'\\]*[^\s\p{C}[\]"'\\])?$/u.test(profile);
-  if (isPlain && !/^(?:DEFAULT|__proto__|(?:profile|services|sso-session)\s.*)$/.test(profile)) return;
+/** Refuses names that not all tools find. */
+export function checkProfile(profile: string): void {
+  if (isCredentialsProfile(profile)) return;
   throw new RolesAnywhereError(
     'ERR_CREDENTIALS_FILE',
     `${JSON.stringify(profile)} cannot be a profile of a credentials file`,
-    {
-      hint: 'take letters, digits and any of - _ . @ + : /',
-    },
+    { hint: PROFILE_NAME_HINT },
   );
 }
 
@@ -129,18 +182,19 @@ async function followLinks(path: string, links = 0): Promise<string> {
   return await followLinks(resolve(dirname(place), target), links + 1);
 }
 
-/** Puts the edited text in place of the file's, and gives the mode of the file. */
+/** Puts the edited text in place of the file's, and gives the mode of the file; undefined when there is nothing to edit. */
 async function rewrite(
   path: string,
   lock: Lock,
-  edit: (text: string) => string,
+  edit: (text: string) => string | undefined,
   signal: AbortSignal | undefined,
-): Promise<number> {
+): Promise<number | undefined> {
   await removeLeftovers(path);
   for (let turn = 0; turn < MAX_TURNS; turn++) {
     signal?.throwIfAborted();
     const before = readCurrent(path);
     const text = edit(before?.text ?? '');
+    if (text === undefined) return undefined;
     if (Buffer.byteLength(text) > MAX_FILE_BYTES) throw failure(`${path} would become larger than 1 MiB`);
     const temporary = `${path}.${randomBytes(8).toString('hex')}.tmp`;
     try {

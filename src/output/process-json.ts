@@ -1,4 +1,4 @@
-import type { SessionCredentials } from '../credentials/credentials.ts';
+import type { AwsCredentials } from '../credentials/credentials.ts';
 import { formatExpiration } from '../credentials/expiration.ts';
 
 export interface ProcessJsonOptions {
@@ -13,10 +13,11 @@ export interface ProcessJsonOptions {
  *
  * Source: AWS SDKs and Tools Reference Guide, "Process credential provider".
  * Version is a number (botocore and the JavaScript SDK compare strictly), and
- * AccountId is left out where it is not known, as JSON.stringify leaves out undefined.
+ * AccountId, and SessionToken and Expiration of a user's own key, are left out where they are not known, as JSON.stringify
+ * leaves out undefined.
  */
 export function processJson(
-  { accessKeyId, secretAccessKey, sessionToken, expiration, accountId }: SessionCredentials,
+  { accessKeyId, secretAccessKey, sessionToken, expiration, accountId }: AwsCredentials,
   { accountId: withAccountId = true, lineFeed = true }: ProcessJsonOptions = {},
 ): string {
   const json = JSON.stringify({
@@ -24,7 +25,7 @@ export function processJson(
     AccessKeyId: accessKeyId,
     SecretAccessKey: secretAccessKey,
     SessionToken: sessionToken,
-    Expiration: formatExpiration(expiration),
+    Expiration: expiration && formatExpiration(expiration),
     AccountId: withAccountId ? accountId : undefined,
   });
   return lineFeed ? `${json}\n` : json;

@@ -3,7 +3,7 @@
  * Tests: test/output/credentials-file.test.ts
  */
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { nestedKeys, readIni } from '../options/config/ini.ts';
+import { atLine, nestedKeys, readIni } from '../options/config/ini.ts';
 import type { IniKey, IniSection } from '../options/config/ini.ts';
 import { sdkView } from '../options/config/sdk-view.ts';
 
@@ -45,10 +45,38 @@ export function editProfile(
   return result;
 }
 
+/** What {@link removeFromProfile} takes out. */
+interface Removal {
+  /** The keys are taken out only where this is the value of `aws_access_key_id`: others are another program's. */
+  readonly accessKeyId: string;
+  readonly names: readonly string[];
+}
+
+/**
+ * The text without keys of the profile's section, whose other lines and header stay; undefined when they are not there.
+ *
+ * @param file its name, for messages
+ * @throws RolesAnywhereError as {@link editProfile}
+ */
+export function removeFromProfile(
+  text: string,
+  profile: string,
+  { accessKeyId, names }: Removal,
+  file: string,
+): string | undefined {
+  const section = read(text, file).find(({ header }) => header === profile);
+  if (section?.keys.get('aws_access_key_id')?.value !== accessKeyId) return undefined;
+  const wanted = new Map(names.map((name) => [name, undefined]));
+  return editProfile(text, profile, { wanted, followers: new Map() }, file);
+}
+
 function read(text: string, file: string): IniSection[] {
   try {
     const sections = readIni(text, file);
     for (const { keys } of sections) for (const key of keys.values()) nestedKeys(key, file);
+    for (const [line, header] of sdkView(text).headers)
+      if (/^(?:profile )?__proto__$/.test(header))
+        throw atLine(file, line, `the AWS SDK for JavaScript refuses a file with [${header}]`, 'rename the profile');
     return sections;
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;

@@ -38,6 +38,9 @@ export const ERROR_CLASSES = {
   ERR_CONFIG_PROFILE: 'usage',
   ERR_CONFIG_KEY: 'usage',
   ERR_CREDENTIALS_FILE: 'usage', // the shared credentials file, as something to write to
+  ERR_ON_UPDATE: 'usage', // the program that update runs after a write
+  ERR_EXPORT_VALUE: 'usage', // a value that a form of export cannot hold
+  ERR_CACHE: 'usage', // the folder of kept credentials
   ERR_ENDPOINT: 'usage',
   ERR_DURATION: 'usage',
   ERR_SESSION_NAME: 'usage',
@@ -178,6 +181,13 @@ export const ERROR_CLASSES = {
   ERR_SPIFFE_TIMEOUT: 'unavailable',
   ERR_SPIFFE_ANSWER: 'unavailable', // not what the specification says
 
+  // renewal of the certificate
+  ERR_RENEWAL_TOKEN: 'identity', // the file that should prove to the CA who asks does not
+  ERR_RENEWAL_REFUSED: 'refused', // by the CA
+  ERR_RENEWAL_CHECK: 'refused', // what the CA issued is not taken
+  ERR_RENEWAL_COMMAND: 'unavailable', // the command that should renew failed
+  ERR_RENEWAL_WRITE: 'usage', // the new certificate cannot be put in place
+
   // the service's verdict
   ERR_ACCESS_DENIED: 'refused',
   ERR_VALIDATION: 'refused',
@@ -233,6 +243,9 @@ export function withoutPin(text: string): string {
   return text.replace(/(pin-value(?:=|%3d))\S.*/gi, '$1<redacted>');
 }
 
+/** Marks an error of this class, whichever copy of this package made it: a program may hold several. */
+const BRAND = Symbol.for('roles-anywhere.RolesAnywhereError');
+
 /**
  * Every failure that this project reports. `message` says what is wrong and in
  * which flag or file, in lower case and without a full stop; it never holds a
@@ -260,8 +273,15 @@ export class RolesAnywhereError extends Error {
     this.retryAfterMs = details.retryAfterMs;
   }
 
+  /** Errors of another copy of this package count too. */
+  static override [Symbol.hasInstance](value: unknown): value is RolesAnywhereError {
+    return typeof value === 'object' && value !== null && BRAND in value;
+  }
+
   /** The class of {@link code}. */
   get class(): ErrorClass {
     return ERROR_CLASSES[this.code];
   }
 }
+
+Object.defineProperty(RolesAnywhereError.prototype, BRAND, { value: true });

@@ -2,7 +2,7 @@
 // Tests: test/output/credentials-file.test.ts
 import { randomBytes } from 'node:crypto';
 import { RolesAnywhereError } from './errors.ts';
-import { link, rename, rm, writeFile } from './file-system.ts';
+import { close, link, open, rename, rm, writeFile } from './file-system.ts';
 import { readNamedFile, systemCode } from './files.ts';
 import { processAge } from './clock.ts';
 
@@ -65,13 +65,23 @@ function heldLock(path: string, token: string): Lock {
 }
 
 async function create(path: string, token: string): Promise<boolean> {
+  let descriptor: number;
   try {
-    await writeFile(path, token, { flag: 'wx', mode: 0o600 });
-    return true;
+    descriptor = await open(path, 'wx', 0o600);
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
     throw error;
   }
+  try {
+    await writeFile(descriptor, token);
+  } catch (error) {
+    // The disk is full. What was made is nobody's lock, and would be waited for.
+    await rm(path, { force: true });
+    throw error;
+  } finally {
+    await close(descriptor);
+  }
+  return true;
 }
 
 /** A lock is some forty bytes; a pipe in its place is nobody's. */

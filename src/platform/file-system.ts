@@ -7,6 +7,8 @@ import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { systemCode } from './files.ts';
 
+export const chmod = promisify(fs.chmod);
+export const chown = promisify(fs.chown);
 export const close = promisify(fs.close);
 export const fchmod = promisify(fs.fchmod);
 export const fchown = promisify(fs.fchown);
@@ -25,6 +27,7 @@ export const rename = promisify(fs.rename);
 export const rm = promisify(fs.rm);
 export const rmdir = promisify(fs.rmdir);
 export const stat = promisify(fs.stat);
+export const symlink = promisify(fs.symlink);
 export const writeFile = promisify(fs.writeFile);
 
 /**

@@ -107,11 +107,8 @@ function text(program: string, error: RolesAnywhereError, shownCause: readonly s
 /** The form that a line seems to ask for which was not understood. */
 function formatAskedFor({ argv, env, stderrIsTerminal }: ReportOptions): string | undefined {
   const command = argv.slice(2).find((token) => !token.startsWith('-'));
-  return (
-    formatIn(argv) ??
-    env['ROLES_ANYWHERE_LOG_FORMAT'] ??
-    (command === 'serve' && !stderrIsTerminal() ? 'json' : undefined)
-  );
+  const isService = command === 'serve' || (command === 'update' && !argv.includes('--once'));
+  return formatIn(argv) ?? env['ROLES_ANYWHERE_LOG_FORMAT'] ?? (isService && !stderrIsTerminal() ? 'json' : undefined);
 }
 
 function formatIn(argv: readonly string[]): string | undefined {

@@ -15,6 +15,12 @@ export interface AuditLog {
    * promise resolves, so a vend that is not recorded does not happen.
    */
   record(role: { readonly roleArn: string }, credentials: SessionCredentials, socket: Socket): Promise<void>;
+  /**
+   * Records that the certificate was renewed: `time`, `event`, `serialNumber` and `notAfter`.
+   *
+   * @throws RolesAnywhereError `ERR_AUDIT_LOG`
+   */
+  renewed(certificate: { readonly serialNumber: string; readonly notAfter: Date }): void;
   /** Opens the file again, after something moved it away. */
   reopen(): void;
   close(): void;
@@ -73,24 +79,26 @@ export function openAuditLog(
     }
   };
 
+  const writeLine = (members: object, otherwise: string): void => {
+    try {
+      writeWhole(`${cut ? '\n' : ''}${JSON.stringify(members)}\n`);
+      cut = false;
+    } catch (cause) {
+      log.error(`the audit log cannot be written${otherwise}`, { path, reason: reasonOf(cause) });
+      throw auditError(path, cause);
+    }
+  };
+
   return {
     async record({ roleArn }, { accessKeyId }, socket) {
       const client = `${socket.remoteAddress ?? 'unknown'}:${socket.remotePort ?? 0}`;
       const uid = await ownerOf(socket);
-      const line = JSON.stringify({
-        time: new Date(now()).toISOString(),
-        role: roleArn,
-        key: accessKeyId.slice(-4),
-        client,
-        uid,
-      });
-      try {
-        writeWhole(`${cut ? '\n' : ''}${line}\n`);
-        cut = false;
-      } catch (cause) {
-        log.error('the audit log cannot be written: no credentials are given out', { path, reason: reasonOf(cause) });
-        throw auditError(path, cause);
-      }
+      const time = new Date(now()).toISOString();
+      writeLine({ time, role: roleArn, key: accessKeyId.slice(-4), client, uid }, ': no credentials are given out');
+    },
+    renewed({ serialNumber, notAfter }) {
+      const time = new Date(now()).toISOString();
+      writeLine({ time, event: 'certificate renewed', serialNumber, notAfter: notAfter.toISOString() }, '');
     },
     reopen() {
       try {

@@ -1,28 +1,7 @@
-/** The lines that set environment variables, in the words of each shell. */
+/** The lines that lead SDKs to the server, in the words of each shell. */
 import { resolve } from 'node:path';
-
-export const SHELLS = ['sh', 'fish', 'powershell', 'cmd'] as const;
-
-export type Shell = (typeof SHELLS)[number];
-
-const SET: Readonly<Record<Shell, (name: string, value: string) => string>> = {
-  sh: (name, value) => `export ${name}=${plain(value) ? value : `'${value.replaceAll("'", String.raw`'\''`)}'`}`,
-  fish: (name, value) => `set -gx ${name} ${plain(value) ? value : `'${value.replaceAll(/['\\]/g, String.raw`\$&`)}'`}`,
-  powershell: (name, value) => `$env:${name} = '${value.replaceAll("'", "''")}'`,
-  cmd: (name, value) => `set "${name}=${value}"`,
-};
-
-const COMMENT: Readonly<Record<Shell, string>> = { sh: '#', fish: '#', powershell: '#', cmd: 'rem' };
-
-function plain(value: string): boolean {
-  return /^[\w@%+=:,./[\]-]+$/.test(value) && !value.includes('[');
-}
-
-/** Guesses the user's shell. */
-export function guessShell(env: Readonly<Record<string, string | undefined>>, platform: string): Shell {
-  if (platform === 'win32') return env['PSModulePath'] === undefined ? 'cmd' : 'powershell';
-  return /(?:^|\/)fish$/.test(env['SHELL'] ?? '') ? 'fish' : 'sh';
-}
+import { SHELL_WORDS } from '../output/shell-lines.ts';
+import type { Shell } from '../output/shell-lines.ts';
 
 /**
  * Makes the URL by which clients reach an address.
@@ -57,7 +36,7 @@ const OLDER_SDKS = ' (AWS CLI 2.9 and other older SDKs: start with --print-token
 
 /** Gives the lines to run in a shell so that SDKs find the server. */
 export function exportLines(shell: Shell, { origin, container, imds, noProxy }: ExportOptions): string {
-  const set = SET[shell];
+  const { set, comment } = SHELL_WORDS[shell];
   const lines: string[] = [];
   for (const [index, { path, tokenFile, token }] of container.entries()) {
     const what =
@@ -69,25 +48,23 @@ export function exportLines(shell: Shell, { origin, container, imds, noProxy }: 
     if (token !== undefined) block.push(set('AWS_CONTAINER_AUTHORIZATION_TOKEN', token));
     // Only the default's lines take effect when the whole is run.
     lines.push(
-      `${COMMENT[shell]} ${what}`,
+      `${comment} ${what}`,
       // A value from the environment may hold a line end.
-      ...(index === 0
-        ? block
-        : block.flatMap((line) => line.split(/[\r\n]+/)).map((line) => `${COMMENT[shell]} ${line}`)),
+      ...(index === 0 ? block : block.flatMap((line) => line.split(/[\r\n]+/)).map((line) => `${comment} ${line}`)),
     );
   }
   // SDKs ask for instance metadata over plain http alone.
   if (imds && !origin.startsWith('https:')) {
     lines.push(
-      `${COMMENT[shell]} instance metadata, which any user of this machine can ask`,
+      `${comment} instance metadata, which any user of this machine can ask`,
       set('AWS_EC2_METADATA_SERVICE_ENDPOINT', origin),
       // botocore before it learned to put one between, as AWS CLI 2.9 has it.
-      `${COMMENT[shell]} (older AWS CLI 2 needs a slash at its end)`,
+      `${comment} (older AWS CLI 2 needs a slash at its end)`,
     );
   }
   if (noProxy !== undefined && noProxy.trim() !== '*') {
     const value = withoutProxy(noProxy, origin);
-    lines.push(`${COMMENT[shell]} some SDKs would send these requests, and the token, to the proxy`);
+    lines.push(`${comment} some SDKs would send these requests, and the token, to the proxy`);
     // Some programs read one of them, some the other; to Windows they are the same.
     const names = shell === 'cmd' || shell === 'powershell' ? ['NO_PROXY'] : ['NO_PROXY', 'no_proxy'];
     lines.push(...names.map((name) => set(name, value)));

@@ -16,6 +16,16 @@ export interface MetricsRole {
   readonly certificateValidity: () => Validity | undefined;
 }
 
+/** What is known of the certificate's renewals; in milliseconds since the epoch. */
+export interface RenewalStatus {
+  readonly succeeded: number;
+  readonly failed: number;
+  /** In a row, up to now. */
+  readonly failures: number;
+  readonly lastSuccess: number | undefined;
+  readonly next: number | undefined;
+}
+
 export interface Metrics {
   /** Counts an answered request. */
   request(route: string, status: number): void;
@@ -24,7 +34,7 @@ export interface Metrics {
   /** Counts what a role's provider did. */
   provider(role: string, event: ProviderEvent): void;
   /** The whole text. */
-  expose(roles: readonly MetricsRole[], connections: number, now: number): string;
+  expose(roles: readonly MetricsRole[], connections: number, now: number, renewal?: RenewalStatus): string;
 }
 
 interface Refreshes {
@@ -63,7 +73,7 @@ export function createMetrics(): Metrics {
       const bucket = BUCKETS.findIndex((bound) => seconds <= bound);
       if (bucket >= 0) counted.buckets[bucket] = (counted.buckets[bucket] ?? 0) + 1;
     },
-    expose(roles, connections, now) {
+    expose(roles, connections, now, renewal) {
       return [
         family('certificate_seconds_to_expiry', 'gauge', 'Seconds until the certificate ends; negative after it.'),
         ...roles.flatMap(({ name, certificateValidity }) =>
@@ -98,10 +108,25 @@ export function createMetrics(): Metrics {
         ...[...refusals].map(([reason, count]) => sample('refused_requests_total', { reason }, count)),
         family('connections', 'gauge', 'Open connections.'),
         sample('connections', {}, connections),
+        ...(renewal === undefined ? [] : renewals(renewal)),
         '',
       ].join('\n');
     },
   };
+}
+
+function renewals({ succeeded, failed, failures, lastSuccess, next }: RenewalStatus): string[] {
+  const moment = (name: string, help: string, time: number | undefined): string[] =>
+    time === undefined ? [] : [family(name, 'gauge', help), sample(name, {}, Math.floor(time / 1000))];
+  return [
+    family('renewals_total', 'counter', 'Attempts to renew the certificate, by result.'),
+    sample('renewals_total', { result: 'success' }, succeeded),
+    sample('renewals_total', { result: 'failure' }, failed),
+    family('renewal_failures', 'gauge', 'Attempts that failed since the last that did not.'),
+    sample('renewal_failures', {}, failures),
+    ...moment('renewal_last_success_timestamp_seconds', 'When the certificate was last renewed.', lastSuccess),
+    ...moment('renewal_next_timestamp_seconds', 'When it is renewed next, or tried again.', next),
+  ];
 }
 
 /** Whether a provider has valid credentials to give. */

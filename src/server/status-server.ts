@@ -9,7 +9,7 @@ import { createConnections } from './connections.ts';
 import { bind } from './listen.ts';
 import type { BoundAddress, ListenTarget } from './listen.ts';
 import { isReady } from './metrics.ts';
-import type { Metrics, MetricsRole } from './metrics.ts';
+import type { Metrics, MetricsRole, RenewalStatus } from './metrics.ts';
 
 export interface StatusServerOptions {
   readonly listen: ListenTarget;
@@ -19,6 +19,8 @@ export interface StatusServerOptions {
   readonly connections: () => number;
   /** Open connections to this port. Default 64. */
   readonly maxConnections?: number | undefined;
+  /** Of the certificate's renewals, and the life left of it below which a failing renewal is an alarm, in milliseconds. Default: it is not renewed. */
+  readonly renewal?: { readonly status: () => RenewalStatus; readonly marginMs: number } | undefined;
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
@@ -76,7 +78,7 @@ export async function startStatusServer(options: StatusServerOptions): Promise<S
 }
 
 function answerStatus(method: string, url: string, options: StatusServerOptions): Answer {
-  const { roles, metrics, connections, now = Date.now } = options;
+  const { roles, metrics, connections, renewal, now = Date.now } = options;
   if (method !== 'GET' && method !== 'HEAD') {
     return errorAnswer(405, 'MethodNotAllowed', 'only GET, HEAD', ['Allow', 'GET, HEAD']);
   }
@@ -90,14 +92,36 @@ function answerStatus(method: string, url: string, options: StatusServerOptions)
         const { state, expiration, lastError } = status();
         return { role: name, state, expiration: expiration?.toISOString(), lastError: lastError?.code, certificate };
       });
-      const ready = roles.every(({ status }) => isReady(status()));
-      return jsonAnswer(ready ? 200 : 503, { ready, roles: states });
+      const ready = roles.every(({ status }) => isReady(status())) && !isCutOffSoon(options, now());
+      return jsonAnswer(ready ? 200 : 503, { ready, roles: states, renewal: renewal && shown(renewal.status()) });
     }
     case '/metrics': {
-      const { headers, ...text } = textAnswer(200, metrics.expose(roles, connections(), now()));
+      const { headers, ...text } = textAnswer(200, metrics.expose(roles, connections(), now(), renewal?.status()));
       return { ...text, headers: ['Content-Type', 'text/plain; version=0.0.4; charset=utf-8', ...headers.slice(2)] };
     }
     default:
       return errorAnswer(404, 'NotFound', 'there are /healthz, /readyz and /metrics');
   }
+}
+
+/** A short life leaves no more than a part of it for alarm. */
+const LARGEST_PART = 1 / 4;
+
+/** Whether the certificate is about to end, and its renewal fails. */
+function isCutOffSoon({ roles, renewal }: StatusServerOptions, now: number): boolean {
+  if (renewal === undefined || renewal.status().failures === 0) return false;
+  return roles.some(({ certificateValidity }) => {
+    const validity = certificateValidity();
+    if (validity === undefined) return false;
+    const life = validity.notAfter - validity.notBefore;
+    return validity.notAfter - now < Math.min(renewal.marginMs, life * LARGEST_PART);
+  });
+}
+
+function shown({ failures, lastSuccess, next }: RenewalStatus): object {
+  return { failures, lastSuccess: isoTime(lastSuccess), next: isoTime(next) };
+}
+
+function isoTime(ms: number | undefined): string | undefined {
+  return ms === undefined ? undefined : new Date(ms).toISOString();
 }

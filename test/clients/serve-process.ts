@@ -47,10 +47,19 @@ export interface ServeProcessOptions {
 }
 
 /** Starts `serve` of the built program. */
-export function spawnServe(args: readonly string[], { env = {}, command }: ServeProcessOptions = {}): ServeProcess {
+export function spawnServe(args: readonly string[], options?: ServeProcessOptions): ServeProcess {
+  return spawnCommand('serve', args, options);
+}
+
+/** Starts a command of the built program that goes on. */
+export function spawnCommand(
+  name: string,
+  args: readonly string[],
+  { env = {}, command }: ServeProcessOptions = {},
+): ServeProcess {
   const runtimeDir = mkdtempSync(join(tmpdir(), 'ra-serve-'));
   const [file = '', ...before] = command ?? [process.execPath];
-  const child = spawn(file, [...before, CLI, 'serve', ...args], {
+  const child = spawn(file, [...before, CLI, name, ...args], {
     env: cleanEnv({ XDG_RUNTIME_DIR: runtimeDir, ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -84,7 +93,7 @@ export function spawnServe(args: readonly string[], { env = {}, command }: Serve
       };
       wake.add(look);
       look();
-      void exited.then((status) => reject(new Error(`serve ended with ${status} before "${text}" came:\n${err}`)));
+      void exited.then((status) => reject(new Error(`${name} ended with ${status} before "${text}" came:\n${err}`)));
     });
   return {
     lines: () => out,

@@ -16,6 +16,21 @@ describe('version', () => {
     expect(io.err()).toBe('');
   });
 
+  it('prints JSON for programs', async () => {
+    const { status, stdout } = await runCli(['version', '--json']);
+    expect({ status, said: JSON.parse(stdout) as unknown }).toEqual({
+      status: 0,
+      said: {
+        version,
+        awsSigningHelper: '1.8.0',
+        node: process.versions.node,
+        openssl: process.versions.openssl,
+        platform: process.platform,
+        arch: process.arch,
+      },
+    });
+  });
+
   it.each([['version'], ['--version']])(
     "prints the version of AWS's helper and its own behind, for %s --compat",
     async (word) => {

@@ -48,6 +48,7 @@ const RUN_BY: readonly RunBy[] = [
     test: 'test/package/emulator-example.test.ts',
   },
   { document: 'docs/emulator.md', language: 'hcl', mark: /^/, test: 'test/clients/terraform.heavy.test.ts' },
+  { document: 'docs/renewal.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/renewal.heavy.test.ts' },
   { document: 'docs/identities.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/tpm/identities.test.ts' },
 ];
 

@@ -214,7 +214,13 @@ describe('errors', () => {
       /credential-process$/,
     ],
     ['help about an unknown command', ['help', 'lnk'], 'ERR_UNKNOWN_COMMAND', /"lnk"/, /link$/],
-    ['update', ['update', '--once'], 'ERR_UNSUPPORTED', /does not have the command update/, /./],
+    [
+      'update',
+      ['update', '--once'],
+      'ERR_FLAG_REQUIRED',
+      /missing flags: --certificate, --trust-anchor-arn/,
+      /update --help/,
+    ],
     ['flags without a command', ['--debug'], 'ERR_USAGE', /no command/, /--help/],
     ['a value cut off', ['credential-process', '--region'], 'ERR_FLAG_VALUE', /--region needs a value/, /./],
     ['a word for a number', ['credential-process', '--session-duration', '1h'], 'ERR_FLAG_VALUE', /"1h"/, /decimal/],
@@ -465,7 +471,7 @@ describe('ordinary lines and any lines', () => {
     );
     // Else the property would say little.
     expect(taken).toBeGreaterThan(100);
-  });
+  }, 120_000);
 });
 
 describe('what a shell, YAML or another tool of AWS would have taken', () => {

@@ -209,7 +209,7 @@ describe.skipIf(!requireModule('botocore'))('what is there', () => {
       { numRuns: 200 },
     );
     expect(written).toBeGreaterThan(20);
-  });
+  }, 120_000);
 
   it('ten processes that write at the same time all get their profile in', async () => {
     writeFileSync(file, '# kept\n[a]\nregion = x\n');

@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,15 +47,20 @@ describe('the build of the command line', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(Number(stdout)).toBeLessThan(1000);
     expect(readdirSync(join(root, 'dist/chunks'))).toContain('parse.cjs');
-    expect(readFileSync(join(root, 'dist/cli.cjs'), 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n"use strict";\n/);
-    const run = await runProgram(join(root, 'dist/cli.cjs'), []);
+    const run = await runProgram(process.execPath, [join(root, 'dist/main.cjs')]);
     expect(run).toEqual({ status: 0, stdout: '1.2.3\n', stderr: '' });
+  });
+
+  it('makes the file that the program is called by', () => {
+    const first = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
+    expect(readFileSync(first, 'utf8')).toMatch(/^#!\/usr\/bin\/env node\n"use strict";/);
+    expect(statSync(first).mode & 0o111).toBe(0o111);
   });
 
   it('gives the same bytes every time', async () => {
     await bundle(LAZY);
     await bundle(LAZY, 'again');
-    for (const file of ['cli.cjs', 'chunks/parse.cjs'])
+    for (const file of ['main.cjs', 'chunks/parse.cjs'])
       expect(readFileSync(join(root, 'again', file)).equals(readFileSync(join(root, 'dist', file)))).toBe(true);
   });
 

@@ -26,7 +26,13 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true }));
 
 describe.runIf(requireTool('systemd-analyze'))('the systemd units', () => {
-  const units = ['roles-anywhere.service', 'roles-anywhere.socket'];
+  const units = [
+    'roles-anywhere.service',
+    'roles-anywhere.socket',
+    'roles-anywhere-renew.service',
+    'roles-anywhere-renew.timer',
+    'roles-anywhere-update.service',
+  ];
 
   it('pass systemd-analyze verify, and the sandbox is one', async () => {
     const own = mkdtempSync(join(tmpdir(), 'ra-units-'));
@@ -38,14 +44,9 @@ describe.runIf(requireTool('systemd-analyze'))('the systemd units', () => {
     const paths = units.map((unit) => join(own, unit));
     expect(await runProgram('systemd-analyze', ['verify', ...paths])).toEqual({ status: 0, stdout: '', stderr: '' });
     // Exposure in tenths, from 0 (best) to 100.
-    const security = [
-      'security',
-      '--offline=true',
-      '--no-pager',
-      '--threshold=20',
-      join(own, 'roles-anywhere.service'),
-    ];
-    expect((await runProgram('systemd-analyze', security)).status).toBe(0);
+    const security = ['security', '--offline=true', '--no-pager', '--threshold=20'];
+    for (const unit of units.filter((name) => name.endsWith('.service')))
+      expect((await runProgram('systemd-analyze', [...security, join(own, unit)])).status).toBe(0);
     rmSync(own, { recursive: true });
   });
 });
@@ -130,19 +131,25 @@ it('no manifest holds a secret: to apply it would empty the one that is there', 
     expect(manifests(file).map(({ kind }) => kind)).not.toContain('Secret');
 });
 
-it('the variables of the unit are those that its first lines write', () => {
-  const text = readFileSync(`${DEPLOY}systemd/roles-anywhere.service`, 'utf8');
-  const names = [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name);
-  const [, written = '', path] = /^# {3}printf '([^']*)' .* >(\S+)$/m.exec(text) ?? [];
-  expect([...written.matchAll(/(\w+)=%s\\n/g)].map(([, name]) => name)).toEqual(names);
-  expect(text).toContain(`\nEnvironmentFile=${path}\n`);
-});
+describe.each([
+  ['serve', 'roles-anywhere.service'],
+  ['update', 'roles-anywhere-update.service'],
+] as const)('the unit of %s', (command, unit) => {
+  const text = readFileSync(`${DEPLOY}systemd/${unit}`, 'utf8');
 
-it('the flags of the unit are flags of serve', () => {
-  const text = readFileSync(`${DEPLOY}systemd/roles-anywhere.service`, 'utf8');
-  const flags = [...text.matchAll(/^ {4}--([a-z0-9-]+)/gm)].map(([, flag]) => flag);
-  expect(flags.length).toBeGreaterThan(5);
-  expect(commandRow('serve').flags).toEqual(expect.arrayContaining(flags));
+  it('has the variables that its first lines write', () => {
+    const names = [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name);
+    const [, written = '', path] = /^# {3}printf '([^']*)' .* >(\S+)$/m.exec(text) ?? [];
+    expect([...written.matchAll(/(\w+)=%s\\n/g)].map(([, name]) => name)).toEqual(names);
+    expect(text).toContain(`\nEnvironmentFile=${path}\n`);
+  });
+
+  it('has flags of its command', () => {
+    expect(text).toContain(`/roles-anywhere ${command} \\\n`);
+    const flags = [...text.matchAll(/^ {4}--([a-z0-9-]+)/gm)].map(([, flag]) => flag);
+    expect(flags.length).toBeGreaterThan(5);
+    expect(commandRow(command).flags).toEqual(expect.arrayContaining(flags));
+  });
 });
 
 describe('the unit', () => {

@@ -65,11 +65,21 @@ async function loads(
 }
 
 describe('what a line loads', () => {
-  it.each(['ec-p256', 'rsa-2048'])('one file for credential-process with an %s key', async (kind) => {
-    expect(await loads(oneShot(kind))).toEqual({
-      files: ['cli.cjs'],
-      builtins: ['crypto', 'fs', 'http', 'path'],
-    });
+  it.each(['ec-p256', 'rsa-2048'])(
+    'the first file and the hot one for credential-process with an %s key',
+    async (kind) => {
+      expect(await loads(oneShot(kind))).toEqual({
+        files: ['cli.cjs', 'main.cjs'],
+        builtins: ['crypto', 'fs', 'http', 'path'],
+      });
+    },
+  );
+
+  it('the first file alone when the credentials are kept, and no module that Node has not loaded by itself', async () => {
+    const env = { XDG_RUNTIME_DIR: work };
+    const line = [...oneShot('ec-p256'), '--cache'];
+    expect((await loads(line, env)).files).toContain('main.cjs');
+    expect(await loads(line, env)).toEqual({ files: ['cli.cjs'], builtins: ['fs', 'path'] });
   });
 
   it('no reader of config files without a variable or a profile that asks for it, and no full parser with one', async () => {
@@ -78,11 +88,11 @@ describe('what a line loads', () => {
     expect(files.filter((file) => file.includes('configured'))).toHaveLength(1);
     expect(files.filter((file) => file.includes('yargs'))).toEqual([]);
     const unconcerned = await loads([first, ...rest], { AWS_PROFILE: 'x', AWS_CONFIG_FILE: '/nonexistent' });
-    expect(unconcerned.files).toEqual(['cli.cjs']);
+    expect(unconcerned.files).toEqual(['cli.cjs', 'main.cjs']);
   });
 
   it('its own small file besides for version', async () => {
-    expect((await loads(['version'])).files).toEqual(['chunks/version.cjs', 'cli.cjs']);
+    expect((await loads(['version'])).files).toEqual(['chunks/version.cjs', 'cli.cjs', 'main.cjs']);
   });
 
   it('no networking for --help', async () => {

@@ -59,6 +59,7 @@ describe('the packed package', () => {
         'package.json',
         'sbom.cdx.json',
         'dist/cli.cjs',
+        'dist/main.cjs',
         'dist/emulator.js',
         'dist/emulator-world.schema.json',
         'dist/index.js',
@@ -67,7 +68,7 @@ describe('the packed package', () => {
       ]),
     );
     const expected =
-      /^(LICENSE|README\.md|THIRD-PARTY-NOTICES\.txt|package\.json|sbom\.cdx\.json|docs\/[\w/.-]+|dist\/((cli|pkcs11-helper|index|emulator)\.cjs|[\w-]+\.js|emulator-world\.schema\.json|chunks\/[\w.-]+\.c?js|types(-cjs)?\/[\w/.-]+\.d\.ts|types-cjs\/package\.json))$/;
+      /^(LICENSE|README\.md|THIRD-PARTY-NOTICES\.txt|package\.json|sbom\.cdx\.json|docs\/[\w/.-]+|dist\/((cli|main|pkcs11-helper|index|emulator)\.cjs|[\w-]+\.(js|d\.mts)|emulator-world\.schema\.json|(chunks|shared)\/[\w.-]+\.c?js|types\/[\w/.-]+\.d\.ts|types\/package\.json))$/;
     expect(paths.filter((path) => !expected.test(path))).toEqual([]);
   });
 

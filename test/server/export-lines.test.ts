@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { exportLines, guessShell, originOf, SHELLS } from '../../src/server/export-lines.ts';
+import { guessShell, SHELLS } from '../../src/output/shell-lines.ts';
+import { exportLines, originOf } from '../../src/server/export-lines.ts';
 import { requireTool } from '../support/tools.ts';
 
 const options = {

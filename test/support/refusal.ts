@@ -11,6 +11,17 @@ export async function refusal(call: () => unknown): Promise<RolesAnywhereError> 
   throw new Error('nothing was refused');
 }
 
+/** As {@link refusal}, of a synchronous call. */
+export function refusalOf(call: () => unknown): RolesAnywhereError {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof RolesAnywhereError) return error;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
 /** The code of {@link refusal}. */
 export async function refusalCode(call: () => unknown): Promise<ErrorCode> {
   return (await refusal(call)).code;

@@ -3,11 +3,13 @@
  * Tests: test/clients/serve-operation.test.ts, test/server/listen.test.ts
  */
 import { createServer } from 'node:net';
+import { DEFAULT_REFRESH } from '../../credentials/refresh-policy.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
 import type { ServeOptions } from '../../options/serve.ts';
 import { connectionShares, descriptorLimit } from '../../server/descriptor-limit.ts';
-import { exportLines, guessShell, originOf } from '../../server/export-lines.ts';
+import { guessShell } from '../../output/shell-lines.ts';
+import { exportLines, originOf } from '../../server/export-lines.ts';
 import { bind, checkListenPolicy, defaultTargets, parseImdsAddresses, parseListen } from '../../server/listen.ts';
 import { DEFAULT_LIMITS } from '../../server/http-server.ts';
 import type { BoundAddress, ListenPolicy, ListenTarget } from '../../server/listen.ts';
@@ -17,8 +19,10 @@ import { MAX_TTL_SECONDS } from '../../server/session-tokens.ts';
 import type { ServedRole } from '../../server/served-role.ts';
 import type { InheritedSocket } from '../../server/systemd.ts';
 import type { Io } from '../command.ts';
-import type { Cleanup } from './cleanup.ts';
-import type { RunningRole, Serving } from './serving.ts';
+import type { Cleanup } from '../cleanup.ts';
+import { helperLog } from '../helper-log.ts';
+import type { RunningRole } from '../running-roles.ts';
+import type { Serving } from './serving.ts';
 
 /** Addresses that stand for all of a machine's, which no client calls. */
 const WILDCARDS = new Set(['0.0.0.0', '::']);
@@ -64,13 +68,17 @@ export async function checkPorts(targets: readonly ListenTarget[]): Promise<void
 
 /** Opens the port of health and metrics, where there is to be one. It answers before there are credentials. */
 export async function openStatusPort(serving: Serving, { log }: Io, cleanup: Cleanup): Promise<void> {
-  const { statusFd, options, roles, metrics, certificateValidity } = serving;
+  const { statusFd, options, roles, metrics, certificateValidity, renewer } = serving;
   if (statusFd === undefined && options.metricsListen === undefined) return;
   const { parseStatusListen, startStatusServer } = await import('../../server/status-server.ts');
   const server = await startStatusServer({
     listen: statusFd === undefined ? parseStatusListen(options.metricsListen ?? '') : { fd: statusFd },
     roles: roles.map(({ name, provider }) => ({ name, status: () => provider.status(), certificateValidity })),
     metrics,
+    renewal: renewer && {
+      status: () => renewer.status(),
+      marginMs: options.refreshBeforeMs ?? DEFAULT_REFRESH.minRemainingMs,
+    },
     connections: () => serving.server?.connections() ?? 0,
     maxConnections: connectionShares(descriptorLimit()).status,
   });
@@ -114,15 +122,14 @@ export async function openPorts(serving: Serving, io: Io, cleanup: Cleanup): Pro
 
 /** The lines of AWS's helper: scripts wait for the first, and find the port in it. */
 function helperLines(bound: BoundAddress, { tls, allowedHosts }: ServeOptions, now: Date): string {
-  const day = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('/');
-  const time = [now.getHours(), now.getMinutes(), now.getSeconds()].map(two).join(':');
-  return [
-    `Local server started on port: ${bound.port}`,
-    'Make it available to the sdk by running:',
-    `export AWS_EC2_METADATA_SERVICE_ENDPOINT=${originOf(bound, tls !== undefined, allowedHosts[0])}/`,
-  ]
-    .map((line) => `${day} ${time} ${line}\n`)
-    .join('');
+  return helperLog(
+    [
+      `Local server started on port: ${bound.port}`,
+      'Make it available to the sdk by running:',
+      `export AWS_EC2_METADATA_SERVICE_ENDPOINT=${originOf(bound, tls !== undefined, allowedHosts[0])}/`,
+    ],
+    now,
+  );
 }
 
 function policyOf({ tls, tokenFile, tokenSource }: ServeOptions): ListenPolicy {
@@ -147,10 +154,6 @@ function permit({ address, kind }: BoundAddress, options: ServeOptions, log: Log
     log.warn('listening beyond the loopback: whoever has the token gets credentials', { address });
   if (WILDCARDS.has(address) && options.allowedHosts.length === 0)
     log.warn(`no client can call ${address}: name what they call with --allowed-host`, { address });
-}
-
-function two(part: number): string {
-  return String(part).padStart(2, '0');
 }
 
 /** @param further the role whose credentials are given in the end, where the first one goes on to others */

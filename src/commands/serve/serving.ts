@@ -1,24 +1,16 @@
 /** A server at work, or about to be, as the steps of its start hand it on. */
-import type { CredentialsProvider } from '../../credentials/provider.ts';
-import type { IdentityWatcher } from '../../identity/reload.ts';
 import type { ServeOptions } from '../../options/serve.ts';
-import type { RoleOptions } from '../../options/served-roles.ts';
 import type { AuditLog } from '../../server/audit.ts';
-import type { Validity } from '../../server/certificate-watch.ts';
+import type { Renewer } from '../../renewal/renewer.ts';
 import type { TlsMaterial } from '../../server/http-server.ts';
 import type { ListenTarget } from '../../server/listen.ts';
 import type { Metrics } from '../../server/metrics.ts';
 import type { Tokens } from '../../server/role-tokens.ts';
 import type { CredentialServer } from '../../server/server.ts';
-import type { Vending } from '../vending.ts';
-
-/** One role at work. */
-export interface RunningRole extends RoleOptions {
-  readonly provider: CredentialsProvider;
-}
+import type { RunningRoles } from '../running-roles.ts';
 
 /** A server at work, or about to be. */
-export interface Serving {
+export interface Serving extends RunningRoles {
   readonly options: ServeOptions;
   /** Where to give credentials. */
   readonly targets: readonly ListenTarget[];
@@ -29,13 +21,10 @@ export interface Serving {
   readonly sessionKey: Buffer | undefined;
   readonly audit: AuditLog | undefined;
   readonly metrics: Metrics;
-  readonly vending: Vending;
-  readonly identity: IdentityWatcher;
-  readonly roles: readonly RunningRole[];
   /** The last role of `--assume-role-arn`; undefined without one. */
   readonly furtherRoleArn: string | undefined;
-  /** Of the certificate in use. */
-  readonly certificateValidity: () => Validity;
+  /** Keeps the certificate renewed, where that was asked for. */
+  readonly renewer: Renewer | undefined;
   /** Reads the files of --tls-cert and --tls-key; undefined without them. */
   readonly readTls: () => TlsMaterial | undefined;
   /** What was read last, and is good. */

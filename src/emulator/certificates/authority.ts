@@ -1,7 +1,7 @@
 /** A certificate authority for tests: what an emulator trusts, and what it is shown. Its keys exist in memory alone. */
 // Tests: test/emulator/services/control/control.test.ts
 import { KeyObject, webcrypto } from 'node:crypto';
-import { x509 } from './x509-library.ts';
+import { x509 } from '../../platform/x509-library.ts';
 
 /** A certificate and its key, in PEM. */
 export interface IssuedCertificate {

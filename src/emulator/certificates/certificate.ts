@@ -4,7 +4,7 @@ import { type KeyObject, X509Certificate as NodeCertificate } from 'node:crypto'
 import { type GeneralName, readGeneralNames } from './general-names.ts';
 import { type AlternativeNames, alternativeNames } from './names.ts';
 import { type MlDsaKey, readMlDsaKey } from './ml-dsa.ts';
-import { x509 } from './x509-library.ts';
+import { x509 } from '../../platform/x509-library.ts';
 
 /** The parts of a certificate that the verification needs. */
 export interface Certificate {

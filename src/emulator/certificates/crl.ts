@@ -4,7 +4,7 @@ import { verify } from 'node:crypto';
 import * as asn1 from 'asn1js';
 import { type Certificate, decodeBase64, hexSerial } from './certificate.ts';
 import type { CrlRecord } from '../state/records.ts';
-import { x509 } from './x509-library.ts';
+import { x509 } from '../../platform/x509-library.ts';
 
 /** The parts of a list that the verification needs. */
 export interface Crl {

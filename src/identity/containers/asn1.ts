@@ -53,10 +53,15 @@ export function isTagged(value: Asn1Value | undefined, number: number): value is
   return value?.idBlock.tagClass === 3 && value.idBlock.tagNumber === number;
 }
 
+/** What stands in a `[number]` that is constructed. */
+export function tagged(value: Asn1Value | undefined, number: number, what: string): Asn1Value[] {
+  if (isTagged(value, number) && value instanceof asn1js.Constructed) return value.valueBlock.value;
+  throw new StructureError(`${what} cannot be read`);
+}
+
 /** What `[number] EXPLICIT` holds. */
 export function explicit(value: Asn1Value | undefined, number: number, what: string): Asn1Value {
-  const [inner, ...more] =
-    isTagged(value, number) && value instanceof asn1js.Constructed ? (value.valueBlock.value as Asn1Value[]) : [];
+  const [inner, ...more] = value === undefined ? [] : tagged(value, number, what);
   if (inner === undefined || more.length > 0) throw new StructureError(`${what} is missing`);
   return inner;
 }

@@ -1,10 +1,21 @@
 /** PKCS#7 and CMS with certificates alone (RFC 5652, section 5; RFC 7030, section 4.1.3). Loaded for such files only. */
 // Tests: test/identity/containers/pkcs7.test.ts
-import { type AsnType, Constructed, compareSchema } from 'asn1js';
-import { ContentInfo, SignedData } from 'pkijs';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { PemBlock } from '../../x509/pem.ts';
-import { type Asn1Value, StructureError, encoded, identifier, isSequence, readBer } from './asn1.ts';
+import {
+  type Asn1Value,
+  StructureError,
+  count,
+  encoded,
+  explicit,
+  identifier,
+  isSequence,
+  isTagged,
+  members,
+  readBer,
+  sequence,
+  tagged,
+} from './asn1.ts';
 
 /** RFC 5652, sections 4 to 10, and RFC 5083. */
 const KINDS: Readonly<Record<string, string>> = {
@@ -51,18 +62,15 @@ export function readPkcs7(der: Uint8Array, source: string): PemBlock[] {
 
 /** Those of X.509; attribute certificates and what else a choice of `CertificateSet` is are left out. */
 function certificates(value: Asn1Value): Asn1Value[] {
-  const outer = matched(value, ContentInfo.schema(), 'its outermost part');
-  const type = identifier(outer['contentType'], 'its type');
+  const [kind, content] = sequence(value, 'its outermost part');
+  const type = identifier(kind, 'its type');
   if (type !== SIGNED_DATA) throw new StructureError(`it is ${KINDS[type] ?? `of the type ${type}`}, not certificates`);
-  const { content } = outer;
-  if (content === undefined) throw new StructureError('its content is missing');
-  const set = matched(content, SignedData.schema(), 'its content')['SignedData.certificates'];
-  return set instanceof Constructed ? (set.valueBlock.value as Asn1Value[]).filter(isSequence) : [];
-}
-
-/** The parts of `value` by their names in a schema. */
-function matched(value: Asn1Value, schema: AsnType, what: string): Readonly<Record<string, Asn1Value | undefined>> {
-  const { verified, result } = compareSchema(value, value, schema);
-  if (verified) return result;
-  throw new StructureError(`${what} is not as PKCS#7 has it`);
+  const [version, digestAlgorithms, signed, ...rest] = sequence(explicit(content, 0, 'its content'), 'its content');
+  count(version, 'its version');
+  members(digestAlgorithms, 'its list of digest algorithms');
+  identifier(sequence(signed, 'what it signs')[0], 'the type of what it signs');
+  members(rest.at(-1), 'its list of signers');
+  const [set] = rest;
+  if (!isTagged(set, 0)) return [];
+  return tagged(set, 0, 'its certificates').filter(isSequence);
 }

@@ -46,6 +46,11 @@ export function candidates(words: readonly string[], env: Environment): string {
       COMPLETION_SHELLS.map((shell): Candidate => [shell, '']),
       word,
     );
+  if (command === 'cache')
+    return list(
+      ['list', 'clear', 'path'].map((action): Candidate => [action, '']),
+      word,
+    );
   return command === 'link' ? FOLDERS : flags();
 }
 

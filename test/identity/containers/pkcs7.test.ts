@@ -1,5 +1,6 @@
 /** PKCS#7 with certificates alone, as openssl writes it, and what else comes under its name. */
 import { X509Certificate } from 'node:crypto';
+import * as pkijs from 'pkijs';
 import { describe, expect, it } from 'vitest';
 import { loadCertificates, loadIdentity } from '../../../src/identity/load.ts';
 import type { ReadMaterial } from '../../../src/identity/material.ts';
@@ -46,7 +47,19 @@ const BER = Buffer.concat([
   Buffer.from('000000000000', 'hex'),
 ]);
 
+/** As a library writes it that shares nothing with the reader. */
+function byPkijs(): Buffer {
+  const signed = new pkijs.SignedData({
+    version: 1,
+    encapContentInfo: new pkijs.EncapsulatedContentInfo({ eContentType: pkijs.ContentInfo.DATA }),
+    certificates: [LEAF, INTERMEDIATE].map((der) => pkijs.Certificate.fromBER(der)),
+  });
+  const info = new pkijs.ContentInfo({ contentType: pkijs.ContentInfo.SIGNED_DATA, content: signed.toSchema(true) });
+  return Buffer.from(info.toSchema().toBER());
+}
+
 const FORMS: [string, Buffer][] = [
+  ['as pkijs writes it', byPkijs()],
   ['in DER', BUNDLE],
   ['in BER', BER],
   ['in base64 without labels, as EST servers answer', Buffer.from(base64(BUNDLE))],

@@ -146,7 +146,8 @@ describe.each(OUTSIDE)('--%s', (flag) => {
   });
 
   it('is the same in quotes and without to nobody: they are part of the value', () => {
-    const { kind, choices } = flagRow(flag);
+    const { kind } = flagRow(flag);
+    const choices = choicesOf(flag, command);
     const text = `"${one}"`;
     const expected = kind === 'text' && choices === undefined ? text : kind === 'list' ? [one] : 'ERR_FLAG_VALUE';
     expect(result(flag, [], { env: { [variable]: text } })).toEqual(expected);

@@ -1,6 +1,6 @@
 /** Undoes what a start has done. */
 // Tests: test/clients/serve-operation.test.ts
-import type { Log } from '../../platform/log.ts';
+import type { Log } from '../platform/log.ts';
 
 /** Steps that undo others. They run in the opposite order, and each whether or not the others fail. */
 export class Cleanup {

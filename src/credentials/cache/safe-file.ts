@@ -1,0 +1,67 @@
+/**
+ * Files with credentials that this program keeps: read only where nobody else can have written them. Synchronous, and
+ * without a module that Node has not loaded by itself: a run that finds what it needs here should cost no more than Node.
+ */
+// Tests: test/credentials/cache/file-store.test.ts
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
+
+/** An entry has some 3 KB, and what a line was some more. */
+const MAX_BYTES = 256 * 1024;
+
+const OTHERS = 0o077;
+
+/** Whether a folder is this user's alone: no link, and nobody else may look or write into it. */
+export function isOwnFolder(path: string): boolean {
+  try {
+    const stats = lstatSync(path);
+    return stats.isDirectory() && isOwn(stats);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The text of a file that is this user's alone: a plain file of mode 0600 with one name, and no link.
+ *
+ * @returns undefined for any other, or none
+ */
+export function readOwnFile(path: string): string | undefined {
+  let descriptor: number | undefined;
+  try {
+    // O_NONBLOCK: a pipe in its place is not waited for. Windows has neither flag.
+    descriptor = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    const stats = fstatSync(descriptor);
+    if (!stats.isFile() || stats.nlink !== 1 || stats.size > MAX_BYTES || !isOwn(stats)) return undefined;
+    const bytes = Buffer.allocUnsafe(stats.size);
+    let length = 0;
+    while (length < bytes.length) {
+      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
+      if (count === 0) return undefined;
+      length += count;
+    }
+    return bytes.toString('utf8');
+  } catch {
+    return undefined;
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** Windows has no owners of this kind: there it is the folder of the user's profile that keeps others out. */
+function isOwn({ uid, mode }: { readonly uid: number; readonly mode: number }): boolean {
+  const user = process.geteuid?.();
+  return user === undefined || (uid === user && (mode & OTHERS) === 0);
+}
+
+/** What tells a file from the one that was at its path before: device, inode, size and the time of its last change, in nanoseconds. */
+export type Stamp = string;
+
+/** @returns undefined where there is no plain file; links are followed */
+export function stampOf(path: string): Stamp | undefined {
+  try {
+    const stats = statSync(path, { bigint: true });
+    return stats.isFile() ? [stats.dev, stats.ino, stats.size, stats.mtimeNs].map(String).join(' ') : undefined;
+  } catch {
+    return undefined;
+  }
+}

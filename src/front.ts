@@ -1,0 +1,29 @@
+/**
+ * The first file of the program, and in most runs of `credential-process --cache` the only one: when credentials are kept
+ * for the line, they are printed, and nothing else is loaded. Anything that is not quite as expected goes on to cli.ts.
+ */
+// Tests: test/cli/cache.test.ts, test/package/hot-path.test.ts
+import { writeSync } from 'node:fs';
+import { basename } from 'node:path';
+import { keptAnswer } from './output/kept-answer.ts';
+
+const [, path = '', ...tokens] = process.argv;
+const answer = keptAnswer(basename(path), tokens, process.env);
+
+if (answer === undefined || !print(answer)) void import('./cli.ts');
+else process.exit(0);
+
+/** False when it could not be written: cli.ts will find the same, and say it. */
+function print(text: string): boolean {
+  let rest = Buffer.from(text);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return false;
+      // A pipe that does not block, and is full.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+  return true;
+}

@@ -1,0 +1,155 @@
+/**
+ * A command of the user's that renews: it gets copies of certificate and key to work on, and a request, and what it leaves
+ * there or prints is taken. The files in use it never needs to touch.
+ */
+// Tests: test/renewal/command.test.ts
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { RolesAnywhereError } from '../../platform/errors.ts';
+import { readPem } from '../../x509/pem.ts';
+import { certificatePem, csrPem } from '../csr.ts';
+import type { Issued, Issuer } from '../issuer.ts';
+
+export interface CommandOptions {
+  /** The program and its arguments. `{certificate}`, `{private-key}` and `{csr}` stand for files. */
+  readonly words: readonly [string, ...string[]];
+  /** The file beside which the copies lie: a folder that this user can write to, and nobody else can read. */
+  readonly beside: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Longest time until it has ended, in milliseconds. Default 5 minutes. */
+  readonly timeoutMs?: number | undefined;
+  /** Takes what the command says on standard error. */
+  readonly tell: (text: string) => void;
+}
+
+const TIMEOUT_MS = 300_000;
+const MAX_OUTPUT_BYTES = 256 * 1024;
+const FOLDER = '.renewing-';
+
+/** A certificate for what was asked for, from a command. */
+export function command(options: CommandOptions): Issuer {
+  const { words, beside } = options;
+  const name = `the command ${words[0]}`;
+  return {
+    name,
+    async issue({ csr, current }, signal) {
+      removeLeftovers(dirname(beside));
+      const folder = mkdtempSync(join(dirname(beside), FOLDER)); // mode 0700
+      const files = {
+        certificate: join(folder, 'certificate.pem'),
+        'private-key': join(folder, 'private-key.pem'),
+        csr: join(folder, 'request.csr'),
+      };
+      try {
+        writeFileSync(files.csr, csrPem(csr), { mode: 0o600 });
+        const before =
+          current === undefined ? '' : [current.leaf.der, ...current.chain].map((der) => certificatePem(der)).join('');
+        if (before !== '') writeFileSync(files.certificate, before, { mode: 0o600 });
+        if (current?.tls !== undefined) writeFileSync(files['private-key'], current.tls.key, { mode: 0o600 });
+        const printed = await run(name, files, options, signal);
+        const left = readFile(files.certificate);
+        // What it left comes before what it printed, which may be its report.
+        const pem = left !== '' && left !== before ? left : printed;
+        const certificates = certificatesIn(name, pem);
+        if (left === '' || left === before) return { certificates };
+        const key = readFile(files['private-key']);
+        return { certificates, privateKey: key === '' || key === current?.tls?.key ? undefined : key } satisfies Issued;
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  };
+}
+
+/** Keys must not lie about that a killed process left. */
+function removeLeftovers(folder: string): void {
+  for (const entry of readdirSync(folder))
+    if (entry.startsWith(FOLDER)) rmSync(join(folder, entry), { recursive: true, force: true });
+}
+
+function readFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return ''; // it need not write any
+  }
+}
+
+async function run(
+  name: string,
+  files: Readonly<Record<string, string>>,
+  { words, env, timeoutMs = TIMEOUT_MS, tell }: CommandOptions,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const [program, ...args] = words.map((word) =>
+    word.replaceAll(/\{([\w-]+)\}/g, (text, key: string) => files[key] ?? text),
+  );
+  const child = spawn(program ?? '', args, {
+    env: {
+      ...env,
+      RENEW_CERTIFICATE: files['certificate'],
+      RENEW_PRIVATE_KEY: files['private-key'],
+      RENEW_CSR: files['csr'],
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    windowsHide: true,
+    // In a group of its own, so that what it started ends with it.
+    detached: process.platform !== 'win32',
+  });
+  const kill = (): void => {
+    try {
+      if (child.pid !== undefined && process.platform !== 'win32') process.kill(-child.pid, 'SIGKILL');
+      else child.kill('SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  };
+  return await new Promise<string>((done, fail) => {
+    let output = '';
+    let said = '';
+    const end = (error: RolesAnywhereError): void => {
+      kill();
+      fail(error);
+    };
+    const timer = setTimeout(() => end(failure(`${name} did not end within ${timeoutMs / 1000} s`)), timeoutMs);
+    const interrupt = (): void => end(new RolesAnywhereError('ERR_INTERRUPTED', `${name} was interrupted`));
+    signal?.addEventListener('abort', interrupt, { once: true });
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      if (output.length > MAX_OUTPUT_BYTES) end(failure(`${name} prints more than ${MAX_OUTPUT_BYTES} bytes`));
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said = `${said}${text}`.slice(-MAX_OUTPUT_BYTES);
+    });
+    child.on('error', (cause) => {
+      clearTimeout(timer);
+      fail(failure(`${name} cannot be started`, cause));
+    });
+    child.on('close', (status, by) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', interrupt);
+      if (said.trim() !== '') tell(said);
+      if (status === 0) return done(output);
+      return fail(failure(`${name} failed: ${by === null ? `status ${status}` : by}`));
+    });
+  });
+}
+
+function certificatesIn(name: string, pem: string): Uint8Array[] {
+  try {
+    const found = readPem(Buffer.from(pem), name).filter(({ label }) => label === 'CERTIFICATE');
+    if (found.length > 0) return found.map(({ der }) => der);
+  } catch (cause) {
+    throw failure(`${name} left a certificate that cannot be read`, cause);
+  }
+  throw failure(`${name} left no new certificate, and printed none`);
+}
+
+function failure(message: string, cause?: unknown): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_RENEWAL_COMMAND', message, {
+    flag: '--renew-command',
+    hint: 'it must put a certificate in place of {certificate}, or print one in PEM; run it by itself to see what it says',
+    cause,
+  });
+}

@@ -1,0 +1,138 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readdirSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Emulator } from '../../src/emulator/emulator.ts';
+import { type CacheHome, cacheHome, cachedLine, sessionsOf } from '../support/cache.ts';
+import { CLI, type CliResult, cleanEnv, runCli } from '../support/cli.ts';
+import { startTestEmulator } from '../support/vending.ts';
+
+const PROCESSES = 100;
+const KILLS = process.env['ROLES_ANYWHERE_LONG'] === '1' ? 400 : 50;
+
+let emulator: Emulator;
+let home: CacheHome;
+beforeEach(async () => {
+  emulator = await startTestEmulator();
+  home = cacheHome();
+});
+afterEach(async () => {
+  await emulator.close();
+  home.remove();
+});
+
+function run(args: readonly string[]): Promise<CliResult> {
+  return runCli(args, { env: home.env, timeout: 300_000 });
+}
+
+function runAll(line: readonly string[], count = PROCESSES): Promise<CliResult[]> {
+  return Promise.all(Array.from({ length: count }, () => run(line)));
+}
+
+/** The access keys that runs printed, all of which must have been all right. */
+function keysOf(results: readonly CliResult[]): Set<string> {
+  for (const { status, stderr } of results) expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return new Set(results.map(({ stdout }) => (JSON.parse(stdout) as { AccessKeyId: string }).AccessKeyId));
+}
+
+/** Starts one that takes the lock and waits for the answer of the service. */
+async function leader(line: readonly string[]): Promise<ReturnType<typeof spawn>> {
+  const child = spawn(process.execPath, [CLI, ...line], { env: cleanEnv(home.env), stdio: 'ignore' });
+  await until(() => existsSync(home.folder) && readdirSync(home.folder).some((name) => name.endsWith('.lock')));
+  return child;
+}
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+/** Nothing is left but what is kept. */
+function leftovers(): string[] {
+  return home.files().filter((name) => !name.endsWith('.json'));
+}
+
+describe(`${PROCESSES} runs at one time with nothing kept`, () => {
+  it('cost one session, and all print it', async () => {
+    expect(keysOf(await runAll(cachedLine(emulator))).size).toBe(1);
+    expect(sessionsOf(emulator)).toEqual({ given: 1, refused: 0 });
+    expect(leftovers()).toEqual([]);
+  }, 300_000);
+
+  it('cost one when the one that asks is killed', async () => {
+    emulator.inject({ path: '/sessions', delayMs: 60_000, cut: 'before' });
+    const line = cachedLine(emulator);
+    const first = await leader(line);
+    await until(() => emulator.verdicts.length === 1);
+    const all = runAll(line);
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    first.kill('SIGKILL');
+    expect(keysOf(await all).size).toBe(1);
+    // The killed one's was given and not received.
+    expect(sessionsOf(emulator)).toEqual({ given: 2, refused: 0 });
+    expect(leftovers()).toEqual([]);
+  }, 300_000);
+
+  it('cost one when the one that asks stands still, and is overtaken', async () => {
+    emulator.inject({ path: '/sessions', delayMs: 2000 });
+    const line = cachedLine(emulator);
+    const first = await leader(line);
+    first.kill('SIGSTOP');
+    const results = await runAll(line);
+    expect(keysOf(results).size).toBe(1);
+    const { given } = sessionsOf(emulator);
+    first.kill('SIGCONT');
+    const [status] = (await once(first, 'exit')) as [number];
+    expect(status).toBe(0);
+    // One for those who overtook it, and at most one for itself.
+    expect(given).toBeLessThanOrEqual(2);
+    expect(leftovers()).toEqual([]);
+  }, 300_000);
+
+  it('cost one when the first is refused: the next asks', async () => {
+    emulator.inject({ path: '/sessions', status: 403, code: 'AccessDeniedException', delayMs: 1000 });
+    const results = await runAll(cachedLine(emulator));
+    const refused = results.filter(({ status }) => status !== 0);
+    expect(refused.map(({ status }) => status)).toEqual([4]);
+    expect(keysOf(results.filter(({ status }) => status === 0)).size).toBe(1);
+    expect(sessionsOf(emulator)).toEqual({ given: 1, refused: 1 });
+    expect(leftovers()).toEqual([]);
+  }, 300_000);
+
+  it('cost one when the line was waited for and the folder is emptied meanwhile', async () => {
+    const line = cachedLine(emulator);
+    keysOf(await runAll(line, 3));
+    for (const name of readdirSync(home.folder)) unlinkSync(join(home.folder, name));
+    expect(keysOf(await runAll(line, 20)).size).toBe(1);
+    expect(sessionsOf(emulator).given).toBe(2);
+  }, 300_000);
+});
+
+describe('a service that gives no answer', () => {
+  it('holds each run for no longer than its --timeout, others waited for or not', async () => {
+    emulator.inject({ path: '/sessions', delayMs: 60_000, times: Infinity });
+    const line = cachedLine(emulator, '--timeout', '4');
+    const results = await runAll(line, 5);
+    for (const { status, stderr } of results)
+      expect({ status, code: /ERR_\w+/.exec(stderr)?.[0] }).toEqual({ status: 5, code: 'ERR_TIMEOUT' });
+  }, 120_000);
+});
+
+describe(`${KILLS} kills at random moments`, () => {
+  it('leave nothing that a later run cannot use or replace, and no secret in the open', async () => {
+    const line = cachedLine(emulator, '--session-duration', '900', '--cache-min-remaining', '60');
+    for (let turn = 0; turn < KILLS; turn++) {
+      if (turn % 2 === 0 && existsSync(home.folder))
+        for (const name of home.files('session')) unlinkSync(join(home.folder, name));
+      const child = spawn(process.execPath, [CLI, ...line], { env: cleanEnv(home.env), stdio: 'ignore' });
+      const timer = setTimeout(() => child.kill('SIGKILL'), 30 + Math.random() * 90);
+      await once(child, 'exit');
+      clearTimeout(timer);
+      for (const name of existsSync(home.folder) ? home.files('session') : [])
+        expect(() => JSON.parse(readFileSync(join(home.folder, name), 'utf8')) as unknown).not.toThrow();
+    }
+    const [result] = await runAll(line, 1);
+    expect({ status: result?.status, stderr: result?.stderr }).toEqual({ status: 0, stderr: '' });
+    expect(keysOf(await runAll(line, 3)).size).toBe(1);
+  }, 600_000);
+});

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+import {
+  CACHE_VERSION,
+  type CacheEntry,
+  isFresh,
+  isStillGood,
+  parseEntry,
+  remainingOf,
+  unpacked,
+} from '../../../src/credentials/cache/entry.ts';
+
+const NOW = Date.UTC(2026, 0, 1, 12);
+const MINUTE = 60_000;
+
+/** A set that was obtained now and lives for so long. */
+function entry(lifeMs: number, more: Partial<CacheEntry> = {}): CacheEntry {
+  return {
+    version: CACHE_VERSION,
+    obtained: NOW,
+    clockOffset: 0,
+    chance: 0,
+    role: 'arn:aws:iam::111122223333:role/One',
+    credentials: {
+      accessKeyId: 'ASIAEXAMPLE',
+      secretAccessKey: 'secret',
+      sessionToken: 'token',
+      expiration: `${new Date(NOW + lifeMs).toISOString().slice(0, 19)}Z`,
+    },
+    ...more,
+  };
+}
+
+describe('a kept set', () => {
+  it.each([
+    ['an hour, until 15 minutes are left', 60, 15 * MINUTE, 45],
+    ['an hour, but for more than a third of it', 60, 59 * MINUTE, 40],
+    ['15 minutes, until a third is left', 15, 15 * MINUTE, 10],
+    ['15 minutes, until one is left, where that was asked for', 15, MINUTE, 14],
+  ])('of %s, is given out', (_, life, minRemaining, until) => {
+    const kept = entry(life * MINUTE);
+    expect(isFresh(kept, NOW + until * MINUTE - 1, minRemaining)).toBe(true);
+    expect(isFresh(kept, NOW + until * MINUTE, minRemaining)).toBe(false);
+  });
+
+  it('is renewed earlier by chance, by up to a fifth', () => {
+    const kept = entry(60 * MINUTE, { chance: 0.999 });
+    expect(isFresh(kept, NOW + 42 * MINUTE, 15 * MINUTE)).toBe(true);
+    expect(isFresh(kept, NOW + 42.1 * MINUTE, 15 * MINUTE)).toBe(false);
+  });
+
+  it('counts by the clock of the service', () => {
+    const ahead = entry(60 * MINUTE, { clockOffset: 50 * MINUTE });
+    expect(remainingOf(ahead, NOW)).toBe(10 * MINUTE);
+    expect(remainingOf(entry(60 * MINUTE, { clockOffset: -50 * MINUTE }), NOW)).toBe(110 * MINUTE);
+  });
+
+  it.each([
+    ['has expired', entry(-1000)],
+    ['lives longer than any session', entry(13 * 60 * MINUTE)],
+    ['is from the future', entry(60 * MINUTE, { obtained: NOW + 2 * MINUTE })],
+    ['ends at no time', entry(0, { clockOffset: Number.NaN })],
+  ])('that %s is not given out, and nothing is left of it', (_, kept) => {
+    for (const minRemaining of [0, 1000, 15 * MINUTE]) expect(isFresh(kept, NOW, minRemaining)).toBe(false);
+    expect(isStillGood(kept, NOW)).toBe(false);
+    expect(isFresh({ ...kept, holdUntil: NOW + MINUTE }, NOW, 1000)).toBe(false);
+  });
+
+  it('is given out after a failure for as long as the hold lasts, and never for long', () => {
+    const kept = entry(60 * MINUTE, { holdUntil: NOW + 51 * MINUTE });
+    expect(isFresh(kept, NOW + 50 * MINUTE, 15 * MINUTE)).toBe(true);
+    expect(isFresh(kept, NOW + 51 * MINUTE, 15 * MINUTE)).toBe(false);
+    expect(isFresh({ ...kept, holdUntil: NOW + 1000 * MINUTE }, NOW + 50 * MINUTE, 15 * MINUTE)).toBe(false);
+    expect(isFresh({ ...kept, holdUntil: NOW + 60 * MINUTE }, NOW + 59.8 * MINUTE, 15 * MINUTE)).toBe(false);
+  });
+
+  it('comes back from its text as it was', () => {
+    const kept = entry(60 * MINUTE, { certificate: ['/c.pem', '1 2 3 4'] });
+    expect(parseEntry(JSON.stringify(kept))).toEqual(kept);
+    expect(unpacked(kept.credentials)).toEqual({
+      ...kept.credentials,
+      expiration: new Date(NOW + 60 * MINUTE),
+    });
+  });
+
+  it.each<[string, unknown]>([
+    ['nothing', ''],
+    ['null', null],
+    ['a list', [entry(MINUTE)]],
+    ['of a newer version', { ...entry(MINUTE), version: CACHE_VERSION + 1 }],
+    ['without a time', { ...entry(MINUTE), obtained: undefined }],
+    ['with a time in words', { ...entry(MINUTE), obtained: '1' }],
+    ['without a role', { ...entry(MINUTE), role: 1 }],
+    ['with half a certificate', { ...entry(MINUTE), certificate: ['/c.pem'] }],
+    ['without credentials', { ...entry(MINUTE), credentials: null }],
+    ['with an empty token', { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, sessionToken: '' } }],
+    [
+      'with another form of time',
+      { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, expiration: 'soon' } },
+    ],
+    [
+      'with an account that is a number',
+      { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, accountId: 1 } },
+    ],
+  ])('is none when its text is %s', (_, value) => {
+    expect(parseEntry(typeof value === 'string' ? value : JSON.stringify(value))).toBeUndefined();
+  });
+
+  it('is none when its text is cut off, wherever', () => {
+    const text = JSON.stringify(entry(60 * MINUTE));
+    for (let length = 0; length < text.length; length++) expect(parseEntry(text.slice(0, length))).toBeUndefined();
+  });
+});

@@ -1,0 +1,170 @@
+import {
+  chmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createFileStore, listEntries, openFolder, tidy } from '../../../src/credentials/cache/file-store.ts';
+import { cacheFolder } from '../../../src/credentials/cache/folder.ts';
+import { isOwnFolder, readOwnFile, stampOf } from '../../../src/credentials/cache/safe-file.ts';
+
+const KEY = `session-1-${'a'.repeat(32)}`;
+
+let dir: string;
+let folder: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'roles-anywhere-store-'));
+  folder = join(dir, 'roles-anywhere');
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+function entry(expiration: string): string {
+  const credentials = { accessKeyId: 'a', secretAccessKey: 'b', sessionToken: 'c', expiration };
+  return JSON.stringify({ version: 1, obtained: Date.now(), clockOffset: 0, chance: 0, role: 'r', credentials });
+}
+
+const soon = (): string => `${new Date(Date.now() + 3_000_000).toISOString().slice(0, 19)}Z`;
+
+describe('the store of files', () => {
+  it('gives back what was set last, from a file and a folder that are this user’s alone', async () => {
+    const store = createFileStore(folder);
+    expect(await store.get(KEY)).toBeUndefined();
+    await store.set(KEY, 'one', new Date());
+    await store.set(KEY, 'two', new Date());
+    expect(await createFileStore(folder).get(KEY)).toBe('two');
+    expect(readdirSync(folder)).toEqual([`${KEY}.json`]);
+    expect((statSync(folder).mode & 0o777).toString(8)).toBe('700');
+    expect((statSync(join(folder, `${KEY}.json`)).mode & 0o777).toString(8)).toBe('600');
+  });
+
+  it('replaces links and folders in the place of its files, and what they lead to stays', async () => {
+    const store = createFileStore(folder);
+    await store.set(KEY, 'one', new Date());
+    const path = join(folder, `${KEY}.json`);
+    const other = join(dir, 'other');
+    writeFileSync(other, 'not ours', { mode: 0o600 });
+    rmSync(path);
+    symlinkSync(other, path);
+    expect(await store.get(KEY)).toBeUndefined();
+    await store.set(KEY, 'two', new Date());
+    expect(lstatSync(path).isFile()).toBe(true);
+    expect(readOwnFile(other)).toBe('not ours');
+    rmSync(path);
+    mkdirSync(path);
+    writeFileSync(join(path, 'x'), '');
+    await store.set(KEY, 'three', new Date());
+    expect(await store.get(KEY)).toBe('three');
+  });
+
+  it.each(['../x', '', 'session-1-x', `${KEY}/..`])('takes no key of another form: %j', async (key) => {
+    const store = createFileStore(folder);
+    for (const call of [store.get(key), store.set(key, '', new Date())])
+      await expect(call).rejects.toMatchObject({ code: 'ERR_CACHE' });
+  });
+
+  it('refuses a folder that is not this user’s alone', async () => {
+    mkdirSync(folder, { mode: 0o700 });
+    chmodSync(folder, 0o750);
+    await expect(openFolder(folder)).rejects.toMatchObject({ code: 'ERR_CACHE' });
+    rmSync(folder, { recursive: true });
+    mkdirSync(join(dir, 'real'), { mode: 0o700 });
+    symlinkSync(join(dir, 'real'), folder);
+    await expect(openFolder(folder)).rejects.toMatchObject({ code: 'ERR_CACHE' });
+    writeFileSync(join(dir, 'file'), '');
+    await expect(openFolder(join(dir, 'file'))).rejects.toMatchObject({ code: 'ERR_CACHE' });
+    await expect(openFolder(undefined)).rejects.toMatchObject({ code: 'ERR_CACHE' });
+  });
+
+  it('lists what it can read, and tidies what nobody will', async () => {
+    const store = createFileStore(folder);
+    const [valid, expired, torn] = ['b', 'c', 'd'].map((letter) => `session-1-${letter.repeat(32)}`) as [
+      string,
+      string,
+      string,
+    ];
+    await store.set(valid, entry(soon()), new Date());
+    await store.set(expired, entry('2020-01-01T00:00:00Z'), new Date());
+    await store.set(torn, '{', new Date());
+    const files = {
+      old: [`${valid}.json.0123456789abcdef.tmp`, `line-1-${'0'.repeat(16)}.json`],
+      others: ['notes.txt', 'session-1-short.json'],
+      fresh: [
+        `line-1-${'1'.repeat(16)}.json`,
+        `session-2-${'e'.repeat(32)}.json`,
+        `${valid}.json.fedcba9876543210.tmp`,
+      ],
+    };
+    for (const name of Object.values(files).flat()) writeFileSync(join(folder, name), '', { mode: 0o600 });
+    for (const name of files.old) utimesSync(join(folder, name), 1e9, 1e9);
+    expect((await listEntries(folder)).map(({ name }) => name)).toEqual([valid, expired]);
+    expect(await tidy(folder, Date.now())).toBe(1);
+    expect(readdirSync(folder).toSorted()).toEqual(
+      [`${valid}.json`, `${torn}.json`, ...files.others, ...files.fresh].toSorted(),
+    );
+    expect(await tidy(folder, Date.now(), true)).toBe(3);
+    expect(readdirSync(folder).toSorted()).toEqual(files.others.toSorted());
+    expect(await tidy(join(dir, 'missing'), 0)).toBe(0);
+    expect(await listEntries(join(dir, 'missing'))).toEqual([]);
+  });
+});
+
+describe('a file that is read', () => {
+  it('is plain, of mode 0600, small, and has one name', () => {
+    const path = join(dir, 'file');
+    writeFileSync(path, 'text', { mode: 0o600 });
+    expect(readOwnFile(path)).toBe('text');
+    chmodSync(path, 0o640);
+    expect(readOwnFile(path)).toBeUndefined();
+    chmodSync(path, 0o600);
+    linkSync(path, join(dir, 'second'));
+    expect(readOwnFile(path)).toBeUndefined();
+    rmSync(join(dir, 'second'));
+    symlinkSync(path, join(dir, 'link'));
+    expect(readOwnFile(join(dir, 'link'))).toBeUndefined();
+    expect(readOwnFile(dir)).toBeUndefined();
+    expect(readOwnFile('/dev/zero')).toBeUndefined();
+    expect(readOwnFile(join(dir, 'missing'))).toBeUndefined();
+    expect(isOwnFolder(path)).toBe(false);
+  });
+
+  it('is known by its stamp, which another file in its place does not have', () => {
+    const path = join(dir, 'file');
+    writeFileSync(path, 'one');
+    const stamp = stampOf(path);
+    expect(stampOf(path)).toBe(stamp);
+    utimesSync(path, 1e9, 1e9);
+    expect(stampOf(path)).not.toBe(stamp);
+    expect([stampOf(dir), stampOf(join(dir, 'missing'))]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('the folder of the cache', () => {
+  it.each<[string, NodeJS.Platform, Record<string, string>, string | undefined]>([
+    ['the runtime directory', 'linux', { XDG_RUNTIME_DIR: '.', HOME: '/h' }, './roles-anywhere'],
+    ['the cache directory without one', 'linux', { XDG_CACHE_HOME: '/c', HOME: '/h' }, '/c/roles-anywhere'],
+    ['that of the home', 'linux', { XDG_CACHE_HOME: 'relative', HOME: '/h' }, '/h/.cache/roles-anywhere'],
+    [
+      'that of the home where the runtime directory is no directory',
+      'linux',
+      { XDG_RUNTIME_DIR: '/dev/null', HOME: '/h' },
+      '/h/.cache/roles-anywhere',
+    ],
+    ['none without a home', 'linux', {}, undefined],
+    ['Library/Caches on macOS', 'darwin', { HOME: '/h', XDG_CACHE_HOME: '/c' }, '/h/Library/Caches/roles-anywhere'],
+    ['none on Windows without a profile', 'win32', { HOME: '/h' }, undefined],
+  ])('is %s', (_, platform, env, expected) => {
+    // The first row's directory is one of this user.
+    const own = env['XDG_RUNTIME_DIR'] === '.' ? { ...env, XDG_RUNTIME_DIR: dir } : env;
+    expect(cacheFolder(own, platform)).toBe(expected?.replace(/^\.\//, `${dir}/`));
+  });
+});

@@ -1,0 +1,158 @@
+import { EventEmitter, once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { type KeepRequest, keepCredentials } from '../../../src/credentials/cache/keep.ts';
+import { readEntry } from '../../../src/credentials/cache/read-entry.ts';
+import type { CredentialsStore } from '../../../src/credentials/cache/store.ts';
+import { RolesAnywhereError } from '../../../src/platform/errors.ts';
+
+const START = Date.UTC(2026, 0, 1);
+const MINUTE = 60_000;
+
+function newTurn(): { over: Promise<void>; end: () => unknown } {
+  const ended = new EventEmitter();
+  return { over: once(ended, 'end').then(() => undefined), end: () => ended.emit('end') };
+}
+
+/** A store of one's own: a map, with a lock that one holds at a time. */
+function memoryStore(): CredentialsStore & { readonly texts: Map<string, string> } {
+  const texts = new Map<string, string>();
+  let last = Promise.resolve();
+  return {
+    texts,
+    get: async (key) => texts.get(key),
+    set: async (key, text) => void texts.set(key, text),
+    async lock(_key, { isDone }) {
+      const before = last;
+      const turn = newTurn();
+      last = turn.over;
+      await before;
+      if (!(await isDone())) return { release: async () => void turn.end() };
+      turn.end();
+      return undefined;
+    },
+  };
+}
+
+/** One who asks, at a time that is set by hand, and what it cost. */
+function caller(store: CredentialsStore, more: Partial<KeepRequest> = {}) {
+  const told: string[] = [];
+  const state = { now: START, calls: 0, failure: undefined as unknown };
+  const ask = (over: Partial<KeepRequest> = {}) =>
+    keepCredentials({
+      store,
+      key: 'session-1-x',
+      role: 'arn:aws:iam::111122223333:role/One',
+      certificate: undefined,
+      minRemainingMs: 15 * MINUTE,
+      waitMs: 1000,
+      onWarning: (message) => told.push(message),
+      now: () => state.now,
+      random: () => 0,
+      vend: async () => {
+        state.calls += 1;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        if (state.failure !== undefined) throw state.failure;
+        const expiration = new Date(state.now + 60 * MINUTE);
+        const credentials = { accessKeyId: `key-${state.calls}`, secretAccessKey: 's', sessionToken: 't', expiration };
+        return { credentials, clockOffset: 0 };
+      },
+      ...more,
+      ...over,
+    });
+  return { state, told, ask };
+}
+
+const refusal = new RolesAnywhereError('ERR_ACCESS_DENIED', 'the service said no');
+
+describe('credentials that are kept in a store', () => {
+  it('are asked for once by all who ask at one time, and again when they are due', async () => {
+    const { state, told, ask } = caller(memoryStore());
+    const all = await Promise.all(Array.from({ length: 50 }, () => ask()));
+    expect(new Set(all.map(({ accessKeyId }) => accessKeyId))).toEqual(new Set(['key-1']));
+    state.now += 44 * MINUTE;
+    expect(await ask()).toMatchObject({ accessKeyId: 'key-1', expiration: new Date(START + 60 * MINUTE) });
+    state.now += MINUTE;
+    expect(await ask()).toMatchObject({ accessKeyId: 'key-2' });
+    expect({ calls: state.calls, told }).toEqual({ calls: 2, told: [] });
+  });
+
+  it('stay in use when a renewal fails, without another attempt for a while', async () => {
+    const { state, told, ask } = caller(memoryStore());
+    await ask();
+    state.now += 50 * MINUTE;
+    state.failure = refusal;
+    for (let turn = 0; turn < 3; turn++) expect(await ask()).toMatchObject({ accessKeyId: 'key-1' });
+    expect({ calls: state.calls, told: told.length }).toEqual({ calls: 2, told: 1 });
+    state.now += MINUTE;
+    await ask();
+    expect(state.calls).toBe(3);
+    state.now += 9 * MINUTE;
+    await expect(ask()).rejects.toBe(refusal);
+    state.failure = undefined;
+    expect(await ask()).toMatchObject({ accessKeyId: 'key-5' });
+  });
+
+  it.each([
+    ['a mistake of the line', new RolesAnywhereError('ERR_FLAG_VALUE', 'x')],
+    ['an interruption', new RolesAnywhereError('ERR_INTERRUPTED', 'x')],
+    ['a defect', new TypeError('x')],
+  ])('do not hide %s', async (_, failure) => {
+    const { state, ask } = caller(memoryStore());
+    await ask();
+    state.now += 50 * MINUTE;
+    state.failure = failure;
+    await expect(ask()).rejects.toBe(failure);
+  });
+
+  it('are not those of a certificate that is gone', async () => {
+    const text = JSON.stringify({ version: 1, certificate: ['/nonexistent', '1 2 3 4'] });
+    expect(readEntry(text)).toBeUndefined();
+  });
+
+  it('are got all the same where the store is out of order, with warnings', async () => {
+    const broken: CredentialsStore = {
+      get: () => Promise.reject(new Error('a secret')),
+      set: () => Promise.reject(Object.assign(new Error('a secret'), { code: 'ENOSPC' })),
+      lock: () => Promise.reject(new Error('a secret')),
+    };
+    const { told, ask } = caller(broken);
+    expect(await ask()).toMatchObject({ accessKeyId: 'key-1' });
+    expect(told.join()).toContain('cannot be kept: ENOSPC');
+    expect(told.join()).not.toContain('secret');
+  });
+
+  it('need no lock', async () => {
+    const store = memoryStore();
+    const { state, ask } = caller({
+      get: (key) => store.get(key),
+      set: (...kept) => store.set(...kept),
+    });
+    await Promise.all([ask(), ask()]);
+    expect(state.calls).toBe(2);
+    expect(await ask()).toMatchObject({ secretAccessKey: 's' });
+    expect(state.calls).toBe(2);
+  });
+
+  it('are asked for anew by whoever says that the kept ones will not do', async () => {
+    const { ask } = caller(memoryStore());
+    await ask();
+    expect(await ask({ except: 'key-1' })).toMatchObject({ accessKeyId: 'key-2' });
+    expect(await ask({ except: 'key-1' })).toMatchObject({ accessKeyId: 'key-2' });
+  });
+
+  it('tell how long others were waited for', async () => {
+    const store = memoryStore();
+    const waited: number[] = [];
+    const vend: KeepRequest['vend'] = async (waitedMs) => {
+      waited.push(waitedMs);
+      throw refusal;
+    };
+    const { ask } = caller(store, { vend });
+    const held = await store.lock?.('x', { waitMs: 0, isDone: async () => false });
+    const asked = ask().catch((error: unknown) => error);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await held?.release();
+    expect(await asked).toBe(refusal);
+    expect(waited[0]).toBeGreaterThan(40);
+  });
+});

@@ -1,0 +1,102 @@
+import { describe, expect, it } from 'vitest';
+import { lineOf, mayUseCache, parseLine, withoutPin } from '../../../src/credentials/cache/line.ts';
+import { FLAGS } from '../../../src/options/flags.ts';
+import type { FlagRow } from '../../../src/options/flags.ts';
+
+const SECRET = 'a-secret-word';
+
+describe('the text of a line', () => {
+  const secrets = Object.entries<FlagRow>(FLAGS).flatMap(([name, { secret }]) => (secret === true ? [name] : []));
+
+  it('is tried with every flag whose value is a secret', () => {
+    expect(secrets).toEqual(expect.arrayContaining(['pkcs8-password', 'tpm-key-password', 'mfa-token', 'proxy']));
+  });
+
+  it.each(secrets)('holds no value of --%s, on the line or in the environment', (flag) => {
+    const variable = `ROLES_ANYWHERE_${flag.toUpperCase().replaceAll('-', '_')}`;
+    for (const [tokens, env] of [
+      [[`--${flag}`, SECRET], {}],
+      [[`--${flag}=${SECRET}`], {}],
+      [[], { [variable]: SECRET }],
+    ] as const) {
+      const line = lineOf('program', ['credential-process', ...tokens, '--cache'], env);
+      expect(line.text).not.toContain(SECRET);
+      expect(line.text).toContain('--cache');
+    }
+  });
+
+  it('holds no PIN, and no credentials of the environment', () => {
+    const env = {
+      ROLES_ANYWHERE_PKCS11_PIN: SECRET,
+      AWS_SECRET_ACCESS_KEY: SECRET,
+      AWS_SESSION_TOKEN: SECRET,
+      ROLES_ANYWHERE_CERTIFICATE: `pkcs11:token=a?pin-value=${SECRET}`,
+      OTHER: SECRET,
+    };
+    const tokens = ['--private-key', `pkcs11:object=b?PIN-VALUE=${SECRET}&module-name=x`];
+    expect(lineOf('program', tokens, env).text).not.toContain(SECRET);
+    expect(withoutPin(`pkcs11:a?pin-value%3D${SECRET}`)).toBe('pkcs11:a?pin-value%3D');
+  });
+
+  it.each<[string, string[], Record<string, string>]>([
+    ['another word', ['--role-arn', 'b'], {}],
+    ['words cut elsewhere', ['--role-arn a'], {}],
+    ['another variable of this program', ['--role-arn', 'a'], { ROLES_ANYWHERE_REGION: 'x' }],
+    ['another variable of AWS', ['--role-arn', 'a'], { AWS_PROFILE: 'x' }],
+    ['another home', ['--role-arn', 'a'], { HOME: '/x' }],
+  ])('is another one with %s', (_, tokens, env) => {
+    const one = lineOf('program', ['--role-arn', 'a'], {});
+    const other = lineOf('program', tokens, env);
+    expect(other.text).not.toBe(one.text);
+    expect(other.name).not.toBe(one.name);
+  });
+
+  it('is the same with variables of others', () => {
+    const one = lineOf('program', ['--cache'], { HOME: '/h' });
+    expect(lineOf('program', ['--cache'], { PATH: '/x', HOME: '/h', AWS_SESSION_TOKEN: 'x' })).toEqual(one);
+  });
+});
+
+describe('what is remembered of a line', () => {
+  const line = lineOf('program', ['--cache'], {});
+  const remembered = {
+    version: 1,
+    text: line.text,
+    config: ['/nonexistent'],
+    entry: `session-1-${'0'.repeat(32)}`,
+    minRemainingMs: 1,
+    accountId: true,
+    lineFeed: true,
+  };
+  const read = (value: object): unknown => parseLine(JSON.stringify(value), line, () => '/here');
+
+  it('counts for the same words, files and directory', () => {
+    expect(read(remembered)).toEqual(remembered);
+    expect(read({ ...remembered, directory: '/here' })).toBeDefined();
+  });
+
+  it.each<[string, object]>([
+    ['text, though its name is the same', { text: 'program\0--other' }],
+    ['directory', { directory: '/there' }],
+    ['config file', { config: ['/dev/null', '1 2 3 4'] }],
+    ['config file, which was not there', { config: [import.meta.filename] }],
+    ['version', { version: 2 }],
+    ['entry, by a path that leads away', { entry: '../../etc/passwd' }],
+    ['lifetime, which is none', { minRemainingMs: 'x' }],
+  ])('does not count with another %s', (_, change) => {
+    expect(read({ ...remembered, ...change })).toBeUndefined();
+  });
+});
+
+describe('a line that may use the cache', () => {
+  it.each<[string[], Record<string, string>, boolean]>([
+    [['credential-process', '--cache'], {}, true],
+    [['credential-process', '--cache=true'], {}, true],
+    [['credential-process', '--config-profile', 'x'], {}, true],
+    [['credential-process'], { ROLES_ANYWHERE_CACHE: '1' }, true],
+    [['credential-process', '--certificate', 'x'], { AWS_PROFILE: 'x' }, false],
+    [['cache', 'list'], {}, false],
+  ])('%j %j: %s', (tokens, env, may) => {
+    expect(mayUseCache(tokens, env)).toBe(may);
+  });
+});

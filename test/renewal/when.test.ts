@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { dueTime, loudnessOf, parseAt, waitAfter } from '../../src/renewal/when.ts';
+
+const DAY = 86_400_000;
+const life = { notBefore: 0, notAfter: 30 * DAY };
+const third = { part: 1 / 3 };
+
+describe('when a certificate is renewed', () => {
+  it.each([
+    ['1/3', { part: 1 / 3 }],
+    ['25%', { part: 0.25 }],
+    ['.5', { part: 0.5 }],
+    ['0.2', { part: 0.2 }],
+    ['8h', { ms: 8 * 3_600_000 }],
+    ['30d', { ms: 30 * DAY }],
+  ])('--at takes %s', (text, at) => {
+    expect(parseAt(text)).toEqual(at);
+  });
+
+  it.each(['', '0', '1', '1/1', '3/2', '1/0', '100%', '0h', '-1d', 'soon', '1 d', '99999999d'])(
+    '--at refuses %j',
+    (text) => {
+      expect(() => parseAt(text)).toThrow(expect.objectContaining({ code: 'ERR_FLAG_VALUE' }));
+    },
+  );
+
+  it('comes when a third of its life is left, or up to a tenth of that later', () => {
+    for (let index = 0; index < 200; index++) {
+      const due = dueTime(life, third, randomBytes(100));
+      expect(due).toBeGreaterThanOrEqual(20 * DAY);
+      expect(due).toBeLessThan(21 * DAY);
+    }
+  });
+
+  it('is the same for a certificate each time, and spread over a fleet', () => {
+    const fleet = Array.from({ length: 1000 }, () => randomBytes(100));
+    expect(fleet.map((der) => dueTime(life, third, der))).toEqual(fleet.map((der) => dueTime(life, third, der)));
+    const tenths = new Map<number, number>();
+    for (const der of fleet) {
+      const tenth = Math.floor(((dueTime(life, third, der) - 20 * DAY) / DAY) * 10);
+      tenths.set(tenth, (tenths.get(tenth) ?? 0) + 1);
+    }
+    expect(tenths.size).toBe(10);
+    expect(Math.max(...tenths.values())).toBeLessThan(200);
+  });
+
+  it('never comes for ever, when the time to be left is longer than the life', () => {
+    expect(dueTime(life, { ms: 90 * DAY }, randomBytes(10))).toBeGreaterThanOrEqual(15 * DAY);
+  });
+});
+
+describe('the wait after failures', () => {
+  it('doubles from a minute to an hour, give or take a quarter', () => {
+    const waits = Array.from({ length: 10 }, (_, index) => waitAfter(index + 1, 30 * DAY, 0.5));
+    expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60, 60].map((minutes) => minutes * 60_000));
+    expect(waitAfter(1, 30 * DAY, 0)).toBe(45_000);
+    expect(waitAfter(1000, 30 * DAY, 0.999)).toBeLessThan(75 * 60_000);
+  });
+
+  it('is short for a certificate that lives for minutes', () => {
+    expect(waitAfter(1, 300_000, 0.5)).toBe(1500);
+    expect(waitAfter(20, 300_000, 0.5)).toBe(7500);
+  });
+
+  it('is no less than the CA asks for, up to an hour', () => {
+    expect(waitAfter(1, 30 * DAY, 0.5, 600_000)).toBe(600_000);
+    expect(waitAfter(1, 30 * DAY, 0.5, 1e9)).toBe(3_600_000);
+  });
+});
+
+describe('how loud a failure is said', () => {
+  it('grows as the end comes nearer', () => {
+    const days = [20, 24, 26, 28, 29, 31];
+    expect(days.map((day) => loudnessOf(life, 20 * DAY, day * DAY))).toEqual([
+      'warn',
+      'warn',
+      'error',
+      'error',
+      'last',
+      'ended',
+    ]);
+  });
+});
