@@ -4,34 +4,32 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
-import { LIBRARY, bundleCli, bundleFront, bundleHelper, bundleLibrary, bundleShared } from './build/bundles.mjs';
+import { bundleFront, bundleHelper, bundleProgram } from './build/bundles.mjs';
 import { bundledPackages, notices, sbom } from './build/packages.mjs';
 import { emitTypes } from './build/types.mjs';
 import { root } from './prepare.mjs';
+
+/** Library entries: the name in dist, without the extension, and the source. */
+const LIBRARY = { index: 'src/index.ts', emulator: 'src/emulator/index.ts' };
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const fresh = join(root, 'node_modules/.cache', `dist.${process.pid}`);
 mkdirSync(fresh, { recursive: true });
 try {
   const started = performance.now();
-  const cli = await bundleCli(root, fresh, manifest.version);
   const front = await bundleFront(root, fresh, manifest.version);
+  const program = await bundleProgram(root, fresh, manifest.version, LIBRARY);
   const helper = await bundleHelper(root, fresh, manifest.version);
-  const packagesOfBoth = await bundleShared(root, fresh, manifest.version);
-  const library = await bundleLibrary(root, fresh, manifest.version);
-  // Every supported Node can require an ES module.
-  for (const name of Object.keys(LIBRARY))
-    writeFileSync(join(fresh, `${name}.cjs`), `'use strict';\nmodule.exports = require('./${name}.js');\n`);
+  for (const [name, names] of Object.entries(program.names)) writeEntry(name, names);
   emitTypes(root, fresh, LIBRARY);
   // For editors that check a world file as it is written.
   copyFileSync(join(root, 'src/emulator/world/schema.json'), join(fresh, 'emulator-world.schema.json'));
-  const used = [front.modules, cli.modules, library, helper, packagesOfBoth].flat();
-  const packages = bundledPackages(root, new Set(used));
+  const packages = bundledPackages(root, new Set([...front.modules, ...program.modules, ...helper]));
   replaceDist();
   writeFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
   writeFileSync(join(root, 'sbom.cdx.json'), sbom(root, manifest, packages));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  const sizes = `first file ${front.frontBytes} bytes, hot file ${cli.hotBytes} bytes`;
+  const sizes = `first file ${front.frontBytes} bytes, hot file ${program.hotBytes} bytes`;
   console.error(`built dist in ${seconds} s: ${sizes}, ${packages.length} packages bundled`);
 } catch (error) {
   // The bundler colours its messages for a terminal, also where there is none.
@@ -39,6 +37,16 @@ try {
   process.exitCode = 1;
 } finally {
   rmSync(fresh, { recursive: true, force: true });
+}
+
+/** A library entry for either kind of module. Both list the names, which is how importers of CommonJS find them. */
+function writeEntry(name, names) {
+  const lines = names.map((exported) => `exports.${exported} = entry.${exported};\n`);
+  writeFileSync(
+    join(fresh, `${name}.cjs`),
+    `'use strict';\nconst entry = require('./lib/${name}.cjs');\n${lines.join('')}`,
+  );
+  writeFileSync(join(fresh, `${name}.js`), `export { ${names.join(', ')} } from './${name}.cjs';\n`);
 }
 
 function replaceDist() {

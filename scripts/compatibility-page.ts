@@ -53,7 +53,7 @@ CloudTrail records the \`User-Agent\` of each CreateSession, and filters look fo
 
 const OUTLOOK = `## Not in this version
 
-Certificates in the stores of macOS and Windows (\`--cert-selector\`, \`--system-store-name\`, \`--use-latest-expiring-certificate\`): the flags are read, checked for conflicts, and refused with \`ERR_UNSUPPORTED\` where they would have an effect. On Windows the link is a script, which has not been run there.
+Certificates in the stores of macOS and Windows: \`--cert-selector\` chooses among the certificates of a folder, a file or a token, under our own name. On Windows the link is a script, which has not been run there.
 `;
 
 /** The whole page. */

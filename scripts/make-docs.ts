@@ -7,7 +7,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { knowledgeTable } from '../src/emulator/knowledge.ts';
 import { describeFlag, groupOf, label } from '../src/options/describe.ts';
-import { COMMANDS, commandRow, flagRow, isCommand, isCommon, isFlag } from '../src/options/flags.ts';
+import { COMMANDS, commandRow, isCommand, isCommon, isFlag } from '../src/options/flags.ts';
 import type { CommandName, FlagName } from '../src/options/flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP } from '../src/options/command-help.ts';
 import { GROUPS } from '../src/options/flag-help.ts';
@@ -53,22 +53,18 @@ function commandSection(command: CommandName): string {
       (need) =>
         `${[need]
           .flat()
-          .filter(isNow)
           .map((flag) => code(flag))
           .join(
             ' or ',
           )} is required${[need].flat().some((flag) => perRole?.includes(flag) === true) ? ' (or that key of each `--role`)' : ''}`,
     ),
     ...Object.entries(defaults).flatMap(([flag, value]) =>
-      isFlag(flag) && isNow(flag) ? [`${code(flag)} is ${String(value)} by default`] : [],
+      isFlag(flag) ? [`${code(flag)} is ${String(value)} by default`] : [],
     ),
   ];
   for (const [flag, values] of Object.entries(choices))
     if (isFlag(flag)) notes.push(`${code(flag)} takes ${values.join(', ')}`);
-  const taken = flags
-    .filter(isNow)
-    .map((flag) => code(flag))
-    .join(', ');
+  const taken = flags.map((flag) => code(flag)).join(', ');
   return [
     `## ${command}\n`,
     `${(text ?? `${summary}.`).replace(/^./, (first) => first.toUpperCase())}\n`,
@@ -90,10 +86,6 @@ function flagLine(flag: FlagName): string {
   const variable = variableOf(flag);
   const every = isCommon(flag) ? ' Every command takes it.' : '';
   return `| \`--${label(flag)}\` | ${cell(`${describeFlag(flag)}.${every}`)} | ${variable === undefined ? '' : `\`${variable}\``} |`;
-}
-
-function isNow(flag: FlagName): boolean {
-  return flagRow(flag).later !== true;
 }
 
 function code(flag: FlagName): string {

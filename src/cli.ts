@@ -206,10 +206,13 @@ async function fail(thrown: unknown): Promise<void> {
   process.exit(EXIT_STATUS[kind]);
 }
 
-// It would end a service that has not read its files yet. What has been read by then is new.
-const [, , first = ''] = process.argv;
-if (isCommand(first) && commandRow(first).goesOn === 'service') process.on('SIGHUP', () => undefined);
-// Node would open its debugger at this signal, to any user of this machine.
-process.on('SIGUSR1', () => undefined);
-process.on('uncaughtException', (error) => void fail(error));
-main(process.argv.slice(2)).then((status) => process.exit(status), fail);
+/** Runs the program and ends the process. */
+export function start(): void {
+  // It would end a service that has not read its files yet. What has been read by then is new.
+  const [, , first = ''] = process.argv;
+  if (isCommand(first) && commandRow(first).goesOn === 'service') process.on('SIGHUP', () => undefined);
+  // Node would open its debugger at this signal, to any user of this machine.
+  process.on('SIGUSR1', () => undefined);
+  process.on('uncaughtException', (error) => void fail(error));
+  main(process.argv.slice(2)).then((status) => process.exit(status), fail);
+}

@@ -10,7 +10,7 @@ import { keptAnswer } from './output/kept-answer.ts';
 const [, path = '', ...tokens] = process.argv;
 const answer = keptAnswer(basename(path), tokens, process.env);
 
-if (answer === undefined || !print(answer)) void import('./cli.ts');
+if (answer === undefined || !print(answer)) void import('./cli.ts').then(({ start }) => start());
 else process.exit(0);
 
 /** False when it could not be written: cli.ts will find the same, and say it. */

@@ -1,4 +1,5 @@
-// The bundles: the command line and the PKCS#11 helper (CommonJS, which starts faster), and the library (ES modules).
+// The bundles, all CommonJS, which starts faster: the first file, the program with the library and what they share, and the
+// PKCS#11 helper.
 import { chmodSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { rolldown } from 'rolldown';
@@ -21,10 +22,7 @@ const HOT = ['src/cli.ts'];
  * What the hot file may weigh. Node reads all of it in every run; 90 KB more of it took a tenth of a bare start, when that
  * was tried. Look at what came in before raising this.
  */
-const HOT_BUDGET_BYTES = 136 * 1024;
-
-/** Library entries: the name in dist, without the extension, and the source. */
-export const LIBRARY = { index: 'src/index.ts', emulator: 'src/emulator/index.ts' };
+const HOT_BUDGET_BYTES = 96 * 1024;
 
 /** Less to read at each start, and to download. The names of functions and classes stay, so that a stack trace says where. */
 const MINIFY = { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true } };
@@ -43,26 +41,41 @@ const COMMONJS = {
 /** Helpers that the bundler puts in. */
 const RUNTIME = '\0rolldown/runtime.js';
 
-/** @returns {Promise<{ modules: string[], hotBytes: number }>} the modules whose code is in the bundle */
-export async function bundleCli(root, dist, version) {
+/**
+ * The command line and the library: `main.cjs`, the hot file, which the library takes its common parts from; a file in lib/
+ * for each entry of the library; and chunks for what is loaded when it is needed, by either.
+ *
+ * @param {Record<string, string>} entries of the library: the name and the source of each
+ * @returns {Promise<{ modules: string[], hotBytes: number, names: Record<string, string[]> }>} the modules whose code is in
+ * the bundle, and what each entry exports
+ */
+export async function bundleProgram(root, dist, version, entries) {
   const hot = new Set(HOT.map((file) => join(root, file)));
+  const names = {};
   const output = await bundle(
     {
       ...common(root, version),
-      input: { main: join(root, 'src/cli.ts') },
+      input: {
+        main: join(root, 'src/cli.ts'),
+        ...Object.fromEntries(Object.entries(entries).map(([name, file]) => [name, join(root, file)])),
+      },
+      // The library's own exports are listed by its entries in dist; these files may export more, to each other.
+      preserveEntrySignatures: 'allow-extension',
       resolve: {
         // Of a package with both, the ES modules: what is not used can be left out.
         mainFields: ['module', 'main'],
         alias: {
           'string-width': join(import.meta.dirname, 'string-width.mjs'),
           'strip-ansi': join(import.meta.dirname, 'strip-ansi.mjs'),
+          undici$: join(import.meta.dirname, 'undici.mjs'),
         },
       },
-      plugins: [sharedEmulator, shared],
+      plugins: [lessOfUndici, exportedNames(root, entries, names), bundledAgain],
     },
     {
       ...COMMONJS,
       dir: dist,
+      entryFileNames: ({ name }) => (name === 'main' ? 'main.cjs' : `lib/${name}.cjs`),
       chunkFileNames: 'chunks/[name].cjs',
       codeSplitting: { groups: [{ name: 'main', test: (id) => hot.has(id) || id === RUNTIME }] },
     },
@@ -74,7 +87,7 @@ export async function bundleCli(root, dist, version) {
     throw new Error(`a package got into the hot file; import it dynamically:\n  ${foreign.join('\n  ')}`);
   if (hotBytes > HOT_BUDGET_BYTES)
     throw new Error(`the hot file has ${hotBytes} bytes; its budget is ${HOT_BUDGET_BYTES}`);
-  return { modules: usedModules(output), hotBytes };
+  return { modules: usedModules(output), hotBytes, names };
 }
 
 /**
@@ -113,104 +126,33 @@ export async function bundleHelper(root, dist, version) {
   return usedModules(output);
 }
 
-/** @returns {Promise<string[]>} the modules whose code is in the bundle */
-export async function bundleLibrary(root, dist, version) {
-  const output = await bundle(
-    {
-      ...common(root, version),
-      input: Object.fromEntries(Object.entries(LIBRARY).map(([name, file]) => [name, join(root, file)])),
-      resolve: { mainFields: ['module', 'main'], alias: { undici$: join(import.meta.dirname, 'undici.mjs') } },
-      preserveEntrySignatures: 'strict',
-      plugins: [lessOfUndici, shared, builtinsByName],
+/** Puts into `names` what each entry exports. */
+function exportedNames(root, entries, names) {
+  const sources = new Map(Object.entries(entries).map(([name, file]) => [join(root, file), name]));
+  return {
+    name: 'exported-names',
+    moduleParsed({ id, exports }) {
+      const name = sources.get(id);
+      if (name !== undefined) names[name] = exports.toSorted();
     },
-    {
-      dir: dist,
-      format: 'esm',
-      minify: MINIFY,
-      entryFileNames: '[name].js',
-      chunkFileNames: 'chunks/[name].js',
-      minifyInternalExports: false,
-    },
-  );
-  return usedModules(output);
+  };
 }
 
 /**
- * How the CommonJS packages in the library reach Node's modules. The bundler makes a `require` out of `import.meta.url`,
- * which is empty where the library is bundled once more into CommonJS, and which other bundlers give a meaning of their own.
+ * Lets the files be bundled once more, into ES modules too, where there are neither `require` nor `__filename`: Node's modules
+ * are reached by name, and a file that has no name says so.
  */
-const builtinsByName = {
-  name: 'builtins-by-name',
+const bundledAgain = {
+  name: 'bundled-again',
   renderChunk(code) {
-    const made = /\(\(\) => createRequire\(import\.meta\.url\)\)\(\)/;
-    if (!made.test(code)) return null;
-    const own = code
-      .replace(/^import \{ createRequire \} from "node:module";\n/m, '')
-      .replace(made, '((name) => process.getBuiltinModule(name))');
-    if (own.includes('createRequire')) throw new Error('the bundler makes `require` in a way that is not known here');
-    return own;
+    return code
+      .replaceAll(/\brequire\((["'`])(?:node:)?url\1\)\.pathToFileURL\(__filename\)\.href/g, OWN_URL)
+      .replaceAll(/\brequire\((["'`])node:([\w/]+)\1\)/g, 'process.getBuiltinModule("node:$2")');
   },
 };
 
-/**
- * Packages that the command line and the library both load: the file of each in dist/shared, which is CommonJS, since either
- * can load that, and what it takes of the package.
- */
-const SHARED = {
-  asn1js: { file: 'asn1js', source: "export * from 'asn1js';" },
-  // By its own name: whoever imports the file finds the names of a module that is CommonJS by reading it, not by running it.
-  socks: { file: 'socks', source: "import socks from 'socks'; export const SocksClient = socks.SocksClient;" },
-  '@noble/post-quantum/ml-dsa.js': {
-    file: 'ml-dsa',
-    source: "export { ml_dsa44, ml_dsa65, ml_dsa87 } from '@noble/post-quantum/ml-dsa.js';",
-  },
-};
-
-/** Has both bundles load the one copy of what they share. */
-const shared = {
-  name: 'shared-packages',
-  resolveId: (id) => (Object.hasOwn(SHARED, id) ? { id: `shared:${SHARED[id].file}`, external: true } : null),
-  renderChunk: (code, { fileName }) =>
-    code.replaceAll(/(['"`])shared:([\w-]+)\1/g, `"${fileName.includes('/') ? '..' : '.'}/shared/$2.cjs"`),
-};
-
-/** The sources of {@link SHARED}. */
-const sharedEntries = {
-  name: 'shared-entries',
-  resolveId: (id) => (id.startsWith('entry:') ? `\0${id}` : null),
-  load: (id) => Object.values(SHARED).find(({ file }) => id === `\0entry:${file}`)?.source ?? null,
-};
-
-/** Has the command line load the emulator from the library's second entry, an ES module. */
-const sharedEmulator = {
-  name: 'shared-emulator',
-  resolveId: (id) => (id.endsWith('/emulator/index.ts') ? { id: 'shared-emulator', external: true } : null),
-  renderChunk(code) {
-    if (!code.includes('shared-emulator')) return null;
-    const own = code.replace(
-      /Promise\.resolve\(\)\.then\(\(\) => [^;]*?require\("shared-emulator"\)[^;]*?\)(?=;)/,
-      'import("../emulator.js")',
-    );
-    if (own.includes('shared-emulator'))
-      throw new Error('the bundler imports the emulator in a way that is not known here');
-    return own;
-  },
-};
-
-/** @returns {Promise<string[]>} the modules whose code is in the files of dist/shared */
-export async function bundleShared(root, dist, version) {
-  const output = await bundle(
-    {
-      ...common(root, version),
-      input: Object.fromEntries(Object.values(SHARED).map(({ file }) => [file, `entry:${file}`])),
-      plugins: [sharedEntries],
-      resolve: { mainFields: ['module', 'main'] },
-      preserveEntrySignatures: 'strict',
-    },
-    { ...COMMONJS, dir: join(dist, 'shared'), chunkFileNames: '[name].cjs' },
-  );
-  return usedModules(output);
-}
+const OWN_URL =
+  '(typeof __filename === "string" ? process.getBuiltinModule("node:url").pathToFileURL(__filename).href : void 0)';
 
 /**
  * What undici would load for bodies that are none of text, bytes and streams (the whole of fetch), for HTTP/2, and for

@@ -4,7 +4,7 @@ import type { Connection } from '../aws/connection.ts';
 import { createBudget } from '../aws/budget.ts';
 import { createServiceClock } from '../aws/service-clock.ts';
 import type { ServiceClock } from '../aws/service-clock.ts';
-import { directTransport } from '../http/direct.ts';
+import { beginEarly, directTransport } from '../http/direct.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
 import { withSystemRoots } from '../http/system-roots.ts';
 import { commandUserAgent } from '../http/user-agent.ts';
@@ -27,6 +27,8 @@ export interface CommandConnection extends Connection {
  *
  * @param once whether it serves one operation, for which the time is measured then
  * @param awaiting told what is waited for from now on, in words that follow `waiting for`
+ * @param early where the first request will go, so that the way there is made meanwhile; not through a proxy, nor with
+ * `--debug`, which tells of each step in its turn
  * @throws RolesAnywhereError `ERR_CA_BUNDLE`, `ERR_PROXY_URL`
  */
 export async function openConnection(
@@ -34,10 +36,12 @@ export async function openConnection(
   { env, log, compat }: Pick<Io, 'env' | 'log' | 'compat'>,
   once: boolean,
   awaiting?: (what: string) => void,
+  early?: URL,
 ): Promise<CommandConnection> {
   const { endpoints, retry, trust, proxy, connectTimeoutMs, userAgentExtra } = settings;
   const tls = await tlsSettings(settings, env);
-  let transport: HttpTransport = directTransport;
+  const isEarly = early !== undefined && proxy === undefined && log.level !== 'debug';
+  let transport: HttpTransport = isEarly ? beginEarly({ url: early, tls }) : directTransport;
   if (proxy !== undefined) transport = (await import('../http/proxied.ts')).throughProxy(proxy, env, '--proxy');
   let tellStage: Connection['onStage'];
   if (log.level === 'debug') {

@@ -1,6 +1,6 @@
 /** `emulator`: a local Roles Anywhere and STS, until it is told to stop. */
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
-import type { EmulatorOptions, Verdict } from '../emulator/index.ts';
+import { type EmulatorOptions, type Verdict, explain, startEmulator } from '../emulator/index.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type MaterialFlag, readMaterialFile } from '../identity/material.ts';
 import { openForAppending } from '../platform/file-system.ts';
@@ -12,8 +12,6 @@ type Flags = FlagsOf<'emulator'>;
 
 export const run: RunCommand<'emulator'> = async (flags, io) => {
   const { log } = io;
-  // The library's second entry, which the package holds once.
-  const { startEmulator, explain } = await import('../emulator/index.ts');
   const record = openRecord(flags.log, log);
   const emulator = await startEmulator({
     ...readOptions(flags),

@@ -29,8 +29,13 @@ export async function followIdentity(
   log: Log,
   onChange: () => void,
 ): Promise<IdentityWatcher> {
-  const stream = isSpiffe(spec.certificate) ? await svidStream(spec.certificate, loading, log) : undefined;
+  const stream =
+    spec.certificate !== undefined && isSpiffe(spec.certificate)
+      ? await svidStream(spec.certificate, loading, log)
+      : undefined;
   const named = [spec.certificate, spec.privateKey, spec.intermediates].filter((value) => value !== undefined);
+  const selector = spec.choice?.selector;
+  const selectorFile = selector?.startsWith('file://') === true ? [selector.slice('file://'.length)] : [];
   return await watchIdentity({
     async load() {
       const identity = await loadIdentity(spec, { ...loading, spiffe: { ...loading.spiffe, stream } });
@@ -40,6 +45,7 @@ export async function followIdentity(
     // Not the file of a PIN: it is read for each login, and writing it is no reason to log in.
     paths: [
       ...named.filter((value) => isPath(value) && !isInHardware(value) && !isSpiffe(value)),
+      ...selectorFile,
       ...passwordFiles(passwords),
     ],
     onChange(identity) {

@@ -48,7 +48,7 @@ export async function keptSession(
       hint: 'what comes from standard input cannot be told from what came before: give the certificate in a file',
       flag: ['--cache', '--certificate'],
     });
-  const file = placeOf(certificate) === 'file' ? resolve(certificate) : undefined;
+  const file = certificate !== undefined && placeOf(certificate) === 'file' ? resolve(certificate) : undefined;
   if (file !== undefined && stampOf(file) === undefined) return (await vend(options)).credentials;
   let folder: string;
   try {
@@ -103,7 +103,7 @@ async function effective(options: VendingOptions, flags: Flags, env: Io['env']):
     [identity.certificate, identity.privateKey, identity.intermediates].map((place) => placeText(place, env)),
     identity.skipChecks,
     tokenOptions(flags).library,
-    [flags['tpm-device'], flags['tpm-policy-pcr'], flags['cert-selector']],
+    [flags['tpm-device'], flags['tpm-policy-pcr'], identity.choice],
     // URLs, and which of AWS's own endpoints.
     endpoints,
     [trust.verify, trust.caBundle === undefined ? undefined : resolve(trust.caBundle.path), trust.caStore],

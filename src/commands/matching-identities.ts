@@ -1,7 +1,6 @@
 /** Certificates in tokens as AWS's helper prints them, for the scripts that look for `URI:` and `Serial Number:`. */
 // Tests: test/commands/matching-identities.test.ts
 import { createHash } from 'node:crypto';
-import type { ListedCertificate } from '../identity/pkcs11/index.ts';
 import { readCertificate } from '../x509/certificate.ts';
 import { readAttributes } from '../x509/names.ts';
 
@@ -21,17 +20,23 @@ const SHORT_NAMES: Readonly<Record<string, string>> = {
 /** Of these a name has one at most, as Go sees it: the last. */
 const SINGLE: ReadonlySet<string> = new Set(['CN', 'SERIALNUMBER']);
 
-/** The text for what a URI matches. */
-export function matchingIdentities(listed: readonly ListedCertificate[]): string {
+/** A certificate (DER), and, of one in a token, the URI that finds it. */
+interface MatchingIdentity {
+  readonly certificate: Uint8Array;
+  readonly uri?: string | undefined;
+}
+
+/** The text for what a URI or a selector matches. */
+export function matchingIdentities(listed: readonly MatchingIdentity[]): string {
   if (listed.length === 0) return 'No matching identities\n';
   const blocks = listed.map(({ uri, certificate }, index) => {
-    const { subject, issuer, serialNumber, der } = readCertificate(certificate, uri);
+    const { subject, issuer, serialNumber, der } = readCertificate(certificate, uri ?? 'the store');
     return [
       `${index + 1}) Hex Fingerprint: ${createHash('sha1').update(der).digest('hex')}`,
       `Subject: ${goName(subject)}`,
       `Issuer: ${goName(issuer)}`,
       `Serial Number: ${BigInt(serialNumber).toString(16).toUpperCase()}`,
-      `URI: ${uri}`,
+      ...(uri === undefined ? [] : [`URI: ${uri}`]),
       '\n',
     ].join('\n');
   });

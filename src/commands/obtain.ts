@@ -55,11 +55,12 @@ async function fromCertificate(flags: ObtainingFlags, io: Io, { check, awaiting 
 /** The flags of a session with a certificate, all of which the parser has asked for where there is no `--source`. */
 function withCertificate(flags: ObtainingFlags): ObtainingFlags & FlagsOf<'credential-process'> {
   const { certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role } = flags;
-  if (certificate === undefined || anchor === undefined || profile === undefined || role === undefined)
+  const isNamed = certificate !== undefined || flags['cert-selector'] !== undefined;
+  if (!isNamed || anchor === undefined || profile === undefined || role === undefined)
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --certificate or --source', {
       flag: ['--certificate', '--source'],
     });
-  return { ...flags, certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role };
+  return { ...flags, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role };
 }
 
 async function fromSource(flags: ObtainingFlags, io: Io, { check, awaiting }: ObtainOptions): Promise<Obtained> {

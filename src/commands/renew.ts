@@ -20,7 +20,7 @@ import type { At } from '../renewal/when.ts';
 import { createNotifier } from '../server/systemd.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import type { Io, RunCommand } from './command.ts';
-import { openIssuer, readToken } from './renewal.ts';
+import { openIssuer, readToken, renewedFiles } from './renewal.ts';
 
 /** What a run works with. */
 interface Run {
@@ -35,8 +35,8 @@ interface Run {
 export const run: RunCommand<'renew'> = async (flags, io) => {
   const settings = renewalSettings(flags);
   const at = settings.at === undefined ? DEFAULT_AT : parseAt(settings.at);
-  const { certificate, 'private-key': privateKey, intermediates } = flags;
-  const identity: IdentityFiles = { certificate, privateKey, intermediates };
+  const identity = renewedFiles(flags);
+  const { certificate } = identity;
   checkRenewable(identity);
   checkEnrolment(flags);
   const now = Date.now;

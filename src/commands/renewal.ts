@@ -3,9 +3,12 @@
 import { directTransport } from '../http/direct.ts';
 import type { HttpTransport } from '../http/http.ts';
 import { readCaBundle } from '../http/ca-bundle.ts';
+import { certificateChoice } from '../options/choice.ts';
+import type { FlagValues } from '../options/flag-values.ts';
 import type { RenewalSettings } from '../options/renewal.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { readNamedFile } from '../platform/files.ts';
+import type { IdentityFiles } from '../renewal/form.ts';
 import type { Issuer } from '../renewal/issuer.ts';
 import type { Reaching } from '../renewal/request.ts';
 import type { Io } from './command.ts';
@@ -14,6 +17,26 @@ const PROXY_VARIABLES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy
 
 /** No token is longer. */
 const MAX_TOKEN_BYTES = 16 * 1024;
+
+/**
+ * The files that a renewal replaces. What a selector chooses is not among them: which file a new certificate belongs in, or
+ * which store, only its own issuer knows.
+ *
+ * @throws RolesAnywhereError `ERR_UNSUPPORTED`
+ */
+export function renewedFiles(
+  flags: FlagValues<
+    'certificate' | 'private-key' | 'intermediates' | 'cert-selector' | 'use-latest-expiring-certificate'
+  >,
+): IdentityFiles {
+  const { certificate, 'private-key': privateKey, intermediates } = flags;
+  if (certificate !== undefined && certificateChoice(flags) === undefined)
+    return { certificate, privateKey, intermediates };
+  throw new RolesAnywhereError('ERR_UNSUPPORTED', 'a certificate that --cert-selector chooses is not renewed here', {
+    flag: '--cert-selector',
+    hint: 'name the one file that is to be renewed with --certificate; a store renews by itself, such as by auto-enrolment',
+  });
+}
 
 /**
  * The issuer that renews. Its code is loaded with it, and that of no other.

@@ -1,6 +1,7 @@
 /** `sign-string`: signs upstream's fixed message, to show that a private key can be used. */
 import { createHash, createPublicKey } from 'node:crypto';
-import { type LoadDeps, type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
+import { type IdentitySpec, type LoadDeps, type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
+import { certificateChoice } from '../options/choice.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tpmOptions } from '../options/tpm.ts';
 import { readCertificate } from '../x509/certificate.ts';
@@ -12,12 +13,15 @@ const TEST_VERSION = '1';
 
 export const run: RunCommand<'sign-string'> = async (flags, io) => {
   const { certificate, 'private-key': privateKey, digest, format } = flags;
-  const key = await loadKey(certificate, privateKey, {
-    passwords: passwordSources(flags, io.env),
-    env: io.env,
-    token: oneShotToken(flags, io),
-    tpm: tpmOptions(flags),
-  });
+  const key = await loadKey(
+    { certificate, privateKey, choice: certificateChoice(flags) },
+    {
+      passwords: passwordSources(flags, io.env),
+      env: io.env,
+      token: oneShotToken(flags, io),
+      tpm: tpmOptions(flags),
+    },
+  );
   let signature: Uint8Array;
   try {
     signature = await key.signer.sign(testMessage(key), digest);
@@ -30,17 +34,14 @@ export const run: RunCommand<'sign-string'> = async (flags, io) => {
 };
 
 /** With a certificate, the key is checked to be its own; without one, the key stands for itself. */
-async function loadKey(
-  certificate: string | undefined,
-  privateKey: string | undefined,
-  deps: LoadDeps,
-): Promise<SigningKey> {
-  if (certificate !== undefined) {
-    const identity = await loadIdentity({ certificate, privateKey, skipChecks: true }, deps);
+async function loadKey(spec: IdentitySpec, deps: LoadDeps): Promise<SigningKey> {
+  const { certificate, privateKey, choice } = spec;
+  if (certificate !== undefined || choice?.selector !== undefined) {
+    const identity = await loadIdentity({ ...spec, skipChecks: true }, deps);
     const { publicKey } = readCertificate(identity.certificate, '--certificate');
     return { signer: identity.signer, publicKey, close: async () => await identity.close() };
   }
-  // The table of flags asks for one of the two.
+  // The table of flags asks for one of the three.
   return await loadSigningKey(privateKey ?? '', deps);
 }
 

@@ -53,7 +53,8 @@ export async function openVending(
 ): Promise<Vending> {
   const { env, log, compat } = io;
   if (!compat) for (const warning of warnings) log.warn(warning);
-  let opened = await openConnection(settings, io, once, awaiting);
+  const early = once ? endpointOf(settings, 'rolesanywhere', partition, region) : undefined;
+  let opened = await openConnection(settings, io, once, awaiting, early);
   const connection = (): CommandConnection => opened;
   const chain = isChained(flags) ? await import('./chain.ts') : undefined;
   const warn = (message: string): void => log.warn(message);

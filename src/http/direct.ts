@@ -1,25 +1,24 @@
 /**
- * One exchange on a connection of its own, with node:http or node:https: the
+ * One exchange on a connection of its own, with node:http over node:net or node:tls: the
  * cheapest to start, and so what a one-shot command uses.
  */
-// Tests: test/http/answers.test.ts, test/http/faults.test.ts
+// Tests: test/http/answers.test.ts, test/http/faults.test.ts, test/http/early.test.ts
 import type { IncomingMessage, RequestOptions } from 'node:http';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { CONNECT_TIMEOUT_MS, joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
-import type { HttpRequest, HttpResponse } from './http.ts';
+import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
 import { serverName, tlsOptions } from './tls.ts';
 
 /** Another way than straight to the host of the URL. */
 export interface Route {
   /** In place of those for a direct connection. */
   readonly options: RequestOptions;
-  /** Whether the connection is made here, with TLS. */
-  readonly secure: boolean;
   /** Called when the exchange is given up. */
-  readonly cancel: () => void;
-  /** The error to report for what was thrown. */
-  readonly fault: (error: unknown, answered: boolean) => Promise<RolesAnywhereError>;
+  readonly cancel?: (() => void) | undefined;
+  /** The error to report for what was thrown. Default: the one for a direct connection. */
+  readonly fault?: ((error: unknown, answered: boolean) => Promise<RolesAnywhereError>) | undefined;
 }
 
 /**
@@ -34,23 +33,19 @@ export async function directTransport(
   route?: Route,
 ): Promise<HttpResponse> {
   const { url, body } = request;
-  const secure = route?.secure ?? url.protocol === 'https:';
-  // Only the module that is needed: node:https takes as long to load as the rest of a one-shot over HTTP.
-  const http = secure ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http');
-  const outgoing = http.request({
+  const outgoing = process.getBuiltinModule('node:http').request({
     method: request.method,
-    hostname: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port,
+    host: hostOf(url),
+    port: portOf(url),
     path: url.pathname + url.search,
     headers: {
       host: url.host,
       ...request.headers,
       ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
     },
-    agent: false,
+    // Without an agent, which would only add its own way to make the same connection.
+    createConnection: () => openSocket(request, lookup),
     maxHeaderSize: MAX_HEADER_BYTES,
-    lookup,
-    ...(secure ? { ...tlsOptions(request.tls), servername: serverName(url) } : {}),
     ...route?.options,
   });
 
@@ -58,17 +53,17 @@ export async function directTransport(
   let ended: RolesAnywhereError | undefined;
   const stopWatching = watch(request, (error) => {
     ended = error;
-    route?.cancel();
+    route?.cancel?.();
     (incoming ?? outgoing).destroy(error);
   });
   outgoing.once('socket', (socket) => {
-    if (!socket.connecting) return; // it was made by the route
+    if (!isConnecting(socket)) return; // it was made before, or by the route
     request.onSocket?.(socket);
     const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = request;
     const late = Object.assign(new Error('no connection in time'), { code: 'UND_ERR_CONNECT_TIMEOUT' });
     const timer = setTimeout(() => outgoing.destroy(late), connectTimeoutMs);
     socket
-      .once(secure ? 'secureConnect' : 'connect', () => clearTimeout(timer))
+      .once(isTls(socket) ? 'secureConnect' : 'connect', () => clearTimeout(timer))
       .once('close', () => clearTimeout(timer));
   });
   try {
@@ -88,10 +83,60 @@ export async function directTransport(
     };
   } catch (error) {
     if (ended !== undefined) throw ended;
-    if (route !== undefined) throw await route.fault(error, incoming !== undefined);
+    if (route?.fault !== undefined) throw await route.fault(error, incoming !== undefined);
     const { toFault } = await import('./to-fault.ts');
     throw await toFault(error, request, { answered: incoming !== undefined, lookup });
   } finally {
     stopWatching();
   }
+}
+
+/** Where a connection leads, and whom it believes there. */
+export type Target = Pick<HttpRequest, 'url' | 'tls'>;
+
+/**
+ * A direct transport that begins its first connection at once: what it takes (a name to look up, two round trips for TLS)
+ * passes while a certificate is read and a key signs. The connection serves the first request to the same host with the same
+ * trust; when it has failed by then, or the server has closed it, the request has one of its own, and says what is wrong.
+ */
+export function beginEarly(target: Target): HttpTransport {
+  let early: Socket | undefined = openSocket(target).on('error', () => (early = undefined));
+  return async (request) => {
+    const socket = early;
+    const { url, tls } = request;
+    if (socket === undefined || !socket.writable || url.origin !== target.url.origin || tls !== target.tls)
+      return await directTransport(request);
+    early = undefined;
+    return await directTransport(request, undefined, { options: { createConnection: () => socket } });
+  };
+}
+
+/** Begins a connection, with TLS where the URL says so. */
+export function openSocket({ url, tls }: Target, lookup?: LookupFunction): Socket {
+  const where = { host: hostOf(url), port: portOf(url), lookup };
+  // Only the module that is needed: node:tls takes as long to load as the rest of a one-shot over HTTP.
+  if (url.protocol !== 'https:') return process.getBuiltinModule('node:net').connect(where);
+  return process.getBuiltinModule('node:tls').connect({
+    ...where,
+    ...tlsOptions(tls),
+    servername: serverName(url),
+    ALPNProtocols: ['http/1.1'],
+  });
+}
+
+/** Without the brackets of an IPv6 address. */
+function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
+function portOf({ port, protocol }: URL): number {
+  return Number(port || (protocol === 'https:' ? 443 : 80));
+}
+
+function isConnecting(socket: Socket): boolean {
+  return socket.connecting || (isTls(socket) && socket.secureConnecting);
+}
+
+function isTls(socket: Socket): socket is TLSSocket & { readonly secureConnecting: boolean } {
+  return 'secureConnecting' in socket;
 }

@@ -7,7 +7,7 @@ import { Socket } from 'node:net';
 import type { LookupFunction } from 'node:net';
 import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
-import { directTransport } from './direct.ts';
+import { directTransport, openSocket } from './direct.ts';
 import type { Route } from './direct.ts';
 import { CONNECT_TIMEOUT_MS } from './exchange.ts';
 import { faultOf } from './faults.ts';
@@ -57,7 +57,7 @@ export async function proxiedExchange(
   lookup?: LookupFunction,
 ): Promise<HttpResponse> {
   const secure = request.url.protocol === 'https:';
-  const route = secure ? tunnelled(request, proxy, lookup) : named(request, proxy);
+  const route = secure ? tunnelled(request, proxy, lookup) : named(request, proxy, lookup);
   const response = await directTransport(request, lookup, route);
   // Behind a tunnel the answer is the service's own.
   if (!secure && response.status === 407) {
@@ -72,8 +72,6 @@ function tunnelled(request: HttpRequest, proxy: URL, lookup: LookupFunction | un
   const abort = new AbortController();
   return {
     options: {
-      // Without an agent, which would make connections its own way.
-      agent: undefined,
       createConnection(_options, connected) {
         void secureTunnel(request, proxy, abort.signal, lookup).then(
           (socket) => connected(null, socket),
@@ -83,7 +81,6 @@ function tunnelled(request: HttpRequest, proxy: URL, lookup: LookupFunction | un
         return undefined;
       },
     },
-    secure: false,
     cancel: () => abort.abort(),
     fault: async (error, answered) => await toFault(error, request, { answered, proxy, lookup }),
   };
@@ -147,12 +144,10 @@ function handshake(
 }
 
 /** With the proxy at the other end, which is told the whole URL. */
-function named({ url, headers, body, tls }: HttpRequest, proxy: URL): Route {
-  const secure = proxy.protocol === 'https:';
+function named({ url, headers, body, tls }: HttpRequest, proxy: URL, lookup: LookupFunction | undefined): Route {
   return {
     options: {
-      hostname: proxy.hostname.replace(/^\[|\]$/g, ''),
-      port: proxy.port,
+      createConnection: () => openSocket({ url: proxy, tls }, lookup),
       path: `${url.origin}${url.pathname}${url.search}`,
       headers: {
         host: url.host,
@@ -160,10 +155,7 @@ function named({ url, headers, body, tls }: HttpRequest, proxy: URL): Route {
         ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
         ...proxyAuthorization(proxy),
       },
-      ...(secure ? { servername: serverName(proxy) } : {}),
     },
-    secure,
-    cancel() {},
     fault: async (error, answered) => faultOf(error, answered ? url.host : proxyName(proxy), answered, tls),
   };
 }

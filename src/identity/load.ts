@@ -1,4 +1,5 @@
 /** From what a person gave to an identity: the only file that knows all the kinds there are. */
+import { statSync } from 'node:fs';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate, sameBytes } from '../x509/certificate.ts';
 import { TPM_KEY_LABEL } from '../x509/keys.ts';
@@ -17,6 +18,7 @@ import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, re
 import type { KeyDeps } from './key-deps.ts';
 import type { Identity, Signer } from './identity.ts';
 import type { Pkcs11Deps, TokenSettings } from './pkcs11/index.ts';
+import type { CertificateChoice } from './choice.ts';
 import type { Pair } from './pairs.ts';
 import type { PrivateKey } from './private-key.ts';
 import type { SourceDeps } from './source.ts';
@@ -31,9 +33,12 @@ import type { Warn } from './warnings.ts';
 export interface IdentitySpec {
   /**
    * A file: the certificate in PEM or DER, in PEM also with its chain behind it and its key; or a PKCS#12 container. Or
-   * `nv:0x1c00002`, an index of the TPM's memory; or `spiffe:`, certificate, chain and key of a SPIFFE Workload API.
+   * `nv:0x1c00002`, an index of the TPM's memory; or `spiffe:`, certificate, chain and key of a SPIFFE Workload API. With a
+   * choice, also a folder. Default, with a choice: the store of the system.
    */
-  certificate: string;
+  certificate?: string | undefined;
+  /** Which of several certificates. Default: the one that has its key beside it, and ends last. */
+  choice?: CertificateChoice | undefined;
   /**
    * A file: the private key in PEM, DER or PKCS#12, also encrypted, or one that only a TPM can load. Or
    * `handle:0x81000001`, a key in the TPM. Default: it is in the certificate's file.
@@ -93,11 +98,13 @@ export async function loadIdentity(spec: IdentitySpec, deps: LoadDeps = {}): Pro
     const { refuseStdinTwice } = await import('./source.ts');
     refuseStdinTwice({ '--certificate': certificate, '--private-key': privateKey, '--intermediates': intermediates });
   }
-  const { identity, ...path } = await openIdentity(spec, deps);
+  const { identity, ...path } = await (certificate === undefined
+    ? openInStore(spec)
+    : openIdentity({ ...spec, certificate }, deps));
   const check = (): Promise<string | undefined> =>
     checkIdentity(path, {
       // A PKCS#11 URI may hold a PIN.
-      source: isPkcs11(spec.certificate) ? '--certificate' : `--certificate ${spec.certificate}`,
+      source: certificate === undefined || isPkcs11(certificate) ? '--certificate' : `--certificate ${certificate}`,
       now: (deps.now ?? Date.now)(),
       skipChecks: spec.skipChecks === true,
       warn: deps.warn ?? (() => {}),
@@ -127,7 +134,17 @@ interface Opened extends CertificatePath {
   readonly identity: Identity;
 }
 
-async function openIdentity(spec: IdentitySpec, deps: LoadDeps): Promise<Opened> {
+/** An identity that is not the system's store's. */
+interface NamedSpec extends IdentitySpec {
+  readonly certificate: string;
+}
+
+async function openInStore(spec: IdentitySpec): Promise<Opened> {
+  const { loadStoreIdentity } = await import('./os-store/index.ts');
+  return await loadStoreIdentity(spec);
+}
+
+async function openIdentity(spec: NamedSpec, deps: LoadDeps): Promise<Opened> {
   if (isSpiffe(spec.certificate) || [spec.certificate, spec.privateKey, spec.intermediates].some(isInHardware)) {
     const { refuseMisplaced } = await import('./hardware.ts');
     refuseMisplaced(spec);
@@ -255,6 +272,11 @@ async function openMaterial(flag: MaterialFlag, value: string, deps: LoadDeps): 
   }
 }
 
+/** Whether a value names a folder. */
+export function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
 /** Whether a value is a PKCS#11 URI: their code is loaded for them only. */
 export function isPkcs11(value: string | undefined): boolean {
   return value?.slice(0, 7).toLowerCase() === 'pkcs11:';
@@ -275,20 +297,48 @@ export function isInHardware(value: string | undefined): boolean {
   return isPkcs11(value) || value?.startsWith(HANDLE) === true || value?.startsWith(NV_INDEX) === true;
 }
 
-async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps): Promise<Opened> {
+async function assemble(spec: NamedSpec, open: OpenMaterial, deps: LoadDeps): Promise<Opened> {
+  if (spec.choice !== undefined && isDirectory(spec.certificate))
+    return await assembleFolder(spec, spec.choice, open, deps);
   const certificateFile = await open('--certificate', spec.certificate);
   const keys = await keysOf(spec.privateKey, certificateFile, open, deps);
   const bundle = await openBundle(spec.intermediates, open, deps.warn);
   const certificates = await certificatesIn(certificateFile);
   const intermediates = bundle === undefined ? [] : await certificatesIn(bundle);
-  const found = await matchKey(certificates, await keys.read(), certificateFile, keys.owner);
-  const { leaf, key } = found.length === 1 ? found[0] : await choosePair(found, certificateFile, deps);
+  const { source } = certificateFile.material;
+  const found = await matchKey(certificates, await keys.read(), source, keys.owner);
+  const { leaf, key } =
+    found.length === 1 && spec.choice === undefined
+      ? found[0]
+      : (await import('./pairs.ts')).choosePair(found, source, spec.choice, deps);
+  const passedOver = new Set(found.map((pair) => pair.leaf));
+  passedOver.delete(leaf);
+  const candidates = [...certificates, ...intermediates].filter((one) => !passedOver.has(one));
+  return await complete({ leaf, key, secret: keys.secret }, candidates, spec, deps.warn);
+}
+
+/** A certificate with its key, and what others must not read of the key. */
+interface SecretPair extends Pair {
+  readonly secret: Material | undefined;
+}
+
+/**
+ * Makes an identity of a pair.
+ *
+ * @param candidates what the chain may be made of
+ * @param related whether what does not get into the chain is there for a reason of its own
+ */
+async function complete(
+  { leaf, key, secret }: SecretPair,
+  candidates: readonly Certificate[],
+  { skipChecks }: IdentitySpec,
+  warn: Warn | undefined,
+  related = false,
+): Promise<Opened> {
   try {
-    const passedOver = new Set(found.map((pair) => pair.leaf));
-    passedOver.delete(leaf);
-    const candidates = [...certificates, ...intermediates].filter((one) => !passedOver.has(one));
-    const chain = orderChain(leaf, candidates, spec.skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
-    await warnOf({ leaf, unrelated: unrelatedTo(leaf, chain, candidates), keyMaterial: keys.secret }, deps.warn);
+    const chain = orderChain(leaf, candidates, skipChecks === true ? Infinity : MAX_CHAIN_LENGTH);
+    const unrelated = related ? [] : unrelatedTo(leaf, chain, candidates);
+    await warnOf({ leaf, unrelated, keyMaterial: secret }, warn);
     const identity = {
       certificate: leaf.der,
       serialNumber: leaf.serialNumber,
@@ -301,6 +351,23 @@ async function assemble(spec: IdentitySpec, open: OpenMaterial, deps: LoadDeps):
     key.forget();
     throw error;
   }
+}
+
+/** The certificate that is chosen in a folder. Its key is that of `--private-key`, or a file of the folder. */
+async function assembleFolder(
+  spec: NamedSpec,
+  choice: CertificateChoice,
+  open: OpenMaterial,
+  deps: LoadDeps,
+): Promise<Opened> {
+  const { chooseInFolder } = await import('./folder.ts');
+  const keys = spec.privateKey === undefined ? undefined : await keyOf(spec.privateKey, open, deps);
+  const bundle = await openBundle(spec.intermediates, open, deps.warn);
+  const match =
+    keys && (async (all: readonly Certificate[]) => matchKey(all, await keys.read(), spec.certificate, keys.owner));
+  const { pair, certificates } = await chooseInFolder(spec.certificate, choice, match, deps);
+  const intermediates = bundle === undefined ? [] : await certificatesIn(bundle);
+  return await complete({ secret: keys?.secret, ...pair }, [...certificates, ...intermediates], spec, deps.warn, true);
 }
 
 /** Opens the intermediates. Several issuers write an empty file where the leaf hangs on the root. */
@@ -334,16 +401,27 @@ async function keysOf(
   open: OpenMaterial,
   deps: LoadDeps,
 ): Promise<KeySource> {
-  if (privateKey?.startsWith(HANDLE) === true) {
+  return privateKey === undefined
+    ? keysIn(certificateFile, 'the same file', deps)
+    : await keyOf(privateKey, open, deps);
+}
+
+/** The key that --private-key names. */
+async function keyOf(privateKey: string, open: OpenMaterial, deps: LoadDeps): Promise<KeySource> {
+  if (privateKey.startsWith(HANDLE)) {
     const { openTpmKey } = await import('./hardware.ts');
     return {
       owner: `--private-key ${privateKey}`,
       read: async () => ({ keys: [await openTpmKey(privateKey, deps)], problem: undefined }),
     };
   }
-  const file = privateKey === undefined ? certificateFile : await open('--private-key', privateKey);
+  const file = await open('--private-key', privateKey);
+  return keysIn(file, file.material.source, deps);
+}
+
+function keysIn(file: Contents, owner: string, deps: LoadDeps): KeySource {
   return {
-    owner: file === certificateFile ? 'the same file' : file.material.source,
+    owner,
     secret: file.blocks.some(({ label }) => label === TPM_KEY_LABEL) ? undefined : file.material,
     read: () => signingKeysIn(file, deps),
   };
@@ -369,7 +447,7 @@ async function warnOf({ leaf, unrelated, keyMaterial }: Oddities, warn?: Warn): 
 async function matchKey(
   certificates: readonly Certificate[],
   { keys, problem }: SigningKeys,
-  certificateFile: Contents,
+  source: string,
   owner: string,
 ): Promise<readonly [Pair, ...Pair[]]> {
   const pairs: Pair[] = [];
@@ -389,15 +467,7 @@ async function matchKey(
   const [first, ...others] = pairs;
   if (first !== undefined) return [first, ...others];
   if (problem !== undefined) throw problem;
-  throw (await import('./unusual.ts')).mismatch(owner, certificateFile.material);
-}
-
-async function choosePair(pairs: readonly Pair[], { material }: Contents, deps: LoadDeps): Promise<Pair> {
-  const { bestPair } = await import('./pairs.ts');
-  const { pair, warning } = bestPair(pairs, material.source, (deps.now ?? Date.now)());
-  for (const { key } of pairs) if (key !== pair.key) key.forget();
-  deps.warn?.(warning);
-  return pair;
+  throw (await import('./unusual.ts')).mismatch(owner, source);
 }
 
 async function pause(): Promise<void> {

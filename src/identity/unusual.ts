@@ -355,7 +355,7 @@ export function noKey(material: Material, blocks: readonly PemBlock[]): RolesAny
  *
  * @param owner how it names what holds the key
  */
-export function mismatch(owner: string, { source }: Material): RolesAnywhereError {
+export function mismatch(owner: string, source: string): RolesAnywhereError {
   return new RolesAnywhereError(
     'ERR_KEY_MISMATCH',
     `the private key in ${owner} is not that of the certificate in ${source}`,

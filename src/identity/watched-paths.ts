@@ -3,15 +3,18 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { join, parse, resolve, sep } from 'node:path';
-import { close, lstat, open, readFile, readlink, stat } from '../platform/file-system.ts';
+import { close, lstat, open, readFile, readdir, readlink, stat } from '../platform/file-system.ts';
 import { MAX_FILE_BYTES } from '../platform/files.ts';
+
+/** A folder of certificates has fewer. */
+export const MAX_FOLDER_FILES = 1000;
 
 /** As Linux does (path_resolution(7)). */
 const MAX_LINKS = 40;
 
 /**
  * The directories in which an entry can change so that `path` becomes another
- * file: the one that holds it, and the one that holds each symbolic link on
+ * file: itself, if it is a directory; the one that holds it, and the one that holds each symbolic link on
  * the way to it. Kubernetes swaps a link to a directory; certbot, one to a file.
  */
 export async function directoriesOf(path: string): Promise<Set<string>> {
@@ -21,10 +24,9 @@ export async function directoriesOf(path: string): Promise<Set<string>> {
   const left = resolve(path).slice(at.length).split(sep);
   for (let name = left.shift(); name !== undefined; name = left.shift()) {
     const entry = join(at, name);
-    const isLink = await lstat(entry).then(
-      (found) => found.isSymbolicLink(),
-      () => false,
-    );
+    const found = await lstat(entry).catch(() => undefined);
+    const isLink = found?.isSymbolicLink() === true;
+    if (left.length === 0 && found?.isDirectory() === true) directories.add(entry);
     if (left.length === 0 || isLink) directories.add(at);
     if (!isLink) {
       at = entry;
@@ -56,12 +58,19 @@ export async function directoryIdentity(path: string): Promise<string | undefine
  */
 export async function fingerprint(paths: readonly string[]): Promise<string> {
   const hash = createHash('sha256');
-  for (const path of paths) {
+  for (const path of (await Promise.all(paths.map(filesAt))).flat()) {
     const contents = await readPlainFile(path).catch((error: NodeJS.ErrnoException) => `unreadable: ${error.code}`);
     hash.update(`${typeof contents} ${contents.length} `).update(contents);
     if (typeof contents !== 'string') contents.fill(0); // it may be a private key
   }
   return hash.digest('hex');
+}
+
+/** A path, and, if that is a directory, the files in it that are not hidden. */
+async function filesAt(path: string): Promise<string[]> {
+  const names = await readdir(path).catch(() => []);
+  const seen = names.filter((name) => !name.startsWith('.')).toSorted();
+  return [path, ...seen.slice(0, MAX_FOLDER_FILES).map((name) => join(path, name))];
 }
 
 /** Node's own way to read a file whole takes flags by name alone. */

@@ -57,8 +57,8 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   }
   const selector = given['cert-selector'];
   if (typeof selector === 'string' && selector !== '' && takesFlag(name, 'cert-selector')) {
-    const { loadSelector } = await import('./selector.ts');
-    await loadSelector(selector);
+    const { loadSelector } = await import('../identity/selector.ts');
+    loadSelector(selector);
   }
   const found = findProblem(name, given, rest, compat);
   if (found !== undefined) throw problemError(found, name, program);

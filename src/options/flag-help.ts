@@ -24,7 +24,6 @@ export const GROUPS = [
   'Cache',
   'Link',
   'General',
-  'Not in this version yet',
 ] as const;
 
 export type Group = (typeof GROUPS)[number];

@@ -45,12 +45,7 @@ type Demanded<R> = R extends { readonly required: readonly (infer N)[] } ? Neede
 
 type PerRole<R> = R extends { readonly perRole: readonly (infer F)[] } ? F : never;
 
-type Needed<N> = N extends FlagName ? N : N extends readonly (infer F)[] ? Single<Exclude<F, LaterFlag>> : never;
+type Needed<N> = N extends FlagName ? N : N extends readonly (infer F)[] ? Single<F> : never;
 
 /** A type that is no union. */
 type Single<T, All = T> = T extends unknown ? ([All] extends [T] ? T : never) : never;
-
-/** Flags that no command accepts yet. */
-type LaterFlag = {
-  [F in FlagName]: (typeof FLAGS)[F] extends { readonly later: true } ? F : never;
-}[FlagName];

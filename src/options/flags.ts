@@ -21,8 +21,6 @@ export interface FlagRow {
   readonly kind: FlagKind;
   /** The only values that a text flag takes; a command may narrow them. */
   readonly choices?: readonly string[];
-  /** Whether it comes with a later version: it is read and checked like any other, and refused where it would have an effect. */
-  readonly later?: true;
   /** Its value is never shown. */
   readonly secret?: true;
   /** Each of its values may have settings of its own. */
@@ -35,8 +33,6 @@ const text = { kind: 'text' } as const;
 const boolean = { kind: 'boolean' } as const;
 const integer = { kind: 'integer' } as const;
 const secret = { kind: 'text', secret: true } as const;
-const textLater = { kind: 'text', later: true } as const;
-const booleanLater = { kind: 'boolean', later: true } as const;
 
 /** Every flag of every command, by its name without the dashes. A name means the same, and has one kind, everywhere. */
 export const FLAGS = {
@@ -48,9 +44,9 @@ export const FLAGS = {
   'pkcs8-password-file': text,
   'pkcs12-password': secret,
   'pkcs12-password-file': text,
-  'cert-selector': textLater,
-  'system-store-name': textLater,
-  'use-latest-expiring-certificate': booleanLater,
+  'cert-selector': text,
+  'system-store-name': text,
+  'use-latest-expiring-certificate': boolean,
   'pkcs11-lib': text,
   'pkcs11-pin-file': text,
   'pkcs11-allow-pin-command': boolean,
@@ -470,19 +466,10 @@ export type CommandName = keyof typeof COMMANDS;
 /** Pairs that exclude each other, as soon as both are given, whatever their values. */
 export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['imds-address', 'no-imds'],
-  ['certificate', 'cert-selector'],
   ['certificate', 'system-store-name'],
-  ['private-key', 'cert-selector'],
   ['private-key', 'system-store-name'],
-  ['private-key', 'use-latest-expiring-certificate'],
-  ['use-latest-expiring-certificate', 'intermediates'],
-  ['use-latest-expiring-certificate', 'reuse-pin'],
-  ['cert-selector', 'intermediates'],
-  ['cert-selector', 'reuse-pin'],
   ['system-store-name', 'reuse-pin'],
-  ['tpm-key-password', 'cert-selector'],
   ['tpm-key-password', 'reuse-pin'],
-  ['no-tpm-key-password', 'cert-selector'],
   ['no-tpm-key-password', 'tpm-key-password'],
   ['pkcs8-password', 'tpm-key-password'],
   ['pkcs8-password', 'pkcs8-password-file'],
@@ -496,11 +483,25 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['web-identity-token', 'web-identity-token-file'],
   ['destination', 'service'],
   ['certificate', 'source'],
+  ['cert-selector', 'source'],
   ['proxy', 'with-proxy'],
   ['proxy', 'no-proxy'],
   ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
   ['once', 'remove'],
+];
+
+/** Further pairs: AWS's helper has them exclude each other, which says that nothing but the system's store is chosen from. */
+export const STORE_CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
+  ['certificate', 'cert-selector'],
+  ['private-key', 'cert-selector'],
+  ['private-key', 'use-latest-expiring-certificate'],
+  ['use-latest-expiring-certificate', 'intermediates'],
+  ['use-latest-expiring-certificate', 'reuse-pin'],
+  ['cert-selector', 'intermediates'],
+  ['cert-selector', 'reuse-pin'],
+  ['tpm-key-password', 'cert-selector'],
+  ['no-tpm-key-password', 'cert-selector'],
 ];
 
 /** Whether there is a flag of this name: not even `__proto__` passes for one. */

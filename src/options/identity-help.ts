@@ -7,7 +7,7 @@ export const IDENTITY_HELP = {
   certificate: {
     group: 'Identity',
     value: 'FILE',
-    text: 'certificate in PEM, DER or PKCS#7, or a PKCS#12 file; a PEM file may hold the chain and the key too; or spiffe:, an identity of a SPIFFE Workload API',
+    text: 'certificate in PEM, DER or PKCS#7, or a PKCS#12 file; a PEM file may hold the chain and the key too; with --cert-selector also a folder; or spiffe:, an identity of a SPIFFE Workload API',
   },
   'private-key': {
     group: 'Identity',
@@ -42,7 +42,7 @@ export const IDENTITY_HELP = {
   'cert-selector': {
     group: 'Identity',
     value: 'SELECTOR',
-    text: 'certificate of the system store, as "Key=x509Subject,Value=CN=NAME" with keys x509Subject, x509Issuer, x509Serial, or as file://FILE.json',
+    text: 'which certificate of the folder, file or PKCS#11 URI that --certificate names, or of the system store without it: as "Key=x509Subject,Value=CN=NAME" with keys x509Subject, x509Issuer, x509Serial, or as file://FILE.json',
   },
   'system-store-name': { group: 'Identity', value: 'NAME', text: 'system store to search, on Windows' },
   'use-latest-expiring-certificate': {

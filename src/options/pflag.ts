@@ -5,7 +5,17 @@
  * not load, says it in words.
  */
 import type { FlagValues } from './flag-values.ts';
-import { CONFLICTS, HOP, choicesOf, commandRow, flagRow, isCommand, isFlag, takesFlag } from './flags.ts';
+import {
+  CONFLICTS,
+  HOP,
+  STORE_CONFLICTS,
+  choicesOf,
+  commandRow,
+  flagRow,
+  isCommand,
+  isFlag,
+  takesFlag,
+} from './flags.ts';
 import type { CommandName, FlagName, FlagValue } from './flags.ts';
 
 /** A fault of a command line. */
@@ -19,8 +29,7 @@ export type Problem =
   | { readonly kind: 'broken-line'; readonly flag: string }
   | { readonly kind: 'conflict'; readonly flags: readonly [FlagName, FlagName] }
   | { readonly kind: 'missing'; readonly flags: readonly (FlagName | readonly FlagName[])[] }
-  | { readonly kind: 'empty'; readonly flag: FlagName }
-  | { readonly kind: 'later'; readonly flag: FlagName };
+  | { readonly kind: 'empty'; readonly flag: FlagName };
 
 /** A line taken apart: each flag with the text of its value, in order; the first fault ends it. */
 export interface Line {
@@ -133,12 +142,15 @@ export function findProblem(
   if (extra !== undefined && !compat) {
     return { kind: 'argument', argument: extra, maybeSecret: names.some((name) => flagRow(name).secret === true) };
   }
-  const flags = CONFLICTS.find(([one, other]) => given[one] !== undefined && given[other] !== undefined);
-  if (flags !== undefined) return { kind: 'conflict', flags };
+  const conflicting = ([one, other]: readonly [FlagName, FlagName]): boolean =>
+    given[one] !== undefined && given[other] !== undefined;
   const has = (name: FlagName): boolean => {
     const value = given[name];
     return value !== undefined && !isEmpty(value);
   };
+  const flags =
+    CONFLICTS.find(conflicting) ?? (compat || !has('certificate') ? STORE_CONFLICTS.find(conflicting) : undefined);
+  if (flags !== undefined) return { kind: 'conflict', flags };
   // What a shell makes of a variable that is not set: without it, more would be allowed than was meant.
   const hollow = HOP.find((name) => [given[name]].flat().includes(''));
   if (hollow !== undefined) return { kind: 'empty', flag: hollow };
@@ -148,16 +160,7 @@ export function findProblem(
       ? !has(need) && !(perRole?.includes(need) === true && has('role'))
       : !need.some((name) => has(name)),
   );
-  if (missing.length > 0) return { kind: 'missing', flags: missing };
-  const later = names.find(
-    (name) => flagRow(name).later === true && has(name) && given[name] !== false && !(compat && isIdle(name, has)),
-  );
-  return later === undefined ? undefined : { kind: 'later', flag: later };
-}
-
-/** Whether a flag is about another kind of key than that of the line: upstream takes such flags, which do nothing then. */
-function isIdle(name: FlagName, has: (name: FlagName) => boolean): boolean {
-  return name !== 'cert-selector' && (has('certificate') || has('private-key'));
+  return missing.length > 0 ? { kind: 'missing', flags: missing } : undefined;
 }
 
 /** Leaves out what is empty, which counts as not given, as upstream, and puts the defaults in. */
@@ -189,6 +192,8 @@ export function parseOrdinary(tokens: readonly string[], compat: boolean): Parse
   if (line.problem !== undefined || command === undefined || !isCommand(command)) return undefined;
   const { given, problem } = readValues(line.flags, command);
   if (problem !== undefined || given.help === true || given.version === true) return undefined;
+  // It has a grammar of its own, which is looked at there.
+  if (given['cert-selector'] !== undefined) return undefined;
   const asHelper = compat || given.compat === true;
   if (asHelper && line.endedEarly === true) return undefined;
   return findProblem(command, given, args, asHelper) === undefined

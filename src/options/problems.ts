@@ -61,23 +61,20 @@ export function problemError(problem: Problem, command: CommandName | undefined,
     }
     case 'missing': {
       const names = problem.flags.map((need) => {
-        const shown = (typeof need === 'string' ? [need] : need).filter((name) => flagRow(name).later !== true);
-        return shown.map((name) => `--${name}`).join(' or ');
+        return [need]
+          .flat()
+          .map((name) => `--${name}`)
+          .join(' or ');
       });
       const what = names.length > 1 ? 'flags' : 'flag';
       return new RolesAnywhereError('ERR_FLAG_REQUIRED', `missing ${what}: ${names.join(', ')}`, { hint: help });
     }
     case 'empty':
-      return new RolesAnywhereError('ERR_FLAG_VALUE', `--${problem.flag} is empty`, {
-        flag: `--${problem.flag}`,
-        hint: 'a variable that is not set is empty: give a value, or leave the flag out',
-      });
-    case 'later':
       break;
   }
-  return new RolesAnywhereError('ERR_UNSUPPORTED', `this version does not support --${problem.flag} yet`, {
+  return new RolesAnywhereError('ERR_FLAG_VALUE', `--${problem.flag} is empty`, {
     flag: `--${problem.flag}`,
-    hint: 'use PEM files with --certificate and --private-key',
+    hint: 'a variable that is not set is empty: give a value, or leave the flag out',
   });
 }
 

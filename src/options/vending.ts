@@ -5,8 +5,10 @@ import { checkDuration, checkSessionName } from '../aws/session-limits.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { connectionSettings } from './connection.ts';
 import type { ConnectionSettings } from './connection.ts';
+import { certificateChoice } from './choice.ts';
 import type { FlagsOf } from './flag-values.ts';
 import { isChained } from './flags.ts';
+import type { CertificateChoice } from '../identity/choice.ts';
 import type { PasswordSources } from '../identity/passwords.ts';
 import { passwordSources } from './passwords.ts';
 
@@ -14,7 +16,8 @@ import { passwordSources } from './passwords.ts';
 export interface VendingOptions {
   /** Where the identity is, as the user wrote it. */
   readonly identity: {
-    readonly certificate: string;
+    readonly certificate: string | undefined;
+    readonly choice: CertificateChoice | undefined;
     readonly privateKey: string | undefined;
     readonly intermediates: string | undefined;
     readonly skipChecks: boolean;
@@ -61,6 +64,7 @@ export function vendingOptions(
     partition,
     identity: {
       certificate,
+      choice: certificateChoice(flags),
       privateKey: flags['private-key'],
       intermediates: flags.intermediates,
       skipChecks: flags['skip-checks'] === true,

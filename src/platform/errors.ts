@@ -97,6 +97,8 @@ export const ERROR_CLASSES = {
   ERR_PASSWORD_INCORRECT: 'identity',
   ERR_PASSWORD_SOURCE: 'identity', // the file that should give the password does not
   ERR_CHAIN_TOO_LONG: 'identity',
+  ERR_CERTIFICATE_NOT_FOUND: 'identity', // none that a selector matches
+  ERR_CERTIFICATE_AMBIGUOUS: 'identity', // several that it matches
   ERR_SIGN: 'identity',
 
   // keys in tokens
@@ -122,6 +124,9 @@ export const ERROR_CLASSES = {
   ERR_PIN_LOCKED: 'identity',
   ERR_PIN_WITHHELD: 'identity', // refused before, or after logins of unknown end: not presented now
   ERR_PIN_STATE: 'identity', // the record of refused PINs cannot be kept
+
+  // keys in a system's certificate store
+  ERR_STORE_PLATFORM: 'usage', // a system that has none that is read here
 
   // keys in a TPM
   ERR_TPM_DEVICE: 'usage', // a value that should name a TPM
@@ -243,9 +248,6 @@ export function withoutPin(text: string): string {
   return text.replace(/(pin-value(?:=|%3d))\S.*/gi, '$1<redacted>');
 }
 
-/** Marks an error of this class, whichever copy of this package made it: a program may hold several. */
-const BRAND = Symbol.for('roles-anywhere.RolesAnywhereError');
-
 /**
  * Every failure that this project reports. `message` says what is wrong and in
  * which flag or file, in lower case and without a full stop; it never holds a
@@ -273,15 +275,8 @@ export class RolesAnywhereError extends Error {
     this.retryAfterMs = details.retryAfterMs;
   }
 
-  /** Errors of another copy of this package count too. */
-  static override [Symbol.hasInstance](value: unknown): value is RolesAnywhereError {
-    return typeof value === 'object' && value !== null && BRAND in value;
-  }
-
   /** The class of {@link code}. */
   get class(): ErrorClass {
     return ERROR_CLASSES[this.code];
   }
 }
-
-Object.defineProperty(RolesAnywhereError.prototype, BRAND, { value: true });

@@ -174,7 +174,7 @@ export function identityLoader(
       hint: 'leave one of them out',
     });
   const deps = { ...loadDeps(options), ...time };
-  const spec: IdentitySpec = {
+  const spec = {
     certificate: nameOf(certificate),
     privateKey: privateKey === undefined ? undefined : nameOf(privateKey),
     intermediates: intermediates === undefined ? undefined : nameOf(intermediates),
@@ -243,7 +243,11 @@ function exported(key: KeyObject, flag: MaterialFlag): Uint8Array {
   return new Uint8Array(key.export({ type: 'pkcs8', format: 'der' }));
 }
 
-async function signedElsewhere(spec: IdentitySpec, remote: RemoteSigner, deps: LoadDeps): Promise<Identity> {
+async function signedElsewhere(
+  spec: IdentitySpec & { readonly certificate: string },
+  remote: RemoteSigner,
+  deps: LoadDeps,
+): Promise<Identity> {
   const [leaf, ...others] = await loadCertificates(spec.certificate, deps);
   const { intermediates } = spec;
   const more = intermediates === undefined ? [] : await loadCertificates(intermediates, deps, '--intermediates');

@@ -15,8 +15,8 @@ export interface Attribute {
 /** A name's relative distinguished names in the certificate's order, each of one attribute or several. */
 export type Name = readonly (readonly Attribute[])[];
 
-/** Short names: RFC 4514, section 3, and those of OpenSSL for what PKIs use besides. */
-const ATTRIBUTES: Readonly<Record<string, string>> = {
+/** Short names by object identifier: RFC 4514, section 3, and those of OpenSSL for what PKIs use besides. */
+export const OBJECT_IDENTIFIERS: Readonly<Record<string, string>> = {
   '2.5.4.3': 'CN',
   '2.5.4.4': 'SN',
   '2.5.4.5': 'serialNumber',
@@ -47,12 +47,18 @@ const MAX_ALTERNATIVE_NAMES = 1000;
  * @throws DerError
  */
 export function readName(der: Uint8Array): Name {
-  return relativeNames(der).map((relative) =>
-    relative.map(({ oid, value, der: own }) => ({ type: ATTRIBUTES[oid] ?? oid, value, der: own })),
+  return readRelativeNames(der).map((relative) =>
+    relative.map(({ oid, value, der: own }) => ({ type: OBJECT_IDENTIFIERS[oid] ?? oid, value, der: own })),
   );
 }
 
-function relativeNames(der: Uint8Array): IdentifiedAttribute[][] {
+/**
+ * Takes a name apart into its parts, in the certificate's order, each with its attributes.
+ *
+ * @param der a Name of RFC 5280, section 4.1.2.4
+ * @throws DerError
+ */
+export function readRelativeNames(der: Uint8Array): IdentifiedAttribute[][] {
   return readChildren(expectTag(readDer(der), TAG.sequence, 'a name')).map((relative) =>
     readChildren(expectTag(relative, TAG.set, 'a part of a name')).map((pair) => {
       const [identifier, value] = readChildren(expectTag(pair, TAG.sequence, 'an attribute of a name'));
@@ -75,7 +81,7 @@ export interface IdentifiedAttribute extends Omit<Attribute, 'type'> {
  * @throws DerError
  */
 export function readAttributes(der: Uint8Array): IdentifiedAttribute[] {
-  return relativeNames(der).flat();
+  return readRelativeNames(der).flat();
 }
 
 /** The text of a string type; undefined for other types and for what is not well-formed. */

@@ -103,7 +103,17 @@ describe('refused before anything is sent', () => {
     ['a duration in words', 'ERR_FLAG_VALUE', () => line({ 'session-duration': 'an hour' })],
     ['a session name with a space', 'ERR_SESSION_NAME', () => line({ 'role-session-name': 'two words' })],
     ['an unknown flag', 'ERR_UNKNOWN_FLAG', () => line({}, ['--certificat', 'x'])],
-    ['conflicting flags', 'ERR_FLAG_CONFLICT', () => line({ 'cert-selector': 'Key=x509Subject,Value=CN=Demo' })],
+    ['conflicting flags', 'ERR_FLAG_CONFLICT', () => line({ 'system-store-name': 'MY' })],
+    [
+      'a selector that nothing matches',
+      'ERR_CERTIFICATE_NOT_FOUND',
+      () => line({ 'cert-selector': 'Key=x509Subject,Value=CN=nobody' }),
+    ],
+    [
+      'a selector where there is no store',
+      'ERR_STORE_PLATFORM',
+      () => line({ certificate: undefined, 'private-key': undefined, 'cert-selector': 'Key=x509Serial,Value=0A' }),
+    ],
     [
       'a bad selector',
       'ERR_SELECTOR',

@@ -14,7 +14,8 @@ import {
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { EXIT_STATUS, RolesAnywhereError } from '../../src/platform/errors.ts';
 import type { ErrorCode } from '../../src/platform/errors.ts';
-import { COMMANDS, FLAGS, HOP, flagRow, flagsOf, isCommand, isFlag } from '../../src/options/flags.ts';
+import { COMMANDS, FLAGS, HOP, STORE_CONFLICTS, flagRow, flagsOf, isCommand, isFlag } from '../../src/options/flags.ts';
+import type { FlagName } from '../../src/options/flags.ts';
 import { COMMAND_HELP, EXIT_STATUS_HELP } from '../../src/options/command-help.ts';
 import { FLAG_HELP } from '../../src/options/help.ts';
 import { parseOrdinary } from '../../src/options/pflag.ts';
@@ -30,6 +31,12 @@ async function flagsFor(...more: readonly string[]): Promise<Readonly<Record<str
   const outcome = await parse(['credential-process', ...LINE, ...more]);
   if (outcome.kind !== 'run') throw new Error(`came to ${outcome.kind}`);
   return outcome.parsed.flags;
+}
+
+/** A value that a flag takes. */
+function valueOf(name: FlagName): string {
+  if (name === 'cert-selector') return 'Key=x509Serial,Value=0A';
+  return flagRow(name).kind === 'boolean' ? 'true' : 'x';
 }
 
 async function errorFor(tokens: readonly string[], compat = false): Promise<RolesAnywhereError> {
@@ -218,7 +225,7 @@ describe('errors', () => {
       'update',
       ['update', '--once'],
       'ERR_FLAG_REQUIRED',
-      /missing flags: --certificate, --trust-anchor-arn/,
+      /missing flags: --certificate or --cert-selector, --trust-anchor-arn/,
       /update --help/,
     ],
     ['flags without a command', ['--debug'], 'ERR_USAGE', /no command/, /--help/],
@@ -244,18 +251,24 @@ describe('errors', () => {
       'what is missing, together',
       ['credential-process', '--profile-arn', 'p'],
       'ERR_FLAG_REQUIRED',
-      /: --certificate, --trust-anchor-arn, --role-arn$/,
+      /: --certificate or --cert-selector, --trust-anchor-arn, --role-arn$/,
       /./,
     ],
     [
       'what serve misses',
       ['serve'],
       'ERR_FLAG_REQUIRED',
-      /: --certificate, --trust-anchor-arn, --profile-arn, --role-arn or --role$/,
+      /: --certificate or --cert-selector, --trust-anchor-arn, --profile-arn, --role-arn or --role$/,
       /./,
     ],
-    ['but not what roles may have', ['serve', '--role', 'a=arn'], 'ERR_FLAG_REQUIRED', /: --certificate$/, /./],
-    ['one of two', ['sign-string'], 'ERR_FLAG_REQUIRED', /: --private-key or --certificate$/, /./],
+    [
+      'but not what roles may have',
+      ['serve', '--role', 'a=arn'],
+      'ERR_FLAG_REQUIRED',
+      /: --certificate or --cert-selector$/,
+      /./,
+    ],
+    ['one of two', ['sign-string'], 'ERR_FLAG_REQUIRED', /: --private-key or --certificate or --cert-selector$/, /./],
     ['a stray argument', ['link', 'a', 'b'], 'ERR_USAGE', /"b"/, /quote/],
     [
       'a bad selector',
@@ -265,11 +278,11 @@ describe('errors', () => {
       /x509Subject/,
     ],
     [
-      'a selector, for now',
-      ['read-certificate-data', '--cert-selector', 'Key=x509Subject,Value=CN=a'],
-      'ERR_UNSUPPORTED',
+      "a selector's file that is not there",
+      ['read-certificate-data', '--cert-selector', 'file:///none.json'],
+      'ERR_SELECTOR',
       /--cert-selector/,
-      /PEM/,
+      /./,
     ],
   ];
 
@@ -309,11 +322,23 @@ describe('errors', () => {
       return [`--${name}`, name === 'cert-selector' ? 'Key=x509Serial,Value=0A' : ''];
     });
     for (const order of [forms, forms.toReversed()]) {
-      const { code, message } = await errorFor(['credential-process', ...order.flat()]);
-      expect(code).toBe('ERR_FLAG_CONFLICT');
-      expect(message).toBe(`--${one} and --${other} exclude each other`);
+      for (const compat of [false, true]) {
+        const { code, message } = await errorFor(['credential-process', ...order.flat()], compat);
+        expect(code).toBe('ERR_FLAG_CONFLICT');
+        expect(message).toBe(`--${one} and --${other} exclude each other`);
+      }
     }
   });
+
+  it.each(STORE_CONFLICTS)(
+    'beside a certificate to choose from, --%s and --%s go together, but not under the name of the helper',
+    async (one, other) => {
+      const names = new Set<FlagName>(['certificate', 'role-arn', 'profile-arn', 'trust-anchor-arn', one, other]);
+      const tokens = ['credential-process', ...[...names].map((name) => `--${name}=${valueOf(name)}`)];
+      expect((await parse(tokens)).kind).toBe('run');
+      expect(await errorFor(tokens, true)).toMatchObject({ code: 'ERR_FLAG_CONFLICT' });
+    },
+  );
 });
 
 async function textOf(tokens: readonly string[]): Promise<string> {

@@ -28,8 +28,8 @@ afterEach(() => rmSync(root, { recursive: true }));
 
 async function bundle(files: Record<string, string>, dist = 'dist') {
   for (const [name, text] of Object.entries(files)) writeFileSync(join(root, 'src', name), text);
-  const script = `import { bundleCli } from ${JSON.stringify(join(ROOT, 'scripts/build/bundles.mjs'))};
-    const { hotBytes } = await bundleCli(${JSON.stringify(root)}, ${JSON.stringify(join(root, dist))}, '1.2.3');
+  const script = `import { bundleProgram } from ${JSON.stringify(join(ROOT, 'scripts/build/bundles.mjs'))};
+    const { hotBytes } = await bundleProgram(${JSON.stringify(root)}, ${JSON.stringify(join(root, dist))}, '1.2.3', {});
     console.log(hotBytes);`;
   return runProgram(process.execPath, ['--input-type=module', '-e', script]);
 }

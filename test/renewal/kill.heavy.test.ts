@@ -44,7 +44,7 @@ describe.skipIf(programs === undefined)(`${3 * KILLS} kills`, () => {
       const folder = mkdtempSync(join(tmpdir(), 'ra-kill-'));
       const [certificate, key] = [join(folder, 'web.crt'), join(folder, 'web.key')];
       await ca.issue('web', { certificate, key });
-      let spec: IdentitySpec = { certificate, privateKey: key };
+      let spec: IdentitySpec & { certificate: string } = { certificate, privateKey: key };
       if (container === true) {
         const { certificate: leaf, chain } = await loadIdentity(spec);
         spec = { certificate: join(folder, 'web.p12') };

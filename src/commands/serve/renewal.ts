@@ -9,7 +9,7 @@ import type { Renewer } from '../../renewal/renewer.ts';
 import { DEFAULT_AT, parseAt } from '../../renewal/when.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Io } from '../command.ts';
-import { openIssuer } from '../renewal.ts';
+import { openIssuer, renewedFiles } from '../renewal.ts';
 import type { Serving } from './serving.ts';
 
 /**
@@ -24,11 +24,10 @@ export async function startServeRenewer(
 ): Promise<Renewer> {
   const settings = renewalSettings(flags);
   const at = settings.at === undefined ? DEFAULT_AT : parseAt(settings.at);
-  const { certificate, 'private-key': privateKey, intermediates } = flags;
-  const files = { certificate, privateKey, intermediates };
+  const files = renewedFiles(flags);
   checkRenewable(files);
   const { now } = vending.connection().clock;
-  const issuer = await openIssuer(settings, io, certificate, now);
+  const issuer = await openIssuer(settings, io, files.certificate, now);
   const { loading } = vending;
   return startRenewer({
     certificate: async () => readCertificate(identity.current().certificate, '--certificate'),

@@ -4,6 +4,8 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { MAX_CHAIN_LENGTH, unrelatedTo } from '../../x509/chain.ts';
+import { openChooser } from '../choice.ts';
+import type { CertificateChoice } from '../choice.ts';
 import { certificatesIn, readContents, signingKeysIn, wipe } from '../contents.ts';
 import type { Contents } from '../contents.ts';
 import type { KeyDeps } from '../key-deps.ts';
@@ -22,6 +24,7 @@ interface FileSpec {
   privateKey?: string | undefined;
   intermediates?: string | undefined;
   skipChecks?: boolean | undefined;
+  choice?: CertificateChoice | undefined;
 }
 
 export interface FileDeps {
@@ -31,26 +34,36 @@ export interface FileDeps {
   passwords?: KeyDeps | undefined;
   /** Told of certificates in files that are left out of the chain. Default: nobody. */
   warnOfFiles?: Warn | undefined;
+  /** Milliseconds since the epoch. Default `Date.now`. */
+  now?: (() => number) | undefined;
 }
 
 /** The parts of an identity that are in files. Each is read once: standard input cannot be read again, and a file may change. */
 export class FileMaterial {
   readonly #spec: FileSpec;
+  readonly #now: (() => number) | undefined;
   readonly #open: NonNullable<FileDeps['open']>;
   readonly #passwords: KeyDeps;
   readonly #warn: Warn | undefined;
   readonly #certificates = new Map<MaterialFlag, readonly Certificate[]>();
 
-  constructor(spec: FileSpec, { open = openPlainFile, passwords = {}, warnOfFiles }: FileDeps) {
+  constructor(spec: FileSpec, { open = openPlainFile, passwords = {}, warnOfFiles, now }: FileDeps) {
     this.#spec = spec;
+    this.#now = now;
     this.#open = open;
     this.#passwords = passwords;
     this.#warn = warnOfFiles;
   }
 
-  /** The first that is not an authority's: a file may have its chain in front of it. */
+  /** The one that is chosen, or the first that is not an authority's: a file may have its chain in front of it. */
   async leaf(): Promise<Certificate> {
     const certificates = await this.#read('--certificate', this.#spec.certificate);
+    const { choice } = this.#spec;
+    if (choice !== undefined) {
+      const now = (this.#now ?? Date.now)();
+      const candidates = certificates.map((one) => ({ leaf: one }));
+      return openChooser(choice).choose(candidates, { where: '--certificate', now }).leaf;
+    }
     const leaf = certificates.find(({ isAuthority }) => !isAuthority) ?? certificates[0];
     if (leaf === undefined)
       throw new RolesAnywhereError('ERR_PEM_LABEL', '--certificate holds no certificate', { flag: '--certificate' });

@@ -7,6 +7,8 @@ import { readCertificate, sameBytes } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { keyTypeOf } from '../../x509/keys.ts';
 import type { MaterialFlag } from '../material.ts';
+import { openChooser } from '../choice.ts';
+import type { CertificateChoice } from '../choice.ts';
 import type { KeyType } from '../../x509/algorithms.ts';
 import type { Identity } from '../identity.ts';
 import { createBridge } from './bridge.ts';
@@ -36,6 +38,8 @@ export interface TokenSettings {
   pinFile?: string | undefined;
   /** --pkcs11-allow-pin-command: `pin-source=|command` may run. Default false. */
   allowPinCommand?: boolean | undefined;
+  /** Which of several certificates that the URI matches. Default: one that was renewed is one, and else several are an error. */
+  choice?: CertificateChoice | undefined;
   /** --pkcs11-allow-low-pin-count: logs in though the next wrong PIN locks the token. Default false. */
   allowLowPinCount?: boolean | undefined;
 }
@@ -57,8 +61,6 @@ export interface Pkcs11Deps extends FileDeps {
   awsEnvironment?: boolean | undefined;
   /** Takes what the module prints. Default: it goes nowhere. */
   moduleOutput?: ((text: Uint8Array) => void) | undefined;
-  /** Milliseconds since the epoch. Default `Date.now`. */
-  now?: (() => number) | undefined;
   /** Default `process.env`. */
   env?: Readonly<Record<string, string | undefined>> | undefined;
   /** Asks a person for a PIN. Default: at the terminal. */
@@ -299,12 +301,18 @@ function openAccess(candidates: readonly (NamedUri | undefined)[], settings: Tok
   const { helperPath, callTimeoutMs, backoffMs, moduleOutput, awsEnvironment: aws, now } = deps;
   const environment = { aws, secrets: deps.secretVariables };
   const bridge = createBridge({ libraries, env, helperPath, callTimeoutMs, backoffMs, moduleOutput, environment });
+  const chooser = settings.choice && openChooser(settings.choice);
   return {
     login,
     connect: bridge.connect,
     end: bridge.close,
     search: (port, always) =>
-      Search.start(port, (token) => login.user(port, token), { hasPin: (token) => login.hasPin(token), always, now }),
+      Search.start(port, (token) => login.user(port, token), {
+        hasPin: (token) => login.hasPin(token),
+        always,
+        now,
+        chooser,
+      }),
   };
 }
 

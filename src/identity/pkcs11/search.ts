@@ -11,6 +11,8 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate, sameBytes } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { brokenPeriod } from '../../x509/rules.ts';
+import { notFound } from '../choice.ts';
+import type { Chooser } from '../choice.ts';
 import { CKK_EC, CKK_RSA, TOKEN_FLAGS } from './constants.ts';
 import { CryptokiError } from './cryptoki.ts';
 import { fits, publicKeyOf } from './public-key.ts';
@@ -34,6 +36,8 @@ export interface SearchOptions {
   always?: boolean | undefined;
   /** Milliseconds since the epoch: of a certificate and the one that it was renewed from, the one that is valid is taken. Default `Date.now`. */
   now?: (() => number) | undefined;
+  /** Tells which of several certificates is meant. Default: one that was renewed is one, and else several are an error. */
+  chooser?: Chooser | undefined;
 }
 
 /** One search: remembers the tokens that it saw, and which of them it logged in to. */
@@ -61,7 +65,11 @@ export class Search {
   async certificates(uri: Pkcs11Uri, flag: string): Promise<Found<CertificateFacts>[]> {
     const tokens = this.#matching(uri, flag);
     const filter = objectFilter(uri);
-    const list = (token: TokenFacts) => this.#port.ask('certificates', { slot: token.slot, filter });
+    const { chooser } = this.#options;
+    const list = async (token: TokenFacts) => {
+      const all = await this.#port.ask('certificates', { slot: token.slot, filter });
+      return chooser === undefined ? all : all.filter(({ der }) => isChosen(der, chooser));
+    };
     const found = await this.#collect(tokens, list);
     const [only, ...others] = tokens;
     if (found.length > 0 || only === undefined || others.length > 0) return found;
@@ -71,11 +79,15 @@ export class Search {
   /**
    * The one certificate that a URI means.
    *
-   * @throws RolesAnywhereError `ERR_TOKEN_NOT_FOUND`, `ERR_OBJECT_NOT_FOUND`, `ERR_OBJECT_AMBIGUOUS`
+   * @throws RolesAnywhereError `ERR_TOKEN_NOT_FOUND`, `ERR_OBJECT_NOT_FOUND`, `ERR_OBJECT_AMBIGUOUS`; with a chooser
+   * `ERR_CERTIFICATE_NOT_FOUND`, `ERR_CERTIFICATE_AMBIGUOUS`
    */
   async certificate(uri: Pkcs11Uri, flag: string): Promise<Found<CertificateFacts>> {
-    const found = newest(await this.certificates(uri, flag), (this.#options.now ?? Date.now)());
+    const now = (this.#options.now ?? Date.now)();
+    const found = newest(await this.certificates(uri, flag), now);
     const [first, ...others] = found;
+    const { chooser } = this.#options;
+    if (chooser !== undefined) return this.#chosen(found, chooser, flag, now);
     if (first === undefined) throw this.#nothing('certificate', uri, flag);
     if (others.length > 0)
       throw this.#ambiguous(
@@ -84,6 +96,24 @@ export class Search {
         found.map(({ token, facts }) => this.certificateUri(token, facts)),
       );
     return first;
+  }
+
+  /** @throws RolesAnywhereError `ERR_CERTIFICATE_NOT_FOUND`, `ERR_CERTIFICATE_AMBIGUOUS` */
+  #chosen(
+    found: readonly Found<CertificateFacts>[],
+    chooser: Chooser,
+    flag: string,
+    now: number,
+  ): Found<CertificateFacts> {
+    const where = `the tokens that ${flag} names`;
+    if (found.length === 0)
+      throw notFound([], where, `read-certificate-data ${flag} pkcs11: lists what can be seen without a login`);
+    const candidates = found.map((one) => ({
+      leaf: readCertificate(one.facts.der, flag),
+      name: this.certificateUri(one.token, one.facts),
+      one,
+    }));
+    return chooser.choose(candidates, { where, now }).one;
   }
 
   /** All certificates of a token that can be seen, for the chain. */
@@ -336,6 +366,12 @@ function newest(found: readonly Found<CertificateFacts>[], now: number): readonl
     sameBytes(certificate.publicKey, left[0]?.certificate.publicKey ?? new Uint8Array()),
   );
   return isOne && last !== undefined ? [last.one] : left.map(({ one }) => one);
+}
+
+/** One that cannot be read matches nothing. */
+function isChosen(der: Uint8Array, chooser: Chooser): boolean {
+  const certificate = readable(der);
+  return certificate !== undefined && chooser.matches(certificate);
 }
 
 function readable(der: Uint8Array): Certificate | undefined {

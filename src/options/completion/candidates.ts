@@ -120,9 +120,7 @@ function flagCandidates(command: CommandName | undefined, before: readonly strin
     CONFLICTS.some(([one, other]) => (one === flag && given.has(other)) || (other === flag && given.has(one)));
   const flags = command === undefined ? (['help', 'version'] as const) : flagsOf(command);
   return flags
-    .filter(
-      (flag) => flagRow(flag).later !== true && (flagRow(flag).kind === 'list' || !given.has(flag)) && !excluded(flag),
-    )
+    .filter((flag) => (flagRow(flag).kind === 'list' || !given.has(flag)) && !excluded(flag))
     .map((flag): Candidate => [`--${flag}`, FLAG_HELP[flag].text]);
 }
 

@@ -182,7 +182,7 @@ function problemOf(
   if (conflict !== undefined) return { kind: 'conflict', flags: conflict.flags };
   const problem = findProblem(command, given, args, compat);
   // Looking at an unfinished configuration is what --print-config is for.
-  const harmless = given['print-config'] !== undefined && (problem?.kind === 'missing' || problem?.kind === 'later');
+  const harmless = given['print-config'] !== undefined && problem?.kind === 'missing';
   return harmless ? undefined : problem;
 }
 

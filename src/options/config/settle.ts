@@ -1,6 +1,6 @@
 /** Which of several sources counts: flags before the environment before the profile, and what excludes each other. */
 // Tests: test/options/config/configured.test.ts
-import { CONFLICTS } from '../flags.ts';
+import { CONFLICTS, STORE_CONFLICTS } from '../flags.ts';
 import type { FlagName, FlagValue } from '../flags.ts';
 import type { Setting, Source } from './sources.ts';
 
@@ -21,7 +21,8 @@ export interface Settled {
 
 /**
  * Merges sources, the highest first. A source displaces what its flags
- * exclude below it; within one source that is a conflict.
+ * exclude below it; within one source that is a conflict. What only AWS's helper has exclude each other is displaced too,
+ * since it says where a certificate is, and within one source is for the parser to judge.
  */
 export function settle(sources: readonly Source[]): Settled {
   const settings = new Map<FlagName, Setting>();
@@ -47,7 +48,9 @@ export function settle(sources: readonly Source[]): Settled {
 }
 
 function excludedBy(flag: FlagName): FlagName[] {
-  return CONFLICTS.flatMap(([one, other]) => (one === flag ? [other] : other === flag ? [one] : []));
+  return [...CONFLICTS, ...STORE_CONFLICTS].flatMap(([one, other]) =>
+    one === flag ? [other] : other === flag ? [one] : [],
+  );
 }
 
 /** The values that count, for a command. Those of AWS's variables it reads by itself. */

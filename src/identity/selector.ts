@@ -6,13 +6,17 @@
  */
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { readNamedFile } from '../platform/files.ts';
+import type { Certificate } from '../x509/certificate.ts';
+import { DerError } from '../x509/der.ts';
+import { NameSyntaxError, nameHas, parseName } from '../x509/distinguished-name.ts';
+import type { WrittenName } from '../x509/distinguished-name.ts';
 
-/** Which certificate of a store is meant; all that is given must match. */
+/** Which certificate is meant; all that is given must match. */
 export interface CertificateSelector {
-  /** Distinguished name of the subject, as written. */
-  readonly subject?: string | undefined;
-  /** Distinguished name of the issuer, as written. */
-  readonly issuer?: string | undefined;
+  /** What the subject must have. */
+  readonly subject?: WrittenName | undefined;
+  /** What the issuer must have. */
+  readonly issuer?: WrittenName | undefined;
   readonly serial?: bigint | undefined;
 }
 
@@ -26,7 +30,7 @@ const MAX_FILE_BYTES = 64 * 1024;
  *
  * @throws RolesAnywhereError `ERR_SELECTOR`
  */
-export async function loadSelector(text: string): Promise<CertificateSelector> {
+export function loadSelector(text: string): CertificateSelector {
   if (!text.startsWith('file://')) return select(entriesOfText(text));
   const path = text.slice('file://'.length);
   const { bytes } = readNamedFile({
@@ -82,13 +86,43 @@ function select(entries: readonly [string, string][]): CertificateSelector {
   if (serial !== undefined && !/^[0-9A-Fa-f]+$/.test(serial)) {
     throw malformed(`x509Serial is not hexadecimal: ${JSON.stringify(serial)}`);
   }
-  return { subject, issuer, serial: serial === undefined ? undefined : BigInt(`0x${serial}`) };
+  return {
+    subject: subject === undefined ? undefined : name('x509Subject', subject),
+    issuer: issuer === undefined ? undefined : name('x509Issuer', issuer),
+    serial: serial === undefined ? undefined : BigInt(`0x${serial}`),
+  };
 }
 
-function malformed(what: string, cause?: unknown): RolesAnywhereError {
+function name(key: string, text: string): WrittenName {
+  try {
+    return parseName(text);
+  } catch (error) {
+    if (!(error instanceof NameSyntaxError)) throw error;
+    throw malformed(`${key}: ${error.message}`, error, String.raw`a comma within a value is written as \,`);
+  }
+}
+
+/** Whether a certificate has all that a selector names; other parts may be in its names. One with a name that cannot be read has not. */
+export function isSelected(
+  { subject, issuer, serialNumber }: Pick<Certificate, 'subject' | 'issuer' | 'serialNumber'>,
+  selector: CertificateSelector,
+): boolean {
+  if (selector.serial !== undefined && selector.serial !== BigInt(serialNumber)) return false;
+  try {
+    return (
+      (selector.subject === undefined || nameHas(subject, selector.subject)) &&
+      (selector.issuer === undefined || nameHas(issuer, selector.issuer))
+    );
+  } catch (error) {
+    if (error instanceof DerError) return false;
+    throw error;
+  }
+}
+
+function malformed(what: string, cause?: unknown, advice?: string): RolesAnywhereError {
   return new RolesAnywhereError('ERR_SELECTOR', `--cert-selector: ${what}`, {
     flag: '--cert-selector',
-    hint: `its keys are ${KEYS.join(', ')}, as in "Key=x509Subject,Value=CN=Subject Key=x509Serial,Value=0A1B", or file://selector.json`,
+    hint: `${advice === undefined ? '' : `${advice}; `}its keys are ${KEYS.join(', ')}, as in "Key=x509Subject,Value=CN=Subject Key=x509Serial,Value=0A1B", or file://selector.json`,
     cause,
   });
 }
