@@ -40,7 +40,7 @@ function credentialSet(): object {
     credentialSet: [
       {
         assumedRoleUser: {
-          arn: 'arn:aws:sts::123456789012:assumed-role/Bench/bench',
+          arn: 'arn:aws:sts::123456789012:assumed-role/Workload/bench',
           assumedRoleId: 'AROAEXAMPLE:bench',
         },
         credentials: {
@@ -49,7 +49,7 @@ function credentialSet(): object {
           sessionToken: 'y'.repeat(900),
           expiration,
         },
-        roleArn: 'arn:aws:iam::123456789012:role/Bench',
+        roleArn: 'arn:aws:iam::123456789012:role/Workload',
       },
     ],
     subjectArn: 'arn:aws:rolesanywhere:us-east-1:123456789012:subject/11111111-1111-1111-1111-111111111111',

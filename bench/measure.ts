@@ -7,6 +7,8 @@ import { once } from 'node:events';
 export interface Variant {
   name: string;
   args: readonly string[];
+  /** Variables besides those of every run. */
+  env?: Readonly<Record<string, string>>;
 }
 
 export interface Result {
@@ -55,9 +57,9 @@ export async function measure(node: string, variants: readonly Variant[], runs: 
   };
 }
 
-async function timeOnce(node: string, { name, args }: Variant): Promise<number> {
+async function timeOnce(node: string, { name, args, env }: Variant): Promise<number> {
   const started = performance.now();
-  const child = spawn(node, args, { env: CLEAN_ENV, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(node, args, { env: { ...CLEAN_ENV, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
   const [status] = (await once(child, 'exit')) as [number | null];

@@ -51,9 +51,9 @@ CloudTrail records the \`User-Agent\` of each CreateSession, and filters look fo
 ## Different on purpose
 `;
 
-const OUTLOOK = `## Not in this version
+const OUTLOOK = `## Not run here
 
-Certificates in the stores of macOS and Windows: \`--cert-selector\` chooses among the certificates of a folder, a file or a token, under our own name. On Windows the link is a script, which has not been run there.
+The stores of Windows and macOS are tested in Wine and with stand-ins alone: see [what was run, and what was not](identities.md#the-certificate-store-of-windows-the-keychain-of-macos). On Windows the link is a script, which has not been run there.
 `;
 
 /** The whole page. */

@@ -37,6 +37,7 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   cache: () => import('./commands/cache.ts'),
   completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
+  init: () => import('./commands/init.ts'),
   link: () => import('./commands/link.ts'),
   renew: () => import('./commands/renew.ts'),
   serve: () => import('./commands/serve.ts'),

@@ -15,10 +15,11 @@ else process.exit(0);
 
 /** False when it could not be written: cli.ts will find the same, and say it. */
 function print(text: string): boolean {
-  let rest = Buffer.from(text);
+  // It is ASCII: a byte for a character.
+  let rest = text;
   while (rest.length > 0) {
     try {
-      rest = rest.subarray(writeSync(1, rest));
+      rest = rest.slice(writeSync(1, rest));
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return false;
       // A pipe that does not block, and is full.

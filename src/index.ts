@@ -14,6 +14,8 @@ export type { TokenRetriever, WebIdentityProviderOptions } from './providers/web
 export { spiffe, spiffeToken } from './providers/spiffe.ts';
 export type { SpiffeOptions, SpiffeTokenOptions } from './providers/spiffe.ts';
 export { cached } from './credentials/cached.ts';
+export type { SharingOptions } from './providers/cache.ts';
+export type { CredentialsStore, LockRequest, StoreLock } from './credentials/cache/store.ts';
 export type { CacheOptions, CredentialsFunction, CredentialsRequest } from './credentials/cached.ts';
 export type { ConnectionOptions, KeepingOptions, ProviderLog } from './providers/connection.ts';
 export type { MaterialOptions, Pkcs11Options, RemoteSigner, TpmOptions } from './providers/material.ts';

@@ -35,7 +35,7 @@ export async function openConnection(
   settings: ConnectionSettings,
   { env, log, compat }: Pick<Io, 'env' | 'log' | 'compat'>,
   once: boolean,
-  awaiting?: (what: string) => void,
+  awaiting?: (what: string | undefined) => void,
   early?: URL,
 ): Promise<CommandConnection> {
   const { endpoints, retry, trust, proxy, connectTimeoutMs, userAgentExtra } = settings;
@@ -53,9 +53,14 @@ export async function openConnection(
     transport = withSystemRoots(transport, env);
   const waiting =
     (way: HttpTransport): HttpTransport =>
-    (request) => {
+    async (request) => {
       awaiting?.(`${request.url.host} to answer`);
-      return way({ ...request, connectTimeoutMs });
+      try {
+        return await way({ ...request, connectTimeoutMs });
+      } finally {
+        // What comes next may ask a person.
+        awaiting?.(undefined);
+      }
     };
   if (!trust.verify) log.warn('--no-verify-ssl: whoever answers is believed');
   return {

@@ -103,7 +103,8 @@ async function effective(options: VendingOptions, flags: Flags, env: Io['env']):
     [identity.certificate, identity.privateKey, identity.intermediates].map((place) => placeText(place, env)),
     identity.skipChecks,
     tokenOptions(flags).library,
-    [flags['tpm-device'], flags['tpm-policy-pcr'], identity.choice],
+    [flags['tpm-device'], flags['tpm-policy-pcr'], identity.store],
+    [identity.choice, selectorStamp(identity.choice?.selector)],
     // URLs, and which of AWS's own endpoints.
     endpoints,
     [trust.verify, trust.caBundle === undefined ? undefined : resolve(trust.caBundle.path), trust.caStore],
@@ -115,6 +116,11 @@ async function effective(options: VendingOptions, flags: Flags, env: Io['env']):
 function placeOf(text: string): 'file' | 'variable' | 'other' {
   if (text.startsWith('env:')) return 'variable';
   return text === '-' || /^(?:pkcs11|nv|handle):/i.test(text) ? 'other' : 'file';
+}
+
+/** Of a selector in a file, which file that is. */
+function selectorStamp(selector: string | undefined): string | undefined {
+  return selector?.startsWith('file://') === true ? stampOf(selector.slice('file://'.length)) : undefined;
 }
 
 /** What is in a variable is known by its digest; where a token is, without the PIN. */

@@ -2,7 +2,7 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { CertificateChoice } from '../identity/choice.ts';
 import { type LoadDeps, isPkcs11, loadCertificates } from '../identity/load.ts';
-import { certificateChoice } from '../options/choice.ts';
+import { certificateChoice, storeSettings } from '../options/choice.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tokenOptions } from '../options/token.ts';
@@ -65,7 +65,7 @@ async function listMatching(
   io: Io,
 ): Promise<void> {
   const { listCertificates } = await import('../identity/listing.ts');
-  const listed = await listCertificates(path, choice, deps);
+  const listed = await listCertificates(path, choice, storeSettings(flags) ?? {}, deps);
   if (io.compat && flags.format !== 'text') {
     const { matchingIdentities } = await import('./matching-identities.ts');
     io.stdout(matchingIdentities(listed.map(({ certificate }) => ({ certificate: certificate.der }))));

@@ -1,7 +1,7 @@
 /** `sign-string`: signs upstream's fixed message, to show that a private key can be used. */
 import { createHash, createPublicKey } from 'node:crypto';
 import { type IdentitySpec, type LoadDeps, type SigningKey, loadIdentity, loadSigningKey } from '../identity/load.ts';
-import { certificateChoice } from '../options/choice.ts';
+import { certificateChoice, storeSettings } from '../options/choice.ts';
 import { passwordSources } from '../options/passwords.ts';
 import { tpmOptions } from '../options/tpm.ts';
 import { readCertificate } from '../x509/certificate.ts';
@@ -14,7 +14,7 @@ const TEST_VERSION = '1';
 export const run: RunCommand<'sign-string'> = async (flags, io) => {
   const { certificate, 'private-key': privateKey, digest, format } = flags;
   const key = await loadKey(
-    { certificate, privateKey, choice: certificateChoice(flags) },
+    { certificate, privateKey, choice: certificateChoice(flags), store: storeSettings(flags) },
     {
       passwords: passwordSources(flags, io.env),
       env: io.env,

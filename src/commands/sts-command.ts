@@ -30,7 +30,7 @@ export async function openSts(
   flags: ConnectionFlags & FlagValues<'region'>,
   io: Io,
   services: readonly Service[] = ['sts'],
-  awaiting?: (what: string) => void,
+  awaiting?: (what: string | undefined) => void,
 ): Promise<{ readonly region: string; readonly connection: CommandConnection }> {
   const region = regionOf(flags.region, io.env);
   const settings = connectionSettings(flags, io.env, services, true);

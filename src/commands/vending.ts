@@ -49,7 +49,7 @@ export async function openVending(
   flags: FlagsOf<'credential-process'> | FlagsOf<'serve'> | FlagsOf<'update'>,
   io: Io,
   once: boolean,
-  awaiting?: (what: string) => void,
+  awaiting?: (what: string | undefined) => void,
 ): Promise<Vending> {
   const { env, log, compat } = io;
   if (!compat) for (const warning of warnings) log.warn(warning);

@@ -1,4 +1,4 @@
-/** Tells a person at a terminal what is waited for. */
+/** Tells a person at a terminal what is waited for, and for how long. */
 // Tests: test/network/debug.test.ts
 import type { Io } from './command.ts';
 
@@ -6,23 +6,34 @@ import type { Io } from './command.ts';
 const PATIENCE_MS = 1000;
 
 export interface Waits {
-  /** From now on the wait is for this: words that follow `waiting for`. */
-  awaiting: (what: string) => void;
+  /** From now on the wait is for this: words that follow `waiting for`. Undefined: for nothing. */
+  awaiting: (what: string | undefined) => void;
   /** Nothing more is waited for. */
   done: () => void;
 }
 
 /** One wait after the other; each that takes more than a second is named in the log, if a person reads it on a terminal. */
 export function watchWaits({ log, stderrIsTerminal }: Pick<Io, 'log' | 'stderrIsTerminal'>): Waits {
-  let timer: NodeJS.Timeout | undefined;
-  return {
-    awaiting(what) {
+  let end: (() => void) | undefined;
+  const awaiting = (what: string | undefined): void => {
+    end?.();
+    end = undefined;
+    if (what === undefined) return;
+    let ended = false;
+    let quiet: (() => void) | undefined;
+    const tell = async (): Promise<void> => {
+      const { tellOfWait } = await import('../platform/progress.ts');
+      if (!ended) quiet = tellOfWait(what, (line) => log.info(line));
+    };
+    const timer = setTimeout(() => {
+      if (stderrIsTerminal?.() === true) void tell();
+    }, PATIENCE_MS);
+    timer.unref();
+    end = () => {
+      ended = true;
       clearTimeout(timer);
-      timer = setTimeout(() => {
-        if (stderrIsTerminal?.() === true) log.info(`waiting for ${what}`);
-      }, PATIENCE_MS);
-      timer.unref();
-    },
-    done: () => clearTimeout(timer),
+      quiet?.();
+    };
   };
+  return { awaiting, done: () => awaiting(undefined) };
 }

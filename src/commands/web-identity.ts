@@ -15,6 +15,7 @@ import { readTokenFile } from '../sources/token-file.ts';
 import { chainOf } from './chain.ts';
 import type { Io, RunCommand } from './command.ts';
 import { openSts } from './sts-command.ts';
+import { watchWaits } from './waits.ts';
 
 /** The flags that are this command's alone, by the parameter that they give. */
 const FLAG_OF: Readonly<Record<string, string>> = {
@@ -29,7 +30,8 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
   const input = readInput(flags, io, goesOn);
   checkWebIdentity(input, (parameter) => FLAG_OF[parameter] ?? flagOf(parameter));
   const readToken = tokenReader(flags, io);
-  const { region, connection } = await openSts(flags, io);
+  const { awaiting, done } = watchWaits(io);
+  const { region, connection } = await openSts(flags, io, ['sts'], awaiting);
   // Without a further role, the session policy is this session's.
   const chained = goesOn ? flags : { ...flags, policy: undefined, 'policy-arn': undefined };
   const further = isChained(chained)
@@ -45,7 +47,9 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
     const { roleSessionName = sessionName } = input;
     return await assumeRoleWithWebIdentity({ ...input, roleSessionName, region, token }, connection);
   };
-  const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal));
+  const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal)).finally(
+    done,
+  );
   io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
   io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));
 };

@@ -5,6 +5,7 @@ import { type CertificateChoice, notFound, openChooser } from './choice.ts';
 import { certificatesInFolder } from './folder.ts';
 import { type LoadDeps, isDirectory, loadCertificates } from './load.ts';
 import { listStoreCertificates } from './os-store/index.ts';
+import type { StoreSettings } from './os-store/store.ts';
 
 /** One of a list. */
 export interface ListedCertificate {
@@ -22,10 +23,11 @@ export interface ListedCertificate {
 export async function listCertificates(
   value: string | undefined,
   choice: CertificateChoice,
+  store: StoreSettings,
   deps: LoadDeps,
 ): Promise<readonly ListedCertificate[]> {
   const chooser = openChooser(choice);
-  const all = await allIn(value, choice, deps);
+  const all = await allIn(value, store, deps);
   const found = all.filter(({ certificate }) => chooser.matches(certificate));
   if (found.length > 0) return found;
   const where = value === undefined ? 'the store' : `--certificate ${value}`;
@@ -37,10 +39,10 @@ export async function listCertificates(
 
 async function allIn(
   value: string | undefined,
-  choice: CertificateChoice,
+  store: StoreSettings,
   deps: LoadDeps,
 ): Promise<readonly ListedCertificate[]> {
-  if (value === undefined) return await listStoreCertificates(choice);
+  if (value === undefined) return await listStoreCertificates(store, deps);
   if (isDirectory(value)) return await certificatesInFolder(value, deps);
   return (await loadCertificates(value, deps)).map((certificate) => ({ certificate }));
 }

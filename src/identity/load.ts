@@ -17,6 +17,8 @@ import {
 import { type Material, type MaterialFlag, type ReadMaterial, isOrdinaryPath, readMaterialFile } from './material.ts';
 import type { KeyDeps } from './key-deps.ts';
 import type { Identity, Signer } from './identity.ts';
+import type { StoreDeps } from './os-store/index.ts';
+import type { StoreSettings } from './os-store/store.ts';
 import type { Pkcs11Deps, TokenSettings } from './pkcs11/index.ts';
 import type { CertificateChoice } from './choice.ts';
 import type { Pair } from './pairs.ts';
@@ -39,6 +41,8 @@ export interface IdentitySpec {
   certificate?: string | undefined;
   /** Which of several certificates. Default: the one that has its key beside it, and ends last. */
   choice?: CertificateChoice | undefined;
+  /** Where the store of the system is looked for. */
+  store?: StoreSettings | undefined;
   /**
    * A file: the private key in PEM, DER or PKCS#12, also encrypted, or one that only a TPM can load. Or
    * `handle:0x81000001`, a key in the TPM. Default: it is in the certificate's file.
@@ -72,6 +76,8 @@ export interface LoadDeps extends KeyDeps, SourceDeps {
    * by the time that `now` tells then.
    */
   correctClock?: (() => Promise<boolean>) | undefined;
+  /** Opens the store of the system. Default: that of this system. */
+  openStore?: StoreDeps['openStore'] | undefined;
   /** For keys in PKCS#11 tokens. */
   token?: (TokenSettings & Pkcs11Deps) | undefined;
   /** For identities of a SPIFFE Workload API. */
@@ -99,7 +105,7 @@ export async function loadIdentity(spec: IdentitySpec, deps: LoadDeps = {}): Pro
     refuseStdinTwice({ '--certificate': certificate, '--private-key': privateKey, '--intermediates': intermediates });
   }
   const { identity, ...path } = await (certificate === undefined
-    ? openInStore(spec)
+    ? openInStore(spec, deps)
     : openIdentity({ ...spec, certificate }, deps));
   const check = (): Promise<string | undefined> =>
     checkIdentity(path, {
@@ -139,9 +145,9 @@ interface NamedSpec extends IdentitySpec {
   readonly certificate: string;
 }
 
-async function openInStore(spec: IdentitySpec): Promise<Opened> {
+async function openInStore(spec: IdentitySpec, deps: LoadDeps): Promise<Opened> {
   const { loadStoreIdentity } = await import('./os-store/index.ts');
-  return await loadStoreIdentity(spec);
+  return await loadStoreIdentity(spec, { openStore: deps.openStore, now: deps.now });
 }
 
 async function openIdentity(spec: NamedSpec, deps: LoadDeps): Promise<Opened> {

@@ -77,6 +77,16 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     text: 'Verifies what it is sent as the services do, and runs until it is interrupted.',
     example: ['emulator --trust-anchor root.pem'],
   },
+  init: {
+    summary: 'write a profile for the AWS CLI and SDKs into the AWS config file',
+    text: 'Writes a credential_process line with the path of this program, and the settings that are given as rolesanywhere_ keys, between two marks in the profile --profile of ~/.aws/config (AWS_CONFIG_FILE): from then on every AWS tool gets its credentials here. Asks for what is missing at the terminal, shows the keys in tokens and in the TPM, runs the line as cron would and only then writes. What else is in the file stays as it is.',
+    example: [
+      'init --certificate client.pem --private-key client.key',
+      '--trust-anchor-arn arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/UUID',
+      '--profile-arn arn:aws:rolesanywhere:us-east-1:111122223333:profile/UUID',
+      '--role-arn arn:aws:iam::111122223333:role/NAME',
+    ],
+  },
   link: {
     summary: 'make the link aws_signing_helper, so that existing lines call this program',
     args: '[DIR]',

@@ -46,6 +46,8 @@ export const FLAGS = {
   'pkcs12-password-file': text,
   'cert-selector': text,
   'system-store-name': text,
+  'system-store-location': { kind: 'text', choices: ['CurrentUser', 'LocalMachine'] },
+  'system-store-interactive': boolean,
   'use-latest-expiring-certificate': boolean,
   'pkcs11-lib': text,
   'pkcs11-pin-file': text,
@@ -118,6 +120,9 @@ export const FLAGS = {
   'cache-min-remaining': integer,
   profile: text,
   json: boolean,
+  print: boolean,
+  diff: boolean,
+  yes: boolean,
   force: boolean,
 
   'trust-anchor': { kind: 'list' },
@@ -195,6 +200,8 @@ export const COMMON = [
 const STORE = [
   'cert-selector',
   'system-store-name',
+  'system-store-location',
+  'system-store-interactive',
   'pkcs11-lib',
   'pkcs11-pin-file',
   'pkcs11-allow-pin-command',
@@ -409,6 +416,10 @@ export const COMMANDS = {
     defaults: { port: 9912 },
     goesOn: 'terminal',
   },
+  init: {
+    flags: [...VENDING, 'no-account-id', 'cache', 'cache-min-remaining', 'profile', 'print', 'diff', 'yes', 'remove'],
+    defaults: { 'system-store-name': 'MY' },
+  },
   cache: { flags: ['json'], args: 1 },
   link: { flags: ['force'], args: 1 },
   completion: { flags: [], args: Infinity },
@@ -467,7 +478,9 @@ export type CommandName = keyof typeof COMMANDS;
 export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['imds-address', 'no-imds'],
   ['certificate', 'system-store-name'],
+  ['certificate', 'system-store-location'],
   ['private-key', 'system-store-name'],
+  ['private-key', 'system-store-location'],
   ['system-store-name', 'reuse-pin'],
   ['tpm-key-password', 'reuse-pin'],
   ['no-tpm-key-password', 'tpm-key-password'],
@@ -488,6 +501,10 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['proxy', 'no-proxy'],
   ['with-proxy', 'no-proxy'],
   ['tls-dev', 'tls-cert'],
+  ['print', 'diff'],
+  ['print', 'remove'],
+  ['print', 'yes'],
+  ['diff', 'yes'],
   ['once', 'remove'],
 ];
 

@@ -256,7 +256,10 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'program, with arguments, to run after each write, with AWS_PROFILE and AWS_SHARED_CREDENTIALS_FILE set; quotes keep blanks together, and no shell is in between',
   },
   'on-update-shell': { group: 'Credentials file', text: 'let a shell run what --on-update says' },
-  remove: { group: 'Credentials file', text: 'at the end, take the keys out of the file again' },
+  remove: {
+    group: 'Credentials file',
+    text: 'take out of the file what was written: update does at its end, init instead of writing',
+  },
 
   format: { group: 'Output', value: 'FORMAT', text: 'form of what is printed' },
   profile: {
@@ -265,6 +268,9 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'profile that is written, by default default; AWS_PROFILE does not choose it',
   },
   json: { group: 'Output', text: 'print JSON' },
+  print: { group: 'Output', text: 'print what would be written, and write nothing' },
+  diff: { group: 'Output', text: 'print the difference that it would make to the file, and write nothing' },
+  yes: { group: 'Output', text: 'write without asking' },
   digest: { group: 'Output', value: 'DIGEST', text: 'digest to sign' },
   'no-account-id': {
     group: 'Output',

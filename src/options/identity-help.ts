@@ -45,6 +45,15 @@ export const IDENTITY_HELP = {
     text: 'which certificate of the folder, file or PKCS#11 URI that --certificate names, or of the system store without it: as "Key=x509Subject,Value=CN=NAME" with keys x509Subject, x509Issuer, x509Serial, or as file://FILE.json',
   },
   'system-store-name': { group: 'Identity', value: 'NAME', text: 'system store to search, on Windows' },
+  'system-store-location': {
+    group: 'Identity',
+    value: 'LOCATION',
+    text: "whose system store to search, on Windows; by default the user's",
+  },
+  'system-store-interactive': {
+    group: 'Identity',
+    text: 'let Windows ask a person when the key of a certificate in its store wants it: for a PIN, or leave to use it',
+  },
   'use-latest-expiring-certificate': {
     group: 'Identity',
     text: 'of several certificates that match, take the one that expires last',

@@ -5,10 +5,11 @@ import { checkDuration, checkSessionName } from '../aws/session-limits.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { connectionSettings } from './connection.ts';
 import type { ConnectionSettings } from './connection.ts';
-import { certificateChoice } from './choice.ts';
+import { certificateChoice, storeSettings } from './choice.ts';
 import type { FlagsOf } from './flag-values.ts';
 import { isChained } from './flags.ts';
 import type { CertificateChoice } from '../identity/choice.ts';
+import type { StoreSettings } from '../identity/os-store/store.ts';
 import type { PasswordSources } from '../identity/passwords.ts';
 import { passwordSources } from './passwords.ts';
 
@@ -18,6 +19,7 @@ export interface VendingOptions {
   readonly identity: {
     readonly certificate: string | undefined;
     readonly choice: CertificateChoice | undefined;
+    readonly store: StoreSettings | undefined;
     readonly privateKey: string | undefined;
     readonly intermediates: string | undefined;
     readonly skipChecks: boolean;
@@ -65,6 +67,7 @@ export function vendingOptions(
     identity: {
       certificate,
       choice: certificateChoice(flags),
+      store: storeSettings(flags),
       privateKey: flags['private-key'],
       intermediates: flags.intermediates,
       skipChecks: flags['skip-checks'] === true,

@@ -66,7 +66,7 @@ export async function writeCredentialsFile(options: CredentialsFileOptions): Pro
   const { profile = 'default', onWarning } = options;
   const settings = settingsOf(options.credentials);
   checkProfile(profile);
-  const { path, mode } = await change(options, (text, file) => editProfile(text, profile, settings, file));
+  const { path, mode } = await editSharedFile(options, (text, file) => editProfile(text, profile, settings, file));
   if (mode !== undefined && (mode & ~NO_OTHERS) !== 0)
     warn(onWarning, `${path} has mode 0${mode.toString(8)}: others may read the credentials`);
   return path;
@@ -88,7 +88,7 @@ export async function checkCredentialsFile(
   target: CredentialsFileTarget,
   profiles: readonly string[],
 ): Promise<string> {
-  const { path } = await change(target, (text, file) => {
+  const { path } = await editSharedFile(target, (text, file) => {
     for (const profile of profiles) editProfile(text, profile, settingsOf(SOME_CREDENTIALS), file);
     return undefined;
   });
@@ -107,19 +107,19 @@ export async function removeCredentials(
   profile: string,
   accessKeyId: string,
 ): Promise<boolean> {
-  const { mode } = await change(target, (text, file) =>
+  const { mode } = await editSharedFile(target, (text, file) =>
     removeFromProfile(text, profile, { accessKeyId, names: KEYS }, file),
   );
   return mode !== undefined;
 }
 
 /**
- * Edits the file under its lock.
+ * Edits a file that AWS tools share, under its lock.
  *
  * @param edit gives the new text of the file, which it names in its errors; undefined to leave it as it is
  * @returns the mode of the file that was written; undefined when none was
  */
-async function change(
+export async function editSharedFile(
   { file, env = process.env, lock: times, signal }: CredentialsFileTarget,
   edit: (text: string, file: string) => string | undefined,
 ): Promise<{ path: string; mode: number | undefined }> {
@@ -136,7 +136,7 @@ async function change(
     }
   } catch (cause) {
     if (cause instanceof RolesAnywhereError || (signal?.aborted === true && cause === signal.reason)) throw cause;
-    throw failure(`cannot write the credentials file ${named} (${systemCode(cause) ?? 'unknown reason'})`, cause);
+    throw failure(`cannot write ${named} (${systemCode(cause) ?? 'unknown reason'})`, cause);
   }
 }
 

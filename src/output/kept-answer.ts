@@ -1,14 +1,14 @@
 /** The answer to a line for which credentials are kept. On the path of every run: it loads nothing that Node has not. */
 // Tests: test/cli/cache.test.ts
 import { join } from 'node:path';
-import { isFresh, unpacked } from '../credentials/cache/entry.ts';
+import { isFresh } from '../credentials/cache/entry.ts';
 import { readEntry } from '../credentials/cache/read-entry.ts';
 import { cacheFolder } from '../credentials/cache/folder.ts';
 import { lineOf, mayUseCache, parseLine } from '../credentials/cache/line.ts';
 import type { Line } from '../credentials/cache/line.ts';
 import { isOwnFolder, readOwnFile } from '../credentials/cache/safe-file.ts';
 import { VERSION } from '../platform/version.ts';
-import { processJson } from './process-json.ts';
+import { writtenJson } from './process-json.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -30,7 +30,7 @@ export function keptAnswer(program: string, tokens: readonly string[], env: Envi
   if (remembered === undefined) return undefined;
   const kept = readEntry(readOwnFile(join(folder, `${remembered.entry}.json`)));
   if (kept === undefined || !isFresh(kept, Date.now(), remembered.minRemainingMs)) return undefined;
-  return processJson(unpacked(kept.credentials), remembered);
+  return writtenJson(kept.credentials, remembered);
 }
 
 /** The line of this process; another version of the program reads its own. */

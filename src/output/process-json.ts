@@ -16,8 +16,20 @@ export interface ProcessJsonOptions {
  * AccountId, and SessionToken and Expiration of a user's own key, are left out where they are not known, as JSON.stringify
  * leaves out undefined.
  */
-export function processJson(
-  { accessKeyId, secretAccessKey, sessionToken, expiration, accountId }: AwsCredentials,
+export function processJson(credentials: AwsCredentials, options?: ProcessJsonOptions): string {
+  const { expiration } = credentials;
+  return writtenJson({ ...credentials, expiration: expiration && formatExpiration(expiration) }, options);
+}
+
+/** The same for credentials whose expiration was written before, by {@link formatExpiration}. */
+export function writtenJson(
+  {
+    accessKeyId,
+    secretAccessKey,
+    sessionToken,
+    expiration,
+    accountId,
+  }: Omit<AwsCredentials, 'expiration'> & { readonly expiration?: string | undefined },
   { accountId: withAccountId = true, lineFeed = true }: ProcessJsonOptions = {},
 ): string {
   const json = JSON.stringify({
@@ -25,7 +37,7 @@ export function processJson(
     AccessKeyId: accessKeyId,
     SecretAccessKey: secretAccessKey,
     SessionToken: sessionToken,
-    Expiration: expiration && formatExpiration(expiration),
+    Expiration: expiration,
     AccountId: withAccountId ? accountId : undefined,
   });
   return lineFeed ? `${json}\n` : json;

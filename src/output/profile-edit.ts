@@ -30,7 +30,7 @@ export function editProfile(
   { wanted, followers }: { readonly wanted: Settings; readonly followers: Settings },
   file: string,
 ): string {
-  const before = read(text, file);
+  const before = readSections(text, file);
   const section =
     before.find(({ header }) => header === profile) ?? before.find(({ header }) => header.trim() === profile);
   const settings = new Map([...wanted, ...[...followers].filter(([name]) => section?.keys.has(name))]);
@@ -64,13 +64,18 @@ export function removeFromProfile(
   { accessKeyId, names }: Removal,
   file: string,
 ): string | undefined {
-  const section = read(text, file).find(({ header }) => header === profile);
+  const section = readSections(text, file).find(({ header }) => header === profile);
   if (section?.keys.get('aws_access_key_id')?.value !== accessKeyId) return undefined;
   const wanted = new Map(names.map((name) => [name, undefined]));
   return editProfile(text, profile, { wanted, followers: new Map() }, file);
 }
 
-function read(text: string, file: string): IniSection[] {
+/**
+ * Reads a file as strictly as botocore does.
+ *
+ * @throws RolesAnywhereError `ERR_CREDENTIALS_FILE`
+ */
+export function readSections(text: string, file: string): IniSection[] {
   try {
     const sections = readIni(text, file);
     for (const { keys } of sections) for (const key of keys.values()) nestedKeys(key, file);
@@ -125,7 +130,7 @@ function replaced(lines: readonly Line[], all: readonly IniSection[], replacemen
 }
 
 /** The indentation of a key directly below a header with which it does not take the next line for its own. */
-function firstIndentation(lines: readonly Line[], all: readonly IniSection[], section: IniSection): string {
+export function firstIndentation(lines: readonly Line[], all: readonly IniSection[], section: IniSection): string {
   const begins = [...section.keys.values()].map(({ lines: [line = 0] }) => line);
   const following = all.map(({ line }) => line).filter((line) => line > section.line);
   const next = Math.min(...begins, ...following);
@@ -153,7 +158,7 @@ function lineEnd(line: Line | undefined, otherwise: string): string {
 }
 
 /** Ends the last line too. */
-function closed(lines: readonly Line[], end: string): Line[] {
+export function closed(lines: readonly Line[], end: string): Line[] {
   const last = lines.at(-1);
   return last === undefined || /[\r\n]$/.test(last) ? [...lines] : [...lines.slice(0, -1), last + end];
 }
@@ -168,7 +173,7 @@ interface Expectation {
 
 /** Reads the result as botocore and as the SDK for JavaScript would: files have more forms than any editing foresees. */
 function check(text: string, { profile, settings, file, others }: Expectation): void {
-  const sections = read(text, file);
+  const sections = readSections(text, file);
   const own = sections.find(({ header }) => header === profile);
   const defaults = sections.find(({ header }) => header === 'DEFAULT');
   const sdk = sdkView(text).sections.get(profile);

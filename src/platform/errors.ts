@@ -37,6 +37,7 @@ export const ERROR_CLASSES = {
   ERR_CONFIG_FILE: 'usage', // the AWS config file as a whole
   ERR_CONFIG_PROFILE: 'usage',
   ERR_CONFIG_KEY: 'usage',
+  ERR_PROFILE_IN_USE: 'usage', // it has settings that those of init would not go together with
   ERR_CREDENTIALS_FILE: 'usage', // the shared credentials file, as something to write to
   ERR_ON_UPDATE: 'usage', // the program that update runs after a write
   ERR_EXPORT_VALUE: 'usage', // a value that a form of export cannot hold
@@ -127,6 +128,11 @@ export const ERROR_CLASSES = {
 
   // keys in a system's certificate store
   ERR_STORE_PLATFORM: 'usage', // a system that has none that is read here
+  ERR_STORE_BINDING: 'identity', // the optional native package that calls the system is not installed
+  ERR_STORE_NOT_FOUND: 'identity', // no store of that name
+  ERR_STORE_ACCESS: 'identity', // this user may not read it
+  ERR_STORE_KEY: 'identity', // the certificate is there, and its key cannot be opened
+  ERR_STORE_FAILED: 'identity', // any other refusal
 
   // keys in a TPM
   ERR_TPM_DEVICE: 'usage', // a value that should name a TPM

@@ -23,16 +23,63 @@ export async function promptSecret(question: string): Promise<Uint8Array | undef
   const terminal = openTerminal();
   if (terminal === undefined) return undefined;
   const { input, output } = terminal;
+  asking += 1;
   try {
     input.setRawMode(true);
     writeSync(output, `${question}: `);
     return await readLine(input);
   } finally {
+    asking -= 1;
     input.setRawMode(false);
     writeSync(output, '\n');
     input.destroy();
     closeSync(output);
   }
+}
+
+/** Longest line that a person may type who is asked for no secret. */
+const MAX_LINE = 4096;
+
+/**
+ * Asks at the terminal and reads one line, which is shown as it is typed.
+ *
+ * @param question shown as it is
+ * @returns undefined when there is no terminal, or this process may not read from it
+ * @throws RolesAnywhereError `ERR_INTERRUPTED` on Ctrl-D with nothing typed; `ERR_TERMINAL` for a line that is too long.
+ * Ctrl-C ends the process, as it does anywhere else
+ */
+export async function promptLine(question: string): Promise<string | undefined> {
+  const terminal = openTerminal();
+  if (terminal === undefined) return undefined;
+  const { input, output } = terminal;
+  asking += 1;
+  try {
+    writeSync(output, question);
+    return await new Promise<string>((resolve, reject) => {
+      let line = '';
+      input.setEncoding('utf8');
+      input.on('error', (cause) =>
+        reject(new RolesAnywhereError('ERR_TERMINAL', 'the terminal cannot be read', { cause })),
+      );
+      input.on('end', () => reject(interrupted()));
+      input.on('data', (text: string) => {
+        line += text;
+        if (line.length > MAX_LINE) reject(tooLong());
+        else if (line.includes('\n')) resolve(line.slice(0, line.indexOf('\n')).trim());
+      });
+    });
+  } finally {
+    asking -= 1;
+    input.destroy();
+    closeSync(output);
+  }
+}
+
+let asking = 0;
+
+/** Whether a person is being asked for something. */
+export function isAsking(): boolean {
+  return asking > 0;
 }
 
 function openTerminal(): { input: ReadStream; output: number } | undefined {

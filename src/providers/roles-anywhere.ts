@@ -1,5 +1,6 @@
 /** From an X.509 identity to credentials for AWS clients: the library's main entry. */
-import type { CredentialsFunction } from '../credentials/cached.ts';
+import type { CredentialsFunction, CredentialsRequest } from '../credentials/cached.ts';
+import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { tell } from '../platform/listeners.ts';
 import { checkArnsAgree, doubtAbout, isRegion, parseArn } from '../aws/arn.ts';
@@ -7,13 +8,15 @@ import { createSession } from '../aws/create-session.ts';
 import { endpointOf } from '../aws/endpoints.ts';
 import { presumedNow } from '../aws/service-clock.ts';
 import { checkDuration, checkSessionName } from '../aws/session-limits.ts';
+import { SHARING_OPTIONS, sharedSource } from './cache.ts';
+import type { SharingOptions } from './cache.ts';
 import { SHARED_OPTIONS, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
 import { refuseUnknown, requireGiven, requireOptions } from './given.ts';
 import { MATERIAL_OPTIONS, identityLoader } from './material.ts';
 import type { MaterialOptions } from './material.ts';
 
-export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions, KeepingOptions {
+export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions, KeepingOptions, SharingOptions {
   readonly trustAnchorArn: string;
   readonly profileArn: string;
   readonly roleArn: string;
@@ -28,6 +31,7 @@ export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions
 const OPTIONS: Readonly<Record<keyof RolesAnywhereOptions, true>> = {
   ...MATERIAL_OPTIONS,
   ...SHARED_OPTIONS,
+  ...SHARING_OPTIONS,
   trustAnchorArn: true,
   profileArn: true,
   roleArn: true,
@@ -97,5 +101,27 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
       await identity.close();
     }
   };
-  return keep(vend, { ...options, clock: connection.clock });
+  const { endpoint, useFips, useDualStack, tls, skipChecks, expiryWindow, timeout } = options;
+  const { source, renew } = sharedSource(options, vend, {
+    options: [
+      [trustAnchorArn, profileArn, roleArn, region, durationSeconds, roleSessionName],
+      [endpoint?.toString(), useFips, useDualStack, tls?.verify, tls?.ca, skipChecks],
+    ],
+    certificate: options.certificate,
+    role: roleArn,
+    expiryWindow,
+    timeout,
+    clockOffset: serviceClock.offset,
+    now: () => connection.clock.now() - serviceClock.offset(),
+    onWarning,
+  });
+  const kept = keep(source, { ...options, clock: connection.clock });
+  const refresh = (): Promise<SessionCredentials> => {
+    renew();
+    return kept.refresh();
+  };
+  const call = (request?: CredentialsRequest): Promise<SessionCredentials> =>
+    request?.forceRefresh === true ? refresh() : kept(request);
+  const close = (): void => kept.close();
+  return Object.assign(call, { refresh, close, [Symbol.dispose]: close });
 }

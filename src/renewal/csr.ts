@@ -130,14 +130,14 @@ export async function makeCsr(
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of an engine, these two are all that is called
   const engine = {
     subtle: {
-      exportKey: async () => publicKey.slice().buffer,
+      exportKey: async () => copyOf(publicKey),
       sign: async (_algorithm: unknown, _key: unknown, message: ArrayBuffer) =>
-        (await signer.sign(new Uint8Array(message))).slice().buffer,
+        copyOf(await signer.sign(new Uint8Array(message))),
     },
   } as unknown as webcrypto.Crypto;
   const request = await x509.Pkcs10CertificateRequestGenerator.create(
     {
-      name: new x509.Name(name.slice().buffer),
+      name: new x509.Name(copyOf(name)),
       keys: { privateKey: key, publicKey: key },
       signingAlgorithm: algorithm,
       extensions: [...extensions],
@@ -153,12 +153,12 @@ export async function makeCsr(
 
 /** PEM of a request (RFC 7468, section 7). */
 export function csrPem(der: Uint8Array): string {
-  return `${x509.PemConverter.encode(der.slice().buffer, 'CERTIFICATE REQUEST')}\n`;
+  return `${x509.PemConverter.encode(copyOf(der), 'CERTIFICATE REQUEST')}\n`;
 }
 
 /** PEM of a certificate. */
 export function certificatePem(der: Uint8Array): string {
-  return `${x509.PemConverter.encode(der.slice().buffer, 'CERTIFICATE')}\n`;
+  return `${x509.PemConverter.encode(copyOf(der), 'CERTIFICATE')}\n`;
 }
 
 /** Whether two SubjectPublicKeyInfos are of one key, whatever bytes they are written in. */
@@ -173,4 +173,9 @@ export function sameKey(a: Uint8Array, b: Uint8Array): boolean {
 
 function read(der: Uint8Array): KeyObject {
   return createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' });
+}
+
+/** In a buffer of its own: Node's small buffers are parts of a larger one. */
+function copyOf(bytes: Uint8Array): ArrayBuffer {
+  return Uint8Array.from(bytes).buffer;
 }

@@ -18,7 +18,7 @@ import { checkPair, replaceFiles } from './replace.ts';
 
 /** What is renewed, and how. */
 export interface RenewalOptions {
-  /** As in IdentitySpec of identity/load.ts; the certificate is a file; the key may be in a token or a TPM. */
+  /** As in IdentitySpec of identity/load.ts; the certificate is a file, or with its key in a token or a TPM. */
   readonly identity: IdentityFiles;
   readonly issuer: Issuer;
   /** Default false: the key stays. */
@@ -74,6 +74,11 @@ export async function renew(options: RenewalOptions): Promise<Renewal> {
       { leaf, chain: held.chain },
       { issuer: issuer.name, now: now() },
     );
+    if (isInHardware(files.certificate)) {
+      const { writeToHardware } = await import('./hardware.ts');
+      await writeToHardware(files, leaf, renewed, loading);
+      return { leaf: renewed.leaf, replaced: leaf, newKey: false };
+    }
     const changes = await changesOf(files, { ...renewed, newKey: key?.key }, fileKey, loading);
     secrets.push(...changes);
     await tryOut(files, changes, loading);
@@ -95,13 +100,8 @@ export async function loadForRenewal(files: IdentityFiles, loading: LoadDeps): P
   return await loadIdentity({ ...files, skipChecks: true }, { ...loading, warn: undefined });
 }
 
-/** @throws RolesAnywhereError `ERR_FLAG_VALUE` for what cannot be replaced: standard input, a variable, what is in hardware */
+/** @throws RolesAnywhereError `ERR_FLAG_VALUE` for what cannot be replaced: standard input, a variable */
 export function checkRenewable({ certificate, intermediates }: IdentityFiles): void {
-  if (isInHardware(certificate))
-    throw new RolesAnywhereError('ERR_FLAG_VALUE', '--certificate is in a token or a TPM, and is not replaced there', {
-      flag: '--certificate',
-      hint: 'keep the certificate in a file, and name its key with --private-key: that may be in a token or a TPM',
-    });
   for (const [flag, value] of [
     ['--certificate', certificate],
     ['--intermediates', intermediates],

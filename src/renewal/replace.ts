@@ -307,7 +307,8 @@ function temporaryFor(path: string): string {
   return `${path}.${randomBytes(8).toString('hex')}.tmp`;
 }
 
-function writeError(path: string, cause: unknown): RolesAnywhereError {
+/** What went wrong with a file that was to be written. */
+export function writeError(path: string, cause: unknown): RolesAnywhereError {
   if (cause instanceof RolesAnywhereError && cause.code !== 'ERR_CREDENTIALS_FILE') return cause;
   const code = systemCode(cause);
   const reason = code ?? (cause instanceof Error ? cause.message : 'unknown reason');

@@ -22,6 +22,8 @@ export interface ProcessOptions {
   readonly timeoutMs?: number | undefined;
   /** Where its standard error goes: a descriptor. Default: where that of this process goes. */
   readonly stderr?: number | undefined;
+  /** Where it is run. Default: where this process is. */
+  readonly cwd?: string | undefined;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface ProcessOptions {
  */
 export async function fromProcess(
   command: string,
-  { env, profile, path, timeoutMs = TIMEOUT_MS, stderr = 2 }: ProcessOptions,
+  { env, profile, path, timeoutMs = TIMEOUT_MS, stderr = 2, cwd }: ProcessOptions,
 ): Promise<AwsCredentials> {
   const name = JSON.stringify(profile);
   const own = `${profile} in ${resolve(path)}`;
@@ -43,6 +45,7 @@ export async function fromProcess(
     });
   const child = spawn(command, [], {
     shell: true,
+    cwd,
     env: { ...env, [AT_WORK]: [...atWork, own].join('\n') },
     // It may ask a person, as the AWS CLI lets it.
     stdio: ['inherit', 'pipe', stderr],

@@ -131,7 +131,19 @@ describe.skipIf(!requireTool('python3'))('on a terminal', () => {
     const server = await scriptedServer((response) => setTimeout(() => response.writeHead(403).end(), 1500));
     const { stdout } = await runOnTerminal([process.execPath, CLI, ...line(emulator, server.url)], []);
     await server.close();
-    expect(stdout).toContain(`waiting for ${new URL(server.url).host} to answer\n`);
+    expect(stdout).toContain(`waiting for ${new URL(server.url).host} to answer (1 s)\n`);
+  });
+
+  it('a longer one is named again, with its time, whatever the command', async () => {
+    const server = await scriptedServer((response) => setTimeout(() => response.writeHead(403).end(), 5500));
+    const args = ['whoami', '--source', 'env', '--region', 'us-east-1', '--sts-endpoint', server.url];
+    const { stdout } = await runOnTerminal([process.execPath, CLI, ...args], [], {
+      AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+    });
+    await server.close();
+    const said = [...stdout.matchAll(/waiting for \S+ to answer \((\d+) s\)/g)].map(([, seconds]) => seconds);
+    expect(said).toEqual(['1', '5']);
   });
 
   it('a shorter one is not, and elsewhere none is', async () => {

@@ -370,7 +370,7 @@ describe('refused, with nothing changed', () => {
     const error = await refusal(write({ file: '/proc/none/deep/credentials' }));
     expect([error.code, error.message]).toEqual([
       'ERR_CREDENTIALS_FILE',
-      'cannot write the credentials file /proc/none/deep/credentials (ENOENT)',
+      'cannot write /proc/none/deep/credentials (ENOENT)',
     ]);
   });
 });

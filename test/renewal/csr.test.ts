@@ -50,6 +50,17 @@ describe('a certification request', () => {
     }
   });
 
+  it('is the same whether key and signature are parts of a larger buffer or not', async () => {
+    const identity = await loadIdentity({ certificate: `${PKI}ec-p256.crt.pem`, privateKey: `${PKI}ec-p256.key.pem` });
+    const { publicKey } = readCertificate(identity.certificate, 'the leaf');
+    const { keyType } = identity.signer;
+    const sign = async (message: Uint8Array): Promise<Uint8Array> => pooled(await identity.signer.sign(message));
+    const csr = await makeCsr(contentsFor('CN=web', []), { keyType, sign }, pooled(publicKey));
+    const request = new x509.Pkcs10CertificateRequest(Uint8Array.from(csr).buffer);
+    expect(await request.verify()).toBe(true);
+    expect(Buffer.from(request.publicKey.rawData)).toEqual(Buffer.from(publicKey));
+  });
+
   it('for a first certificate takes names of every kind', () => {
     const names = ['dns:web.example', 'ip:10.0.0.1', 'ip:::1', 'email:a@example.com', 'uri:spiffe://example/web'];
     const { extensions } = contentsFor('CN=web,O=Example', names);
@@ -70,3 +81,8 @@ describe('a certification request', () => {
     expect(nameKind(name)).toBe(kind);
   });
 });
+
+/** A part of a larger buffer, as Node's small ones are. */
+function pooled(bytes: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.alloc(100, 1), bytes, Buffer.alloc(100, 2)]).subarray(100, 100 + bytes.length);
+}

@@ -77,7 +77,9 @@ function isKept(value: unknown): value is KeptCredentials {
   return (
     [accessKeyId, secretAccessKey, sessionToken, expiration].every((one) => typeof one === 'string' && one !== '') &&
     [accountId, assumedRoleArn].every((one) => one === undefined || typeof one === 'string') &&
-    /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/.test(expiration ?? '')
+    expiration?.length === 'YYYY-MM-DDTHH:MM:SSZ'.length &&
+    expiration.endsWith('Z') &&
+    !Number.isNaN(Date.parse(expiration))
   );
 }
 

@@ -28,8 +28,8 @@ export interface KeepRequest {
   readonly vend: (waitedMs: number) => Promise<{ credentials: SessionCredentials; clockOffset: number }>;
   /** Told what is odd and no reason to fail. */
   readonly onWarning: (message: string) => void;
-  /** The access key id of a set that will not do. */
-  readonly except?: string | undefined;
+  /** Only sets that were obtained at this moment or later will do, in milliseconds since 1970. Default: all. */
+  readonly since?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
@@ -47,7 +47,7 @@ const HOLD_MS = 30_000;
  * @throws RolesAnywhereError those of `vend`
  */
 export async function keepCredentials(request: KeepRequest): Promise<SessionCredentials> {
-  const { store, key, minRemainingMs, onWarning, except, now = Date.now } = request;
+  const { store, key, minRemainingMs, onWarning, since = -Infinity, now = Date.now } = request;
   const began = processAge();
   const read = async (): Promise<CacheEntry | undefined> => {
     const text = await store.get(key).catch((error: unknown) => {
@@ -55,7 +55,7 @@ export async function keepCredentials(request: KeepRequest): Promise<SessionCred
       return undefined;
     });
     const entry = readEntry(text);
-    return entry?.credentials.accessKeyId === except ? undefined : entry;
+    return entry !== undefined && entry.obtained >= since ? entry : undefined;
   };
   const fresh = async (): Promise<CacheEntry | undefined> => {
     const entry = await read();

@@ -33,19 +33,43 @@ export interface RememberedLine {
   readonly lineFeed: boolean;
 }
 
-/** Variables of these names change what a line means, but for those of credentials, which it does not read. */
-const COUNTING = /^(?:ROLES_ANYWHERE_|AWS_)|^(?:HOME|XDG_RUNTIME_DIR|XDG_CACHE_HOME)$/i;
-const NOT_COUNTING = /^AWS_(?:ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CREDENTIAL_EXPIRATION)$/i;
-/** Variables and flags whose values are secrets. Which password opens a key does not change whose key it is. */
-const SECRET_VARIABLE = /(?:PASSWORD|_PIN|_TOKEN|_PROXY)$/i;
-const SECRET_FLAG = /^--(?:[a-z0-9-]+-password|mfa-token|proxy)(?:=|$)/;
+/** Variables of credentials, which a line of this kind does not read. */
+const NOT_COUNTING = new Set(
+  ['ACCESS_KEY_ID', 'SECRET_ACCESS_KEY', 'SESSION_TOKEN', 'SECURITY_TOKEN', 'CREDENTIAL_EXPIRATION'].map(
+    (name) => `AWS_${name}`,
+  ),
+);
+const OF_FOLDERS = new Set(['HOME', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME']);
+
+// Without regular expressions: to compile those would take longer than all else that is done here.
 
 /** Whether a line or its environment may ask for the cache. Any other costs no more than this. */
 export function mayUseCache(tokens: readonly string[], env: Environment): boolean {
   return (
-    tokens.some((token) => /^--(?:cache|config-profile)(?:=|$)/.test(token)) ||
+    tokens.some((token) => ['--cache', '--config-profile'].includes(flagOf(token))) ||
     Boolean(env['ROLES_ANYWHERE_CACHE'] || env['ROLES_ANYWHERE_CONFIG_PROFILE'])
   );
+}
+
+/** The part of a word before `=`. */
+function flagOf(token: string): string {
+  const equals = token.indexOf('=');
+  return equals < 0 ? token : token.slice(0, equals);
+}
+
+/** Whether a flag's value is a secret. Which password opens a key does not change whose key it is. */
+function isSecretFlag(flag: string): boolean {
+  return flag.startsWith('--') && (flag.endsWith('-password') || flag === '--mfa-token' || flag === '--proxy');
+}
+
+function isSecretVariable(name: string): boolean {
+  return ['PASSWORD', '_PIN', '_TOKEN', '_PROXY'].some((end) => name.endsWith(end));
+}
+
+/** Whether a variable changes what a line means. */
+function isCounting(name: string): boolean {
+  if (name.startsWith('AWS_')) return !NOT_COUNTING.has(name);
+  return name.startsWith('ROLES_ANYWHERE_') || OF_FOLDERS.has(name);
 }
 
 /**
@@ -57,13 +81,15 @@ export function lineOf(program: string, tokens: readonly string[], env: Environm
   const parts = [program];
   let secret = false;
   for (const token of tokens) {
-    const isSecretFlag: boolean = !secret && SECRET_FLAG.test(token);
-    parts.push(secret ? '' : isSecretFlag ? token.replace(/=.*$/s, '=') : withoutPin(token));
-    secret = isSecretFlag && !token.includes('=');
+    const flag = flagOf(token);
+    const isSecret: boolean = !secret && isSecretFlag(flag);
+    parts.push(secret ? '' : isSecret ? flag : withoutPin(token));
+    secret = isSecret && flag === token;
   }
   for (const name of Object.keys(env).toSorted()) {
-    if (!COUNTING.test(name) || NOT_COUNTING.test(name)) continue;
-    parts.push(`${name}=${SECRET_VARIABLE.test(name) ? '' : withoutPin(env[name] ?? '')}`);
+    // Windows does not tell small letters of names from capitals.
+    const upper = name.toUpperCase();
+    if (isCounting(upper)) parts.push(`${name}=${isSecretVariable(upper) ? '' : withoutPin(env[name] ?? '')}`);
   }
   const text = parts.join('\0');
   return { text, name: `line-${CACHE_VERSION}-${hash(text)}` };
@@ -71,7 +97,8 @@ export function lineOf(program: string, tokens: readonly string[], env: Environm
 
 /** A PKCS#11 URI may hold its PIN: everything from there to the end is left out, since a malformed one may hold anything. */
 export function withoutPin(text: string): string {
-  return text.replace(/(pin-value(?:=|%3d)).*/is, '$1');
+  const at = text.toLowerCase().indexOf('pin-value');
+  return at < 0 ? text : text.slice(0, at + 'pin-value'.length);
 }
 
 /** Names a file: whether it is that of this line is for the text to say. Two hashes of 32 bits (FNV-1a and one of its kind). */
@@ -98,7 +125,17 @@ export function parseLine(text: string, line: Line, directory: () => string): Re
   return value as unknown as RememberedLine;
 }
 
-/** The name of an entry's file: no path leads out of the folder. */
+/** The name of an entry's file, of any version: no path leads out of the folder. */
 export function isEntryName(name: string): boolean {
-  return /^session-\d+-[0-9a-f]{32}$/.test(name);
+  const [kind, version = '', hex = '', ...rest] = name.split('-');
+  return kind === 'session' && rest.length === 0 && isOf(DIGITS, version) && hex.length === 32 && isOf(HEX_DIGITS, hex);
+}
+
+const DIGITS = '0123456789';
+const HEX_DIGITS = `${DIGITS}abcdef`;
+
+/** Whether a text is of these characters, and not empty. */
+function isOf(characters: string, text: string): boolean {
+  for (const character of text) if (!characters.includes(character)) return false;
+  return text !== '';
 }

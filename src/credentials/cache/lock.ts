@@ -13,7 +13,7 @@ import type { LockRequest, StoreLock } from './store.ts';
 export interface BeatTimes {
   /** Between two heartbeats of a holder, in milliseconds. Default 1000. */
   readonly beatMs?: number | undefined;
-  /** Without a heartbeat for so long a holder is taken for dead. Default 6000. */
+  /** Without a heartbeat for so long a holder is taken for dead. Default 10 000: on a machine that is overloaded a process may not run for seconds. */
   readonly staleMs?: number | undefined;
 }
 
@@ -29,7 +29,7 @@ const MOST_POLL_MS = 50;
 export async function lockEntry(
   path: string,
   { waitMs, isDone, signal }: LockRequest,
-  { beatMs = 1000, staleMs = 6000 }: BeatTimes = {},
+  { beatMs = 1000, staleMs = 10_000 }: BeatTimes = {},
 ): Promise<StoreLock | undefined> {
   const text = JSON.stringify(thisHolder(randomBytes(9).toString('hex')));
   const end = processAge() + waitMs;

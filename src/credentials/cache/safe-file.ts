@@ -3,7 +3,7 @@
  * without a module that Node has not loaded by itself: a run that finds what it needs here should cost no more than Node.
  */
 // Tests: test/credentials/cache/file-store.test.ts
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
 
 /** An entry has some 3 KB, and what a line was some more. */
 const MAX_BYTES = 256 * 1024;
@@ -32,14 +32,7 @@ export function readOwnFile(path: string): string | undefined {
     descriptor = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
     const stats = fstatSync(descriptor);
     if (!stats.isFile() || stats.nlink !== 1 || stats.size > MAX_BYTES || !isOwn(stats)) return undefined;
-    const bytes = Buffer.allocUnsafe(stats.size);
-    let length = 0;
-    while (length < bytes.length) {
-      const count = readSync(descriptor, bytes, length, bytes.length - length, null);
-      if (count === 0) return undefined;
-      length += count;
-    }
-    return bytes.toString('utf8');
+    return readFileSync(descriptor, 'utf8');
   } catch {
     return undefined;
   } finally {

@@ -1,10 +1,17 @@
-/** The native part that calls into PKCS#11 libraries: koffi, an optional dependency that is never bundled. */
+/** The native part that calls into PKCS#11 libraries, and into those of a system's store: koffi, an optional dependency that is never bundled. */
 import { arch, platform } from 'node:process';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { requireBeside } from '../../platform/require.ts';
 
 /** The version that package.json pins; for hints. */
 export const KOFFI_VERSION = '3.3.4';
+
+/** What the binding is for. */
+export interface BindingUse {
+  readonly code: 'ERR_PKCS11_BINDING' | 'ERR_STORE_BINDING';
+  /** What begins a message. */
+  readonly what: string;
+}
 
 /** A function of a loaded library. Numbers that a double cannot hold come back as bigint. */
 export type NativeFunction = (...args: (number | bigint | Uint8Array | null)[]) => number | bigint;
@@ -38,9 +45,12 @@ export interface Binding {
  * koffi's own package is only a loader for `@koromix/koffi-PLATFORM-ARCH`, with an install script for platforms without
  * a prebuilt binary. Taking that package directly needs no script, which npm 12 would not run.
  *
- * @throws RolesAnywhereError `ERR_PKCS11_BINDING`, saying what to install
+ * @throws RolesAnywhereError the code of its use, saying what to install
  */
-export function loadBinding(load: (name: string) => unknown = requireBeside()): Binding {
+export function loadBinding(
+  load: (name: string) => unknown = requireBeside(),
+  { code, what }: BindingUse = { code: 'ERR_PKCS11_BINDING', what: 'pkcs11:' },
+): Binding {
   const name = `@koromix/koffi-${platform}-${arch}`;
   let binding: unknown;
   try {
@@ -48,9 +58,9 @@ export function loadBinding(load: (name: string) => unknown = requireBeside()): 
   } catch (cause) {
     const missing = isMissing(cause, name);
     throw new RolesAnywhereError(
-      'ERR_PKCS11_BINDING',
+      code,
       missing
-        ? `pkcs11: needs the optional package ${name}, which is not installed`
+        ? `${what} needs the optional package ${name}, which is not installed`
         : `the package ${name} cannot be loaded`,
       {
         hint: missing
@@ -61,7 +71,7 @@ export function loadBinding(load: (name: string) => unknown = requireBeside()): 
     );
   }
   if (!isBinding(binding)) {
-    throw new RolesAnywhereError('ERR_PKCS11_BINDING', `the package ${name} is not one that this version can use`, {
+    throw new RolesAnywhereError(code, `the package ${name} is not one that this version can use`, {
       hint: 'reinstall this program, so that the version that it asks for is installed',
     });
   }

@@ -20,13 +20,21 @@ export const CKO_CERTIFICATE = 1;
 export const CKO_PUBLIC_KEY = 2;
 export const CKO_PRIVATE_KEY = 3;
 
+export const CKC_X_509 = 0;
+
 export const CKK_RSA = 0;
 export const CKK_EC = 3;
 
 export const CKA_CLASS = 0x0;
+export const CKA_TOKEN = 0x1;
+export const CKA_PRIVATE = 0x2;
 export const CKA_LABEL = 0x3;
 export const CKA_VALUE = 0x11;
+export const CKA_CERTIFICATE_TYPE = 0x80;
+export const CKA_ISSUER = 0x81;
+export const CKA_SERIAL_NUMBER = 0x82;
 export const CKA_KEY_TYPE = 0x100;
+export const CKA_SUBJECT = 0x101;
 export const CKA_ID = 0x102;
 export const CKA_SIGN = 0x108;
 export const CKA_MODULUS = 0x120;
@@ -42,6 +50,7 @@ export const CKM_SHA512_RSA_PKCS = 0x42;
 export const CKM_ECDSA = 0x1041;
 
 export const CKF_OS_LOCKING_OK = 0x2;
+export const CKF_RW_SESSION = 0x2;
 export const CKF_SERIAL_SESSION = 0x4;
 
 /** Flags of CK_TOKEN_INFO. */

@@ -8,6 +8,7 @@ import process from 'node:process';
 import type { Binding, NativeFunction } from './binding.ts';
 import {
   CKF_OS_LOCKING_OK,
+  CKF_RW_SESSION,
   CKF_SERIAL_SESSION,
   CKR_ARGUMENTS_BAD,
   CKR_ATTRIBUTE_SENSITIVE,
@@ -230,11 +231,12 @@ export class Cryptoki {
     });
   }
 
-  /** A read-only session. */
-  openSession(slot: bigint): bigint {
+  /** @param writable default: a read-only session */
+  openSession(slot: bigint, writable = false): bigint {
     return this.#run((memory) => {
       const session = memory.take(this.#abi.ulong);
-      this.#call('C_OpenSession', slot, CKF_SERIAL_SESSION, null, null, session.address);
+      const flags = CKF_SERIAL_SESSION | (writable ? CKF_RW_SESSION : 0);
+      this.#call('C_OpenSession', slot, flags, null, null, session.address);
       return memory.handle(session);
     });
   }
@@ -253,15 +255,7 @@ export class Cryptoki {
 
   findObjects(session: bigint, attributes: readonly Attribute[]): bigint[] {
     return this.#run((memory) => {
-      const template = memory.take(attributes.length * this.#attribute.size);
-      attributes.forEach(([type, value], index) => {
-        const offset = index * this.#attribute.size;
-        const slice = typeof value === 'number' ? memory.take(this.#abi.ulong) : memory.put(value);
-        if (typeof value === 'number') memory.setUlong(slice, 0, value);
-        memory.setUlong(template, offset + this.#attribute.offsets.type, type);
-        memory.setPointer(template, offset + this.#attribute.offsets.value, slice.address);
-        memory.setUlong(template, offset + this.#attribute.offsets.length, slice.size);
-      });
+      const template = this.#template(memory, attributes);
       this.#call('C_FindObjectsInit', session, template.address, attributes.length);
       try {
         return this.#found(memory, session);
@@ -269,6 +263,33 @@ export class Cryptoki {
         this.#try('C_FindObjectsFinal', session);
       }
     });
+  }
+
+  #template(memory: Memory, attributes: readonly Attribute[]): Slice {
+    const template = memory.take(attributes.length * this.#attribute.size);
+    attributes.forEach(([type, value], index) => {
+      const offset = index * this.#attribute.size;
+      const slice = typeof value === 'number' ? memory.take(this.#abi.ulong) : memory.put(value);
+      if (typeof value === 'number') memory.setUlong(slice, 0, value);
+      memory.setUlong(template, offset + this.#attribute.offsets.type, type);
+      memory.setPointer(template, offset + this.#attribute.offsets.value, slice.address);
+      memory.setUlong(template, offset + this.#attribute.offsets.length, slice.size);
+    });
+    return template;
+  }
+
+  /** @param session a writable one */
+  createObject(session: bigint, attributes: readonly Attribute[]): void {
+    this.#run((memory) => {
+      const template = this.#template(memory, attributes);
+      const object = memory.take(this.#abi.ulong);
+      this.#call('C_CreateObject', session, template.address, attributes.length, object.address);
+    });
+  }
+
+  /** @param session a writable one */
+  destroyObject(session: bigint, object: bigint): void {
+    this.#call('C_DestroyObject', session, object);
   }
 
   #found(memory: Memory, session: bigint): bigint[] {

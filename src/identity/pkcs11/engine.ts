@@ -6,16 +6,23 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Binding } from './binding.ts';
 import {
   CKA_ALWAYS_AUTHENTICATE,
+  CKA_CERTIFICATE_TYPE,
   CKA_CLASS,
   CKA_EC_PARAMS,
   CKA_EC_POINT,
   CKA_ID,
+  CKA_ISSUER,
   CKA_KEY_TYPE,
   CKA_LABEL,
   CKA_MODULUS,
+  CKA_PRIVATE,
   CKA_PUBLIC_EXPONENT,
+  CKA_SERIAL_NUMBER,
   CKA_SIGN,
+  CKA_SUBJECT,
+  CKA_TOKEN,
   CKA_VALUE,
+  CKC_X_509,
   CKK_EC,
   CKK_RSA,
   CKO_CERTIFICATE,
@@ -52,6 +59,7 @@ export class Engine {
     token: ({ slot }) => this.#module().getTokenInfo(slot),
     certificates: ({ slot, filter }) => this.#certificates(slot, filter),
     keys: ({ slot, filter }) => this.#keys(slot, filter),
+    replace: (ask) => this.#replace(ask),
     mechanisms: ({ slot }) => unlessItFails(() => this.#module().getMechanismList(slot)) ?? [],
     login: ({ slot, pin }) => this.#login(slot, pin),
     authorise: (ask) => this.#authorise(ask),
@@ -162,6 +170,35 @@ export class Engine {
       // Some tokens list certificates that they only hold a URL of.
       return der === undefined || der.length === 0 ? undefined : { der, ...this.#name(session, object) };
     });
+  }
+
+  /** The new one comes first: who looks in between finds both, and takes the one that lives longer. */
+  #replace({ slot, fresh, old }: Operations['replace']['ask']): undefined {
+    const module = this.#module();
+    const session = module.openSession(slot, true);
+    try {
+      const outworn = this.#find(session, CKO_CERTIFICATE, {}).filter((object) => {
+        const der = this.#optional(session, object, CKA_VALUE);
+        return der !== undefined && Buffer.compare(der, old) === 0;
+      });
+      const isPrivate = outworn.some((object) => this.#optional(session, object, CKA_PRIVATE)?.[0] === 1);
+      for (const { der, label, id, subject, issuer, serialNumber } of fresh)
+        module.createObject(session, [
+          [CKA_CLASS, CKO_CERTIFICATE],
+          [CKA_CERTIFICATE_TYPE, CKC_X_509],
+          [CKA_TOKEN, Uint8Array.of(1)],
+          [CKA_PRIVATE, Uint8Array.of(isPrivate ? 1 : 0)],
+          [CKA_LABEL, new TextEncoder().encode(label)],
+          [CKA_ID, id],
+          [CKA_SUBJECT, subject],
+          [CKA_ISSUER, issuer],
+          [CKA_SERIAL_NUMBER, serialNumber],
+          [CKA_VALUE, der],
+        ]);
+      for (const object of outworn) module.destroyObject(session, object);
+    } finally {
+      module.closeSession(session);
+    }
   }
 
   #name(session: bigint, object: bigint): { label: string; id: Uint8Array } {

@@ -23,6 +23,8 @@ const FUNCTIONS = {
   C_OpenSession: [12, 'uuppp'],
   C_CloseSession: [13, 'u'],
   C_Login: [18, 'uupu'],
+  C_CreateObject: [20, 'upup'],
+  C_DestroyObject: [22, 'uu'],
   C_GetAttributeValue: [24, 'uupu'],
   C_FindObjectsInit: [26, 'upu'],
   C_FindObjects: [27, 'upup'],

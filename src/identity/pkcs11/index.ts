@@ -233,6 +233,65 @@ export async function listPkcs11Certificates(
   return listed;
 }
 
+/**
+ * Puts a certificate in the place of another in its token, with the same label and id, and beside it what is missing of
+ * its chain.
+ *
+ * @param certificate the URI that means the old one
+ * @param old exact DER
+ * @param fresh exact DER, the leaf first
+ * @throws RolesAnywhereError of class `identity`
+ */
+export async function replacePkcs11Certificate(
+  certificate: string,
+  old: Uint8Array,
+  fresh: readonly Uint8Array[],
+  settings: TokenSettings = {},
+  deps: Pkcs11Deps = {},
+): Promise<void> {
+  const uri = { uri: parse(certificate, '--certificate', deps), flag: '--certificate' as const };
+  const access = openAccess([uri], settings, deps);
+  await begin(access, async (port) => {
+    const search = await access.search(port);
+    const found = await search.certificates(uri.uri, uri.flag);
+    const current = found.find(({ facts }) => sameBytes(facts.der, old));
+    if (current === undefined)
+      throw new RolesAnywhereError(
+        'ERR_RENEWAL_WRITE',
+        'the certificate in the token was replaced while it was renewed',
+        {
+          flag: '--certificate',
+          hint: 'let one program alone renew it; what is there is kept',
+        },
+      );
+    const { token, facts } = current;
+    await access.login.user(port, token);
+    const there = await search.allCertificates(token);
+    const [leaf, ...chain] = fresh;
+    const missing = chain.filter((der) => !there.some((one) => sameBytes(one.der, der)));
+    await port.ask('replace', {
+      slot: token.slot,
+      old,
+      fresh: [leaf, ...missing].flatMap((der, index) => {
+        if (der === undefined) return [];
+        const { subject, issuer, serialNumber } = readCertificate(der, '--certificate');
+        const name = index === 0 ? facts : { label: `${facts.label} issuer`, id: NONE };
+        return [{ der, label: name.label, id: name.id, subject, issuer, serialNumber: derInteger(serialNumber) }];
+      }),
+    });
+  });
+  access.login.close();
+  await access.end();
+}
+
+/** DER of an INTEGER, as CKA_SERIAL_NUMBER has it. */
+function derInteger(decimal: string): Uint8Array {
+  const hex = BigInt(decimal).toString(16);
+  const even = hex.length % 2 === 0 ? hex : `0${hex}`;
+  const content = Buffer.from(/^[89a-f]/.test(even) ? `00${even}` : even, 'hex');
+  return Buffer.concat([Uint8Array.of(0x02, content.length), content]);
+}
+
 interface Loaded {
   leaf: Certificate;
   keyType: KeyType;

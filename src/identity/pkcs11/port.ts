@@ -19,6 +19,13 @@ export interface CertificateFacts {
   der: Uint8Array;
 }
 
+/** A certificate to be written, with what PKCS#11 wants to be told of it, in DER. */
+export interface NewCertificate extends CertificateFacts {
+  subject: Uint8Array;
+  issuer: Uint8Array;
+  serialNumber: Uint8Array;
+}
+
 export interface KeyFacts {
   /** Good for this port only. */
   handle: bigint;
@@ -55,6 +62,8 @@ export interface Operations {
   token: { ask: { slot: bigint }; answer: TokenInfo };
   certificates: { ask: { slot: bigint; filter: ObjectFilter }; answer: CertificateFacts[] };
   keys: { ask: { slot: bigint; filter: ObjectFilter }; answer: KeyFacts[] };
+  /** Creates certificates, and then removes those that are equal to `old`. The user is logged in. */
+  replace: { ask: { slot: bigint; fresh: readonly NewCertificate[]; old: Uint8Array }; answer: undefined };
   mechanisms: { ask: { slot: bigint }; answer: number[] };
   /** @param pin null: at the token's own keypad */
   login: { ask: { slot: bigint; pin: Uint8Array | null }; answer: undefined };

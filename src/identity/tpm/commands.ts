@@ -261,5 +261,22 @@ export async function readNv(
   });
 }
 
+/** TPM2_NV_Write, section 31.7. */
+export async function writeNv(
+  tpm: Tpm,
+  writer: Entity,
+  index: NvIndex,
+  authorization: Authorization,
+  { offset, data }: { offset: number; data: Uint8Array },
+): Promise<void> {
+  const { parameters } = await tpm.execute({
+    code: TPM_CC.nvWrite,
+    handles: [writer, index],
+    authorizations: [authorization],
+    parameters: concat(sized(data), u16(offset)),
+  });
+  tpm.strictly(() => parameters.end());
+}
+
 /** The authorisation of what has no password: there is nothing in it to hide. */
 export const NO_PASSWORD = inClear(EMPTY);

@@ -12,6 +12,7 @@ export const TPM_1_2_RESPONSE = 0x00c4;
 
 export const TPM_CC = {
   createPrimary: 0x131,
+  nvWrite: 0x137,
   nvRead: 0x14e,
   load: 0x157,
   sign: 0x15d,
@@ -40,7 +41,7 @@ export function commandName(code: number): string {
   if (name === undefined) return `command 0x${code.toString(16)}`;
   // The words NV, PCR and OR are in capitals in the specification.
   return `TPM2_${name[0]?.toUpperCase()}${name.slice(1)}`
-    .replace('NvRead', 'NV_Read')
+    .replace(/^(TPM2_)Nv/, '$1NV_')
     .replace('Pcr', 'PCR')
     .replace(/Or$/, 'OR');
 }
@@ -141,6 +142,8 @@ export const TPMA_OBJECT = {
 
 /** TPMA_NV. */
 export const TPMA_NV = {
+  ownerWrite: 2 ** 1,
+  authWrite: 2 ** 2,
   ownerRead: 2 ** 17,
   authRead: 2 ** 18,
   noDa: 2 ** 25,

@@ -9,15 +9,16 @@ import type { PasswordSource, PasswordSources } from '../passwords.ts';
 import { PinGuard, guardDirectory } from '../pkcs11/pin-guard.ts';
 import type { PrivateKey } from '../private-key.ts';
 import { withTpm } from './access.ts';
+import { readPublic } from './commands.ts';
 import { explain } from './failures.ts';
 import { parseKeyHandle, parseNvIndex } from './handle.ts';
 import { type TpmKey, findKey, signingKeyIn } from './key.ts';
 import { readKeyFile } from './key-file.ts';
 import { type LocationSettings, type TpmLocation, chooseLocation } from './location.ts';
-import { readIndex, withoutPadding } from './nv.ts';
+import { readIndex, withoutPadding, writeIndex } from './nv.ts';
 import { type GivenPassword, Passwords, PersonNeeded } from './passwords.ts';
 import { parsePcrSelection } from './policy.ts';
-import { publicKeyOf } from './public-area.ts';
+import { has, publicKeyOf } from './public-area.ts';
 import { TpmSigner } from './signer.ts';
 import type { Tpm } from './tpm.ts';
 import { TpmFormatError } from './wire.ts';
@@ -99,21 +100,82 @@ export async function readNvIndex(
   settings: TpmSettings = {},
   deps: TpmDeps = {},
 ): Promise<Uint8Array> {
+  return withoutPadding(await withNv(value, flag, settings, deps, readIndex));
+}
+
+/**
+ * Writes a certificate to an NV index, from its beginning; what it was defined with beyond that stays.
+ *
+ * @param value as in {@link readNvIndex}
+ * @throws RolesAnywhereError `ERR_TPM_...`, `ERR_RENEWAL_WRITE` when it does not fit
+ */
+export async function writeNvIndex(
+  value: string,
+  flag: string,
+  bytes: Uint8Array,
+  settings: TpmSettings = {},
+  deps: TpmDeps = {},
+): Promise<void> {
+  await withNv(value, flag, settings, deps, (tpm, number, passwords, how) =>
+    writeIndex(tpm, number, bytes, passwords, how),
+  );
+}
+
+async function withNv<T>(
+  value: string,
+  flag: string,
+  settings: TpmSettings,
+  deps: TpmDeps,
+  work: (tpm: Tpm, number: number, passwords: Passwords, how: { source: string; inClear: boolean }) => Promise<T>,
+): Promise<T> {
   const number = parseNvIndex(value, flag);
   const source = `${flag} ${value}`;
   const location = locator(settings, deps);
   const passwords = passwordsOf(settings, deps);
-  const read = (tpm: Tpm): Promise<Uint8Array> =>
-    readIndex(tpm, number, passwords, { source, inClear: settings.passwordInClear === true });
+  const use = (tpm: Tpm): Promise<T> =>
+    work(tpm, number, passwords, { source, inClear: settings.passwordInClear === true });
   for (let asked = 0; ; asked++) {
     try {
-      return withoutPadding(await explained(source, () => withTpm(location(), read, deps)));
+      return await explained(source, () => withTpm(location(), use, deps));
     } catch (error) {
       if (!(error instanceof PersonNeeded)) throw error;
       if (asked > 0) throw explain(error.refused, { source });
       await passwords.ask(error);
     }
   }
+}
+
+/** A key that stays in the TPM, and what it is. */
+export interface ListedKey {
+  /** As `--private-key` takes it. */
+  readonly handle: string;
+  readonly kind: string;
+}
+
+/**
+ * The keys that stay in the TPM and can sign, whatever their password.
+ *
+ * @throws RolesAnywhereError `ERR_TPM_...`
+ */
+export async function listSigningKeys(settings: TpmSettings = {}, deps: TpmDeps = {}): Promise<ListedKey[]> {
+  const location = locator(settings, deps);
+  return await explained('the TPM', () =>
+    withTpm(
+      location(),
+      async (tpm) => {
+        const found: ListedKey[] = [];
+        for (const handle of await tpm.handles('persistent')) {
+          const { area } = await readPublic(tpm, handle);
+          const { key } = area;
+          if (key === undefined || !has(area, 'sign') || has(area, 'restricted')) continue;
+          const kind = key.type === 'RSA' ? `RSA ${key.bits}` : 'EC';
+          found.push({ handle: `handle:0x${handle.toString(16)}`, kind });
+        }
+        return found;
+      },
+      deps,
+    ),
+  );
 }
 
 function privateKey(key: TpmKey, location: () => TpmLocation, passwords: Passwords, deps: TpmDeps): PrivateKey {

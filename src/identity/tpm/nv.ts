@@ -1,6 +1,6 @@
 /** Certificates in the TPM's own memory: NV indices (TPM 2.0 Library, part 1, section 37). */
 import { RolesAnywhereError } from '../../platform/errors.ts';
-import { type NvIndex, readNv, readNvPublic } from './commands.ts';
+import { type NvIndex, readNv, readNvPublic, writeNv } from './commands.ts';
 import { TPMA_NV, TPM_PT, TPM_RH } from './constants.ts';
 import { during } from './failures.ts';
 import { type Passwords, PersonNeeded, type Protected } from './passwords.ts';
@@ -12,8 +12,8 @@ import { concat } from './wire.ts';
 /** What any TPM gives in one piece. Its own maximum may be larger, and is asked for. */
 const LEAST_PIECE = 512;
 
-/** Who may read an index: whoever has its password, or the owner's. */
-interface Reading {
+/** Who may read or write an index: whoever has its password, or the owner's. */
+interface Access {
   readonly by: Entity;
   readonly entity: Protected;
 }
@@ -41,7 +41,7 @@ export async function readIndex(
     let refused: unknown = new RolesAnywhereError('ERR_TPM_NV_ACCESS', `${source} may be read by a policy only`, {
       hint: 'define the index with ownerread or authread',
     });
-    for (const { by, entity } of readings(index, source)) {
+    for (const { by, entity } of ways(index, source, TPMA_NV.authRead, TPMA_NV.ownerRead)) {
       try {
         return await passwords.unlock(tpm, entity, (password) => readAll(tpm, by, index, piece, authorizer, password));
       } catch (error) {
@@ -53,20 +53,63 @@ export async function readIndex(
   });
 }
 
+/**
+ * Writes an index from its beginning. What fits into one piece, which most certificates do, is there at once or not at all.
+ *
+ * @throws as {@link readIndex}; RolesAnywhereError `ERR_RENEWAL_WRITE` when it does not fit
+ */
+export async function writeIndex(
+  tpm: Tpm,
+  number: number,
+  bytes: Uint8Array,
+  passwords: Passwords,
+  { source, inClear }: { source: string; inClear: boolean },
+): Promise<void> {
+  await during('nv', async () => {
+    const index = await readNvPublic(tpm, number);
+    if (bytes.length > index.size)
+      throw new RolesAnywhereError(
+        'ERR_RENEWAL_WRITE',
+        `${source} has ${index.size} bytes, and the new certificate ${bytes.length}`,
+        { hint: 'define the index with some more bytes than the certificate has: they may be left over' },
+      );
+    const piece = (await tpm.properties(TPM_PT.nvBufferMax, 1)).get(TPM_PT.nvBufferMax) ?? LEAST_PIECE;
+    const authorizer = new Authorizer(tpm, inClear);
+    let refused: unknown = new RolesAnywhereError('ERR_TPM_NV_ACCESS', `${source} may be written by a policy only`, {
+      hint: 'define the index with ownerwrite or authwrite',
+    });
+    for (const { by, entity } of ways(index, source, TPMA_NV.authWrite, TPMA_NV.ownerWrite)) {
+      try {
+        return await passwords.unlock(tpm, entity, async (password) => {
+          for (let offset = 0; offset < bytes.length; offset += piece)
+            await writeNv(tpm, by, index, await authorizer.by(password), {
+              offset,
+              data: bytes.subarray(offset, offset + piece),
+            });
+        });
+      } catch (error) {
+        if (!(error instanceof PersonNeeded) && !isAnswer(error, RC.nvAuthorization)) throw error;
+        refused = error;
+      }
+    }
+    throw refused;
+  });
+}
+
 /** First what costs no tries when it is refused. */
-function readings(index: NvIndex, source: string): Reading[] {
+function ways(index: NvIndex, source: string, byAuth: number, byOwnerAuth: number): Access[] {
   const countsTries = (index.attributes & TPMA_NV.noDa) === 0;
-  const byIndex: Reading = {
+  const byIndex: Access = {
     by: index,
     entity: { role: 'index', name: index.name, label: source, countsTries, maxBytes: 64, saysEmpty: true },
   };
   const owner = byHandle(TPM_RH.owner);
-  const byOwner: Reading = {
+  const byOwner: Access = {
     by: owner,
     entity: { role: 'hierarchy', name: owner.name, label: 'the owner hierarchy', countsTries: false, maxBytes: 64 },
   };
-  const own = (index.attributes & TPMA_NV.authRead) === 0 ? [] : [byIndex];
-  const owners = (index.attributes & TPMA_NV.ownerRead) === 0 ? [] : [byOwner];
+  const own = (index.attributes & byAuth) === 0 ? [] : [byIndex];
+  const owners = (index.attributes & byOwnerAuth) === 0 ? [] : [byOwner];
   return countsTries ? [...owners, ...own] : [...own, ...owners];
 }
 

@@ -145,9 +145,10 @@ export class Tpm {
     this.#before = new Set([...(await this.handles('objects')), ...(await this.handles('sessions'))]);
   }
 
-  /** Handles of what is loaded, whoever did it. */
-  async handles(kind: 'objects' | 'sessions'): Promise<readonly number[]> {
-    const type = kind === 'objects' ? HANDLE_TYPE.transient : HANDLE_TYPE.hmacSession;
+  /** Handles of what is loaded, whoever did it, or of the objects that stay. */
+  async handles(kind: 'objects' | 'sessions' | 'persistent'): Promise<readonly number[]> {
+    const { transient, hmacSession, persistent } = HANDLE_TYPE;
+    const type = { objects: transient, sessions: hmacSession, persistent }[kind];
     return await this.#capability(TPM_CAP.handles, type * 2 ** 24, MAX_HANDLES, (list) => list.u32());
   }
 

@@ -10,6 +10,7 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readPem } from '../../x509/pem.ts';
 import { certificatePem, csrPem } from '../csr.ts';
 import type { Issued, Issuer } from '../issuer.ts';
+import { writeError } from '../replace.ts';
 
 export interface CommandOptions {
   /** The program and its arguments. `{certificate}`, `{private-key}` and `{csr}` stand for files. */
@@ -34,19 +35,23 @@ export function command(options: CommandOptions): Issuer {
   return {
     name,
     async issue({ csr, current }, signal) {
-      removeLeftovers(dirname(beside));
-      const folder = mkdtempSync(join(dirname(beside), FOLDER)); // mode 0700
+      const folder = orWriteError(beside, () => {
+        removeLeftovers(dirname(beside));
+        return mkdtempSync(join(dirname(beside), FOLDER)); // mode 0700
+      });
       const files = {
         certificate: join(folder, 'certificate.pem'),
         'private-key': join(folder, 'private-key.pem'),
         csr: join(folder, 'request.csr'),
       };
       try {
-        writeFileSync(files.csr, csrPem(csr), { mode: 0o600 });
         const before =
           current === undefined ? '' : [current.leaf.der, ...current.chain].map((der) => certificatePem(der)).join('');
-        if (before !== '') writeFileSync(files.certificate, before, { mode: 0o600 });
-        if (current?.tls !== undefined) writeFileSync(files['private-key'], current.tls.key, { mode: 0o600 });
+        orWriteError(folder, () => {
+          writeFileSync(files.csr, csrPem(csr), { mode: 0o600 });
+          if (before !== '') writeFileSync(files.certificate, before, { mode: 0o600 });
+          if (current?.tls !== undefined) writeFileSync(files['private-key'], current.tls.key, { mode: 0o600 });
+        });
         const printed = await run(name, files, options, signal);
         const left = readFile(files.certificate);
         // What it left comes before what it printed, which may be its report.
@@ -60,6 +65,15 @@ export function command(options: CommandOptions): Issuer {
       }
     },
   };
+}
+
+/** @throws RolesAnywhereError `ERR_RENEWAL_WRITE` for what the file system refuses */
+function orWriteError<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw writeError(path, error);
+  }
 }
 
 /** Keys must not lie about that a killed process left. */

@@ -35,7 +35,7 @@ describe('the text of a line', () => {
     };
     const tokens = ['--private-key', `pkcs11:object=b?PIN-VALUE=${SECRET}&module-name=x`];
     expect(lineOf('program', tokens, env).text).not.toContain(SECRET);
-    expect(withoutPin(`pkcs11:a?pin-value%3D${SECRET}`)).toBe('pkcs11:a?pin-value%3D');
+    expect(withoutPin(`pkcs11:a?pin-value%3D${SECRET}`)).toBe('pkcs11:a?pin-value');
   });
 
   it.each<[string, string[], Record<string, string>]>([
