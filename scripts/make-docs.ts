@@ -45,7 +45,7 @@ export function commandsPage(): string {
 function commandSection(command: CommandName): string {
   const { args, summary, text, example } = COMMAND_HELP[command];
   const { flags, defaults = {}, required = [], perRole, choices = {} } = commandRow(command);
-  const usage = ['roles-anywhere', command, args, flags.length === 0 ? undefined : '[FLAGS]'].filter(
+  const usage = ['roles-anywhere', command, flags.length === 0 ? undefined : '[FLAGS]', args].filter(
     (word) => word !== undefined,
   );
   const notes = [

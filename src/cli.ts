@@ -28,6 +28,7 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   'credential-process': async () => ({ run: credentialProcess }),
   'assume-role': () => import('./commands/assume-role.ts'),
   console: () => import('./commands/console.ts'),
+  exec: () => import('./commands/exec.ts'),
   export: () => import('./commands/export.ts'),
   unset: () => import('./commands/unset.ts'),
   whoami: () => import('./commands/whoami.ts'),
@@ -78,6 +79,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     print((await import('./commands/print-config.ts')).printConfig(configured));
     return 0;
   }
+  let status = 0;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the parser checked the line against the command's row
   await execute(command, flags as FlagsOf<typeof command>, {
     stdout: print,
@@ -92,8 +94,9 @@ async function main(tokens: readonly string[]): Promise<number> {
     stop: untilStopped,
     onReload: (listener) => process.on('SIGHUP', listener),
     stderrIsTerminal,
+    endWith: (chosen) => (status = chosen),
   });
-  return 0;
+  return status;
 }
 
 async function execute<C extends CommandName>(command: C, flags: FlagsOf<C>, io: Io): Promise<void> {

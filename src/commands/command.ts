@@ -26,6 +26,8 @@ export interface Io {
   stop: () => Promise<void>;
   /** Calls `listener` each time that the system asks to read configuration and files again (SIGHUP). */
   onReload?: ((listener: () => void) => void) | undefined;
+  /** Makes this the exit status of a command that succeeds, in place of 0. Default: it is 0. */
+  endWith?: ((status: number) => void) | undefined;
   /** Whether a person reads stderr on a terminal. Default no. */
   stderrIsTerminal?: (() => boolean) | undefined;
 }

@@ -14,7 +14,7 @@ import { localSource, openSts } from './sts-command.ts';
 import { openVending, vendOnce } from './vending.ts';
 import type { Waits } from './waits.ts';
 
-type ObtainingFlags = FlagsOf<'console'> | FlagsOf<'export'> | FlagsOf<'whoami'>;
+type ObtainingFlags = FlagsOf<'console'> | FlagsOf<'exec'> | FlagsOf<'export'> | FlagsOf<'whoami'>;
 
 export interface ObtainOptions {
   /** Checks what depends on the partition alone, before anything is asked; throws of class `usage`. */
@@ -53,7 +53,7 @@ async function fromCertificate(flags: ObtainingFlags, io: Io, { check, awaiting 
 }
 
 /** The flags of a session with a certificate, all of which the parser has asked for where there is no `--source`. */
-function withCertificate(flags: ObtainingFlags): ObtainingFlags & FlagsOf<'credential-process'> {
+export function withCertificate(flags: ObtainingFlags): ObtainingFlags & FlagsOf<'credential-process'> {
   const { certificate, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role } = flags;
   const isNamed = certificate !== undefined || flags['cert-selector'] !== undefined;
   if (!isNamed || anchor === undefined || profile === undefined || role === undefined)

@@ -6,6 +6,7 @@ import type { IdentityWatcher } from '../identity/reload.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import type { RoleOptions, RolesToServe } from '../options/served-roles.ts';
 import { systemClock } from '../platform/clock.ts';
+import type { Log } from '../platform/log.ts';
 import { watchCertificate } from '../server/certificate-watch.ts';
 import type { CertificateWatch, Validity } from '../server/certificate-watch.ts';
 import { logEvent } from '../server/provider-events.ts';
@@ -34,6 +35,8 @@ export interface RunOptions {
   readonly roles: RolesToServe;
   /** The life left at which a set is renewed, in milliseconds; undefined to let its whole life decide. */
   readonly refreshBeforeMs: number | undefined;
+  /** Where the log tells of each role's credentials. Default: the command's own. */
+  readonly eventLog?: Log | undefined;
   /** Told of what happens to each role's credentials, besides the log. */
   readonly onEvent?: ((role: string, event: ProviderEvent) => void) | undefined;
 }
@@ -45,7 +48,7 @@ export interface RunOptions {
  * @throws RolesAnywhereError of class `usage` or `identity`
  */
 export async function runRoles(
-  { roles: wanted, refreshBeforeMs, onEvent }: RunOptions,
+  { roles: wanted, refreshBeforeMs, eventLog, onEvent }: RunOptions,
   flags: FlagsOf<'credential-process'> | FlagsOf<'serve'> | FlagsOf<'update'>,
   io: Io,
   cleanup: Cleanup,
@@ -85,7 +88,7 @@ export async function runRoles(
     cleanup.add(() => provider.close());
     provider.subscribe((event) => {
       onEvent?.(name, event);
-      logEvent(log, name, event);
+      logEvent(eventLog ?? log, name, event);
     });
   }
   return { vending, identity, certificateValidity, roles };

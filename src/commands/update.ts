@@ -1,6 +1,6 @@
 /**
  * `update`: credentials in profiles of the shared credentials file, renewed until the process is told to stop.
- * Tests: test/clients/update.test.ts, update-service.heavy.test.ts
+ * Tests: test/clients/update.test.ts, test/clients/update-service.heavy.test.ts, test/clients/update-crash.heavy.test.ts
  */
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { formatExpiration } from '../credentials/expiration.ts';

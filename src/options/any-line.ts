@@ -33,7 +33,7 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   const line = scan(tokens);
   const wantsHelp = readValues(line.flags.filter(([flag]) => flag === 'help')).given.help === true;
   const compat = options.compat || readValues(line.flags.filter(([flag]) => flag === 'compat')).given.compat === true;
-  const [first, ...rest] = compat && line.endedEarly === true ? [] : line.args;
+  const [first, ...rest] = compat && line.dashesAt === 0 ? [] : line.args;
   const asked = first === 'help';
   const name = asked ? rest[0] : first;
   if (name !== undefined && !isCommand(name)) throw unknownCommand(name, program);
@@ -60,7 +60,7 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
     const { loadSelector } = await import('../identity/selector.ts');
     loadSelector(selector);
   }
-  const found = findProblem(name, given, rest, compat);
+  const found = findProblem(name, given, rest, compat, line.dashesAt);
   if (found !== undefined) throw problemError(found, name, program);
   return { kind: 'run', parsed: complete(name, given, rest, compat) };
 }

@@ -37,6 +37,16 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       '--role-arn arn:aws:iam::111122223333:role/NAME --region us-east-1',
     ],
   },
+  exec: {
+    summary: 'run a command with credentials in its environment',
+    args: '-- COMMAND [ARGUMENT...]',
+    text: "Runs the command without a shell in between, with the credentials as variables and none of this environment that would lead an SDK to others. They end with the session: with --server the command has an endpoint of its own instead, which gives fresh ones for as long as it runs. The exit status is the command's; 128 and the number of the signal that ended it, 127 when it is not there, 126 when it cannot be run.",
+    example: [
+      'exec --certificate client.pem --private-key client.key',
+      '--trust-anchor-arn ARN --profile-arn ARN --role-arn ARN',
+      '-- aws sts get-caller-identity',
+    ],
+  },
   export: {
     summary: 'print temporary credentials in the form of a shell, a file or a CI system',
     text: 'Obtains credentials as credential-process does, or takes those of --source, and prints them. Without --format they are for the shell that this seems to be. Variables by which a program would find other credentials are removed, if they are set. github masks the values in the log and writes to the file that GITHUB_ENV names; gitlab is a dotenv report; ini is a profile of a credentials file, which --profile names.',
@@ -144,5 +154,7 @@ export const EXIT_STATUS_HELP: readonly (readonly [number, string])[] = [
   [3, 'the certificate, its chain or its private key cannot be used'],
   [4, 'Roles Anywhere said no: asking again changes nothing'],
   [5, 'no usable answer (network, TLS, throttling, failing service): asking later may work'],
+  [126, 'the command of exec cannot be run'],
+  [127, 'the command of exec is not there'],
   [130, 'interrupted'],
 ];

@@ -157,6 +157,8 @@ export const FLAGS = {
   'on-update': text,
   'on-update-shell': boolean,
 
+  server: boolean,
+
   'log-format': { kind: 'text', choices: ['text', 'json'] },
 
   renew: boolean,
@@ -319,6 +321,8 @@ export interface CommandRow {
   readonly compatDefaults?: Readonly<Partial<Record<FlagName, string | number | boolean>>>;
   /** How many positional arguments the command takes at most. */
   readonly args?: number;
+  /** Its arguments are another command, which stands behind `--`. */
+  readonly runs?: true;
   /** Runs until it is told to end: as a service, whose log other programs read, or in a terminal. */
   readonly goesOn?: 'service' | 'terminal';
 }
@@ -348,6 +352,13 @@ export const COMMANDS = {
       ...NETWORK,
       'no-account-id',
     ],
+  },
+  exec: {
+    flags: [...OBTAINING, 'server', 'refresh-before', 'no-account-id'],
+    required: CERTIFICATE_OR_SOURCE,
+    defaults: { 'system-store-name': 'MY' },
+    args: Infinity,
+    runs: true,
   },
   export: {
     flags: [...OBTAINING, 'format', 'profile', 'no-account-id'],
@@ -506,6 +517,7 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['print', 'yes'],
   ['diff', 'yes'],
   ['once', 'remove'],
+  ['server', 'source'],
 ];
 
 /** Further pairs: AWS's helper has them exclude each other, which says that nothing but the system's store is chosen from. */

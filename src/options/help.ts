@@ -256,6 +256,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'program, with arguments, to run after each write, with AWS_PROFILE and AWS_SHARED_CREDENTIALS_FILE set; quotes keep blanks together, and no shell is in between',
   },
   'on-update-shell': { group: 'Credentials file', text: 'let a shell run what --on-update says' },
+  server: {
+    group: 'Server',
+    text: 'give the command an endpoint of its own with credentials that are renewed, instead of credentials',
+  },
+
   remove: {
     group: 'Credentials file',
     text: 'take out of the file what was written: update does at its end, init instead of writing',

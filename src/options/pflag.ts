@@ -29,15 +29,17 @@ export type Problem =
   | { readonly kind: 'broken-line'; readonly flag: string }
   | { readonly kind: 'conflict'; readonly flags: readonly [FlagName, FlagName] }
   | { readonly kind: 'missing'; readonly flags: readonly (FlagName | readonly FlagName[])[] }
-  | { readonly kind: 'empty'; readonly flag: FlagName };
+  | { readonly kind: 'empty'; readonly flag: FlagName }
+  | { readonly kind: 'no-command' }
+  | { readonly kind: 'no-dashes' };
 
 /** A line taken apart: each flag with the text of its value, in order; the first fault ends it. */
 export interface Line {
   readonly flags: readonly (readonly [FlagName, string])[];
   readonly args: readonly string[];
   readonly problem?: Problem;
-  /** Whether `--` stands before any argument: upstream sees no command behind it. */
-  readonly endedEarly?: boolean;
+  /** How many arguments stand before `--`, if it is there. None: upstream sees no command behind it. */
+  readonly dashesAt?: number | undefined;
 }
 
 /** The values of the flags that were given, empty ones among them. */
@@ -63,11 +65,11 @@ export interface Parsed {
 export function scan(tokens: readonly string[]): Line {
   const flags: [FlagName, string][] = [];
   const args: string[] = [];
-  let endedEarly = false;
+  let dashesAt: number | undefined;
   const rest = tokens.values();
   for (const token of rest) {
     if (token === '--') {
-      endedEarly = args.length === 0;
+      dashesAt = args.length;
       args.push(...rest);
     } else if (token.length < 2 || !token.startsWith('-')) {
       args.push(token);
@@ -85,7 +87,7 @@ export function scan(tokens: readonly string[]): Line {
       flags.push([name, value]);
     }
   }
-  return { flags, args, endedEarly };
+  return { flags, args, dashesAt };
 }
 
 /** The value of a flag that has none attached. */
@@ -129,13 +131,20 @@ export function findProblem(
   given: Given,
   args: readonly string[],
   compat: boolean,
+  dashesAt?: number,
 ): Problem | undefined {
   const row = commandRow(command);
   const names = Object.keys(given).filter(isFlag);
   const alien = names.find((name) => !takesFlag(command, name));
   if (alien !== undefined) return { kind: 'not-here', flag: alien };
+  if (row.runs === true) {
+    // The first is this program's own command.
+    if (args.length === 0) return { kind: 'no-command' };
+    if (dashesAt !== 1) return { kind: 'no-dashes' };
+  }
   // A backslash with a blank behind it joins the next line to that blank: what was to be a flag would do nothing unseen.
-  const [, broken] = args.map((arg) => /^\s+(--[\w-]*)/.exec(arg)).find((found) => found !== null) ?? [];
+  const own = row.runs === true ? [] : args;
+  const [, broken] = own.map((arg) => /^\s+(--[\w-]*)/.exec(arg)).find((found) => found !== null) ?? [];
   if (broken !== undefined) return { kind: 'broken-line', flag: broken };
   const extra = args[row.args ?? 0];
   // Upstream lets stray arguments pass, as in `--debug false`; cli.ts warns of them.
@@ -195,8 +204,8 @@ export function parseOrdinary(tokens: readonly string[], compat: boolean): Parse
   // It has a grammar of its own, which is looked at there.
   if (given['cert-selector'] !== undefined) return undefined;
   const asHelper = compat || given.compat === true;
-  if (asHelper && line.endedEarly === true) return undefined;
-  return findProblem(command, given, args, asHelper) === undefined
+  if (asHelper && line.dashesAt === 0) return undefined;
+  return findProblem(command, given, args, asHelper, line.dashesAt) === undefined
     ? complete(command, given, args, asHelper)
     : undefined;
 }

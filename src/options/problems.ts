@@ -69,6 +69,14 @@ export function problemError(problem: Problem, command: CommandName | undefined,
       const what = names.length > 1 ? 'flags' : 'flag';
       return new RolesAnywhereError('ERR_FLAG_REQUIRED', `missing ${what}: ${names.join(', ')}`, { hint: help });
     }
+    case 'no-command':
+      return new RolesAnywhereError('ERR_USAGE', 'no command to run is given', {
+        hint: `write it behind --: ${program} ${command} [FLAGS] -- COMMAND`,
+      });
+    case 'no-dashes':
+      return new RolesAnywhereError('ERR_USAGE', 'the command to run stands behind --', {
+        hint: `else its flags would be taken for those of ${program}: ${program} ${command} [FLAGS] -- COMMAND`,
+      });
     case 'empty':
       break;
   }

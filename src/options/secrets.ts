@@ -1,5 +1,5 @@
 /** The variables of this program that hold secrets: nothing that it starts is to have them. */
-// Tests: test/clients/update.test.ts
+// Tests: test/clients/update.test.ts, test/clients/exec.test.ts
 import { FLAGS, flagRow, isFlag } from './flags.ts';
 import { variableOf } from './config/sources.ts';
 

@@ -5,7 +5,15 @@
 // Tests: test/docs/troubleshooting.test.ts, test/cli/refusals.test.ts
 
 /** The kind of trouble that a code stands for; a command's exit status follows from it. */
-export type ErrorClass = 'internal' | 'usage' | 'identity' | 'refused' | 'unavailable' | 'interrupted';
+export type ErrorClass =
+  | 'internal'
+  | 'usage'
+  | 'identity'
+  | 'refused'
+  | 'unavailable'
+  | 'not-executable'
+  | 'not-found'
+  | 'interrupted';
 
 /** Exit status of a command that fails with an error of each class. */
 export const EXIT_STATUS: Readonly<Record<ErrorClass, number>> = {
@@ -14,6 +22,8 @@ export const EXIT_STATUS: Readonly<Record<ErrorClass, number>> = {
   identity: 3, // the certificate, its chain or its private key cannot be used
   refused: 4, // the service answered and said no: asking again changes nothing
   unavailable: 5, // no usable answer: network, TLS, throttling or a failing service; asking later may work
+  'not-executable': 126, // the command that exec is to run cannot be run, as a shell says it
+  'not-found': 127, // it is not there
   interrupted: 130,
 };
 
@@ -39,6 +49,8 @@ export const ERROR_CLASSES = {
   ERR_CONFIG_KEY: 'usage',
   ERR_PROFILE_IN_USE: 'usage', // it has settings that those of init would not go together with
   ERR_CREDENTIALS_FILE: 'usage', // the shared credentials file, as something to write to
+  ERR_COMMAND_NOT_FOUND: 'not-found', // the command of exec
+  ERR_COMMAND_NOT_EXECUTABLE: 'not-executable',
   ERR_ON_UPDATE: 'usage', // the program that update runs after a write
   ERR_EXPORT_VALUE: 'usage', // a value that a form of export cannot hold
   ERR_CACHE: 'usage', // the folder of kept credentials

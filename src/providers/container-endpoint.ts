@@ -30,7 +30,6 @@ export interface ContainerEndpoint {
   close(): Promise<void>;
 }
 
-const PATH = '/credentials';
 const GRACE_MS = 5000;
 
 /**
@@ -45,37 +44,18 @@ export async function serveContainerCredentials(options: ContainerEndpointOption
   requireFunction('credentials', credentials);
   requireGiven('roleArn', roleArn);
   parseArn('role', roleArn, 'roleArn');
-  const [{ startCredentialServer }, { createMetrics }, { createAuthorization, generateToken }] = await Promise.all([
-    import('../server/server.ts'),
-    import('../server/metrics.ts'),
-    import('../server/authorization.ts'),
-  ]);
-  const authorization = createAuthorization(generateToken());
-  const server = await startCredentialServer({
-    roles: [
-      {
-        name: 'default',
-        roleArn,
-        region: '',
-        provider: servedProvider(credentials),
-        authorization: () => authorization,
-        imds: false,
-      },
-    ],
-    listen: [{ address: '127.0.0.1', port }],
-    imds: false,
-    metrics: createMetrics(),
+  const { startPrivateEndpoint } = await import('../server/private-endpoint.ts');
+  const { url, token, close } = await startPrivateEndpoint({
+    provider: servedProvider(credentials),
+    roleArn,
+    port,
     log,
   });
-  const url = `http://127.0.0.1:${server.addresses[0]?.port ?? port}${PATH}`;
   return {
     url,
-    token: authorization.token,
-    environment: {
-      AWS_CONTAINER_CREDENTIALS_FULL_URI: url,
-      AWS_CONTAINER_AUTHORIZATION_TOKEN: authorization.token,
-    },
-    close: async () => await server.close(GRACE_MS),
+    token,
+    environment: { AWS_CONTAINER_CREDENTIALS_FULL_URI: url, AWS_CONTAINER_AUTHORIZATION_TOKEN: token },
+    close: async () => await close(GRACE_MS),
   };
 }
 

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { SHELL_WORDS } from '../output/shell-lines.ts';
 import type { Shell } from '../output/shell-lines.ts';
+import { withoutProxy } from './no-proxy.ts';
 
 /**
  * Makes the URL by which clients reach an address.
@@ -70,14 +71,4 @@ export function exportLines(shell: Shell, { origin, container, imds, noProxy }: 
     lines.push(...names.map((name) => set(name, value)));
   }
   return `${lines.join('\n')}\n`;
-}
-
-/** The names of the endpoints' addresses, here and at their usual places. */
-const NEVER_BY_PROXY = ['127.0.0.1', 'localhost', '::1', '169.254.169.254', '169.254.170.2', '169.254.170.23'];
-
-function withoutProxy(given: string, origin: string): string {
-  const { hostname } = new URL(origin);
-  const names = given.split(',').map((name) => name.trim());
-  const all = [...names, ...NEVER_BY_PROXY, hostname.replace(/^\[(.*)\]$/, '$1')];
-  return [...new Set(all)].filter((name) => name !== '').join(',');
 }

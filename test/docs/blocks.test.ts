@@ -118,13 +118,13 @@ function problemWith(words: readonly string[]): unknown {
     if (!leftOut(word)) return [word];
     return words[index - 1]?.startsWith('--') === true ? ['VALUE'] : [];
   });
-  const { flags, args: all, problem } = scan(tokens);
+  const { flags, args: all, problem, dashesAt } = scan(tokens);
   if (problem !== undefined) return problem;
   const [command, ...args] = all;
   if (command === undefined || !isCommand(command)) return { kind: 'no-command', command };
   const { given, problem: wrong } = readValues(flags, command);
   if (wrong !== undefined) return wrong;
-  const found = findProblem(command, given, args, false);
+  const found = findProblem(command, given, args, false, dashesAt);
   // The rest is left out here, or in the profile.
   const elsewhere = words.some((word) => leftOut(word) || word === '--config-profile');
   return found?.kind === 'missing' && elsewhere ? undefined : found;

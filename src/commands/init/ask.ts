@@ -97,10 +97,11 @@ async function askIdentity(
       chosen === undefined ? `certificate (a file or a URI${choice}): ` : 'certificate of that key (a file): ',
       missing,
     );
-    const picked = chosen === undefined && /^\d+$/.test(answer) ? candidates[Number(answer) - 1] : undefined;
-    if (picked !== undefined) {
-      chosen = picked;
-      ({ certificate } = picked);
+    const isNumber = chosen === undefined && candidates.length > 0 && /^\d+$/.test(answer);
+    if (isNumber) {
+      // One that is not there is asked for again.
+      chosen = candidates[Number(answer) - 1];
+      certificate = chosen?.certificate;
     } else if (answer !== '') certificate = answer;
   }
   if (chosen?.['private-key'] !== undefined || flags['private-key'] !== undefined || /^pkcs11:/i.test(certificate))

@@ -14,6 +14,7 @@ import { bind, checkListenPolicy, defaultTargets, parseImdsAddresses, parseListe
 import { DEFAULT_LIMITS } from '../../server/http-server.ts';
 import type { BoundAddress, ListenPolicy, ListenTarget } from '../../server/listen.ts';
 import type { Tokens } from '../../server/role-tokens.ts';
+import { givenNoProxy, hasProxy } from '../../server/no-proxy.ts';
 import { startCredentialServer } from '../../server/server.ts';
 import { MAX_TTL_SECONDS } from '../../server/session-tokens.ts';
 import type { ServedRole } from '../../server/served-role.ts';
@@ -179,13 +180,6 @@ function linesFor(bound: BoundAddress, { options, roles, tokens }: Serving, env:
       // Nobody could ask where there is no token to be had.
       .filter(({ tokenFile, token }) => tokenFile !== undefined || token !== undefined),
     imds: options.imds && bound.kind === 'loopback' && roles.some(({ tokenFile }) => tokenFile === undefined),
-    noProxy: hasProxy(env) ? (env['no_proxy'] ?? env['NO_PROXY'] ?? '') : undefined,
+    noProxy: hasProxy(env) ? givenNoProxy(env) : undefined,
   });
-}
-
-/** Whether programs of this environment would ask by a proxy, which is not to see what they ask for here. */
-function hasProxy(env: Io['env']): boolean {
-  return ['http_proxy', 'https_proxy', 'all_proxy'].some(
-    (name) => (env[name] ?? '') !== '' || (env[name.toUpperCase()] ?? '') !== '',
-  );
 }

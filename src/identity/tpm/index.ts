@@ -167,7 +167,7 @@ export async function listSigningKeys(settings: TpmSettings = {}, deps: TpmDeps 
         for (const handle of await tpm.handles('persistent')) {
           const { area } = await readPublic(tpm, handle);
           const { key } = area;
-          if (key === undefined || !has(area, 'sign') || has(area, 'restricted')) continue;
+          if (key === undefined || !has(area, 'sign')) continue;
           const kind = key.type === 'RSA' ? `RSA ${key.bits}` : 'EC';
           found.push({ handle: `handle:0x${handle.toString(16)}`, kind });
         }

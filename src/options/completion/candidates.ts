@@ -37,6 +37,7 @@ export function candidates(words: readonly string[], env: Environment): string {
   const [command] = args;
   const flags = (): string =>
     list(flagCandidates(command !== undefined && isCommand(command) ? command : undefined, before), word);
+  if (command === 'exec' && before.includes('--')) return FILES;
   if (word.startsWith('-')) return flags();
   if (command === undefined) return list(commandCandidates(), word);
   if (args.length > 1) return flags();

@@ -7,7 +7,7 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { commandRow, isCommand, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagName } from '../flags.ts';
 import { complete, findProblem, readValues, scan } from '../pflag.ts';
-import type { Given, Parsed } from '../pflag.ts';
+import type { Given, Line, Parsed } from '../pflag.ts';
 import { problemError } from '../problems.ts';
 import { ConfigFile, readConfigText } from './file.ts';
 import type { ConfigText } from './file.ts';
@@ -54,7 +54,7 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
     return undefined;
   const { given, problem } = readValues(line.flags, command);
   const alien = line.flags.some(([flag]) => !takesFlag(command, flag));
-  if ((surroundings.compat || given.compat === true) && line.endedEarly === true) return undefined;
+  if ((surroundings.compat || given.compat === true) && line.dashesAt === 0) return undefined;
   if (problem !== undefined || alien || given.help === true || given.version === true) return undefined;
 
   const takes = (flag: FlagName): boolean => takesFlag(command, flag);
@@ -65,7 +65,7 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
   const settled = settle([own, environment, sdkEnvironment(env, takes), ...sources]);
   const merged = valuesOf(settled.settings);
   const compat = surroundings.compat || merged.compat === true;
-  const found = problemOf(command, merged, args, compat, settled);
+  const found = problemOf(command, merged, { args, dashesAt: line.dashesAt }, compat, settled);
   if (found !== undefined) {
     throw withOrigins(problemError(found, command, program), originsOf(settled.conflict?.source ?? settled.settings));
   }
@@ -175,14 +175,15 @@ function outside(
 function problemOf(
   command: CommandName,
   given: Given,
-  args: readonly string[],
+  { args, dashesAt }: Pick<Line, 'args' | 'dashesAt'>,
   compat: boolean,
   { conflict }: Settled,
 ): ReturnType<typeof findProblem> {
   if (conflict !== undefined) return { kind: 'conflict', flags: conflict.flags };
-  const problem = findProblem(command, given, args, compat);
+  const problem = findProblem(command, given, args, compat, dashesAt);
   // Looking at an unfinished configuration is what --print-config is for.
-  const harmless = given['print-config'] !== undefined && problem?.kind === 'missing';
+  const harmless =
+    given['print-config'] !== undefined && (problem?.kind === 'missing' || problem?.kind === 'no-command');
   return harmless ? undefined : problem;
 }
 

@@ -3,7 +3,8 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
-import { type CliResult, runCli } from '../../support/cli.ts';
+import { CLI, type CliResult, runCli } from '../../support/cli.ts';
+import { runOnTerminal } from '../../support/terminal.ts';
 import { requireTool } from '../../support/tools.ts';
 import { type MadeKey, NV_INDEX, STORAGE_KEY, derOf, keyFilePem, madeKeys, partsOf } from '../../support/tpm/keys.ts';
 import { keyNamed } from '../../support/tpm/open.ts';
@@ -72,6 +73,23 @@ describe.skipIf(!hasSimulator())('the built program with keys in a TPM', () => {
     },
     300_000,
   );
+
+  it.runIf(requireTool('python3'))('are shown at a terminal by init, those that sign alone', async () => {
+    const { status, stdout } = await runOnTerminal(
+      [process.execPath, CLI, 'init', '--pkcs11-lib', '/nonexistent.so'],
+      [['certificate (', '\u0004']],
+      tpm.env,
+    );
+    expect(status).toBe(130);
+    const shown = [...stdout.matchAll(/in the TPM: (?:EC|RSA \d+) key (handle:0x[0-9a-f]+)/g)].map(
+      ([, handle]) => handle,
+    );
+    const signing = keys.filter(
+      ({ name, key }) => key.startsWith('handle:') && REFUSED[name] !== 'ERR_TPM_KEY_NOT_SIGNING',
+    );
+    expect(shown).toEqual(expect.arrayContaining(signing.map(({ key }) => key)));
+    expect(shown).not.toContain(keys.find(({ name }) => name === 'h-rsa-decrypt')?.key);
+  });
 
   it('find the TPM by TPM_DEVICE, by TPM2TOOLS_TCTI, and by the variable of the flag', async () => {
     const key = keyNamed(keys, 'o-owner-p256');

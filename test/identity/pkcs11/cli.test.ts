@@ -53,6 +53,26 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     expect(JSON.parse(stdout)).toMatchObject({ Version: 1, AccessKeyId: expect.stringMatching(/^ASIA/) as string });
   });
 
+  it.runIf(requireTool('python3'))(
+    'init shows the certificates at a terminal, and takes one by its number',
+    async () => {
+      const { status, stdout } = await runOnTerminal(
+        [process.execPath, CLI, 'init', '--pkcs11-lib', SOFTHSM_MODULE, '--tpm-device', '/nonexistent'],
+        [
+          ['or a number from above): ', '99\n'],
+          ['or a number from above): ', '1\n'],
+          ['trust anchor: ', '\u0004'],
+        ],
+        hsm.env,
+      );
+      expect(status).toBe(130);
+      expect(stdout).toMatch(/1 {2}in a token: \S.*, until \d{4}-\d\d-\d\d\n {3}pkcs11:\S+/);
+      expect(stdout.match(/in a token: /g)?.length).toBeGreaterThanOrEqual(KEYS.length);
+      // The key is the token's, too.
+      expect(stdout).not.toContain('private key');
+    },
+  );
+
   it('the emulator takes a signature of a key that wants the PIN again, and of one whose certificate is in a file', async () => {
     const env = { ROLES_ANYWHERE_PKCS11_PIN: PIN };
     const always = await vend(['--certificate', 'pkcs11:token=main;object=always', '--reuse-pin'], env);

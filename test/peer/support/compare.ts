@@ -1,7 +1,7 @@
 /** One line, run by both programs: what each did, in the terms in which they are compared. */
 import { execFile } from 'node:child_process';
 import { createHash, verify, X509Certificate, type KeyObject } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DifferenceId } from '../../../scripts/differences.ts';
 import type { Authority } from '../../http/support/pki.ts';
@@ -20,6 +20,8 @@ export interface Line {
   readonly name: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What AWS_SHARED_CREDENTIALS_FILE holds; null: it names a file that is not there. Left out: it names none. */
+  readonly file?: string | null;
   /** What the service answers; default `good`. */
   readonly answer?: AnswerName;
   /**
@@ -49,6 +51,8 @@ export interface Observation {
   /** The statuses of failures differ on purpose: see `exit-status` among the differences. */
   readonly outcome: 'success' | 'failure';
   readonly stdout: string;
+  /** What is in the credentials file afterwards. */
+  readonly file: string;
   readonly requests: readonly SeenRequest[];
   /** What the proxy was asked to connect to. */
   readonly tunnels: readonly string[];
@@ -58,7 +62,7 @@ export interface Observation {
   readonly reason: string;
 }
 export type Aspect = Exclude<keyof Observation, 'reason'>;
-const ASPECTS: readonly Aspect[] = ['outcome', 'stdout', 'requests', 'tunnels', 'stderr'];
+const ASPECTS: readonly Aspect[] = ['outcome', 'stdout', 'file', 'requests', 'tunnels', 'stderr'];
 
 /** What the lines are run in. */
 export interface World {
@@ -161,11 +165,17 @@ async function observe(
     softhsm: SOFTHSM_MODULE,
     pin: PIN,
   };
+  const own = line.file === undefined ? undefined : mkdtempSync(join(world.files, 'own-'));
+  const file = own === undefined ? undefined : join(own, 'credentials');
+  if (file !== undefined && typeof line.file === 'string') writeFileSync(file, line.file, { mode: 0o600 });
   const fill = (text: string): string => text.replaceAll(/\{(\w+)\}/g, (all, name: string) => places[name] ?? all);
   const env = Object.fromEntries(
-    Object.entries({ HOME: '{files}/home', ...(usesToken(line) ? world.softhsm : {}), ...line.env }).map(
-      ([name, value]) => [name, fill(value)],
-    ),
+    Object.entries({
+      HOME: '{files}/home',
+      ...(file === undefined ? {} : { AWS_SHARED_CREDENTIALS_FILE: file }),
+      ...(usesToken(line) ? world.softhsm : {}),
+      ...line.env,
+    }).map(([name, value]) => [name, fill(value)]),
   );
   try {
     const { status, stdout, stderr } = await program(line.args.map(fill), env);
@@ -173,12 +183,14 @@ async function observe(
     return {
       outcome,
       stdout: signature === undefined || stdout === '' ? masked(stdout, answer) : readSignature(stdout, signature),
+      file: file !== undefined && existsSync(file) ? readFileSync(file, 'utf8') : '',
       requests: service.requests,
       tunnels: proxy?.targets ?? [],
       stderr: outcome === 'success' ? stderr : '',
       reason: outcome === 'success' ? '' : stderr.slice(0, 400),
     };
   } finally {
+    if (own !== undefined) rmSync(own, { recursive: true });
     await Promise.all([service.close(), proxy?.close()]);
   }
 }
