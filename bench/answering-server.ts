@@ -13,13 +13,19 @@ export interface AnsweringServer {
   close(): void;
 }
 
-/** @param tls PEM of the certificate for `localhost` and its key */
-export async function startAnsweringServer(tls: { cert: string; key: string }): Promise<AnsweringServer> {
+/**
+ * @param tls PEM of a certificate and its key: for `localhost`, or for the address
+ * @param address where to listen; default 127.0.0.1
+ */
+export async function startAnsweringServer(
+  tls: { cert: string; key: string },
+  address = '127.0.0.1',
+): Promise<AnsweringServer> {
   const plain = createServer(answer);
   const secure = createTlsServer(tls, answer);
   return {
-    url: `http://127.0.0.1:${await listen(plain)}`,
-    tlsUrl: `https://localhost:${await listen(secure)}`,
+    url: `http://${address}:${await listen(plain, address)}`,
+    tlsUrl: `https://${address === '127.0.0.1' ? 'localhost' : address}:${await listen(secure, address)}`,
     close: () => {
       plain.close();
       secure.close();
@@ -56,8 +62,8 @@ function credentialSet(): object {
   };
 }
 
-async function listen(server: Server): Promise<number> {
-  server.listen(0, '127.0.0.1');
+async function listen(server: Server, address: string): Promise<number> {
+  server.listen(0, address);
   await once(server, 'listening');
   return (server.address() as AddressInfo).port;
 }

@@ -3,12 +3,14 @@ import { execFileSync, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 
-/** One thing to measure: arguments of Node. The first variant of a list is what the others are compared to. */
+/** One thing to measure. The first variant of a list is what the others are compared to. */
 export interface Variant {
   name: string;
+  /** What is run; default Node. */
+  program?: string | undefined;
   args: readonly string[];
-  /** Variables besides those of every run. */
-  env?: Readonly<Record<string, string>>;
+  /** Besides the bare environment that all have. */
+  env?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface Result {
@@ -57,9 +59,9 @@ export async function measure(node: string, variants: readonly Variant[], runs: 
   };
 }
 
-async function timeOnce(node: string, { name, args, env }: Variant): Promise<number> {
+async function timeOnce(node: string, { name, program = node, args, env }: Variant): Promise<number> {
   const started = performance.now();
-  const child = spawn(node, args, { env: { ...CLEAN_ENV, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(program, args, { env: { ...CLEAN_ENV, ...env }, stdio: ['ignore', 'ignore', 'pipe'] });
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
   const [status] = (await once(child, 'exit')) as [number | null];

@@ -52,6 +52,9 @@ function writeEntry(name, names) {
 function replaceDist() {
   const dist = join(root, 'dist');
   const old = `${fresh}.old`;
+  // Executables are made by `npm run build:standalone`.
+  const standalone = join(dist, 'standalone');
+  if (existsSync(standalone)) renameSync(standalone, join(fresh, 'standalone'));
   if (existsSync(dist)) renameSync(dist, old);
   renameSync(fresh, dist);
   rmSync(old, { recursive: true, force: true });

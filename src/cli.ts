@@ -1,11 +1,12 @@
 /** The command line: argv to command to exit status. The only place that exits, and the only one that knows `process`. */
 import { writeSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { basename } from 'node:path';
 import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
 import { EXIT_STATUS, RolesAnywhereError, withoutPin } from './platform/errors.ts';
 import { createLog } from './platform/log.ts';
 import type { Log, LogFormat, LogLevel } from './platform/log.ts';
+import { programPath } from './platform/program.ts';
 import type { Configured } from './options/config/configured.ts';
 import { sharedConfig } from './options/config/shared.ts';
 import type { FlagsOf } from './options/flag-values.ts';
@@ -17,8 +18,8 @@ import type { Parsed } from './options/pflag.ts';
 const STDOUT = 1;
 const STDERR = 2;
 
-/** The path and the name that the program was called by; npm's links and the one of `link` come through unresolved. */
-const path = resolve(process.argv[1] ?? 'roles-anywhere');
+/** The path and the name that the program was called by. */
+const path = programPath();
 const called = basename(path).replace(/\.(?:cjs|js|cmd|exe)$/i, '');
 const isHelper = called === 'aws_signing_helper';
 const program = isHelper ? called : 'roles-anywhere';

@@ -6,9 +6,9 @@
 import { writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import { keptAnswer } from './output/kept-answer.ts';
+import { programPath } from './platform/program.ts';
 
-const [, path = '', ...tokens] = process.argv;
-const answer = keptAnswer(basename(path), tokens, process.env);
+const answer = keptAnswer(basename(programPath()), process.argv.slice(2), process.env);
 
 if (answer === undefined || !print(answer)) void import('./cli.ts').then(({ start }) => start());
 else process.exit(0);

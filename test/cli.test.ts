@@ -1,17 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { EXIT_STATUS } from '../src/platform/errors.ts';
-import { CLI, runCli, runProgram } from './support/cli.ts';
+import { PROGRAM, runCli, runProgram } from './support/cli.ts';
 import { requireTool } from './support/tools.ts';
 
-/** Runs a shell line in which `$0` is Node and `$1` the program. */
-const shell = (line: string): ReturnType<typeof runProgram> =>
-  runProgram('/bin/bash', ['-c', line, process.execPath, CLI]);
+/** Runs a shell line in which `"$0" "$@"` is the program. */
+const shell = (line: string): ReturnType<typeof runProgram> => runProgram('/bin/bash', ['-c', line, ...PROGRAM]);
 
 const python = requireTool('python3');
 
 /** Runs a Python program whose arguments are Node and the program: Node itself cannot make a pipe such as these tests need. */
 const inPython = (program: string): ReturnType<typeof runProgram> =>
-  runProgram('python3', ['-c', `import fcntl, os, subprocess, sys, time\n${program}`, process.execPath, CLI]);
+  runProgram('python3', ['-c', `import fcntl, os, subprocess, sys, time\n${program}`, ...PROGRAM]);
 
 describe('standard output and standard error', () => {
   it('help that was asked for is the result', async () => {
@@ -79,7 +78,7 @@ describe('the level of what is said', () => {
 
 describe('output that cannot be written', () => {
   it('for a full device is an error', async () => {
-    const { status, stderr } = await shell('"$0" "$1" version >/dev/full');
+    const { status, stderr } = await shell('"$0" "$@" version >/dev/full');
     expect(status).toBe(EXIT_STATUS.internal);
     expect(stderr).toContain('ENOSPC [ERR_OUTPUT]');
   });
@@ -95,7 +94,7 @@ sys.exit(subprocess.run(sys.argv[1:] + ['version'], stdout=w).returncode)
   });
 
   it('to standard error changes no exit status', async () => {
-    expect(await shell('"$0" "$1" serve 2>/dev/full')).toMatchObject({ status: EXIT_STATUS.usage, stdout: '' });
+    expect(await shell('"$0" "$@" serve 2>/dev/full')).toMatchObject({ status: EXIT_STATUS.usage, stdout: '' });
   });
 
   it.runIf(python)('waits for a slow reader of a pipe that is full and does not block', async () => {

@@ -38,6 +38,17 @@ const COMMONJS = {
   entryFileNames: '[name].cjs',
 };
 
+/** How packages in the command line are resolved. */
+export const PACKAGES = {
+  // Of a package with both, the ES modules: what is not used can be left out.
+  mainFields: ['module', 'main'],
+  alias: {
+    'string-width': join(import.meta.dirname, 'string-width.mjs'),
+    'strip-ansi': join(import.meta.dirname, 'strip-ansi.mjs'),
+    undici$: join(import.meta.dirname, 'undici.mjs'),
+  },
+};
+
 /** Helpers that the bundler puts in. */
 const RUNTIME = '\0rolldown/runtime.js';
 
@@ -61,15 +72,7 @@ export async function bundleProgram(root, dist, version, entries) {
       },
       // The library's own exports are listed by its entries in dist; these files may export more, to each other.
       preserveEntrySignatures: 'allow-extension',
-      resolve: {
-        // Of a package with both, the ES modules: what is not used can be left out.
-        mainFields: ['module', 'main'],
-        alias: {
-          'string-width': join(import.meta.dirname, 'string-width.mjs'),
-          'strip-ansi': join(import.meta.dirname, 'strip-ansi.mjs'),
-          undici$: join(import.meta.dirname, 'undici.mjs'),
-        },
-      },
+      resolve: PACKAGES,
       plugins: [lessOfUndici, exportedNames(root, entries, names), bundledAgain],
     },
     {
@@ -158,7 +161,7 @@ const OWN_URL =
  * What undici would load for bodies that are none of text, bytes and streams (the whole of fetch), for HTTP/2, and for
  * processors without SIMD, where src/http/pooled.ts does without undici.
  */
-const lessOfUndici = {
+export const lessOfUndici = {
   name: 'less-of-undici',
   load: {
     filter: { id: /undici\/lib\/(?:web\/fetch\/body|dispatcher\/client-h2|llhttp\/llhttp-wasm)\.js$/ },
@@ -169,7 +172,7 @@ const lessOfUndici = {
   },
 };
 
-function common(root, version) {
+export function common(root, version) {
   return {
     cwd: root,
     platform: 'node',
@@ -182,7 +185,7 @@ function common(root, version) {
   };
 }
 
-async function bundle(input, output) {
+export async function bundle(input, output) {
   const build = await rolldown(input);
   try {
     // Documentation stays in the sources and the declarations; licence comments stay here too.
@@ -194,7 +197,7 @@ async function bundle(input, output) {
 }
 
 /** Those that tree-shaking left something of. */
-function usedModules(chunks) {
+export function usedModules(chunks) {
   return chunks.flatMap(({ modules }) =>
     Object.entries(modules)
       .filter(([, { renderedLength }]) => renderedLength > 0)

@@ -106,9 +106,9 @@ async function isScript(path: string, program: string): Promise<boolean> {
   return there?.isFile() === true && there.size < 10_000 && (await readFile(path, 'utf8')) === script(program);
 }
 
-/** A batch file, in which every % must be written twice. */
+/** A batch file, in which every % must be written twice. The standalone executable needs no Node. */
 function script(program: string): string {
-  return `@node "${program.replaceAll('%', '%%')}" --compat %*\r\n`;
+  return `@${program.endsWith('.exe') ? '' : 'node '}"${program.replaceAll('%', '%%')}" --compat %*\r\n`;
 }
 
 function unlessMissing(error: unknown): undefined {

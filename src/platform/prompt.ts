@@ -2,7 +2,7 @@
  * Asks for a secret at the terminal: at the device itself, since standard
  * input and output belong to the program that runs this one.
  */
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, read, readFileSync, writeSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
 import { RolesAnywhereError } from './errors.ts';
 
@@ -22,12 +22,12 @@ export const MAX_SECRET_BYTES = 1024;
 export async function promptSecret(question: string): Promise<Uint8Array | undefined> {
   const terminal = openTerminal();
   if (terminal === undefined) return undefined;
-  const { input, output } = terminal;
+  const { input, source, output } = terminal;
   asking += 1;
   try {
     input.setRawMode(true);
     writeSync(output, `${question}: `);
-    return await readLine(input);
+    return await readLine(input, source);
   } finally {
     asking -= 1;
     input.setRawMode(false);
@@ -82,14 +82,15 @@ export function isAsking(): boolean {
   return asking > 0;
 }
 
-function openTerminal(): { input: ReadStream; output: number } | undefined {
+function openTerminal(): { input: ReadStream; source: number; output: number } | undefined {
   if (process.platform !== 'win32' && isInBackground()) return undefined;
-  const [read, write] = process.platform === 'win32' ? ['\\\\.\\CONIN$', '\\\\.\\CONOUT$'] : ['/dev/tty', '/dev/tty'];
+  const [from, to] = process.platform === 'win32' ? ['\\\\.\\CONIN$', '\\\\.\\CONOUT$'] : ['/dev/tty', '/dev/tty'];
   let output: number | undefined;
   try {
     // Two descriptors: libuv makes the one that it reads from non-blocking.
-    output = openSync(write, 'r+');
-    return { input: new ReadStream(openSync(read, 'r+')), output };
+    output = openSync(to, 'r+');
+    const source = openSync(from, 'r+');
+    return { input: new ReadStream(source), source, output };
   } catch {
     if (output !== undefined) closeSync(output);
     return undefined;
@@ -115,7 +116,7 @@ const CTRL_U = 0x15;
 const ERASE: ReadonlySet<number> = new Set([0x08, 0x7f]);
 const ENTER: ReadonlySet<number> = new Set([0x0a, 0x0d]);
 
-function readLine(input: ReadStream): Promise<Uint8Array> {
+function readLine(input: ReadStream, source: number): Promise<Uint8Array> {
   const line = new Uint8Array(MAX_SECRET_BYTES);
   let length = 0;
   return new Promise<Uint8Array>((resolve, reject) => {
@@ -123,19 +124,46 @@ function readLine(input: ReadStream): Promise<Uint8Array> {
       reject(new RolesAnywhereError('ERR_TERMINAL', 'the terminal cannot be read', { cause })),
     );
     input.on('end', () => reject(interrupted()));
-    input.on('data', (chunk: Buffer) => {
+    eachChunk(input, source, (chunk) => {
       for (const byte of chunk) {
-        if (byte === CTRL_C || (byte === CTRL_D && length === 0)) return reject(interrupted());
-        if (ENTER.has(byte) || byte === CTRL_D) return resolve(line.slice(0, length));
+        if (byte === CTRL_C || (byte === CTRL_D && length === 0)) {
+          reject(interrupted());
+          return false;
+        }
+        if (ENTER.has(byte) || byte === CTRL_D) {
+          resolve(line.slice(0, length));
+          return false;
+        }
         if (byte === CTRL_U) length = 0;
         else if (ERASE.has(byte)) length = withoutLastCharacter(line, length);
-        else if (length === line.length) return reject(tooLong());
-        else if (byte >= 0x20) line[length++] = byte;
+        else if (length === line.length) {
+          reject(tooLong());
+          return false;
+        } else if (byte >= 0x20) line[length++] = byte;
       }
       chunk.fill(0);
-      return undefined;
+      return true;
     });
   }).finally(() => line.fill(0));
+}
+
+/**
+ * Hands on what is typed until `take` has enough. In the standalone executable a stream that is destroyed still takes what
+ * is typed next, and the third prompt would wait for ever: there, each read is asked for by itself.
+ */
+function eachChunk(input: ReadStream, source: number, take: (chunk: Buffer) => boolean): void {
+  if (process.versions['bun'] === undefined) {
+    input.on('data', take);
+    return;
+  }
+  const chunk = Buffer.alloc(MAX_SECRET_BYTES);
+  const next = (): void =>
+    read(source, chunk, 0, chunk.length, null, (error, count) => {
+      if (error !== null) input.emit('error', error);
+      else if (count === 0) input.emit('end');
+      else if (take(chunk.subarray(0, count))) next();
+    });
+  next();
 }
 
 /** The length without the last UTF-8 character: its continuation bytes are 10xxxxxx. */

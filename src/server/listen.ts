@@ -127,6 +127,11 @@ export function checkListenPolicy(address: string, { tls, tokenFile }: ListenPol
  * @throws RolesAnywhereError `ERR_LISTEN`
  */
 export async function bind(server: Server, target: ListenTarget): Promise<BoundAddress | undefined> {
+  // It would take no notice of the descriptor, and listen on a port of its own on every address.
+  if ('fd' in target && process.versions['bun'] !== undefined)
+    throw new RolesAnywhereError('ERR_LISTEN', 'the standalone executable cannot take sockets that systemd opened', {
+      hint: 'let it listen by itself with --port, and start it by a service unit; or use the npm package',
+    });
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { CLI, PKI, runCli, runProgram } from '../support/cli.ts';
+import { INSTALLED, PKI, runCli, runProgram } from '../support/cli.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 const SERVICE = 'arn:aws:rolesanywhere:eu-west-1:123456789012';
 
@@ -21,8 +21,8 @@ async function vend(resources: { anchor: string; profile: string }, asHelper = f
   const dir = mkdtempSync(join(tmpdir(), 'ra-alias-'));
   try {
     const helper = join(dir, 'aws_signing_helper');
-    symlinkSync(CLI, helper);
-    const { status, stderr } = asHelper ? await runProgram(process.execPath, [helper, ...args]) : await runCli(args);
+    symlinkSync(INSTALLED, helper);
+    const { status, stderr } = asHelper ? await runProgram(helper, args, { env: NODE_FIRST }) : await runCli(args);
     const { searchParams } = new URL(server.requests[0]?.url ?? '/', server.url);
     return { status, stderr, anchor: searchParams.get('trustAnchorArn'), profile: searchParams.get('profileArn') };
   } finally {
@@ -30,6 +30,9 @@ async function vend(resources: { anchor: string; profile: string }, asHelper = f
     await server.close();
   }
 }
+
+/** The Node of this run for what a link leads to. */
+const NODE_FIRST = { PATH: `${dirname(process.execPath)}:/usr/bin:/bin` };
 
 describe('ARNs of aliases', () => {
   it.each([false, true])('are sent as they are (under the name of AWS helper: %s)', async (asHelper) => {

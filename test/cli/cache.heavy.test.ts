@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { type CacheHome, cacheHome, cachedLine, sessionsOf } from '../support/cache.ts';
-import { CLI, type CliResult, cleanEnv, runCli } from '../support/cli.ts';
+import { type CliResult, cleanEnv, PROGRAM, runCli } from '../support/cli.ts';
 import { startTestEmulator } from '../support/vending.ts';
 
 const PROCESSES = 100;
@@ -43,7 +43,7 @@ function patientLine(): string[] {
 
 /** Starts one that takes the lock and waits for the answer of the service. */
 async function leader(line: readonly string[]): Promise<ReturnType<typeof spawn>> {
-  const child = spawn(process.execPath, [CLI, ...line], { env: cleanEnv(home.env), stdio: 'ignore' });
+  const child = spawn(PROGRAM[0], [...PROGRAM.slice(1), ...line], { env: cleanEnv(home.env), stdio: 'ignore' });
   await until(() => existsSync(home.folder) && readdirSync(home.folder).some((name) => name.endsWith('.lock')));
   return child;
 }
@@ -129,7 +129,7 @@ describe(`${KILLS} kills at random moments`, () => {
     for (let turn = 0; turn < KILLS; turn++) {
       if (turn % 2 === 0 && existsSync(home.folder))
         for (const name of home.files('session')) unlinkSync(join(home.folder, name));
-      const child = spawn(process.execPath, [CLI, ...line], { env: cleanEnv(home.env), stdio: 'ignore' });
+      const child = spawn(PROGRAM[0], [...PROGRAM.slice(1), ...line], { env: cleanEnv(home.env), stdio: 'ignore' });
       const timer = setTimeout(() => child.kill('SIGKILL'), 30 + Math.random() * 90);
       await once(child, 'exit');
       clearTimeout(timer);

@@ -6,7 +6,7 @@ import type { BadLeaf } from '../../certs-dev/bad-leaves.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import type { ErrorCode } from '../../src/platform/errors.ts';
 import { freshPki } from '../support/bad-leaves.ts';
-import { CLI, type CliResult, cleanEnv, runCli } from '../support/cli.ts';
+import { cleanEnv, PROGRAM, runCli, type CliResult } from '../support/cli.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
 
 let pki: Awaited<ReturnType<typeof freshPki>>;
@@ -136,7 +136,7 @@ const base64 = (name: string): string => Buffer.from(text(name)).toString('base6
 
 /** Runs with a pipe as standard input, written to in parts. */
 async function withInput(args: readonly string[], parts: readonly string[]): Promise<CliResult> {
-  const child = spawn(process.execPath, [CLI, ...args], { env: cleanEnv() });
+  const child = spawn(PROGRAM[0], [...PROGRAM.slice(1), ...args], { env: cleanEnv() });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (chunk: string) => (output[name] += chunk));

@@ -11,7 +11,7 @@ import { openJournal } from '../../src/emulator/state/journal.ts';
 import { createState } from '../../src/emulator/state/state.ts';
 import { certificatePem, makeAuthority, makeClient } from '../emulator/support/world.ts';
 import { draft, send, signed } from '../emulator/support/signed-request.ts';
-import { CLI, cleanEnv } from '../support/cli.ts';
+import { cleanEnv, PROGRAM } from '../support/cli.ts';
 
 const HOUR_MS = 3_600_000;
 const VALIDITY = { notBefore: new Date(Date.now() - HOUR_MS), notAfter: new Date(Date.now() + 24 * HOUR_MS) };
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 async function start(): Promise<string> {
   const args = [
-    CLI,
+    ...PROGRAM.slice(1),
     'emulator',
     '--port',
     '0',
@@ -37,7 +37,7 @@ async function start(): Promise<string> {
     '--state-dir',
     join(directory, 'state'),
   ];
-  running = spawn(process.execPath, args, { env: cleanEnv(), stdio: ['ignore', 'pipe', 'ignore'] });
+  running = spawn(PROGRAM[0], args, { env: cleanEnv(), stdio: ['ignore', 'pipe', 'ignore'] });
   const { stdout } = running;
   if (stdout === null) throw new Error('it has no stdout');
   for await (const line of createInterface({ input: stdout })) return (JSON.parse(line) as { url: string }).url;

@@ -6,7 +6,7 @@ import { parseEnv } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { readIni } from '../../src/options/config/ini.ts';
-import { CLI, PKI, cleanEnv, runCli, runProgram } from '../support/cli.ts';
+import { cleanEnv, COMMAND_LINE, PKI, runCli, runProgram } from '../support/cli.ts';
 import type { CliResult } from '../support/cli.ts';
 import { requireModule, requireTool } from '../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
@@ -76,7 +76,7 @@ describe('export', () => {
       const script = join(folder, 'script.sh');
       writeFileSync(
         script,
-        `eval "$("${process.execPath}" "${CLI}" export ${[...identity, ...worldFlags(emulator)].join(' ')} --format env)"\n` +
+        `eval "$(${COMMAND_LINE} export ${[...identity, ...worldFlags(emulator)].join(' ')} --format env)"\n` +
           `aws --endpoint-url ${emulator.url} --region us-east-1 sts get-caller-identity --query Arn --output text\n`,
       );
       const env = { AWS_PROFILE: 'none-such', AWS_SECURITY_TOKEN: 'old', AWS_SESSION_TOKEN: 'old' };

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { CLI, type CliResult, PKI, runCli, runProgram } from '../support/cli.ts';
+import { PKI, PROGRAM, runCli, runProgram, type CliResult } from '../support/cli.ts';
 import {
   CONTAINER_CASES,
   type ContainerCase,
@@ -17,7 +17,7 @@ import { requireTool } from '../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
 
 const WRONG = 'not-the-password';
-const NOBODY = ['--wait', process.execPath, CLI];
+const NOBODY = ['--wait', ...PROGRAM];
 const LOCKED = CONTAINER_CASES.filter(({ container }) => container.password !== undefined);
 
 let emulator: Emulator;
@@ -123,8 +123,9 @@ describe.skipIf(!requireTool('setsid'))('where a password comes from', () => {
     ['without one', PASSWORD],
     ['late, and left open', `${PASSWORD}\n`, '(sleep 0.2; cat -; sleep 0.5)'],
   ])('standard input, %s', async (_name, input, feeder = 'cat -') => {
-    const command = `printf %s "$1" | ${feeder} | "$2" "$3" sign-string --format text --certificate "$4" --pkcs12-password-file -`;
-    const result = await runProgram('/bin/sh', ['-c', command, 'sh', input, process.execPath, CLI, container]);
+    const command = `input=$1; shift; printf %s "$input" | ${feeder} | "$@" --pkcs12-password-file -`;
+    const words = [...PROGRAM, 'sign-string', '--format', 'text', '--certificate', container];
+    const result = await runProgram('/bin/sh', ['-c', command, 'sh', input, ...words]);
     expect(result).toEqual({ status: 0, stdout: signed, stderr: '' });
   });
 
@@ -151,7 +152,7 @@ describe.skipIf(!requireTool('setsid'))('where a password comes from', () => {
 describe.skipIf(!requireTool('python3') || !requireTool('setsid'))('a person at the terminal', () => {
   const QUESTION = 'password of --certificate';
   const AGAIN = 'wrong, try again: password of --certificate';
-  const command = [process.execPath, CLI, 'sign-string', '--format', 'text', '--certificate', container];
+  const command = [...PROGRAM, 'sign-string', '--format', 'text', '--certificate', container];
 
   it.each([
     ['at once', [[QUESTION, `${PASSWORD}\r`]]],

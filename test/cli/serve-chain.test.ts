@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, expect, it } from 'vitest';
 import { EXTERNAL_ID, FIRST, startChainEmulator } from '../support/chain-world.ts';
-import { CLI, PKI, cleanEnv, runCli } from '../support/cli.ts';
+import { cleanEnv, PKI, PROGRAM, runCli } from '../support/cli.ts';
 import { worldFlags } from '../support/vending.ts';
 
 let child: ChildProcess | undefined;
@@ -38,7 +38,7 @@ it('serve gives the credentials of the last role of a chain', async () => {
     ];
     const hop = ['--assume-role-arn', FIRST, '--external-id', EXTERNAL_ID, '--assume-role-session-name', 'served'];
     const serve = ['serve', '--port', '0', '--no-imds', '--print-token', '--shell', 'sh'];
-    child = spawn(process.execPath, [CLI, ...serve, ...identity, ...chain, ...hop], {
+    child = spawn(PROGRAM[0], [...PROGRAM.slice(1), ...serve, ...identity, ...chain, ...hop], {
       env: cleanEnv({ XDG_RUNTIME_DIR: '/tmp' }),
       stdio: ['ignore', 'pipe', 'ignore'],
     });

@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { CLI, PKI, runProgram, type CliResult } from '../support/cli.ts';
+import { INSTALLED, PKI, runProgram, type CliResult } from '../support/cli.ts';
 import { requireTool } from '../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
 import { awsHome, type AwsHome } from './config-file.ts';
@@ -38,7 +38,7 @@ afterAll(async () => {
 function home(certificate: (dir: string) => string): AwsHome {
   const made = awsHome((dir) => {
     const link = join(dir, 'aws_signing_helper');
-    symlinkSync(CLI, link);
+    symlinkSync(INSTALLED, link);
     return [
       `"${link}" credential-process`,
       `--certificate ${certificate(dir)} --private-key ${PKI}ec-p256.key.pem`,

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLI, runProgram } from '../support/cli.ts';
+import { INSTALLED, IS_EXECUTABLE, runProgram } from '../support/cli.ts';
 
 const COMMAND = ['read-certificate-data', '--help'];
 
@@ -15,8 +15,8 @@ let logger: string;
 beforeAll(() => {
   dir = mkdtempSync(join(tmpdir(), 'ra-caller-'));
   installed = join(dir, 'roles-anywhere');
-  chmodSync(CLI, 0o755);
-  symlinkSync(CLI, installed);
+  chmodSync(INSTALLED, 0o755);
+  symlinkSync(INSTALLED, installed);
   logger = join(dir, 'logger.cjs');
   writeFileSync(logger, "process.stdout.write('logger\\n');\n");
 });
@@ -31,7 +31,16 @@ function remedy(): string[] {
     .map((word) => (word.endsWith('/node') ? process.execPath : word.endsWith('/roles-anywhere') ? installed : word));
 }
 
-describe('the line in the environment of its caller', () => {
+describe.runIf(IS_EXECUTABLE)('the executable in the environment of its caller', () => {
+  it('needs no node, and takes nothing from NODE_OPTIONS', async () => {
+    const env = { PATH: dir, NODE_OPTIONS: `--require ${logger}` };
+    const { status, stdout, stderr } = await runProgram(installed, COMMAND, { env });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toMatch(/^(?!logger)\S[^]*read-certificate-data/);
+  });
+});
+
+describe.skipIf(IS_EXECUTABLE)('the line in the environment of its caller', () => {
   it('ends with 127 where no node is on the PATH', async () => {
     // Nothing but env itself, which the first line of the program names by its path, can be found here.
     const { status, stdout, stderr } = await runProgram(installed, COMMAND, { env: { PATH: dir } });

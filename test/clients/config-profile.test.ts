@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { CLI, PKI, runCli, runProgram } from '../support/cli.ts';
+import { COMMAND_LINE, PKI, runCli, runProgram } from '../support/cli.ts';
 import { requireTool } from '../support/tools.ts';
 import { startTestEmulator } from '../support/vending.ts';
 import { awsHome, type AwsHome } from './config-file.ts';
@@ -14,7 +14,7 @@ let emulator: Emulator;
 let home: AwsHome;
 beforeAll(async () => {
   emulator = await startTestEmulator();
-  home = awsHome(() => `"${process.execPath}" ${CLI} credential-process --config-profile default`, {
+  home = awsHome(() => `${COMMAND_LINE} credential-process --config-profile default`, {
     rolesanywhere_certificate: `${PKI}ec-p256.crt.pem`,
     rolesanywhere_private_key: `${PKI}ec-p256.key.pem`,
     rolesanywhere_intermediates: `${PKI}intermediate.pem`,

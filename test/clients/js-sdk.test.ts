@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { CLI, PKI, runProgram } from '../support/cli.ts';
+import { COMMAND_LINE, PKI, runProgram } from '../support/cli.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
 import { awsHome, type AwsHome } from './config-file.ts';
 
@@ -24,7 +24,7 @@ afterAll(async () => {
 function home(certificate: (dir: string) => string): AwsHome {
   const made = awsHome((dir) =>
     [
-      `"${process.execPath}" "${CLI}" credential-process`,
+      `${COMMAND_LINE} credential-process`,
       `--certificate ${certificate(dir)} --private-key ${PKI}rsa-2048.key.pem --intermediates ${PKI}intermediate.pem`,
       ...worldFlags(emulator),
     ].join(' '),

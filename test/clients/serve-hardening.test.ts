@@ -18,7 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { CLI, PKI, cleanEnv, runCli } from '../support/cli.ts';
+import { cleanEnv, IS_EXECUTABLE, PKI, PROGRAM, runCli } from '../support/cli.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import { startTestEmulator } from '../support/vending.ts';
 import { sendRaw } from '../server/support/server.ts';
@@ -71,7 +71,7 @@ describe('a log that nobody reads', () => {
     expect(fill).toThrow('EAGAIN');
     const redirect = which === '2' ? '2> "$0"' : '> "$0" 2>&1';
     const serve = spawned([], {
-      command: ['sh', '-c', `exec "$@" ${redirect}`, path, process.execPath],
+      command: ['sh', '-c', `exec "$@" ${redirect}`, path],
     });
     let status = 200;
     if (which === '2') {
@@ -100,7 +100,7 @@ describe("Node's debugger", () => {
     expect(serve.log()).not.toContain('Debugger listening');
   });
 
-  it('is closed where NODE_OPTIONS opened it', async () => {
+  it.skipIf(IS_EXECUTABLE)('is closed where NODE_OPTIONS opened it', async () => {
     const serve = spawned([], { env: { NODE_OPTIONS: '--inspect=127.0.0.1:0' } });
     await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=');
     const [, port] = /Debugger listening on ws:\/\/127\.0\.0\.1:(\d+)\//.exec(serve.log()) ?? [];
@@ -112,7 +112,10 @@ describe("Node's debugger", () => {
   it('is not opened in a command that runs once, while it waits', async () => {
     const service = await scriptedServer(() => undefined);
     const flags = identityFlags(emulator).map((flag) => (flag === emulator.url ? service.url : flag));
-    const child = spawn(process.execPath, [CLI, 'credential-process', ...flags], { env: cleanEnv(), stdio: 'pipe' });
+    const child = spawn(PROGRAM[0], [...PROGRAM.slice(1), 'credential-process', ...flags], {
+      env: cleanEnv(),
+      stdio: 'pipe',
+    });
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
     while (service.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -128,7 +131,7 @@ describe("Node's debugger", () => {
 describe('a low limit on open files', () => {
   it('leaves others their credentials and the refresh its connection, whoever holds connections open', async () => {
     const serve = spawned(['--audit-log', join(dir, 'audit'), '--refresh-before', '1'], {
-      command: ['sh', '-c', 'ulimit -n 160; exec "$@"', 'sh', process.execPath],
+      command: ['sh', '-c', 'ulimit -n 160; exec "$@"', 'sh'],
     });
     await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=');
     const url = new URL(runLines(serve.lines())['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ?? '');

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { ERROR_CLASSES, EXIT_STATUS } from '../../src/platform/errors.ts';
-import { cleanEnv, PKI } from '../support/cli.ts';
+import { cleanEnv, IS_EXECUTABLE, PKI } from '../support/cli.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import { requireTool } from '../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
@@ -406,7 +406,19 @@ describe.runIf(HAS_SYSTEMD)('under systemd', () => {
     }
   });
 
-  it('takes the sockets that systemd opened', async () => {
+  it.runIf(IS_EXECUTABLE)('refuses the sockets that systemd opened, which its runtime cannot take', async () => {
+    const port = await freePort();
+    const serve = spawnServe(identityFlags(emulator), {
+      command: ['systemd-socket-activate', '--listen', `127.0.0.1:${port}`, '--setenv=XDG_RUNTIME_DIR'],
+    });
+    running.push(serve);
+    await serve.until(`Listening on 127.0.0.1:${port}`);
+    await ask({ port }, 'GET', '/').catch(() => undefined);
+    expect(await serve.exited).toBe(2);
+    expect(serve.log()).toContain('cannot take sockets that systemd opened');
+  });
+
+  it.skipIf(IS_EXECUTABLE)('takes the sockets that systemd opened', async () => {
     const ports = [await freePort(), await freePort()];
     const serve = spawnServe(identityFlags(emulator), {
       command: [
@@ -414,7 +426,6 @@ describe.runIf(HAS_SYSTEMD)('under systemd', () => {
         '--fdname=main:metrics',
         ...ports.flatMap((port) => ['--listen', `127.0.0.1:${port}`]),
         '--setenv=XDG_RUNTIME_DIR',
-        process.execPath,
       ],
     });
     running.push(serve);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { captureOutput, captureSecrets } from '../support/capture.ts';
-import { CLI, cleanEnv, PKI } from '../support/cli.ts';
+import { cleanEnv, PKI, PROGRAM } from '../support/cli.ts';
 import { worldFlags } from '../support/vending.ts';
 
 /** The flags of an identity of the development PKI and of an emulator's world. */
@@ -42,8 +42,10 @@ export interface ServeProcess {
 
 export interface ServeProcessOptions {
   readonly env?: Record<string, string>;
-  /** What to run instead of Node and the program, before the arguments: for wrappers. */
+  /** What runs the program, whose words follow. */
   readonly command?: readonly string[];
+  /** Default: {@link PROGRAM}. */
+  readonly program?: readonly string[];
 }
 
 /** Starts `serve` of the built program. */
@@ -55,11 +57,11 @@ export function spawnServe(args: readonly string[], options?: ServeProcessOption
 export function spawnCommand(
   name: string,
   args: readonly string[],
-  { env = {}, command }: ServeProcessOptions = {},
+  { env = {}, command = [], program = PROGRAM }: ServeProcessOptions = {},
 ): ServeProcess {
   const runtimeDir = mkdtempSync(join(tmpdir(), 'ra-serve-'));
-  const [file = '', ...before] = command ?? [process.execPath];
-  const child = spawn(file, [...before, CLI, name, ...args], {
+  const [file = '', ...before] = [...command, ...program];
+  const child = spawn(file, [...before, name, ...args], {
     env: cleanEnv({ XDG_RUNTIME_DIR: runtimeDir, ...env }),
     stdio: ['ignore', 'pipe', 'pipe'],
   });

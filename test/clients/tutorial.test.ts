@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { CLI, PKI, runProgram } from '../support/cli.ts';
+import { COMMAND_LINE, PKI, runProgram } from '../support/cli.ts';
 import { requireTool } from '../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
 import { awsHome, type AwsHome } from './config-file.ts';
@@ -15,7 +15,7 @@ beforeAll(async () => {
   emulator = await startTestEmulator({ buckets: [{ name: 'first-bucket' }, { name: 'second-bucket' }] });
   home = awsHome(() =>
     [
-      `"${process.execPath}" "${CLI}" credential-process`,
+      `${COMMAND_LINE} credential-process`,
       `--certificate ${PKI}ec-p256.crt.pem --private-key ${PKI}ec-p256.key.pem --intermediates ${PKI}intermediate.pem`,
       ...worldFlags(emulator),
     ].join(' '),

@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { link } from '../../src/commands/link.ts';
-import { CLI, runProgram } from '../support/cli.ts';
+import { CLI, INSTALLED, runProgram } from '../support/cli.ts';
 
 let root: string;
 let bin: string;
@@ -25,7 +25,7 @@ beforeEach(() => {
   bin = join(root, 'bin');
   program = join(bin, 'roles-anywhere');
   mkdirSync(bin);
-  symlinkSync(CLI, program);
+  symlinkSync(INSTALLED, program);
 });
 afterEach(() => {
   rmSync(root, { recursive: true, force: true });
@@ -71,7 +71,7 @@ describe('link', () => {
 
   it('asks for the directory when no command was installed', async () => {
     await expect(link({ program: CLI, platform })).rejects.toMatchObject({ code: 'ERR_USAGE' });
-    expect(await link({ program: CLI, dir: bin, platform })).toMatchObject({ made: true });
+    expect(await link({ program: INSTALLED, dir: bin, platform })).toMatchObject({ made: true });
   });
 
   it.each(['none', 'bin/roles-anywhere'])('refuses %s as directory', async (dir) => {

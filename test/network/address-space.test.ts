@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { spawnServe } from '../clients/serve-process.ts';
 import { makeAuthority } from '../http/support/pki.ts';
-import { CLI, PKI, runProgram } from '../support/cli.ts';
+import { CLI, IS_EXECUTABLE, PKI, PROGRAM, runProgram } from '../support/cli.ts';
 import type { CliResult } from '../support/cli.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import type { ConnectProxy } from '../support/connect-proxy.ts';
@@ -47,7 +47,9 @@ afterAll(async () => {
 });
 
 const through = (): string[] => ['--ca-bundle', ca, '--proxy', `http://127.0.0.1:${proxy.port}`];
-const limited = (node: string, gib: number): string[] => ['prlimit', `--as=${gib * GIB}`, node];
+const limited = (gib: number): string[] => ['prlimit', `--as=${gib * GIB}`];
+
+const programOf = (node: string): readonly string[] => (IS_EXECUTABLE ? PROGRAM : [node, CLI]);
 
 function run([file = '', ...args]: readonly string[]): Promise<CliResult> {
   return runProgram(file, args);
@@ -56,8 +58,8 @@ function run([file = '', ...args]: readonly string[]): Promise<CliResult> {
 describe.runIf(requireTool('prlimit')).each(NODES)('under a limit on addresses, %s', (_name, node) => {
   it.each(LIMITS)('vends through a proxy with %d GiB', async (gib) => {
     const { status, stderr, stdout } = await run([
-      ...limited(node, gib),
-      CLI,
+      ...limited(gib),
+      ...programOf(node),
       ...line(emulator, 'https://service.test', through()),
     ]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
@@ -77,7 +79,7 @@ describe.runIf(requireTool('prlimit')).each(NODES)('under a limit on addresses, 
       proxy: `http://127.0.0.1:${proxy.port}`,
       ca: root,
     };
-    const { status, stdout, stderr } = await run([...limited(node, gib), LIMITED, JSON.stringify(options)]);
+    const { status, stdout, stderr } = await run([...limited(gib), node, LIMITED, JSON.stringify(options)]);
     expect({ status, stderr, stdout: stdout.trim() }).toEqual({
       status: 0,
       stderr: '',
@@ -87,7 +89,7 @@ describe.runIf(requireTool('prlimit')).each(NODES)('under a limit on addresses, 
 
   it.each([2, 12])('serves through a proxy with %d GiB', async (gib) => {
     const args = line(emulator, 'https://service.test', through()).slice(1);
-    const server = spawnServe([...args, '--port', '0'], { command: limited(node, gib) });
+    const server = spawnServe([...args, '--port', '0'], { command: limited(gib), program: programOf(node) });
     await server.until('credentials');
     server.kill('SIGTERM');
     await server.exited;
@@ -96,17 +98,20 @@ describe.runIf(requireTool('prlimit')).each(NODES)('under a limit on addresses, 
   });
 });
 
-describe('a Node that may not compile (--jitless, as memory that cannot be made executable asks for)', () => {
-  it('vends through a proxy', async () => {
-    const { status, stderr, stdout } = await run([
-      process.execPath,
-      '--jitless',
-      CLI,
-      ...line(emulator, 'https://service.test', through()),
-    ]);
-    // Node 20 says of itself that it has no WebAssembly then.
-    const said = stderr.replace(/^Warning: disabling flag --expose_wasm.*\n/, '');
-    expect({ status, said }).toEqual({ status: 0, said: '' });
-    expect(credentialsIn(stdout)).toMatchObject({ Version: 1 });
-  });
-});
+describe.skipIf(IS_EXECUTABLE)(
+  'a Node that may not compile (--jitless, as memory that cannot be made executable asks for)',
+  () => {
+    it('vends through a proxy', async () => {
+      const { status, stderr, stdout } = await run([
+        process.execPath,
+        '--jitless',
+        CLI,
+        ...line(emulator, 'https://service.test', through()),
+      ]);
+      // Node 20 says of itself that it has no WebAssembly then.
+      const said = stderr.replace(/^Warning: disabling flag --expose_wasm.*\n/, '');
+      expect({ status, said }).toEqual({ status: 0, said: '' });
+      expect(credentialsIn(stdout)).toMatchObject({ Version: 1 });
+    });
+  },
+);

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { CLI, runProgram } from '../support/cli.ts';
+import { PROGRAM, runProgram } from '../support/cli.ts';
 import type { CliResult } from '../support/cli.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import { requireTool } from '../support/tools.ts';
@@ -15,7 +15,7 @@ afterEach(async () => {
 
 /** Runs the program with its wall clock shifted; timers keep the right time. */
 function shifted(by: string, args: readonly string[]): Promise<CliResult> {
-  return runProgram('faketime', ['-f', by, process.execPath, CLI, ...args], {
+  return runProgram('faketime', ['-f', by, ...PROGRAM, ...args], {
     env: { FAKETIME_DONT_FAKE_MONOTONIC: '1' },
   });
 }

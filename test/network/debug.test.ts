@@ -1,7 +1,7 @@
 /** What `--debug`, `--log-format` and a terminal show of the built program's network. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { CLI, runCli } from '../support/cli.ts';
+import { PROGRAM, runCli } from '../support/cli.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import type { Answer } from '../support/scripted-server.ts';
 import { runOnTerminal } from '../support/terminal.ts';
@@ -129,7 +129,7 @@ describe('limits', () => {
 describe.skipIf(!requireTool('python3'))('on a terminal', () => {
   it('a wait of more than a second is named', async () => {
     const server = await scriptedServer((response) => setTimeout(() => response.writeHead(403).end(), 1500));
-    const { stdout } = await runOnTerminal([process.execPath, CLI, ...line(emulator, server.url)], []);
+    const { stdout } = await runOnTerminal([...PROGRAM, ...line(emulator, server.url)], []);
     await server.close();
     expect(stdout).toContain(`waiting for ${new URL(server.url).host} to answer (1 s)\n`);
   });
@@ -137,7 +137,7 @@ describe.skipIf(!requireTool('python3'))('on a terminal', () => {
   it('a longer one is named again, with its time, whatever the command', async () => {
     const server = await scriptedServer((response) => setTimeout(() => response.writeHead(403).end(), 5500));
     const args = ['whoami', '--source', 'env', '--region', 'us-east-1', '--sts-endpoint', server.url];
-    const { stdout } = await runOnTerminal([process.execPath, CLI, ...args], [], {
+    const { stdout } = await runOnTerminal([...PROGRAM, ...args], [], {
       AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
       AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
     });
@@ -147,7 +147,7 @@ describe.skipIf(!requireTool('python3'))('on a terminal', () => {
   });
 
   it('a shorter one is not, and elsewhere none is', async () => {
-    const { stdout } = await runOnTerminal([process.execPath, CLI, ...line(emulator, emulator.url)], []);
+    const { stdout } = await runOnTerminal([...PROGRAM, ...line(emulator, emulator.url)], []);
     expect(stdout).not.toContain('waiting for');
     const server = await scriptedServer((response) => setTimeout(() => response.writeHead(403).end(), 1500));
     const { stderr } = await runCli(line(emulator, server.url));

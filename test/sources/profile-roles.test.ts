@@ -6,7 +6,7 @@ import type { AssumeRoleInput } from '../../src/aws/sts-input.ts';
 import type { AwsCredentials } from '../../src/credentials/credentials.ts';
 import { fromProcess } from '../../src/sources/credential-process.ts';
 import { fromProfile } from '../../src/sources/profile.ts';
-import { CLI, cleanEnv, runCli, runProgram } from '../support/cli.ts';
+import { cleanEnv, COMMAND_LINE, runCli, runProgram } from '../support/cli.ts';
 import { SOURCE, scriptedSts } from '../support/sts.ts';
 import { refusal } from '../support/refusal.ts';
 
@@ -104,7 +104,7 @@ describe('a profile whose credential_process starts from itself', () => {
   it.each(['[default]', '[profile other]'])('is named after two processes at most (%s)', async (header) => {
     const started = join(home, 'started');
     const program = join(home, 'program');
-    writeFileSync(program, `#!/bin/sh\necho x >> '${started}'\nexec '${process.execPath}' '${CLI}' "$@"\n`);
+    writeFileSync(program, `#!/bin/sh\necho x >> '${started}'\nexec ${COMMAND_LINE} "$@"\n`);
     chmodSync(program, 0o755);
     const args = ['assume-role', '--assume-role-arn', `${ROLE}/C`, '--region', 'eu-west-1', '--sts-endpoint'];
     const line = [program, ...args, 'http://127.0.0.1:1'];

@@ -5,6 +5,25 @@ import { captureOutput, captureSecrets } from './capture.ts';
 /** The built program, as users run it. */
 export const CLI = fileURLToPath(new URL('../../dist/cli.cjs', import.meta.url));
 
+/**
+ * The program to test in place of the built one: a standalone executable. Suites that run the program as users do are run
+ * with it too (scripts/test.mjs).
+ */
+const EXECUTABLE = process.env['ROLES_ANYWHERE_PROGRAM'] || undefined;
+
+/** Whether it is. */
+export const IS_EXECUTABLE = EXECUTABLE !== undefined;
+
+/** The words that start the program. */
+export const PROGRAM: readonly [string, ...string[]] =
+  EXECUTABLE === undefined ? [process.execPath, CLI] : [EXECUTABLE];
+
+/** The same, as a shell or a config file takes them. */
+export const COMMAND_LINE = PROGRAM.map((word) => `"${word}"`).join(' ');
+
+/** What a command on the PATH leads to. */
+export const INSTALLED = EXECUTABLE ?? CLI;
+
 /** The development PKI's folder (npm run certs). */
 export const PKI = fileURLToPath(new URL('../../certs-dev/out/', import.meta.url));
 
@@ -44,7 +63,8 @@ export function runProgram(
   });
 }
 
-/** Runs the built command line under this Node. */
+/** Runs the program. */
 export function runCli(args: readonly string[], options: Parameters<typeof runProgram>[2] = {}): Promise<CliResult> {
-  return runProgram(process.execPath, [CLI, ...args], options);
+  const [file, ...before] = PROGRAM;
+  return runProgram(file, [...before, ...args], options);
 }

@@ -115,6 +115,11 @@ function closedError(): RolesAnywhereError {
   return new RolesAnywhereError('ERR_SIGN', 'the identity is closed');
 }
 
+/** Bun's channel has neither: with it, the end of the program is `process.exit()`, which the command line calls. */
+function holdOpen(channel: ChildProcess['channel'], change: 'ref' | 'unref'): void {
+  if (typeof channel === 'object' && channel !== null && change in channel) channel[change]();
+}
+
 interface Watch {
   signed(): void;
   died(): void;
@@ -224,7 +229,7 @@ class HelperPort implements Port {
 
   #expect(id: number, operation: Operation | 'start', timeoutMs: number): Promise<unknown> {
     this.#child.ref();
-    this.#child.channel?.ref();
+    holdOpen(this.#child.channel, 'ref');
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => this.#lose('ERR_PKCS11_TIMEOUT', `did not answer within ${timeoutMs / 1000} seconds`),
@@ -265,7 +270,7 @@ class HelperPort implements Port {
   #rest(): void {
     if (this.#pending.size > 0) return;
     this.#child.unref();
-    this.#child.channel?.unref();
+    holdOpen(this.#child.channel, 'unref');
     this.#pins.unref();
     for (const stream of this.#streams()) if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
-import { CLI, runCli } from '../../support/cli.ts';
+import { PROGRAM, runCli } from '../../support/cli.ts';
 import { type MadeKey, madeKeys } from '../../support/tpm/keys.ts';
 import { keyNamed, openMade, verifies } from '../../support/tpm/open.ts';
 import { Proxy } from '../../support/tpm/proxy.ts';
@@ -38,7 +38,7 @@ describe.skipIf(!hasSimulator())('a TPM without a resource manager', () => {
 
   const NAMES = ['o-owner-p256-pw', 'o-parent-p256', 'o-parentpw-p256-pw', 'h-ecc256-pw', 't-owner-ecc256'];
   const argsOf = ({ name, key }: MadeKey, device: string): string[] => [
-    CLI,
+    ...PROGRAM.slice(1),
     'credential-process',
     ...worldFlags(emulator),
     '--certificate',
@@ -99,7 +99,7 @@ describe.skipIf(!hasSimulator())('a TPM without a resource manager', () => {
         // Long enough to be hit in the middle, each time with another command.
         proxy.reset();
         proxy.fault = { delayMs: 60 };
-        const child = spawn(process.execPath, argsOf(made, proxy.path), {
+        const child = spawn(PROGRAM[0], argsOf(made, proxy.path), {
           env: envOf(made),
           stdio: ['ignore', 'ignore', 'pipe'],
         });
@@ -131,7 +131,7 @@ describe.skipIf(!hasSimulator())('a TPM without a resource manager', () => {
       for (let killed = 0; killed < 3; killed++) {
         slow.reset();
         slow.fault = { command: 'Sign', delayMs: 60_000 };
-        const child = spawn(process.execPath, argsOf(made, slow.path), {
+        const child = spawn(PROGRAM[0], argsOf(made, slow.path), {
           env: { ...envOf(made), ...full.env },
           stdio: 'ignore',
         });

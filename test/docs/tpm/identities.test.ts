@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
-import { CLI, cleanEnv, runProgram } from '../../support/cli.ts';
+import { cleanEnv, COMMAND_LINE, runProgram } from '../../support/cli.ts';
 import { requireTool } from '../../support/tools.ts';
 import { Simulator, hasSimulator, runTool } from '../../support/tpm/simulator.ts';
 import { startTestEmulator } from '../../support/vending.ts';
@@ -23,7 +23,7 @@ describe.skipIf(!hasSimulator())('the commands of docs/identities.md about TPMs'
     folder = mkdtempSync(join(tmpdir(), 'tpm-docs-'));
     mkdirSync(join(folder, 'bin'));
     // As an installed package has it.
-    writeFileSync(join(folder, 'bin', 'roles-anywhere'), `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`);
+    writeFileSync(join(folder, 'bin', 'roles-anywhere'), `#!/bin/sh\nexec ${COMMAND_LINE} "$@"\n`);
     chmodSync(join(folder, 'bin', 'roles-anywhere'), 0o755);
     tpm = await new Simulator('tcp').start();
     env = cleanEnv({ ...tpm.env, HOME: folder, PATH: `${join(folder, 'bin')}:/usr/local/bin:/usr/bin:/bin:/usr/sbin` });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
-import { CLI, runCli, runProgram } from '../../support/cli.ts';
+import { CLI, IS_EXECUTABLE, PROGRAM, runCli, runProgram } from '../../support/cli.ts';
 import { FaultyModule } from '../../support/faulty-module.ts';
 import { openssl, pkiPath } from '../../support/pki.ts';
 import { P11_KIT_PROXY, PIN, SOFTHSM_MODULE, SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
@@ -152,31 +152,32 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
     await hsm.tool(['--token-label', 'main', '--login', '--pin', PIN, '--list-mechanisms']);
   });
 
-  it('without the native package everything else works, and a URI says what to install', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'no-koffi-'));
-    cpSync(dirname(CLI), join(directory, 'dist'), { recursive: true });
-    const cli = join(directory, 'dist', 'cli.cjs');
-    const files = ['--certificate', pkiPath('ec-p256.combined.pem'), '--intermediates', pkiPath('ec-p256.chain.pem')];
-    const withFiles = await runProgram(process.execPath, [
-      cli,
-      'credential-process',
-      ...worldFlags(emulator),
-      ...files,
-    ]);
-    const withToken = await runProgram(process.execPath, [cli, 'sign-string', '--certificate', URI], { env: hsm.env });
-    rmSync(directory, { recursive: true });
-    expect(withFiles.status).toBe(0);
-    expect(withToken).toMatchObject({ status: 3, stdout: '' });
-    expect(withToken.stderr).toContain(`npm install @koromix/koffi-${process.platform}-${process.arch}`);
-  });
+  it.skipIf(IS_EXECUTABLE)(
+    'without the native package everything else works, and a URI says what to install',
+    async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'no-koffi-'));
+      cpSync(dirname(CLI), join(directory, 'dist'), { recursive: true });
+      const cli = join(directory, 'dist', 'cli.cjs');
+      const files = ['--certificate', pkiPath('ec-p256.combined.pem'), '--intermediates', pkiPath('ec-p256.chain.pem')];
+      const withFiles = await runProgram(process.execPath, [
+        cli,
+        'credential-process',
+        ...worldFlags(emulator),
+        ...files,
+      ]);
+      const withToken = await runProgram(process.execPath, [cli, 'sign-string', '--certificate', URI], {
+        env: hsm.env,
+      });
+      rmSync(directory, { recursive: true });
+      expect(withFiles.status).toBe(0);
+      expect(withToken).toMatchObject({ status: 3, stdout: '' });
+      expect(withToken.stderr).toContain(`npm install @koromix/koffi-${process.platform}-${process.arch}`);
+    },
+  );
 
   it.skipIf(!requireTool('python3'))('asks at the terminal when nothing else gives the PIN', async () => {
-    const args = [CLI, 'sign-string', '--certificate', 'pkcs11:token=main;object=p256', '--format', 'text'];
-    const result = await runOnTerminal(
-      [process.execPath, ...args],
-      [['PIN of the token "main": ', `${PIN}\r`]],
-      hsm.env,
-    );
+    const args = ['sign-string', '--certificate', 'pkcs11:token=main;object=p256', '--format', 'text'];
+    const result = await runOnTerminal([...PROGRAM, ...args], [['PIN of the token "main": ', `${PIN}\r`]], hsm.env);
     expect(result.stdout).toContain('PIN of the token "main": ');
     expect(result.stdout).toMatch(/\n[0-9a-f]{130,}/);
     expect(result.stdout).not.toContain(PIN);

@@ -14,7 +14,7 @@ import {
   isManaged,
 } from '../../../src/identity/tpm/location.ts';
 import { openError } from '../../../src/identity/tpm/connect.ts';
-import { CLI, cleanEnv } from '../../support/cli.ts';
+import { cleanEnv, PROGRAM } from '../../support/cli.ts';
 import { outcome, refusal, refusalCode } from '../../support/refusal.ts';
 import { requireTool } from '../../support/tools.ts';
 import { type MadeKey, madeKeys } from '../../support/tpm/keys.ts';
@@ -90,8 +90,11 @@ describe.skipIf(!hasSimulator() || !requireTool('python3'))('a TPM behind a devi
       const args = ['sign-string', '--private-key', 'handle:81010002', '--tpm-device', path];
       const started = performance.now();
       const { status, stderr } = await new Promise<{ status: number; stderr: string }>((resolve) => {
-        execFile(process.execPath, [CLI, ...args], { env: cleanEnv(), timeout: 60_000 }, (error, _out, text) =>
-          resolve({ status: Number(error?.code ?? 0), stderr: text }),
+        execFile(
+          PROGRAM[0],
+          [...PROGRAM.slice(1), ...args],
+          { env: cleanEnv(), timeout: 60_000 },
+          (error, _out, text) => resolve({ status: Number(error?.code ?? 0), stderr: text }),
         );
       });
       expect([status, /ERR_\w+/.exec(stderr)?.[0]]).toEqual([3, 'ERR_TPM_TIMEOUT']);
@@ -122,8 +125,8 @@ describe.skipIf(!hasSimulator() || !requireTool('python3'))('a TPM behind a devi
     if (!isRoot) chmodSync(file, 0);
     const stderr = await new Promise<string>((resolve) => {
       execFile(
-        process.execPath,
-        [CLI, 'sign-string', '--private-key', 'handle:81010002', '--tpm-device', file],
+        PROGRAM[0],
+        [...PROGRAM.slice(1), 'sign-string', '--private-key', 'handle:81010002', '--tpm-device', file],
         { env: cleanEnv(), ...(isRoot ? { uid: 65_534, gid: 65_534 } : {}) },
         (_error, _out, text) => resolve(text),
       );

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CLI, cleanEnv, runCli, runProgram } from '../../support/cli.ts';
+import { cleanEnv, INSTALLED, runCli, runProgram } from '../../support/cli.ts';
 import { runOnTerminal } from '../../support/terminal.ts';
 import type { Step } from '../../support/terminal.ts';
 import { requireTool } from '../../support/tools.ts';
@@ -33,7 +33,7 @@ beforeAll(async () => {
   writeFileSync(join(work, 'certificate.pem'), '');
   writeFileSync(join(work, 'config'), '[default]\n[profile work]\n[profile "team one"]\n');
   mkdirSync(join(work, 'bin'));
-  symlinkSync(CLI, join(work, 'bin', 'roles-anywhere'));
+  symlinkSync(INSTALLED, join(work, 'bin', 'roles-anywhere'));
   symlinkSync(process.execPath, join(work, 'bin', 'node'));
   for (const shell of ['bash', 'zsh', 'fish']) {
     writeFileSync(join(work, `script.${shell}`), (await runCli(['completion', shell])).stdout);

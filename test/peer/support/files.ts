@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { CLI, PKI, cleanEnv } from '../../support/cli.ts';
+import { cleanEnv, INSTALLED, PKI } from '../../support/cli.ts';
 
 /** Of every file here that has one. */
 export const PASSWORD = 'correct horse';
@@ -51,7 +51,7 @@ export async function makeFiles(): Promise<string> {
   const write = (name: string, content: string | Uint8Array): void => {
     writeFileSync(at(name), content, { mode: 0o600 });
   };
-  symlinkSync(CLI, at(LINK));
+  symlinkSync(INSTALLED, at(LINK));
   mkdirSync(at('home'));
   mkdirSync(at('directory'));
 
