@@ -11,6 +11,8 @@ export { fromRolesAnywhere } from './providers/roles-anywhere.ts';
 export type { RolesAnywhereOptions } from './providers/roles-anywhere.ts';
 export { fromWebIdentity } from './providers/web-identity.ts';
 export type { TokenRetriever, WebIdentityProviderOptions } from './providers/web-identity.ts';
+export { spiffe, spiffeToken } from './providers/spiffe.ts';
+export type { SpiffeOptions, SpiffeTokenOptions } from './providers/spiffe.ts';
 export { cached } from './credentials/cached.ts';
 export type { SharingOptions } from './providers/cache.ts';
 export type { CredentialsStore, LockRequest, StoreLock } from './credentials/cache/store.ts';

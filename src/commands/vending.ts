@@ -78,8 +78,14 @@ export async function openVending(
       warn: once ? ({ message }) => warn(message) : warnOnce(warn),
       token: once ? oneShotToken(flags, io) : { ...tokenOptions(flags), env, warn },
       tpm: tpmOptions(flags),
+      spiffe: { timeoutMs: opened.budget?.remaining ?? waitOf(settings.retry.timeoutMs) },
     },
   };
+}
+
+/** A function of a number that may be given. */
+function waitOf(timeoutMs: number | undefined): (() => number) | undefined {
+  return timeoutMs === undefined ? undefined : () => timeoutMs;
 }
 
 /** Most warnings that are kept in mind. */

@@ -5,6 +5,7 @@ import { checkWebIdentity } from '../aws/sts-input.ts';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
 import type { AssumedRole } from '../aws/sts.ts';
 import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
+import { isSpiffe } from '../identity/load.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import { isChained } from '../options/flags.ts';
 import { flagOf, readPolicy } from '../options/hops.ts';
@@ -28,8 +29,7 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
   const goesOn = flags['assume-role-arn'] !== undefined;
   const input = readInput(flags, io, goesOn);
   checkWebIdentity(input, (parameter) => FLAG_OF[parameter] ?? flagOf(parameter));
-  const tokenFile = flags['web-identity-token-file'] ?? io.env['AWS_WEB_IDENTITY_TOKEN_FILE'] ?? '';
-  if (tokenFile === '') throw missing('--web-identity-token-file', 'AWS_WEB_IDENTITY_TOKEN_FILE');
+  const readToken = tokenReader(flags, io);
   const { awaiting, done } = watchWaits(io);
   const { region, connection } = await openSts(flags, io, ['sts'], awaiting);
   // Without a further role, the session policy is this session's.
@@ -43,7 +43,9 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
     io.log.debug(
       `AssumeRoleWithWebIdentity ${roleArn} in ${region} at ${endpointOf(connection, 'sts', partition, region).href}`,
     );
-    return await assumeRoleWithWebIdentity({ ...input, region, token: () => readTokenFile(tokenFile) }, connection);
+    const { token, sessionName } = await readToken(connection.budget?.remaining);
+    const { roleSessionName = sessionName } = input;
+    return await assumeRoleWithWebIdentity({ ...input, roleSessionName, region, token }, connection);
   };
   const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal)).finally(
     done,
@@ -51,6 +53,34 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
   io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
   io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));
 };
+
+/** A token, and the name of a session that goes by it, where it has one. */
+interface Token {
+  /** Called for each attempt. */
+  readonly token: () => Promise<string>;
+  readonly sessionName?: string | undefined;
+}
+
+/** @returns what gives the token, within the time that is left */
+function tokenReader(
+  { 'web-identity-token': value, 'web-identity-token-file': file }: FlagsOf<'web-identity'>,
+  { env }: Io,
+): (remaining: (() => number) | undefined) => Promise<Token> {
+  const tokenFile = file ?? env['AWS_WEB_IDENTITY_TOKEN_FILE'] ?? '';
+  if (value === undefined && tokenFile === '')
+    throw missing('--web-identity-token-file', 'AWS_WEB_IDENTITY_TOKEN_FILE');
+  if (value === undefined) return async () => ({ token: async () => await readTokenFile(tokenFile) });
+  if (!isSpiffe(value))
+    throw new RolesAnywhereError('ERR_FLAG_VALUE', '--web-identity-token is not spiffe:?audience=AUDIENCE', {
+      hint: 'a token itself stays off the command line, which other users can see: put it into a file for --web-identity-token-file',
+      flag: '--web-identity-token',
+    });
+  return async (timeoutMs) => {
+    const { readJwtSvid, sessionNameOf } = await import('../identity/spiffe/index.ts');
+    const { token, id } = await readJwtSvid(value, { env, timeoutMs });
+    return { token: async () => token, sessionName: sessionNameOf(id) };
+  };
+}
 
 function readInput(flags: FlagsOf<'web-identity'>, { env }: Io, goesOn: boolean): WebIdentityInput {
   const roleArn = flags['role-arn'] ?? env['AWS_ROLE_ARN'] ?? '';

@@ -1,6 +1,6 @@
 /**
- * What loading does about values that are in a token or a TPM: opens those of the TPM, and refuses those that the flag, or
- * what is given beside it, does not go with.
+ * What loading does about values that are in a token, a TPM or a Workload API: opens those of the TPM, and refuses those
+ * that the flag, or what is given beside it, does not go with.
  */
 // Tests: test/identity/load.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -27,6 +27,8 @@ export function refuseMisplaced({ certificate, privateKey, intermediates }: Name
         'the handle of a TPM key, which is no certificate',
         `name the certificate with ${flag}: a file, or nv:0x... for one in the TPM; the key goes with --private-key`,
       );
+  if (certificate?.slice(0, 7).toLowerCase() === 'spiffe:' && privateKey !== undefined)
+    throw refused('--private-key', 'given, and --certificate spiffe: has its key with it', 'leave --private-key out');
   if (isToken(intermediates))
     throw refused(
       '--intermediates',

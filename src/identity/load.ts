@@ -24,6 +24,7 @@ import type { CertificateChoice } from './choice.ts';
 import type { Pair } from './pairs.ts';
 import type { PrivateKey } from './private-key.ts';
 import type { SourceDeps } from './source.ts';
+import type { SpiffeDeps } from './spiffe/index.ts';
 import type { Warn } from './warnings.ts';
 
 /**
@@ -34,8 +35,8 @@ import type { Warn } from './warnings.ts';
 export interface IdentitySpec {
   /**
    * A file: the certificate in PEM or DER, in PEM also with its chain behind it and its key; or a PKCS#12 container. Or
-   * `nv:0x1c00002`, an index of the TPM's memory. With a choice, also a folder. Default, with a choice: the store of the
-   * system.
+   * `nv:0x1c00002`, an index of the TPM's memory; or `spiffe:`, certificate, chain and key of a SPIFFE Workload API. With a
+   * choice, also a folder. Default, with a choice: the store of the system.
    */
   certificate?: string | undefined;
   /** Which of several certificates. Default: the one that has its key beside it, and ends last. */
@@ -79,6 +80,8 @@ export interface LoadDeps extends KeyDeps, SourceDeps {
   openStore?: StoreDeps['openStore'] | undefined;
   /** For keys in PKCS#11 tokens. */
   token?: (TokenSettings & Pkcs11Deps) | undefined;
+  /** For identities of a SPIFFE Workload API. */
+  spiffe?: SpiffeDeps | undefined;
   /** Waits until a rotation that was met half-way is likely to be over. Default 100 ms. */
   pause?: (() => Promise<unknown>) | undefined;
 }
@@ -148,7 +151,7 @@ async function openInStore(spec: IdentitySpec, deps: LoadDeps): Promise<Opened> 
 }
 
 async function openIdentity(spec: NamedSpec, deps: LoadDeps): Promise<Opened> {
-  if ([spec.certificate, spec.privateKey, spec.intermediates].some(isInHardware)) {
+  if (isSpiffe(spec.certificate) || [spec.certificate, spec.privateKey, spec.intermediates].some(isInHardware)) {
     const { refuseMisplaced } = await import('./hardware.ts');
     refuseMisplaced(spec);
   }
@@ -262,6 +265,10 @@ async function readFrom(flag: MaterialFlag, value: string, deps: LoadDeps): Prom
 type OpenMaterial = (flag: MaterialFlag, value: string) => Promise<Contents>;
 
 async function openMaterial(flag: MaterialFlag, value: string, deps: LoadDeps): Promise<Contents> {
+  if (isSpiffe(value)) {
+    const { readSvid } = await import('./spiffe/index.ts');
+    return await readSvid(flag, value, { env: deps.env, ...deps.spiffe });
+  }
   const material = await readFrom(flag, value, deps);
   try {
     return await openContainers(await readContents(material), deps);
@@ -279,6 +286,11 @@ export function isDirectory(path: string): boolean {
 /** Whether a value is a PKCS#11 URI: their code is loaded for them only. */
 export function isPkcs11(value: string | undefined): boolean {
   return value?.slice(0, 7).toLowerCase() === 'pkcs11:';
+}
+
+/** Whether a value is an identity of a SPIFFE Workload API: its code is loaded for those only. */
+export function isSpiffe(value: string | undefined): boolean {
+  return value?.slice(0, 7).toLowerCase() === 'spiffe:';
 }
 
 /** The variables that values like `env:NAME` name. */

@@ -12,11 +12,24 @@ import { sameBytes } from '../x509/certificate.ts';
 import type { Identity } from './identity.ts';
 import { directoriesOf, directoryIdentity, fingerprint } from './watched-paths.ts';
 
+/** What an identity comes from that is no file, and tells of its changes by itself. */
+export interface ChangeSource {
+  /** Names what is there now. */
+  version(): string;
+  /** Calls `heard` when it may have changed. */
+  subscribe(heard: () => void): void;
+  /** Looks at once, where it would wait. */
+  retry(): void;
+  close(): void;
+}
+
 export interface WatchIdentityOptions {
   /** Loads certificate, chain and key together, and checks that they match and may be used now. Called again after each change. */
   load: () => Promise<Identity>;
   /** Every file that `load` reads, passwords included. None for an identity outside the file system. */
   paths: readonly string[];
+  /** What else `load` reads; closed with the watcher. */
+  changes?: ChangeSource | undefined;
   /** Called with each new identity whose certificate or chain differs from the one before; what it throws is ignored. */
   onChange?: ((identity: Identity) => void) | undefined;
   /** Called when the files changed into something unusable, once for each such content and error code; the old identity stays in use. */
@@ -70,7 +83,14 @@ const MAX_CLOSE_MS = 1000;
  * @throws RolesAnywhereError what `load` throws the first time
  */
 export async function watchIdentity(options: WatchIdentityOptions): Promise<IdentityWatcher> {
-  const keeper = new IdentityKeeper(options, await loadStill(options));
+  let snapshot: Snapshot;
+  try {
+    snapshot = await loadStill(options);
+  } catch (error) {
+    options.changes?.close();
+    throw error;
+  }
+  const keeper = new IdentityKeeper(options, snapshot);
   await keeper.open();
   return keeper;
 }
@@ -89,11 +109,12 @@ interface Snapshot {
 }
 
 /** The first load: when the files change under it, it is done again. */
-async function loadStill({ load, paths }: WatchIdentityOptions): Promise<Snapshot> {
+async function loadStill(options: WatchIdentityOptions): Promise<Snapshot> {
+  const { load } = options;
   for (let round = 1; ; round++) {
-    const digest = await fingerprint(paths);
+    const digest = await digestOf(options);
     const outcome = await load().catch((error: unknown) => ({ error }));
-    const still = (await fingerprint(paths)) === digest || round === MAX_ROUNDS;
+    const still = (await digestOf(options)) === digest || round === MAX_ROUNDS;
     if ('error' in outcome) {
       if (still) throw outcome.error;
       continue;
@@ -101,6 +122,12 @@ async function loadStill({ load, paths }: WatchIdentityOptions): Promise<Snapsho
     if (still) return { identity: outcome, digest };
     await outcome.close();
   }
+}
+
+/** Names what there is to load. */
+async function digestOf({ paths, changes }: WatchIdentityOptions): Promise<string> {
+  const files = await fingerprint(paths);
+  return changes === undefined ? files : `${files} ${changes.version()}`;
 }
 
 class IdentityKeeper implements IdentityWatcher {
@@ -131,7 +158,9 @@ class IdentityKeeper implements IdentityWatcher {
 
   /** Begins to watch, and catches up with what changed since the first load. */
   async open(): Promise<void> {
-    if (this.#options.paths.length === 0 && this.#held.identity.isCurrent === undefined) return;
+    const { paths, changes } = this.#options;
+    if (paths.length === 0 && changes === undefined && this.#held.identity.isCurrent === undefined) return;
+    changes?.subscribe(() => this.#heard());
     this.#poll();
     await this.#check();
   }
@@ -154,6 +183,7 @@ class IdentityKeeper implements IdentityWatcher {
   }
 
   async reload(): Promise<void> {
+    this.#options.changes?.retry();
     while (this.#checking !== undefined) await this.#checking;
     await this.#check(true);
   }
@@ -166,6 +196,7 @@ class IdentityKeeper implements IdentityWatcher {
     for (const watcher of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
     await this.#atMost(MAX_CLOSE_MS, this.#checking);
+    this.#options.changes?.close();
     await this.#retire(this.#held);
   }
 
@@ -204,13 +235,13 @@ class IdentityKeeper implements IdentityWatcher {
     const { paths, load } = this.#options;
     // Watching comes first: what changes after the look is then heard of.
     await this.#watchDirectories();
-    let digest = await fingerprint(paths);
+    let digest = await digestOf(this.#options);
     if (!forced && digest === this.#digest && !(await this.#isRenewed())) return this.#recover();
     for (let round = 0; round < MAX_ROUNDS && !this.#closed; round++) {
       if (paths.length > 0) await this.#settle();
       const outcome = await load().catch((error: unknown) => ({ error }));
       const before = digest;
-      digest = await fingerprint(paths);
+      digest = await digestOf(this.#options);
       if (digest === before) return this.#take(outcome, digest);
       if (!('error' in outcome)) await this.#closeIdentity(outcome);
     }

@@ -86,6 +86,7 @@ export const FLAGS = {
   'sts-endpoint': text,
   source: { kind: 'text', choices: ['env', 'profile', 'container', 'imds'] },
   'source-profile': text,
+  'web-identity-token': secret, // someone may give the token itself
   'web-identity-token-file': text,
   'provider-id': text,
 
@@ -346,6 +347,7 @@ export const COMMANDS = {
       'role-arn',
       'role-session-name',
       'session-duration',
+      'web-identity-token',
       'web-identity-token-file',
       'provider-id',
       ...CHAIN,
@@ -509,6 +511,7 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['tpm-hierarchy-password', 'tpm-hierarchy-password-file'],
   ['ca-bundle', 'ca-store'],
   ['mfa-token', 'mfa-command'],
+  ['web-identity-token', 'web-identity-token-file'],
   ['destination', 'service'],
   ['certificate', 'source'],
   ['cert-selector', 'source'],

@@ -82,6 +82,11 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     value: 'NAME',
     text: "profile in the AWS CLI's files to start from; also AWS_PROFILE",
   },
+  'web-identity-token': {
+    group: 'Further roles',
+    value: 'SPIFFE',
+    text: 'takes the token from a SPIFFE Workload API: spiffe:?audience=AUDIENCE, or spiffe:unix:///SOCKET?audience=AUDIENCE',
+  },
   'web-identity-token-file': {
     group: 'Further roles',
     value: 'FILE',

@@ -7,7 +7,7 @@ export const IDENTITY_HELP = {
   certificate: {
     group: 'Identity',
     value: 'FILE',
-    text: 'certificate in PEM, DER or PKCS#7, or a PKCS#12 file; a PEM file may hold the chain and the key too; with --cert-selector also a folder',
+    text: 'certificate in PEM, DER or PKCS#7, or a PKCS#12 file; a PEM file may hold the chain and the key too; with --cert-selector also a folder; or spiffe:, an identity of a SPIFFE Workload API',
   },
   'private-key': {
     group: 'Identity',

@@ -195,6 +195,15 @@ export const ERROR_CLASSES = {
   ERR_TPM_NV_EMPTY: 'identity',
   ERR_TPM_NV_ACCESS: 'identity',
 
+  // identities of a SPIFFE Workload API
+  ERR_SPIFFE_ADDRESS: 'usage', // a spiffe: value, or SPIFFE_ENDPOINT_SOCKET
+  ERR_SPIFFE_ID: 'identity', // none of those that it gives is the one that was named
+  ERR_SPIFFE_DENIED: 'identity', // it has none for this process
+  ERR_SPIFFE_FAILED: 'identity', // any other refusal
+  ERR_SPIFFE_CONNECT: 'unavailable', // the agent does not run, or is not ready
+  ERR_SPIFFE_TIMEOUT: 'unavailable',
+  ERR_SPIFFE_ANSWER: 'unavailable', // not what the specification says
+
   // renewal of the certificate
   ERR_RENEWAL_TOKEN: 'identity', // the file that should prove to the CA who asks does not
   ERR_RENEWAL_REFUSED: 'refused', // by the CA

@@ -32,7 +32,8 @@ export interface MaterialOptions {
   /**
    * A path, `env:NAME`, a `pkcs11:` URI, `nv:0x1c00002` in the TPM, PEM text, or a file's bytes: the
    * certificate in PEM or DER, in PEM also with chain and key behind it; or a
-   * PKCS#12 container.
+   * PKCS#12 container; or what `spiffe` gives, certificate, chain and key of a
+   * SPIFFE Workload API.
    */
   readonly certificate: string | Uint8Array;
   /**
