@@ -68,6 +68,8 @@ const STATUS: Readonly<Record<ErrorClass, number>> = {
   unavailable: 503,
   interrupted: 503,
   internal: 500,
+  'not-executable': 500,
+  'not-found': 500,
 };
 
 /** Sends what an operation failed with. The words of a failure that is none of ours stay in the log. */
