@@ -27,7 +27,8 @@ export interface Started {
  * @throws RolesAnywhereError `ERR_UNSUPPORTED` where neither starts it
  */
 export async function programWords({ program, node, platform }: Started): Promise<readonly string[]> {
-  const ways = platform === 'win32' ? [[node, program]] : [[program], [node, program]];
+  // The standalone executable is both.
+  const ways = platform === 'win32' && program !== node ? [[node, program]] : [[program], [node, program]];
   for (const words of ways) if (await starts(words)) return words;
   throw new RolesAnywhereError('ERR_UNSUPPORTED', `${program} does not start with PATH=${BARE_PATH} and nothing else`, {
     hint: 'call init by the path of the installed command',
