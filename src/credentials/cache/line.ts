@@ -39,6 +39,7 @@ const NOT_COUNTING = new Set(
     (name) => `AWS_${name}`,
   ),
 );
+const SECRET_FLAGS = new Set(['--mfa-token', '--proxy', '--web-identity-token']);
 const OF_FOLDERS = new Set(['HOME', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME']);
 
 // Without regular expressions: to compile those would take longer than all else that is done here.
@@ -59,7 +60,7 @@ function flagOf(token: string): string {
 
 /** Whether a flag's value is a secret. Which password opens a key does not change whose key it is. */
 function isSecretFlag(flag: string): boolean {
-  return flag.startsWith('--') && (flag.endsWith('-password') || flag === '--mfa-token' || flag === '--proxy');
+  return flag.startsWith('--') && (flag.endsWith('-password') || SECRET_FLAGS.has(flag));
 }
 
 function isSecretVariable(name: string): boolean {
