@@ -3,6 +3,12 @@ import type { Server } from 'node:net';
 import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
 
+/**
+ * Connections that wait to be taken, as far as the system allows (listen(2)). Node's own 511 overflow when a thousand
+ * clients come at once, and those left over are tried again a second later, or reset.
+ */
+const BACKLOG = 4096;
+
 /** EC2's own addresses of IMDS, which clients have built in (EC2 User Guide, "Access instance metadata"), and its port. */
 export const EC2_ADDRESSES = ['169.254.169.254', 'fd00:ec2::254'];
 export const EC2_PORT = 80;
@@ -143,10 +149,13 @@ export async function bind(server: Server, target: ListenTarget): Promise<BoundA
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen('fd' in target ? { fd: target.fd } : { host: target.address, port: target.port }, () => {
-        server.off('error', reject);
-        resolve();
-      });
+      server.listen(
+        'fd' in target ? { fd: target.fd } : { host: target.address, port: target.port, backlog: BACKLOG },
+        () => {
+          server.off('error', reject);
+          resolve();
+        },
+      );
     });
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
