@@ -12,7 +12,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** A line, as far as credentials follow from it. */
 export interface Line {
-  /** Everything but secrets: compared, not only hashed. */
+  /** Its words but for secrets, compared and not only hashed; of variables the names, and hashes of what they hold. */
   readonly text: string;
   /** Of the file that remembers it. */
   readonly name: string;
@@ -90,7 +90,8 @@ export function lineOf(program: string, tokens: readonly string[], env: Environm
   for (const name of Object.keys(env).toSorted()) {
     // Windows does not tell small letters of names from capitals.
     const upper = name.toUpperCase();
-    if (isCounting(upper)) parts.push(`${name}=${isSecretVariable(upper) ? '' : withoutPin(env[name] ?? '')}`);
+    // By their hash: such a name may be given to anything, a key in PEM or a token of another service too.
+    if (isCounting(upper)) parts.push(`${name}=${isSecretVariable(upper) ? '' : hash(withoutPin(env[name] ?? ''))}`);
   }
   const text = parts.join('\0');
   return { text, name: `line-${CACHE_VERSION}-${hash(text)}` };

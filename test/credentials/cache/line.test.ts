@@ -32,6 +32,10 @@ describe('the text of a line', () => {
       AWS_SESSION_TOKEN: SECRET,
       ROLES_ANYWHERE_CERTIFICATE: `pkcs11:token=a?pin-value=${SECRET}`,
       OTHER: SECRET,
+      // Of names that nothing here knows.
+      AWS_BEARER_TOKEN_BEDROCK: SECRET,
+      AWS_SECRET_KEY: SECRET,
+      ROLES_ANYWHERE_KEY_PEM: SECRET,
     };
     const tokens = ['--private-key', `pkcs11:object=b?PIN-VALUE=${SECRET}&module-name=x`];
     expect(lineOf('program', tokens, env).text).not.toContain(SECRET);
@@ -43,9 +47,10 @@ describe('the text of a line', () => {
     ['words cut elsewhere', ['--role-arn a'], {}],
     ['another variable of this program', ['--role-arn', 'a'], { ROLES_ANYWHERE_REGION: 'x' }],
     ['another variable of AWS', ['--role-arn', 'a'], { AWS_PROFILE: 'x' }],
+    ['a variable of another value', ['--role-arn', 'a'], { AWS_REGION: 'y' }],
     ['another home', ['--role-arn', 'a'], { HOME: '/x' }],
   ])('is another one with %s', (_, tokens, env) => {
-    const one = lineOf('program', ['--role-arn', 'a'], {});
+    const one = lineOf('program', ['--role-arn', 'a'], 'AWS_REGION' in env ? { AWS_REGION: 'x' } : {});
     const other = lineOf('program', tokens, env);
     expect(other.text).not.toBe(one.text);
     expect(other.name).not.toBe(one.name);
