@@ -42,6 +42,8 @@ export async function openConnection(
   const tls = await tlsSettings(settings, env);
   const isEarly = early !== undefined && proxy === undefined && log.level !== 'debug';
   let transport: HttpTransport = isEarly ? beginEarly({ url: early, tls }) : directTransport;
+  // Node connects in its next turn, and certificates and keys in files are read in this one.
+  if (isEarly) await new Promise<void>((next) => void setImmediate(next));
   if (proxy !== undefined) transport = (await import('../http/proxied.ts')).throughProxy(proxy, env, '--proxy');
   let tellStage: Connection['onStage'];
   if (log.level === 'debug') {

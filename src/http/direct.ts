@@ -107,7 +107,16 @@ export function beginEarly(target: Target): HttpTransport {
     if (socket === undefined || !socket.writable || url.origin !== target.url.origin || tls !== target.tls)
       return await directTransport(request);
     early = undefined;
-    return await directTransport(request, undefined, { options: { createConnection: () => socket } });
+    const wasMade = !isConnecting(socket);
+    const begun = performance.now();
+    try {
+      return await directTransport(request, undefined, { options: { createConnection: () => socket } });
+    } catch (error) {
+      // It waited unused, and the server gave it up as the request was on its way: that is no failed attempt.
+      if (!wasMade || !(error instanceof RolesAnywhereError) || error.code !== 'ERR_CONNECT') throw error;
+      const left = request.timeoutMs - (performance.now() - begun);
+      return await directTransport({ ...request, timeoutMs: Math.max(1, Math.ceil(left)) });
+    }
   };
 }
 

@@ -65,6 +65,17 @@ describe.each([false, true])('with TLS: %s', (secure) => {
     expect(await transport({ ...REQUEST, url, tls })).toMatchObject({ body: 'answer' });
   });
 
+  it('is made anew when the server gives it up while nobody looks', async () => {
+    const { url, sockets } = await serve(secure);
+    const transport = beginEarly({ url, tls });
+    await until(() => sockets.length === 1);
+    await sleep(20);
+    sockets[0]!.destroy();
+    // As a key does that is read while this process waits: the end of the connection is not seen before the request is sent.
+    expect(await transport({ ...REQUEST, url, tls })).toMatchObject({ body: 'answer' });
+    expect(sockets).toHaveLength(2);
+  });
+
   it('is not used for another trust, nor for another host', async () => {
     const [first, second] = [await serve(secure), await serve(secure)];
     const transport = beginEarly({ url: first.url, tls });
