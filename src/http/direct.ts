@@ -7,6 +7,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { processAge } from '../platform/clock.ts';
 import { CONNECT_TIMEOUT_MS, joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
 import { serverName, tlsOptions } from './tls.ts';
@@ -94,12 +95,18 @@ export async function directTransport(
 /** Where a connection leads, and whom it believes there. */
 export type Target = Pick<HttpRequest, 'url' | 'tls'>;
 
+/** No server gives up a connection that was unused for less. */
+const IDLE_MS = 1000;
+
 /**
  * A direct transport that begins its first connection at once: what it takes (a name to look up, two round trips for TLS)
  * passes while a certificate is read and a key signs. The connection serves the first request to the same host with the same
  * trust; when it has failed by then, or the server has closed it, the request has one of its own, and says what is wrong.
+ *
+ * @param monotonic milliseconds by a clock that nobody sets
  */
-export function beginEarly(target: Target): HttpTransport {
+export function beginEarly(target: Target, monotonic = processAge): HttpTransport {
+  const begun = monotonic();
   let early: Socket | undefined = openSocket(target).on('error', () => (early = undefined));
   return async (request) => {
     const socket = early;
@@ -107,14 +114,14 @@ export function beginEarly(target: Target): HttpTransport {
     if (socket === undefined || !socket.writable || url.origin !== target.url.origin || tls !== target.tls)
       return await directTransport(request);
     early = undefined;
-    const wasMade = !isConnecting(socket);
-    const begun = performance.now();
+    const sent = monotonic();
     try {
       return await directTransport(request, undefined, { options: { createConnection: () => socket } });
     } catch (error) {
-      // It waited unused, and the server gave it up as the request was on its way: that is no failed attempt.
-      if (!wasMade || !(error instanceof RolesAnywhereError) || error.code !== 'ERR_CONNECT') throw error;
-      const left = request.timeoutMs - (performance.now() - begun);
+      // It waited unused, and the server gave it up before the request was there: that is no failed attempt.
+      const isGivenUp = error instanceof RolesAnywhereError && error.code === 'ERR_CONNECT' && sent - begun >= IDLE_MS;
+      if (!isGivenUp) throw error;
+      const left = request.timeoutMs - (monotonic() - sent);
       return await directTransport({ ...request, timeoutMs: Math.max(1, Math.ceil(left)) });
     }
   };
