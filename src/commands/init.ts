@@ -189,5 +189,7 @@ function tellOfOthers(profile: string, { env, log }: Io): void {
   const chosen = env['AWS_PROFILE'] || env['AWS_DEFAULT_PROFILE'];
   if (chosen && chosen !== profile) log.warn(`AWS_PROFILE chooses profile ${chosen}, not ${profile}`);
   else if (!chosen && profile !== 'default')
-    log.info(`choose it with --profile ${profile} of the AWS CLI, or with AWS_PROFILE`);
+    log.info(
+      `choose it with --profile ${commandLine([profile], process.platform)} of the AWS CLI, or with AWS_PROFILE`,
+    );
 }

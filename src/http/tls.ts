@@ -1,7 +1,7 @@
 import type { PeerCertificate } from 'node:tls';
 import type { TlsSettings } from './http.ts';
 
-/** The TLS options that node:https and undici's connector both take. */
+/** The TLS options that node:tls and undici's connector both take. */
 export interface TlsOptions {
   minVersion: 'TLSv1.2' | 'TLSv1.3';
   rejectUnauthorized: boolean;
