@@ -27,8 +27,8 @@ export interface CommandConnection extends Connection {
  *
  * @param once whether it serves one operation, for which the time is measured then
  * @param awaiting told what is waited for from now on, in words that follow `waiting for`
- * @param early where the first request will go, so that the way there is made meanwhile; not through a proxy, nor with
- * `--debug`, which tells of each step in its turn
+ * @param early where the first request will go, so that the way there is made meanwhile; over TLS alone, since without it this costs
+ * more than it hides, not through a proxy, and not with `--debug`, which tells of each step in its turn
  * @throws RolesAnywhereError `ERR_CA_BUNDLE`, `ERR_PROXY_URL`
  */
 export async function openConnection(
@@ -40,7 +40,7 @@ export async function openConnection(
 ): Promise<CommandConnection> {
   const { endpoints, retry, trust, proxy, connectTimeoutMs, userAgentExtra } = settings;
   const tls = await tlsSettings(settings, env);
-  const isEarly = early !== undefined && proxy === undefined && log.level !== 'debug';
+  const isEarly = early?.protocol === 'https:' && proxy === undefined && log.level !== 'debug';
   let transport: HttpTransport = isEarly ? beginEarly({ url: early, tls }) : directTransport;
   // Node connects in its next turn, and certificates and keys in files are read in this one.
   if (isEarly) await new Promise<void>((next) => void setImmediate(next));
