@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { mkdtempSync, writeFileSync } from 'node:fs';
-import { type Server, createServer } from 'node:net';
+import { type Server, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { readReference } from '../../../src/identity/spiffe/reference.ts';
@@ -104,8 +105,10 @@ describe('asking for X.509-SVIDs', () => {
 
   it('listens to a port as well', async () => {
     const agent = await startWorkloadApi((question) => begin(question, x509Answer(svid)));
-    const { connect } = await import('node:net');
-    server = createServer((socket) => void socket.pipe(connect(agent.path)).pipe(socket)).listen(0, '127.0.0.1');
+    server = createServer((socket) => {
+      // Either side may be gone while the other still writes.
+      pipeline(socket, connect(agent.path), socket, () => undefined);
+    }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
     const reference = readReference('spiffe:', '--certificate', { SPIFFE_ENDPOINT_SOCKET: `tcp://127.0.0.1:${port}` });
