@@ -48,6 +48,7 @@ export const OF_DEVICES: readonly string[] = [
   'TPM2_PKCS11_STORE',
   'SOFTHSM2_CONF',
   'OPENSC_CONF',
+  'NSS_LIB_PARAMS',
   'YUBIHSM_PKCS11_CONF',
   'P11_KIT_SERVER_ADDRESS',
 ];

@@ -58,7 +58,11 @@ describe('the text of a line', () => {
 
   it.each([
     ['behind a PIN in the path', 'pkcs11:token=t;pin-value=1234;object=a', 'pkcs11:token=t;pin-value=1234;object=b'],
-    ['behind a PIN in the query', 'pkcs11:object=a?pin-value=1234&module-path=/a', 'pkcs11:object=a?pin-value=1234&module-path=/b'],
+    [
+      'behind a PIN in the query',
+      'pkcs11:object=a?pin-value=1234&module-path=/a',
+      'pkcs11:object=a?pin-value=1234&module-path=/b',
+    ],
     ['behind a PIN, in the query', 'pkcs11:pin-value=1234?module-path=/a', 'pkcs11:pin-value=1234?module-path=/b'],
     ['behind the word', 'pkcs11:token=pin-value;object=a?pin-value=1', 'pkcs11:token=pin-value;object=b?pin-value=1'],
   ])('is another one for a URI that differs %s', (_, one, other) => {
