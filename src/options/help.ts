@@ -333,5 +333,5 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'write to standard error what is being done, as --log-level debug does; never shows secrets',
   },
   help: { group: 'General', text: 'show help; also -h' },
-  version: { group: 'General', text: 'show the version' },
+  version: { group: 'General', text: 'show the version; also -v' },
 };
