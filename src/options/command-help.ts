@@ -1,5 +1,5 @@
 /** Words for people about every command of the table in flags.ts, and about exit statuses. Loaded for help and documentation only. */
-// Tests: test/options/any-line.test.ts, test/docs/commands.test.ts
+// Tests: test/options/any-line.test.ts, test/docs/words.test.ts
 import type { CommandName } from './flags.ts';
 
 export interface CommandHelp {
