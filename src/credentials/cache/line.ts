@@ -119,10 +119,10 @@ function hash(text: string): string {
     one = Math.imul(one ^ word, 0x01000193);
     other = Math.imul(other ^ word, 0x85ebca6b) ^ (other >>> 13);
   }
-  return hex(one) + hex(other);
+  return inHex(one) + inHex(other);
 }
 
-function hex(word: number): string {
+function inHex(word: number): string {
   return (word >>> 0).toString(16).padStart(8, '0');
 }
 
