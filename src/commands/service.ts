@@ -3,6 +3,7 @@
 import { setMaxListeners } from 'node:events';
 import { systemClock } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { endBySignalsWhileReading } from '../platform/files.ts';
 import { statusReporter } from '../server/provider-events.ts';
 import type { RunningRole } from './running-roles.ts';
 import { createNotifier } from '../server/systemd.ts';
@@ -37,6 +38,7 @@ export async function runService(io: Io, start: (service: Service) => Promise<vo
   // Each role listens to it, and from the eleventh on Node would warn of a leak.
   setMaxListeners(0, signal);
   const stopped = io.stop().then(() => stopping.abort());
+  endBySignalsWhileReading();
   // From the first moment on: by default, the signal would end the process.
   let readAgain: (() => Promise<void>) | undefined;
   let reportStatus: (() => void) | undefined;
