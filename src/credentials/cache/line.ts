@@ -40,6 +40,7 @@ const NOT_COUNTING = new Set(
   ),
 );
 const SECRET_FLAGS = new Set(['--mfa-token', '--proxy', '--web-identity-token']);
+const PIN = 'pin-value';
 const OF_FOLDERS = new Set(['HOME', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME']);
 
 // Without regular expressions: to compile those would take longer than all else that is done here.
@@ -99,20 +100,30 @@ export function lineOf(program: string, tokens: readonly string[], env: Environm
 
 /** A PKCS#11 URI may hold its PIN: everything from there to the end is left out, since a malformed one may hold anything. */
 export function withoutPin(text: string): string {
-  const at = text.toLowerCase().indexOf('pin-value');
-  return at < 0 ? text : text.slice(0, at + 'pin-value'.length);
+  const at = text.toLowerCase().indexOf(PIN);
+  return at < 0 ? text : text.slice(0, at + PIN.length);
 }
 
-/** Names a file: whether it is that of this line is for the text to say. Two hashes of 32 bits (FNV-1a and one of its kind). */
+/**
+ * Names a file: whether it is that of this line is for the text to say. Two hashes of 32 bits (FNV-1a and one of its kind), taken
+ * of four octets at once, since each step is one of an interpreter: what runs once is not compiled.
+ */
 function hash(text: string): string {
+  const octets = Buffer.from(`${text}\0\0\0`);
+  const words = new Int32Array(octets.buffer, octets.byteOffset, octets.length >> 2);
   let one = 0x811c9dc5;
   let other = 0x9e3779b9;
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    one = Math.imul(one ^ code, 0x01000193);
-    other = Math.imul(other ^ code, 0x85ebca6b) ^ (other >>> 13);
+  // Not for...of, which takes three times as long here.
+  for (let index = 0; index < words.length; index++) {
+    const word = words[index] ?? 0;
+    one = Math.imul(one ^ word, 0x01000193);
+    other = Math.imul(other ^ word, 0x85ebca6b) ^ (other >>> 13);
   }
-  return [one, other].map((part) => (part >>> 0).toString(16).padStart(8, '0')).join('');
+  return inHex(one) + inHex(other);
+}
+
+function inHex(word: number): string {
+  return (word >>> 0).toString(16).padStart(8, '0');
 }
 
 /** Reads what is remembered of `line`; undefined when that is of another line, of other files, or damaged. */
