@@ -178,9 +178,9 @@ function runTarget(job: Job): Promise<Report | Skipped> {
       const { count, input } = currentInput(job.file);
       const kind = killed !== undefined ? 'hang' : 'crash';
       const text = killed ?? `the process ended (status ${status}, signal ${signal}): ${said}`;
-      const seconds = (performance.now() - began) / 1000;
+      const took = (performance.now() - began) / 1000;
       const find: Find = { kind, text, input: input.toString('base64') };
-      done({ inputs: count, seconds, edges: 0, corpus: 0, slowestMs: 0, peakMib: 0, finds: [find] });
+      done({ inputs: count, seconds: took, edges: 0, corpus: 0, slowestMs: 0, peakMib: 0, finds: [find] });
     });
   });
 }
@@ -222,6 +222,6 @@ function number(name: string, text: string): number {
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map((_, column) => (column === 0 ? '---' : '--:'))), ...rows.map(line)].join('\n');
+  const marks = head.map((_, column) => (column === 0 ? '---' : '--:'));
+  return [head, marks, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }

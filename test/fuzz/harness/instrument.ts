@@ -9,10 +9,10 @@ import type { Plugin } from 'rolldown';
 import { parseSync, transformSync } from 'rolldown/utils';
 
 /** More counters than this are an error: the worker's table has this length. */
-export const MAX_EDGES = 1 << 16;
+const MAX_EDGES = 1 << 16;
 
 /** What the worker finds at the head of each chunk. */
-export const BANNER = `const __edges = (globalThis.__edges ??= new Uint8Array(${MAX_EDGES}));`;
+export const BANNER = `const __edges = (globalThis.edgeCounters ??= new Uint8Array(${MAX_EDGES}));`;
 
 /** What the plugin gathers on the way. */
 export interface Edges {

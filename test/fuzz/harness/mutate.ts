@@ -44,18 +44,8 @@ export function mutate(input: Uint8Array, material: Material): Uint8Array {
 function change(bytes: Uint8Array, material: Material): Uint8Array {
   const { random, forms } = material;
   const form = forms.length > 0 && random.below(3) > 0 ? random.of(forms) : undefined;
-  switch (form) {
-    case 'der':
-      return changeDer(bytes, material) ?? changeBytes(bytes, material);
-    case 'pem':
-      return changePem(bytes, material) ?? changeBytes(bytes, material);
-    case 'json':
-      return changeJson(bytes, material) ?? changeBytes(bytes, material);
-    case 'text':
-      return changeText(bytes, material);
-    case undefined:
-      return changeBytes(bytes, material);
-  }
+  const changer = form === undefined ? changeBytes : CHANGERS[form];
+  return changer(bytes, material) ?? changeBytes(bytes, material);
 }
 
 function spliced(bytes: Uint8Array, at: number, removed: number, added: Uint8Array = new Uint8Array()): Uint8Array {
@@ -355,3 +345,13 @@ function changeDer(bytes: Uint8Array, material: Material): Uint8Array | undefine
   const written = writeValues(roots);
   return written.length > 1 << 20 ? undefined : written;
 }
+
+type Changer = (bytes: Uint8Array, material: Material) => Uint8Array | undefined;
+
+/** Each gives nothing for what is not of its form. */
+const CHANGERS: Readonly<Record<Form, Changer>> = {
+  text: changeText,
+  der: changeDer,
+  pem: changePem,
+  json: changeJson,
+};

@@ -3,6 +3,7 @@
  * input that is being run stands in a file, so that the parent has it however this process ends.
  */
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { TARGETS } from '../targets.ts';
 import type { Find, Job, Report } from './job.ts';
@@ -10,7 +11,8 @@ import { mutate } from './mutate.ts';
 import { Random } from './random.ts';
 import { Broken, type Target } from './target.ts';
 
-declare const globalThis: { readonly __edges: Uint8Array };
+/** By instrument.ts: the counters of the sources. */
+const { edgeCounters } = globalThis as unknown as { readonly edgeCounters: Uint8Array };
 
 /** A hang, as the parent sees it, is longer than this. */
 const SLOW_MS = 1000;
@@ -51,7 +53,7 @@ class Fuzzer {
     this.#target = target;
     this.#random = new Random(`${job.seed} ${job.target}`);
     const length = Math.ceil(job.edges / 4) * 4;
-    this.#edges = globalThis.__edges.subarray(0, length);
+    this.#edges = edgeCounters.subarray(0, length);
     this.#edgeWords = new Uint32Array(this.#edges.buffer, 0, length / 4);
     this.#seen = new Uint8Array(length);
     this.#file = openSync(job.file, 'w');
@@ -72,10 +74,8 @@ class Fuzzer {
     if (only === undefined) {
       if (this.#corpus.length === 0) this.#corpus.push(new Uint8Array());
       while (this.#inputs < inputs && this.#finds.size < MAX_FINDS && !this.#isIll) {
-        if (this.#inputs % 256 === 0) {
-          await this.#turn();
-          if ((performance.now() - began) / 1000 >= seconds) break;
-        }
+        if (this.#inputs % 16 === 0 && (performance.now() - began) / 1000 >= seconds) break;
+        if (this.#inputs % 256 === 0) await this.#turn();
         await this.#try(this.#next());
       }
     }
@@ -220,15 +220,14 @@ class Fuzzer {
   /** Lets the event loop turn, and finds whose rejection it was when nobody handled one. */
   async #turn(): Promise<void> {
     const recent = this.#recent.splice(0);
-    const immediate = (): Promise<void> => new Promise((done) => setImmediate(done));
-    await immediate();
+    await setImmediate();
     if (this.#rejection === undefined) return;
     const { error } = this.#rejection;
     const text = `left alone: ${error instanceof Error ? error.stack : String(error)}`;
     for (const input of recent) {
       this.#rejection = undefined;
       await this.#problemWith(input);
-      await immediate();
+      await setImmediate();
       if (this.#rejection !== undefined) {
         this.#note({ kind: 'rejection', text }, input);
         this.#rejection = undefined;
