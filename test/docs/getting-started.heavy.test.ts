@@ -47,10 +47,11 @@ describe.skipIf(!requireTool('/usr/bin/aws') || !requireTool('openssl'))('the st
         for (const made of ['bin', 'home', 'home/.aws', 'work']) mkdirSync(join(folder, made));
         symlinkSync(CLI, join(bin, 'roles-anywhere'));
         if (programs !== undefined) symlinkSync(programs.step, join(bin, 'step'));
-        // Where AWS is, is all that a reader has otherwise. Debian's AWS CLI does not read it from the profile.
+        // The file says where AWS is, which is all that a reader has otherwise. Debian's AWS CLI does not read it there.
         const config = join(folder, 'home/.aws/config');
         const endpoint = `endpoint_url = ${emulator.url}\n`;
-        writeFileSync(config, `[profile workload]\n${endpoint}`);
+        const before = `[default]\n${endpoint}[profile workload]\n`;
+        writeFileSync(config, before + endpoint);
         writeFileSync(join(bin, 'aws'), `#!/bin/sh\nexec /usr/bin/aws --endpoint-url ${emulator.url} "$@"\n`);
         chmodSync(join(bin, 'aws'), 0o755);
         const script = [
@@ -63,7 +64,6 @@ describe.skipIf(!requireTool('/usr/bin/aws') || !requireTool('openssl'))('the st
           env: {
             PATH: `${bin}:${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
             HOME: join(folder, 'home'),
-            ROLES_ANYWHERE_ENDPOINT: emulator.url,
             AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
             AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
           },
@@ -78,7 +78,7 @@ describe.skipIf(!requireTool('/usr/bin/aws') || !requireTool('openssl'))('the st
           Account: '123456789012',
           Arn: expect.stringMatching(/^arn:aws:sts::123456789012:assumed-role\/Workload\/[0-9a-f]+$/) as unknown,
         });
-        const written = readFileSync(config, 'utf8').replace(endpoint, '');
+        const written = readFileSync(config, 'utf8').replace(before, '[profile workload]\n').replace(endpoint, '');
         expect(plain(written).trim()).toBe(plain(picture?.text ?? ''));
         expect(emulator.verdicts.filter(({ accepted }) => !accepted)).toEqual([]);
       } finally {
