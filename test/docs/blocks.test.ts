@@ -49,6 +49,7 @@ const RUN_BY: readonly RunBy[] = [
     mark: /^<!-- run: (?:install|standalone) -->$/,
     test: 'test/docs/install.heavy.test.ts',
   },
+  { document: 'docs/switching.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/switching.test.ts' },
   { document: 'docs/renewal.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/renewal.heavy.test.ts' },
   { document: 'docs/identities.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/tpm/identities.test.ts' },
 ];

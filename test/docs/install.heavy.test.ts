@@ -10,7 +10,7 @@ import { blocksOf, ROOT } from './read-blocks.ts';
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 const block = (document: string, mark: string): string =>
   blocksOf(document).find((one) => one.mark === `<!-- ${mark} -->`)?.text ?? '';
-const TIMEOUT_MS = 600_000;
+const TIMEOUT_MS = 900_000;
 
 describe('the commands that install', () => {
   let folder: string;

@@ -58,7 +58,7 @@ describe.runIf(process.getuid?.() === 0 && requireStandalone() && requireTool('s
     /** Runs the image's entry point in its root as its user, with the kernel's /proc and the image's variables. */
     const run = (...args: string[]): ReturnType<typeof runProgram> =>
       runProgram(
-        'unshare',
+        '/usr/bin/unshare',
         [
           '--mount',
           '--propagation',
