@@ -83,20 +83,16 @@ function makeImage(executable) {
   const layerBlob = put('application/vnd.oci.image.layer.v1.tar+gzip', packed);
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
   const manifest = put(mediaType, json({ schemaVersion: 2, mediaType, config: configBlob, layers: [layerBlob] }));
-  const annotations = {
-    'org.opencontainers.image.ref.name': version,
-    'io.containerd.image.name': `docker.io/library/roles-anywhere:${version}`,
-  };
+  const annotations = { 'org.opencontainers.image.ref.name': version };
   const image = join(work, 'image');
   const index = { schemaVersion: 2, manifests: [{ ...manifest, annotations }] };
   writeFileSync(join(image, 'oci-layout'), json({ imageLayoutVersion: '1.0.0' }));
   writeFileSync(join(image, 'index.json'), json(index));
   // Docker before 25 reads this, and none of the above.
-  const blobOf = ({ digest }) => `blobs/${digest.replace(':', '/')}`;
   const tags = [`roles-anywhere:${version}`];
   writeFileSync(
     join(image, 'manifest.json'),
-    json([{ Config: blobOf(configBlob), RepoTags: tags, Layers: [blobOf(layerBlob)] }]),
+    json([{ Config: placeOf(configBlob), RepoTags: tags, Layers: [placeOf(layerBlob)] }]),
   );
   mkdirSync(place, { recursive: true });
   const archive = join(place, 'roles-anywhere.tar');
@@ -147,6 +143,11 @@ function architectureOf(executable) {
 function tarOf(folder) {
   const flags = ['--sort=name', '--mtime=@0', '--owner=0', '--group=0', '--numeric-owner', '--format=ustar'];
   return execFileSync('tar', [...flags, '-C', folder, '-cf', '-', '.'], { maxBuffer: 1 << 30 });
+}
+
+/** Where a blob lies in the layout. */
+function placeOf({ digest }) {
+  return `blobs/${digest.replace(':', '/')}`;
 }
 
 function digestOf(bytes) {

@@ -21,7 +21,7 @@ const marked = (...marks: string[]): string =>
     .join('\n');
 
 /** The page's picture of the config file, but for what is another's in every account and on every machine. */
-const [picture] = blocks.filter(({ language }) => language === 'ini');
+const picture = blocks.find(({ language }) => language === 'ini');
 const plain = (text: string): string =>
   text
     .replaceAll(/(?<=(?:trust-anchor|profile)\/)[0-9a-f-]{36}/g, 'UUID')

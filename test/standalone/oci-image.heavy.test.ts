@@ -98,7 +98,8 @@ describe.runIf(process.getuid?.() === 0 && requireStandalone() && requireTool('s
       const { status, stdout, stderr } = await run(
         'credential-process',
         ...files,
-        ...['--intermediates', '/identity/intermediate.pem'],
+        '--intermediates',
+        '/identity/intermediate.pem',
         ...worldFlags(emulator),
       );
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
