@@ -2,6 +2,7 @@
 // Tests: test/clients/serve-operation.test.ts, test/clients/update.test.ts
 import { systemClock } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { endBySignalsWhileReading } from '../platform/files.ts';
 import { statusReporter } from '../server/provider-events.ts';
 import type { RunningRole } from './running-roles.ts';
 import { createNotifier } from '../server/systemd.ts';
@@ -34,6 +35,7 @@ export async function runService(io: Io, start: (service: Service) => Promise<vo
   const stopping = new AbortController();
   const { signal } = stopping;
   const stopped = io.stop().then(() => stopping.abort());
+  endBySignalsWhileReading();
   // From the first moment on: by default, the signal would end the process.
   let readAgain: (() => Promise<void>) | undefined;
   let reportStatus: (() => void) | undefined;
