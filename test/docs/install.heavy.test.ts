@@ -10,6 +10,9 @@ import { blocksOf, ROOT } from './read-blocks.ts';
 const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
 const block = (document: string, mark: string): string =>
   blocksOf(document).find((one) => one.mark === `<!-- ${mark} -->`)?.text ?? '';
+/** Who vouches for npm's registry, where that is none of Node's own. */
+const { NODE_EXTRA_CA_CERTS: roots } = process.env;
+const TRUST: Record<string, string> = roots === undefined ? {} : { NODE_EXTRA_CA_CERTS: roots };
 const TIMEOUT_MS = 900_000;
 
 describe('the commands that install', () => {
@@ -31,6 +34,7 @@ describe('the commands that install', () => {
         PATH: `${join(folder, 'prefix/bin')}:${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
         // The caches of npm and of the runtimes: a reader fetches once, too.
         HOME: homedir(),
+        ...TRUST,
         npm_config_prefix: join(folder, 'prefix'),
       },
     });
