@@ -29,7 +29,7 @@ export interface Explored {
 }
 
 /** A broken promise, and the shortest way there that was met. */
-export class Counterexample extends Error {
+class Counterexample extends Error {
   override readonly name = 'Counterexample';
   readonly path: readonly string[];
 

@@ -50,5 +50,5 @@ const TURNS = 50;
 
 /** Until all promises that can settle without a timer or an answer have done so. */
 export async function settled(): Promise<void> {
-  for (let turn = 0; turn < TURNS; turn++) await undefined;
+  for (let turn = 0; turn < TURNS; turn++) await Promise.resolve();
 }

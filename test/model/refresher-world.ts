@@ -267,18 +267,24 @@ export class RefresherWorld implements World {
     this.#used = true;
     const caller: Caller = { abort: new AbortController(), done: false };
     this.#callers.push(caller);
-    how(caller.abort.signal)
-      .then(
-        (set) => {
-          this.#gives(set, 'an answer');
-          judge?.(set);
-        },
-        (error: unknown) => {
-          if (!(error instanceof RolesAnywhereError)) this.#breaks(`a rejection with ${String(error)}`);
-          else if (error.code === 'ERR_INTERNAL') this.#breaks('a rejection with ERR_INTERNAL');
-        },
-      )
-      .finally(() => (caller.done = true));
+    void this.#follow(how(caller.abort.signal), caller, judge);
+  }
+
+  async #follow(
+    outcome: Promise<SessionCredentials>,
+    caller: Caller,
+    judge?: (set: SessionCredentials) => void,
+  ): Promise<void> {
+    try {
+      const set = await outcome;
+      this.#gives(set, 'an answer');
+      judge?.(set);
+    } catch (error) {
+      if (!(error instanceof RolesAnywhereError)) this.#breaks(`a rejection with ${String(error)}`);
+      else if (error.code === 'ERR_INTERNAL') this.#breaks('a rejection with ERR_INTERNAL');
+    } finally {
+      caller.done = true;
+    }
   }
 
   #gives(set: SessionCredentials, how: string): void {

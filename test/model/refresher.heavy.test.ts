@@ -133,6 +133,10 @@ const FAULTS = [
   },
 ];
 
+interface Model {
+  exploreRefresher: typeof exploreRefresher;
+}
+
 describe('the model of the refreshing provider', () => {
   it.each(Object.keys(SITUATIONS).map((situation) => ({ situation })))(
     `keeps every promise in every sequence of ${DEPTH} actions from: $situation`,
@@ -150,12 +154,9 @@ describe('the model of the refreshing provider', () => {
   it.each(FAULTS)(
     'sees a fault that is put in: $name',
     async ({ sees, ...fault }) => {
-      const { module, remove } = await importWithFault<{ exploreRefresher: typeof exploreRefresher }>(
-        'refresher.ts',
-        fault,
-      );
+      const { module, remove } = await importWithFault('refresher.ts', fault);
       try {
-        const found = await firstCounterexample(module.exploreRefresher);
+        const found = await firstCounterexample((module as Model).exploreRefresher);
         expect(found).toMatch(sees);
       } finally {
         remove();

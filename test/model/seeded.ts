@@ -15,7 +15,7 @@ export interface Fault {
 }
 
 /** Imports a model of test/model/ with the fault in what it imports; `remove` at the end. */
-export async function importWithFault<T>(model: string, fault: Fault): Promise<{ module: T; remove: () => void }> {
+export async function importWithFault(model: string, fault: Fault): Promise<{ module: unknown; remove: () => void }> {
   const target = join(root, 'src', fault.file);
   if (readFileSync(target, 'utf8').split(fault.from).length !== 2)
     throw new Error(`${fault.file} has not once: ${fault.from}`);
@@ -45,6 +45,6 @@ export async function importWithFault<T>(model: string, fault: Fault): Promise<{
     await bundle.close();
   }
   if (!changed) throw new Error(`the model does not import ${fault.file}`);
-  const module = (await import(/* @vite-ignore */ pathToFileURL(join(dir, 'main.mjs')).href)) as T;
+  const module: unknown = await import(/* @vite-ignore */ pathToFileURL(join(dir, 'main.mjs')).href);
   return { module, remove: () => rmSync(dir, { recursive: true, force: true }) };
 }
