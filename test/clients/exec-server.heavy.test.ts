@@ -162,8 +162,8 @@ describe('exec --server', () => {
   ])('keeps a real SDK from the default profile of %s', async (_, variable, text) => {
     const path = join(dir, 'profiles');
     writeFileSync(path, text);
-    const ask = [process.execPath, join(import.meta.dirname, 'who-am-i.mjs'), emulator.url];
-    const { status, stdout, stderr } = await exec(emulator.url, ask, { [variable]: path });
+    const whoAmI = [process.execPath, join(import.meta.dirname, 'who-am-i.mjs'), emulator.url];
+    const { status, stdout, stderr } = await exec(emulator.url, whoAmI, { [variable]: path });
     expect({ status, stdout }).toEqual({
       status: 0,
       stdout: expect.stringContaining(':assumed-role/Workload/') as string,
