@@ -103,6 +103,11 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     text: "Makes the link in DIR, or beside this program's own command when DIR is left out. A file of that name that is something else, such as AWS's own program, is left alone without --force. On Windows the link is a script, aws_signing_helper.cmd.",
     example: ['link ~/bin'],
   },
+  doctor: {
+    summary: 'look a set-up over, and say what is wrong with it and what to do',
+    text: 'Looks at options, the line in ~/.aws/config, files, certificate, key, chain, clock, network and environment. Without flags it takes the profile that AWS tools take. Sends nothing signed but with --call, and prints no secret. Ends with 0 where nothing but warnings and notes was found, else as a command would for the first error.',
+    example: ['doctor --profile build --call'],
+  },
   cache: {
     summary: 'list or remove the credentials that credential-process --cache keeps, or say where they are',
     args: 'list|clear|path',
