@@ -1,6 +1,7 @@
-// `npm run build`: dist/ (command line, library, types), THIRD-PARTY-NOTICES.txt and sbom.cdx.json. The result is the same
+// `npm run build`: dist/ (command line, library, types, man pages), THIRD-PARTY-NOTICES.txt and sbom.cdx.json. The result is the same
 // for the same sources and lockfile. It is made aside and moved into place, so that a program that runs meanwhile keeps
 // its files, and a failure leaves the last good build.
+import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -26,6 +27,7 @@ try {
   emitTypes(root, fresh, LIBRARY);
   // For editors that check a world file as it is written.
   copyFileSync(join(root, 'src/emulator/world/schema.json'), join(fresh, 'emulator-world.schema.json'));
+  makeManPages();
   const packages = bundledPackages(root, new Set([...front.modules, ...program.modules, ...helper, ...page.modules]));
   replaceDist();
   writeFileSync(join(root, 'THIRD-PARTY-NOTICES.txt'), notices(packages));
@@ -51,6 +53,12 @@ function writeEntry(name, names) {
     `'use strict';\nconst entry = require('./lib/${name}.cjs');\n${lines.join('')}`,
   );
   writeFileSync(join(fresh, `${name}.js`), `export { ${names.join(', ')} } from './${name}.cjs';\n`);
+}
+
+/** They are made of the table of flags, which is TypeScript. */
+function makeManPages() {
+  const args = ['scripts/run-ts.mjs', 'scripts/man-pages.ts', join(fresh, 'man'), manifest.version];
+  execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 function replaceDist() {

@@ -138,7 +138,9 @@ async function parseOutside(tokens: readonly string[]): Promise<Parsed | undefin
 /** Reads a line that is not an ordinary one: to a command to run, or, when help was all that it takes, to an exit status. */
 async function parseAnything(tokens: readonly string[]): Promise<Parsed | number> {
   const { parseAny } = await import('./options/any-line.ts');
-  const outcome = await parseAny(tokens, { program, compat: isHelper, columns: process.stdout.columns });
+  const { stdout, stderr, env } = process;
+  const terminals = { stdout: stdout.isTTY, stderr: stderr.isTTY };
+  const outcome = await parseAny(tokens, { program, compat: isHelper, columns: stdout.columns, terminals, env });
   if (outcome.kind === 'run') return outcome.parsed;
   if (outcome.kind === 'version') return { command: 'version', flags: {}, args: [], compat: outcome.compat };
   if (outcome.kind === 'help') {

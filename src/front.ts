@@ -4,11 +4,12 @@
  */
 // Tests: test/cli/cache.test.ts, test/package/hot-path.test.ts
 import { writeSync } from 'node:fs';
-import { basename } from 'node:path';
+import { sep } from 'node:path';
 import { keptAnswer } from './output/kept-answer.ts';
 import { programPath } from './platform/program.ts';
 
-const answer = keptAnswer(basename(programPath()), process.argv.slice(2), process.env);
+const path = programPath();
+const answer = keptAnswer(path.slice(path.lastIndexOf(sep) + 1), process.argv.slice(2), process.env);
 
 if (answer === undefined || !print(answer)) void import('./cli.ts').then(({ start }) => start());
 else process.exit(0);

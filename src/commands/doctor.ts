@@ -35,6 +35,7 @@ import { tpmOptions } from '../options/tpm.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { createLog } from '../platform/log.ts';
+import { styleOf } from '../platform/terminal-style.ts';
 import { readCertificate } from '../x509/certificate.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { nameText, readName } from '../x509/names.ts';
@@ -69,8 +70,8 @@ export const run: RunCommand<'doctor'> = async (flags, given) => {
   leaveStores(subject.setUp, notes);
   await examined?.identity?.close();
   const redact = flags.redact === true ? redactor(namesIn(subject, examined)) : undefined;
-  const colour = io.stdoutIsTerminal?.() === true && (io.env['NO_COLOR'] ?? '') === '' && io.env['TERM'] !== 'dumb';
-  const options = { subject: subject.words, colour, redact };
+  const style = styleOf(io.stdoutIsTerminal?.() === true, io.env);
+  const options = { subject: subject.words, style, redact };
   io.stdout(flags.json === true ? jsonReport(notes, options) : textReport(notes, options));
   io.endWith?.(notes.exitStatus());
 };

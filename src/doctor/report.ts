@@ -2,29 +2,33 @@
 // Tests: test/doctor/report.test.ts
 import { homedir, hostname, userInfo } from 'node:os';
 import { inert } from '../platform/redact.ts';
+import { plainStyle } from '../platform/terminal-style.ts';
+import type { Style } from '../platform/terminal-style.ts';
 import { AREAS } from './codes.ts';
 import type { Finding, Notebook, Severity } from './notebook.ts';
 
 export interface ReportOptions {
   /** What was looked at. */
   readonly subject: string;
-  readonly colour: boolean;
+  /** Default: none. */
+  readonly style?: Style | undefined;
   /** Takes accounts, ids and names out; undefined to leave them. */
   readonly redact?: ((text: string) => string) | undefined;
 }
 
-const COLOURS: Readonly<Record<Severity, string>> = { error: '\u001B[31m', warning: '\u001B[33m', note: '\u001B[36m' };
-const [BOLD, RESET] = ['\u001B[1m', '\u001B[0m'];
+const STYLES = { error: 'red', warning: 'yellow', note: 'cyan' } as const satisfies Readonly<Record<Severity, string>>;
 
 /** The report as text. Nothing that is quoted steers the terminal. */
-export function textReport(notes: Notebook, { subject, colour, redact = (text) => text }: ReportOptions): string {
-  const paint = (text: string, style: string): string => (colour ? `${style}${text}${RESET}` : text);
+export function textReport(
+  notes: Notebook,
+  { subject, style = plainStyle, redact = (text) => text }: ReportOptions,
+): string {
   const clean = (text: string): string => redact(inert(text)).replaceAll('\n', ' ');
   const findings = notes.findings();
-  const lines = [paint(`doctor: ${clean(subject)}`, BOLD), ''];
+  const lines = [style('bold', `doctor: ${clean(subject)}`), ''];
   for (const { code, severity, cause, remedy, details } of findings) {
     lines.push(
-      `${paint(`${severity}:`, COLOURS[severity])} ${clean(cause)} [${code}]`,
+      `${style(STYLES[severity], `${severity}:`)} ${clean(cause)} [${code}]`,
       `  what to do: ${clean(remedy)}`,
     );
     lines.push(...details.map((line) => `  ${clean(line)}`), '');
@@ -33,11 +37,15 @@ export function textReport(notes: Notebook, { subject, colour, redact = (text) =
   for (const area of AREAS) {
     const facts = notes.facts.filter((fact) => fact.area === area);
     if (facts.length === 0) continue;
-    lines.push(paint(area, BOLD), ...facts.map(({ label, value }) => `  ${label.padEnd(width)}  ${clean(value)}`), '');
+    lines.push(
+      style('bold', area),
+      ...facts.map(({ label, value }) => `  ${label.padEnd(width)}  ${clean(value)}`),
+      '',
+    );
   }
   if (notes.unchecked.length > 0)
-    lines.push(paint('not looked at', BOLD), ...notes.unchecked.map((what) => `  ${clean(what)}`), '');
-  lines.push(paint(countText(findings), BOLD));
+    lines.push(style('bold', 'not looked at'), ...notes.unchecked.map((what) => `  ${clean(what)}`), '');
+  lines.push(style('bold', countText(findings)));
   return lines.map((line) => `${line}\n`).join('');
 }
 

@@ -17,9 +17,12 @@ export type Outcome =
   | { readonly kind: 'help' | 'usage'; readonly text: string }
   | { readonly kind: 'version'; readonly compat: boolean };
 
-export interface LineOptions extends HelpOptions {
+export interface LineOptions extends Omit<HelpOptions, 'style'> {
   /** Whether the program was called as `aws_signing_helper`. */
   readonly compat: boolean;
+  /** Whether standard output and standard error are terminals. Default: they are not. */
+  readonly terminals?: { readonly stdout: boolean; readonly stderr: boolean } | undefined;
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /**
@@ -52,7 +55,7 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   if (name === undefined) {
     // AWS's helper answers with its help wherever there is no command.
     if (compat) return { kind: 'help', text: await help(undefined, options) };
-    if (tokens.length === 0) return { kind: 'usage', text: await help(undefined, options) };
+    if (tokens.length === 0) return { kind: 'usage', text: await help(undefined, options, 'stderr') };
     throw new RolesAnywhereError('ERR_USAGE', 'no command is given', { hint: `see ${program} --help` });
   }
   const selector = given['cert-selector'];
@@ -65,7 +68,13 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
   return { kind: 'run', parsed: complete(name, given, rest, compat) };
 }
 
-async function help(name: CommandName | undefined, options: LineOptions): Promise<string> {
+async function help(
+  name: CommandName | undefined,
+  options: LineOptions,
+  stream: 'stdout' | 'stderr' = 'stdout',
+): Promise<string> {
   const { helpText } = await import('./yargs.ts');
-  return await helpText(name, options);
+  const { styleOf } = await import('../platform/terminal-style.ts');
+  const { terminals, env = {} } = options;
+  return await helpText(name, { ...options, style: styleOf(terminals?.[stream] === true, env) });
 }

@@ -1,5 +1,5 @@
 /** The form of the words about a flag, and the headings under which help shows flags. */
-// Tests: test/docs/commands.test.ts
+// Tests: test/docs/words.test.ts
 
 export interface FlagHelp {
   /** Stands for the value, as in `--certificate FILE`. Booleans have none. */

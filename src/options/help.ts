@@ -1,5 +1,5 @@
 /** Words for people about every flag of the table in flags.ts. Loaded for help and documentation only. */
-// Tests: test/options/any-line.test.ts, test/docs/commands.test.ts
+// Tests: test/options/any-line.test.ts, test/docs/words.test.ts
 import type { FlagHelp } from './flag-help.ts';
 import type { FlagName } from './flags.ts';
 import { IDENTITY_HELP } from './identity-help.ts';
@@ -338,5 +338,5 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'write to standard error what is being done, as --log-level debug does; never shows secrets',
   },
   help: { group: 'General', text: 'show help; also -h' },
-  version: { group: 'General', text: 'show the version' },
+  version: { group: 'General', text: 'show the version; also -v' },
 };

@@ -1,5 +1,5 @@
 /** Words for people about the flags of identities. */
-// Tests: test/docs/commands.test.ts
+// Tests: test/docs/words.test.ts
 import type { FlagHelp } from './flag-help.ts';
 import type { FlagName } from './flags.ts';
 

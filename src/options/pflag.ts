@@ -73,8 +73,8 @@ export function scan(tokens: readonly string[]): Line {
       args.push(...rest);
     } else if (token.length < 2 || !token.startsWith('-')) {
       args.push(token);
-    } else if (token === '-h') {
-      flags.push(['help', 'true']);
+    } else if (token === '-h' || token === '-v') {
+      flags.push([token === '-h' ? 'help' : 'version', 'true']);
     } else {
       const equals = token.indexOf('=');
       const name = equals < 0 ? token.slice(2) : token.slice(2, equals);

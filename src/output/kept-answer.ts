@@ -1,6 +1,6 @@
 /** The answer to a line for which credentials are kept. On the path of every run: it loads nothing that Node has not. */
 // Tests: test/cli/cache.test.ts
-import { join } from 'node:path';
+import { sep } from 'node:path';
 import { isFresh } from '../credentials/cache/entry.ts';
 import { readEntry } from '../credentials/cache/read-entry.ts';
 import { cacheFolder } from '../credentials/cache/folder.ts';
@@ -25,10 +25,10 @@ export function keptAnswer(program: string, tokens: readonly string[], env: Envi
   const folder = cacheFolder(env);
   if (folder === undefined || !isOwnFolder(folder)) return undefined;
   const line = currentLine(program, tokens, env);
-  const text = readOwnFile(join(folder, `${line.name}.json`));
+  const text = readOwnFile(`${folder}${sep}${line.name}.json`);
   const remembered = text === undefined ? undefined : parseLine(text, line, () => process.cwd());
   if (remembered === undefined) return undefined;
-  const kept = readEntry(readOwnFile(join(folder, `${remembered.entry}.json`)));
+  const kept = readEntry(readOwnFile(`${folder}${sep}${remembered.entry}.json`));
   if (kept === undefined || !isFresh(kept, Date.now(), remembered.minRemainingMs)) return undefined;
   return writtenJson(kept.credentials, remembered);
 }

@@ -2,6 +2,8 @@
 import { RolesAnywhereError, withoutPin } from './errors.ts';
 import { createLog } from './log.ts';
 import type { LogFormat, LogLevel } from './log.ts';
+import { styleOf } from './terminal-style.ts';
+import type { Style } from './terminal-style.ts';
 
 export interface ReportOptions {
   /** The name that the program was called by. */
@@ -14,6 +16,9 @@ export interface ReportOptions {
   readonly stderrIsTerminal: () => boolean;
   readonly write: (text: string) => void;
 }
+
+/** The word that says what a line is: an error, or what to do about it. */
+const OPENING = /(?<=^[\w-]+: )error:|^hint:/;
 
 /** Tells of a failure and gives it back as the error that it counts as. */
 export function report(failure: unknown, options: ReportOptions): RolesAnywhereError {
@@ -29,7 +34,7 @@ export function report(failure: unknown, options: ReportOptions): RolesAnywhereE
   const { cause } = error;
   const shownCause = debug && cause !== undefined ? trace(cause) : [];
   if ((style?.format ?? formatAskedFor(options)) === 'json') writeJson(error, shownCause, write);
-  else write(text(program, error, shownCause));
+  else write(text(program, error, shownCause, styleOf(options.stderrIsTerminal(), options.env)));
   return error;
 }
 
@@ -87,7 +92,7 @@ function writeJson(error: RolesAnywhereError, shownCause: readonly string[], wri
   createLog({ write, format: 'json' }).error(message, { code, hint, flag, serviceCode, status, requestId, cause });
 }
 
-function text(program: string, error: RolesAnywhereError, shownCause: readonly string[]): string {
+function text(program: string, error: RolesAnywhereError, shownCause: readonly string[], style: Style): string {
   const { code, message, hint, serviceCode, status, requestId } = error;
   // A proxy's status is in the message.
   const ofService = code.startsWith('ERR_PROXY') ? undefined : status;
@@ -100,8 +105,13 @@ function text(program: string, error: RolesAnywhereError, shownCause: readonly s
   if (hint !== undefined) lines.push(`hint: ${hint}`);
   lines.push(...shownCause);
   // Control characters in what is quoted must not drive the terminal or pass for lines of ours.
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return lines.map((line) => `${line.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')}\n`).join('');
+  return lines
+    .map((line) => {
+      // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+      const safe = line.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
+      return `${safe.replace(OPENING, (word) => style(word === 'hint:' ? 'bold' : 'red', word))}\n`;
+    })
+    .join('');
 }
 
 /** The form that a line seems to ask for which was not understood. */

@@ -31,7 +31,17 @@ describe('version', () => {
     });
   });
 
-  it.each([['version'], ['--version']])(
+  it.each([['-v'], ['--version'], ['whoami', '-v']])('prints it for %s alone', async (...words) => {
+    expect(await runCli(words)).toEqual({ status: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
+  it('is no flag, but a value, behind a flag that takes one', async () => {
+    const { status, stderr } = await runCli(['sign-string', '--private-key', '-v']);
+    expect(status).toBe(3);
+    expect(stderr).toContain('--private-key -v does not exist');
+  });
+
+  it.each([['version'], ['--version'], ['-v']])(
     "prints the version of AWS's helper and its own behind, for %s --compat",
     async (word) => {
       const { stdout } = await runCli([word, '--compat']);

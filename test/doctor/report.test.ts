@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Notebook } from '../../src/doctor/notebook.ts';
 import { jsonReport, redactor, textReport } from '../../src/doctor/report.ts';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
+import { styleOf } from '../../src/platform/terminal-style.ts';
 
 function example(): Notebook {
   const notes = new Notebook();
@@ -20,7 +21,7 @@ function example(): Notebook {
 
 describe('the report', () => {
   it('is text, in which nothing that is quoted steers the terminal', () => {
-    expect(textReport(example(), { subject: 'this', colour: false })).toBe(`doctor: this
+    expect(textReport(example(), { subject: 'this' })).toBe(`doctor: this
 
 error: refused for arn:aws:iam::123456789012:role/Build [ERR_ACCESS_DENIED]
   what to do: ask Build
@@ -41,8 +42,10 @@ not looked at
   });
 
   it('has colour where it is asked for, and says when nothing is wrong', () => {
-    expect(textReport(example(), { subject: 'this', colour: true })).toContain('\u001B[31merror:\u001B[0m refused');
-    expect(textReport(new Notebook(), { subject: 'this', colour: false })).toBe('doctor: this\n\nnothing is wrong\n');
+    expect(textReport(example(), { subject: 'this', style: styleOf(true, {}) })).toContain(
+      '\u001B[1;31merror:\u001B[0m refused',
+    );
+    expect(textReport(new Notebook(), { subject: 'this' })).toBe('doctor: this\n\nnothing is wrong\n');
   });
 
   it('is JSON, with the exit status', () => {
@@ -70,7 +73,7 @@ not looked at
   it('redacts the whole of both forms', () => {
     const redact = redactor({ role: ['Build'] });
     for (const text of [
-      textReport(example(), { subject: 'Build', colour: false, redact }),
+      textReport(example(), { subject: 'Build', redact }),
       jsonReport(example(), { subject: 'Build', redact }),
     ])
       expect(text).not.toMatch(/Build|123456789012/);

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import {
   array,
   assert,
@@ -20,7 +21,7 @@ import { COMMAND_HELP, EXIT_STATUS_HELP } from '../../src/options/command-help.t
 import { FLAG_HELP } from '../../src/options/help.ts';
 import { parseOrdinary } from '../../src/options/pflag.ts';
 import { parseAny } from '../../src/options/any-line.ts';
-import type { Outcome } from '../../src/options/any-line.ts';
+import type { LineOptions, Outcome } from '../../src/options/any-line.ts';
 
 const parse = (tokens: readonly string[], compat = false): Promise<Outcome> =>
   parseAny(tokens, { program: 'roles-anywhere', compat, columns: 100 });
@@ -347,13 +348,23 @@ async function textOf(tokens: readonly string[]): Promise<string> {
   return outcome.text;
 }
 
+/** The text of help on a line, as terminals show it. */
+async function shownOn(terminals: LineOptions['terminals'], tokens: readonly string[], env = {}): Promise<string> {
+  const outcome = await parseAny(tokens, { program: 'roles-anywhere', compat: false, terminals, env });
+  return 'text' in outcome ? outcome.text : outcome.kind;
+}
+
 describe('help', () => {
   it.each(Object.keys(COMMANDS).filter(isCommand))(
-    'of %s has every flag, an example and the exit statuses',
+    'of %s has every flag, its examples and the exit statuses',
     async (name) => {
       const text = await textOf([name, '--help']);
       for (const flag of flagsOf(name)) expect(text).toMatch(new RegExp(String.raw`^  --${flag}[ \[]`, 'm'));
-      expect(text).toContain(`Example:\n  roles-anywhere ${COMMAND_HELP[name].example.join(' \\\n    ')}\n`);
+      const { examples } = COMMAND_HELP[name];
+      const lines = examples.map(
+        (example) => `  # ${example.text}\n  roles-anywhere ${example.line.join(' \\\n    ')}\n`,
+      );
+      expect(text).toContain(`Examples:\n${lines.join('\n')}`);
       expect(text).toContain('Exit status:');
       expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
     },
@@ -380,6 +391,20 @@ describe('help', () => {
       expect(await textOf(tokens)).toBe(text);
     }
     expect(await textOf(['help'])).toBe(await textOf(['-h']));
+  });
+
+  it('has colour on a terminal alone, and without it the same text', async () => {
+    const plain = await shownOn(undefined, ['link', '--help']);
+    const shown = await shownOn({ stdout: true, stderr: false }, ['link', '--help']);
+    expect(shown).toContain('\u001b[1mExamples:\u001b[0m');
+    expect(shown).toContain('\u001b[36m--force\u001b[0m');
+    expect(stripVTControlCharacters(shown)).toBe(plain);
+    expect(plain).toBe(stripVTControlCharacters(plain));
+    expect(await shownOn({ stdout: true, stderr: true }, ['link', '--help'], { NO_COLOR: '1' })).toBe(plain);
+    expect(await shownOn({ stdout: false, stderr: true }, ['link', '--help'])).toBe(plain);
+    // Help for want of a command goes to standard error.
+    expect(await shownOn({ stdout: false, stderr: true }, [])).toContain('\u001b[1mCommands:\u001b[0m');
+    expect(await shownOn({ stdout: true, stderr: false }, [])).toBe(await shownOn(undefined, ['--help']));
   });
 
   it('does not come for --help=false', async () => {

@@ -87,6 +87,7 @@ describe('an ordinary line', () => {
     ['help', [...LINE, '--help']],
     ['-h', [...LINE, '-h']],
     ['the version', [...LINE, '--version']],
+    ['-v', [...LINE, '-v']],
     ['a missing flag', LINE.slice(2)],
     ['an empty required value', [...LINE, '--role-arn=']],
     ['a conflict', [...LINE, '--system-store-name', 'MY']],

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -74,7 +83,7 @@ describe('the packed package', () => {
       ]),
     );
     const expected =
-      /^(LICENSE|README\.md|THIRD-PARTY-NOTICES\.txt|package\.json|sbom\.cdx\.json|docs\/[\w/.-]+|dist\/((cli|main|pkcs11-helper|index|emulator)\.cjs|(index|emulator)\.(js|d\.mts)|emulator-world\.schema\.json|console\/(app\.(js|css)|icon\.svg|index\.html)|(chunks|lib)\/[\w.-]+\.cjs|types\/[\w/.-]+\.d\.ts|types\/package\.json))$/;
+      /^(LICENSE|README\.md|THIRD-PARTY-NOTICES\.txt|package\.json|sbom\.cdx\.json|docs\/[\w/.-]+|dist\/((cli|main|pkcs11-helper|index|emulator)\.cjs|(index|emulator)\.(js|d\.mts)|emulator-world\.schema\.json|man\/roles-anywhere[\w-]*\.1|console\/(app\.(js|css)|icon\.svg|index\.html)|(chunks|lib)\/[\w.-]+\.cjs|types\/[\w/.-]+\.d\.ts|types\/package\.json))$/;
     expect(paths.filter((path) => !expected.test(path))).toEqual([]);
   });
 
@@ -146,6 +155,7 @@ describe('the packed package', () => {
     expect(install.stdout).not.toMatch(/warn|script/i);
     const bin = join(prefix, 'bin/roles-anywhere');
     expect(statSync(bin).mode & 0o111).toBe(0o111);
+    expect(existsSync(join(prefix, 'share/man/man1/roles-anywhere-serve.1'))).toBe(true);
     const env = { PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin` };
     expect(await runProgram(bin, ['version'], { env })).toMatchObject({ status: 0, stderr: '' });
   });

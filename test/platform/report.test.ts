@@ -154,12 +154,27 @@ describe('the form of an error', () => {
   });
 
   it.each<[string, Partial<ReportOptions>]>([
-    ['of serve on a terminal', { argv: argv('serve', '--unheard-of'), stderrIsTerminal: () => true }],
+    [
+      'of serve on a terminal',
+      { argv: argv('serve', '--unheard-of'), stderrIsTerminal: () => true, env: { NO_COLOR: '1' } },
+    ],
     ['where the log is', { ...inForm('text'), argv: argv('serve') }],
     ['where the words are plain', { ...inForm('plain'), argv: argv('serve') }],
     ['of a line with text asked for', { argv: argv('serve', '--log-format=text', '--unheard-of') }],
     ['of other commands', { argv: argv('version', '--role-arn', 'serve') }],
   ])('is text %s', (_, options) => {
     expect(told(error, options)).toBe('roles-anywhere: error: no [ERR_USAGE]\nhint: do\n');
+  });
+
+  it('sets off on a terminal what is an error and what is advice, and nothing that is quoted', () => {
+    const quoting = new RolesAnywhereError('ERR_USAGE', 'unexpected argument "x: error: hint: \u001b[31m"', {
+      hint: 'do',
+    });
+    expect(told(quoting, { stderrIsTerminal: () => true })).toBe(
+      [
+        'roles-anywhere: \u001b[1;31merror:\u001b[0m unexpected argument "x: error: hint:  [31m" [ERR_USAGE]',
+        '\u001b[1mhint:\u001b[0m do\n',
+      ].join('\n'),
+    );
   });
 });

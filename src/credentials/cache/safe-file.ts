@@ -52,8 +52,10 @@ export type Stamp = string;
 /** @returns undefined where there is no plain file; links are followed */
 export function stampOf(path: string): Stamp | undefined {
   try {
-    const stats = statSync(path, { bigint: true });
-    return stats.isFile() ? [stats.dev, stats.ino, stats.size, stats.mtimeNs].map(String).join(' ') : undefined;
+    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return stats?.isFile() === true
+      ? [stats.dev, stats.ino, stats.size, stats.mtimeNs].map(String).join(' ')
+      : undefined;
   } catch {
     return undefined;
   }

@@ -68,6 +68,7 @@ export const GRAMMAR_LINES: readonly Line[] = [
     return { name: `meets a line without ${flag}`, args: [...whole.slice(0, at), ...whole.slice(at + 2)], differs };
   }),
   { name: 'prints the version', args: ['version'], differs: { by: 'version', in: ['stdout'] } },
+  { name: 'prints the version for -v', args: ['-v'], differs: { by: 'own-flags', in: 'theirs refuses' } },
   { name: 'prints the version for --version', args: ['--version'], differs: { by: 'own-flags', in: 'theirs refuses' } },
   {
     name: 'takes the flag of a command before it',
