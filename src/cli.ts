@@ -207,12 +207,22 @@ function codeOf(error: unknown): string | undefined {
 
 /** Reports a failure and ends with its exit status. */
 async function fail(thrown: unknown): Promise<void> {
-  const { report } = await import('./platform/report.ts');
-  const failure =
-    configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
-  const { argv, env } = process;
-  const { class: kind } = report(failure, { program, argv, env, style, stderrIsTerminal, write: printError });
-  process.exit(EXIT_STATUS[kind]);
+  try {
+    const { report } = await import('./platform/report.ts');
+    const failure =
+      configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
+    const { argv, env } = process;
+    const { class: kind } = report(failure, { program, argv, env, style, stderrIsTerminal, write: printError });
+    process.exit(EXIT_STATUS[kind]);
+  } catch (error) {
+    // Not even the words could be read: no descriptor is left, or the program is being replaced. It still has to end.
+    const { code, class: kind } =
+      thrown instanceof RolesAnywhereError ? thrown : new RolesAnywhereError('ERR_INTERNAL', '');
+    printError(
+      `${program}: error: what there is to say could not be read (${codeOf(error) ?? 'unknown error'}) [${code}]\n`,
+    );
+    process.exit(EXIT_STATUS[kind]);
+  }
 }
 
 /** Runs the program and ends the process. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { EXIT_STATUS } from '../src/platform/errors.ts';
-import { PROGRAM, runCli, runProgram } from './support/cli.ts';
+import { PKI, PROGRAM, runCli, runProgram } from './support/cli.ts';
 import { requireTool } from './support/tools.ts';
 
 /** Runs a shell line in which `"$0" "$@"` is the program. */
@@ -116,4 +116,32 @@ sys.exit(child.wait())
       stdout: (await runCli(['credential-process', '--help'])).stdout,
     });
   });
+});
+
+describe('no descriptor left', () => {
+  // Node itself opens some twenty; one more or less, and it is another file or socket that cannot be opened.
+  const limits = Array.from({ length: 14 }, (_, index) => index + 16);
+  const ID = '11111111-1111-1111-1111-111111111111';
+  const line = [
+    ...['credential-process', '--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
+    ...['--trust-anchor-arn', `arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/${ID}`],
+    ...['--profile-arn', `arn:aws:rolesanywhere:us-east-1:123456789012:profile/${ID}`],
+    ...['--role-arn', 'arn:aws:iam::123456789012:role/Workload'],
+    ...['--endpoint', 'http://127.0.0.1:9', '--max-attempts', '1'],
+  ];
+
+  it.runIf(requireTool('prlimit'))(
+    'ends, whatever cannot be read then',
+    async () => {
+      for (const limit of limits) {
+        // Node aborts by itself where it cannot even begin: only what has to be ended by us goes on for ever.
+        const outcome = await runProgram('prlimit', [`--nofile=${limit}:${limit}`, ...PROGRAM, ...line], {
+          timeout: 20_000,
+        }).catch(({ cause }: Error) => ({ killed: (cause as { killed?: boolean }).killed, stdout: '', status: 1 }));
+        expect(outcome).not.toMatchObject({ killed: true });
+        expect({ failed: outcome.status > 0, stdout: outcome.stdout }).toEqual({ failed: true, stdout: '' });
+      }
+    },
+    60_000,
+  );
 });
