@@ -242,7 +242,7 @@ describe('doctor, of healthy set-ups', () => {
       await once(serve.stdout, 'data');
       const report = await look(pem('ec-p256'), env);
       expectNothing(report);
-      const [port] = report.facts.filter(({ label }) => label.startsWith('serve at port'));
+      const port = report.facts.find(({ label }) => label.startsWith('serve at port'));
       expect(port?.value).toContain('gives credentials until');
       expect(report.facts.find(({ label }) => label === 'token file')?.value).toMatch(/, mode 0600, can be read$/);
     } finally {

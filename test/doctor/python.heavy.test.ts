@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import { array, constantFrom, sample } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { differenceInShell, splitLikePython } from '../../src/doctor/words.ts';
 import { requireTool } from '../support/tools.ts';
@@ -19,8 +19,8 @@ print(json.dumps([read(line) for line in json.load(sys.stdin)]))
 `;
 
 const lines = (alphabet: string): string[] =>
-  fc.sample(
-    fc.array(fc.constantFrom(...alphabet), { maxLength: 16 }).map((characters) => characters.join('')),
+  sample(
+    array(constantFrom(...alphabet.split('')), { maxLength: 16 }).map((characters) => characters.join('')),
     { numRuns: 4000, seed: 24 },
   );
 
