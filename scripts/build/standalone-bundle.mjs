@@ -6,7 +6,25 @@ import { PACKAGES, bundle, common, lessOfUndici, usedModules } from './bundles.m
 const INSTEAD = {
   'src/platform/program.ts': 'src/standalone/program.ts',
   'src/platform/require.ts': 'src/standalone/require.ts',
+  'src/identity/plain-key.ts': 'src/standalone/plain-key.ts',
 };
+
+/** The same for single modules that import another: who imports, and what is in the place of which. */
+const INSTEAD_FOR = {
+  'src/commands/connection.ts': { 'src/http/direct.ts': 'src/standalone/direct.ts' },
+  ...Object.fromEntries(
+    ['src/x509/keys.ts', 'src/x509/chain.ts', 'src/signing/canonical.ts'].map((file) => [
+      file,
+      { 'node:crypto': 'src/standalone/crypto.ts' },
+    ]),
+  ),
+};
+
+/**
+ * What a run of `credential-process` with a PEM identity loads: one file, with what these modules import statically. The
+ * runtime's own modules that it may import are few, since they take longer to load than all of this program's.
+ */
+const HOT = ['src/standalone/main.ts', 'src/front.ts', 'src/cli.ts'];
 
 /**
  * Writes ES modules for the compiler: `main.js` and its chunks.
@@ -17,6 +35,14 @@ const INSTEAD = {
 export async function bundleStandalone(root, folder, version, constants) {
   const settings = common(root, version);
   const instead = new Map(Object.entries(INSTEAD).map(([of, by]) => [join(root, of), join(root, by)]));
+  const placed = (file) => (file.startsWith('src/') ? join(root, file) : file);
+  const insteadFor = new Map(
+    Object.entries(INSTEAD_FOR).map(([importer, pairs]) => [
+      join(root, importer),
+      new Map(Object.entries(pairs).map(([of, by]) => [placed(of), join(root, by)])),
+    ]),
+  );
+  const hot = new Set(HOT.map((file) => join(root, file)));
   const output = await bundle(
     {
       ...settings,
@@ -34,8 +60,10 @@ export async function bundleStandalone(root, folder, version, constants) {
         {
           name: 'instead',
           async resolveId(source, importer, options) {
+            const own = insteadFor.get(importer);
+            if (own?.has(source)) return own.get(source);
             const resolved = await this.resolve(source, importer, { ...options, skipSelf: true });
-            const other = resolved && instead.get(resolved.id);
+            const other = resolved && (own?.get(resolved.id) ?? instead.get(resolved.id));
             return other === undefined || other === importer ? resolved : other;
           },
         },
@@ -47,6 +75,7 @@ export async function bundleStandalone(root, folder, version, constants) {
       entryFileNames: '[name].js',
       chunkFileNames: '[name].js',
       minifyInternalExports: false,
+      codeSplitting: { groups: [{ name: 'hot', test: (id) => hot.has(id) }] },
     },
   );
   return usedModules(output);
