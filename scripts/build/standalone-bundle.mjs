@@ -24,7 +24,23 @@ const INSTEAD_FOR = {
  * What a run of `credential-process` with a PEM identity loads: one file, with what these modules import statically. The
  * runtime's own modules that it may import are few, since they take longer to load than all of this program's.
  */
-const HOT = ['src/standalone/main.ts', 'src/front.ts', 'src/cli.ts'];
+const HOT = ['src/standalone/main.ts', 'src/cli.ts', 'src/http/ca-bundle.ts'];
+
+/** The bundler's own `require`, of which every run would load node:module, and few have a use. */
+const requireWhenUsed = {
+  name: 'require-when-used',
+  renderChunk(code) {
+    if (!code.includes('createRequire(import.meta.url)')) return undefined;
+    const changed = code
+      .replace('import { createRequire } from "node:module";\n', '')
+      .replace(
+        '(() => createRequire(import.meta.url))()',
+        '(name) => process.getBuiltinModule("node:module").createRequire(import.meta.url)(name)',
+      );
+    if (changed.includes('(() => createRequire(')) throw new Error("the bundler's own require is not as it was");
+    return changed;
+  },
+};
 
 /**
  * Writes ES modules for the compiler: `main.js` and its chunks.
@@ -46,6 +62,11 @@ export async function bundleStandalone(root, folder, version, constants) {
   const output = await bundle(
     {
       ...settings,
+      onLog(level, log, report) {
+        // What is hot comes with the rest of it.
+        if (log.code !== 'INEFFECTIVE_DYNAMIC_IMPORT' || !hot.has(join(root, log.id ?? '')))
+          settings.onLog(level, log, report);
+      },
       transform: {
         ...settings.transform,
         define: {
@@ -57,6 +78,7 @@ export async function bundleStandalone(root, folder, version, constants) {
       resolve: PACKAGES,
       plugins: [
         lessOfUndici,
+        requireWhenUsed,
         {
           name: 'instead',
           async resolveId(source, importer, options) {

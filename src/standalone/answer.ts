@@ -34,7 +34,6 @@ export class AnswerReader {
   #left = 0;
   #bodyBytes = 0;
   #body: Uint8Array[] = [];
-  #begun = false;
 
   /**
    * @param maxBytes of the body
@@ -60,7 +59,6 @@ export class AnswerReader {
 
   /** Takes bytes in; throws when they are no HTTP. What follows a whole answer is left. */
   push(bytes: Uint8Array): void {
-    this.#begun ||= bytes.length > 0;
     this.#waiting = this.#waiting.length === 0 ? bytes : Buffer.concat([this.#waiting, bytes]);
     while (this.#step());
   }
@@ -69,9 +67,7 @@ export class AnswerReader {
   end(): void {
     if (this.#phase === 'close') this.#phase = 'done';
     if (this.#phase === 'done') return;
-    throw this.#begun
-      ? faulty('HPE_INVALID_EOF_STATE', 'the answer is cut off')
-      : faulty('ECONNRESET', 'closed without an answer');
+    throw faulty('ECONNRESET', 'the connection was closed');
   }
 
   /** Goes on by as much as there is; false when more is needed. */
@@ -153,10 +149,7 @@ export class AnswerReader {
   /** How the body is delimited (RFC 9112, section 6.3). */
   #afterHead(): Phase {
     // What comes before the answer (RFC 9110, section 15.2); 101 is for the caller to refuse.
-    if (this.#status < 200 && this.#status !== 101) {
-      this.#begun = this.#waiting.length > 0;
-      return 'status';
-    }
+    if (this.#status < 200 && this.#status !== 101) return 'status';
     if (this.#status === 101 || this.#status === 204 || this.#status === 304) return 'done';
     const coding = this.#fields.get('transfer-encoding');
     const lengths = this.#fields.get('content-length');
