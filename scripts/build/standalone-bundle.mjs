@@ -26,6 +26,10 @@ const INSTEAD_FOR = {
  */
 const HOT = ['src/standalone/main.ts', 'src/cli.ts', 'src/http/ca-bundle.ts'];
 
+/** What the hot file may import, and weigh before it is compiled: look at what came in before raising this. */
+const MODULES_OF_HOT = ['node:fs', 'node:path'];
+const HOT_BUDGET_BYTES = 176 * 1024;
+
 /** The bundler's own `require`, of which every run would load node:module, and few have a use. */
 const requireWhenUsed = {
   name: 'require-when-used',
@@ -64,7 +68,7 @@ export async function bundleStandalone(root, folder, version, constants) {
       ...settings,
       onLog(level, log, report) {
         // What is hot comes with the rest of it.
-        if (log.code !== 'INEFFECTIVE_DYNAMIC_IMPORT' || !hot.has(join(root, log.id ?? '')))
+        if (log.code !== 'INEFFECTIVE_DYNAMIC_IMPORT' || !HOT.some((file) => log.message.includes(`${file} is`)))
           settings.onLog(level, log, report);
       },
       transform: {
@@ -100,5 +104,14 @@ export async function bundleStandalone(root, folder, version, constants) {
       codeSplitting: { groups: [{ name: 'hot', test: (id) => hot.has(id) }] },
     },
   );
+  const main = output.find(({ fileName }) => fileName === 'main.js');
+  const hotBytes = Buffer.byteLength(main.code);
+  if (hotBytes > HOT_BUDGET_BYTES)
+    throw new Error(`the executable's hot file has ${hotBytes} bytes; its budget is ${HOT_BUDGET_BYTES}`);
+  const foreign = [...[...main.code.matchAll(/^import .*"([^"]+)";$/gm)].map(([, name]) => name), ...usedModules([main])].filter(
+    (id) => !MODULES_OF_HOT.includes(id) && (!id.startsWith(join(root, 'src/')) && !id.startsWith('\0')),
+  );
+  if (foreign.length > 0)
+    throw new Error(`this got into the executable's hot file; import it dynamically:\n  ${foreign.join('\n  ')}`);
   return usedModules(output);
 }

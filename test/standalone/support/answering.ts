@@ -12,6 +12,9 @@ import { PKI } from '../../support/cli.ts';
 const ARN = 'arn:aws:rolesanywhere:eu-west-1:123456789012';
 const ID = '11111111-2222-3333-4444-555555555555';
 
+/** The same in every answer, for comparing. */
+const EXPIRATION = new Date(Date.now() + 3_600_000).toISOString().replace(/\.\d+/, '');
+
 export interface Answering {
   /** The file of the root that vouches for it. */
   readonly root: string;
@@ -54,10 +57,9 @@ export async function startAnswering(): Promise<Answering> {
 }
 
 function credentials(): string {
-  const expiration = new Date(Date.now() + 3_600_000).toISOString().replace(/\.\d+/, '');
   const assumedRoleUser = { arn: 'arn:aws:sts::123456789012:assumed-role/Role/session', assumedRoleId: 'AROAEXAMPLE' };
   const secret = { secretAccessKey: 'secret'.repeat(6), sessionToken: 'token'.repeat(50) };
-  const one = { accessKeyId: 'ASIAEXAMPLEEXAMPLE00', ...secret, expiration };
+  const one = { accessKeyId: 'ASIAEXAMPLEEXAMPLE00', ...secret, expiration: EXPIRATION };
   return JSON.stringify({
     credentialSet: [{ assumedRoleUser, credentials: one }],
     subjectArn: `${ARN}:subject/${ID}`,
