@@ -27,22 +27,23 @@ const INSTEAD_FOR = {
 const HOT = ['src/standalone/main.ts', 'src/cli.ts', 'src/http/ca-bundle.ts'];
 
 /** What the hot file may import, and weigh before it is compiled: look at what came in before raising this. */
-const MODULES_OF_HOT = ['node:fs', 'node:path'];
+const MODULES_OF_HOT = new Set(['node:fs', 'node:path']);
 const HOT_BUDGET_BYTES = 176 * 1024;
+
+const IMPORT_OF_REQUIRE = 'import { createRequire } from "node:module";\n';
 
 /** The bundler's own `require`, of which every run would load node:module, and few have a use. */
 const requireWhenUsed = {
   name: 'require-when-used',
   renderChunk(code) {
-    if (!code.includes('createRequire(import.meta.url)')) return undefined;
-    const changed = code
-      .replace('import { createRequire } from "node:module";\n', '')
-      .replace(
-        '(() => createRequire(import.meta.url))()',
-        '(name) => process.getBuiltinModule("node:module").createRequire(import.meta.url)(name)',
-      );
-    if (changed.includes('(() => createRequire(')) throw new Error("the bundler's own require is not as it was");
-    return changed;
+    const own = '(() => createRequire(import.meta.url))()';
+    if (!code.includes(own)) return undefined;
+    const once = code.replace(
+      own,
+      '(name) => process.getBuiltinModule("node:module").createRequire(import.meta.url)(name)',
+    );
+    // Others in the same file may have a use for it.
+    return once.split(/\bcreateRequire\b/).length > 3 ? once : once.replace(IMPORT_OF_REQUIRE, '');
   },
 };
 
@@ -108,9 +109,10 @@ export async function bundleStandalone(root, folder, version, constants) {
   const hotBytes = Buffer.byteLength(main.code);
   if (hotBytes > HOT_BUDGET_BYTES)
     throw new Error(`the executable's hot file has ${hotBytes} bytes; its budget is ${HOT_BUDGET_BYTES}`);
-  const foreign = [...[...main.code.matchAll(/^import .*"([^"]+)";$/gm)].map(([, name]) => name), ...usedModules([main])].filter(
-    (id) => !MODULES_OF_HOT.includes(id) && (!id.startsWith(join(root, 'src/')) && !id.startsWith('\0')),
-  );
+  const foreign = [
+    ...[...main.code.matchAll(/^import .*"([^"]+)";$/gm)].map(([, name]) => name),
+    ...usedModules([main]),
+  ].filter((id) => !MODULES_OF_HOT.has(id) && !id.startsWith(join(root, 'src/')) && !id.startsWith('\0'));
   if (foreign.length > 0)
     throw new Error(`this got into the executable's hot file; import it dynamically:\n  ${foreign.join('\n  ')}`);
   return usedModules(output);

@@ -3,13 +3,7 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { TAG } from '../x509/der.ts';
-import {
-  TPM_KEY_LABEL,
-  isEncryptedKey,
-  isPrivateKeyLabel,
-  isVersion2,
-  mlDsaTypeOf,
-} from '../x509/keys.ts';
+import { TPM_KEY_LABEL, isEncryptedKey, isPrivateKeyLabel, isVersion2, mlDsaTypeOf } from '../x509/keys.ts';
 import { type PemBlock, readPem } from '../x509/pem.ts';
 import type { PasswordDeps } from './containers/password.ts';
 import type { Material } from './material.ts';

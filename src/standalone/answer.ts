@@ -2,7 +2,7 @@
  * Takes an HTTP/1.1 answer apart as its bytes come (RFC 9112). Strict: what is not by the letter is malformed, since nobody
  * could say what was meant. Faults have the codes that Node's parser gives them.
  */
-// Tests: test/standalone/answer.test.ts, test/standalone/exchange.test.ts
+// Tests: test/standalone/answer.test.ts, test/http/faults.test.ts
 import { MAX_HEADER_BYTES } from '../http/exchange.ts';
 import type { HttpResponse } from '../http/http.ts';
 
@@ -89,6 +89,7 @@ export class AnswerReader {
       case 'trailers':
         return this.#readTrailer();
       case 'done':
+      default:
         return false;
     }
   }

@@ -3,7 +3,7 @@
  * whatever else happens on the way, a certificate that is not believed above all, makes it unusable, and the common code
  * connects anew and says what it was. Nothing is written before the other side was verified.
  */
-// Tests: test/standalone/exchange.test.ts, test/standalone/hot-path.test.ts
+// Tests: test/standalone/connection.test.ts, test/http/faults.test.ts, test/standalone/hot-path.heavy.test.ts
 import type { Target } from '../http/direct.ts';
 import { readCertificate } from '../x509/certificate.ts';
 import { TAG, expectTag, readChildren, readDer } from '../x509/der.ts';
@@ -158,11 +158,13 @@ export function namesHost(der: Uint8Array, host: string): boolean {
     const names = extensions.get(EXTENSION.subjectAltName);
     if (names === undefined) return false;
     const wildcard = host.split('.').length > 2 ? `*${host.slice(host.indexOf('.'))}` : host;
-    return readChildren(expectTag(readDer(names), TAG.sequence, 'subjectAltName'), MAX_NAMES).some(({ tag, content }) => {
-      if (tag !== DNS_NAME) return false;
-      const name = Buffer.from(content).toString('latin1').toLowerCase();
-      return name === host || name === wildcard;
-    });
+    return readChildren(expectTag(readDer(names), TAG.sequence, 'subjectAltName'), MAX_NAMES).some(
+      ({ tag, content }) => {
+        if (tag !== DNS_NAME) return false;
+        const name = Buffer.from(content).toString('latin1').toLowerCase();
+        return name === host || name === wildcard;
+      },
+    );
   } catch {
     return false; // malformed, or of a form that this program does not read
   }

@@ -3,7 +3,7 @@
  * start: takes its place in them (scripts/build/standalone-bundle.mjs), and loads it when it is used. SHA-256 is the
  * runtime's own.
  */
-// Tests: test/standalone/hot-path.test.ts
+// Tests: test/standalone/loads.heavy.test.ts
 import type * as NodeCrypto from 'node:crypto';
 import { sha256Hasher } from './runtime.ts';
 

@@ -3,7 +3,7 @@
  * executable's hot path. It does the plain thing alone. Until a request is sent, everything else is left to the common code,
  * which begins anew and so says the same as the npm program.
  */
-// Tests: test/standalone/exchange.test.ts, test/standalone/hot-path.test.ts
+// Tests: test/http/faults.test.ts, test/standalone/hot-path.heavy.test.ts
 import { CONNECT_TIMEOUT_MS, watch } from '../http/exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from '../http/http.ts';
 import type { Target } from '../http/direct.ts';
@@ -88,12 +88,20 @@ async function commonExchange(request: HttpRequest): Promise<HttpResponse> {
 function isPlain(request: HttpRequest): boolean {
   if (request.onSocket !== undefined || !isPlainTarget(request, process.env)) return false;
   return Object.entries(request.headers).every(
-    ([name, value]) => isVisible(name, false) && isVisible(value, true) && (name === 'host' || !OWN.has(name.toLowerCase())),
+    ([name, value]) =>
+      isVisible(name, false) && isVisible(value, true) && (name === 'host' || !OWN.has(name.toLowerCase())),
   );
 }
 
 /** Fields that this module writes by itself. */
-const OWN: ReadonlySet<string> = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'upgrade']);
+const OWN: ReadonlySet<string> = new Set([
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'expect',
+  'upgrade',
+]);
 
 /** Visible ASCII, and spaces if they may be. */
 function isVisible(text: string, spaces: boolean): boolean {

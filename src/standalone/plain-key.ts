@@ -3,11 +3,10 @@
  * src/identity/plain-key.ts in the executable. RSA and EC keys in the forms that OpenSSL writes are opened so; every other,
  * and every one that WebCrypto does not take, by the common code, which says what is wrong with it.
  */
-// Tests: test/standalone/plain-key.test.ts, test/standalone/hot-path.test.ts
+// Tests: test/standalone/plain-key.test.ts, test/standalone/hot-path.heavy.test.ts
 import type { KeyObject, webcrypto } from 'node:crypto';
 import type { Digest } from '../identity/identity.ts';
 import type { PrivateKey } from '../identity/private-key.ts';
-import { secretBytes } from '../platform/files.ts';
 import { type Certificate, sameBytes } from '../x509/certificate.ts';
 import { DerError, type DerValue, TAG, expectTag, readChildren, readDer } from '../x509/der.ts';
 import { ecdsaToDer } from '../x509/ecdsa.ts';
@@ -57,14 +56,17 @@ export async function openPlainKey(block: PemBlock, source: string): Promise<Pri
   return await common.openPlainKey(block, source);
 }
 
+/** The same key for node:crypto, which is loaded for it. */
+function native(key: webcrypto.CryptoKey): KeyObject {
+  return process.getBuiltinModule('node:crypto').KeyObject.from(key);
+}
+
 async function openBySubtle({ keyType, algorithm, signing, pkcs8, spki }: Plain, source: string): Promise<PrivateKey> {
   const { subtle } = crypto;
   const [privateKey, publicKey] = await Promise.all([
     subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign']),
     subtle.importKey('spki', spki, algorithm, true, ['verify']),
   ]);
-  /** The same key for node:crypto, which is loaded for it. */
-  const native = (key: webcrypto.CryptoKey): KeyObject => process.getBuiltinModule('node:crypto').KeyObject.from(key);
   return {
     signer: {
       keyType,
@@ -189,8 +191,9 @@ function bitString(content: Uint8Array): Uint8Array {
 /** A value in DER, in memory of its own: it may be secret. None here is longer than 64 KiB. */
 function encode(tag: number, ...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const head = length < 0x80 ? [tag, length] : length < 0x1_00 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];
-  const bytes = secretBytes(head.length + length) as Uint8Array<ArrayBuffer>;
+  const head =
+    length < 0x80 ? [tag, length] : length < 0x1_00 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 0xff];
+  const bytes = new Uint8Array(new ArrayBuffer(head.length + length));
   bytes.set(head);
   let at = head.length;
   for (const part of parts) {

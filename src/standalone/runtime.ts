@@ -1,5 +1,5 @@
 /** What the executable calls of its runtime by the runtime's own names: https://bun.com/docs/api/tcp. */
-// Tests: test/standalone/exchange.test.ts
+// Tests: test/http/faults.test.ts
 
 /** A connection. */
 export interface RuntimeSocket {

@@ -33,7 +33,9 @@ export async function startAnswering(): Promise<Answering> {
   const requests: string[][] = [];
   const answer: RequestListener = (request, response) => {
     requests.push(request.rawHeaders);
-    request.resume().on('end', () => response.writeHead(201, { 'content-type': 'application/json' }).end(credentials()));
+    request
+      .resume()
+      .on('end', () => response.writeHead(201, { 'content-type': 'application/json' }).end(credentials()));
   };
   const servers = [createServer(answer), createTlsServer(await authority.issue(['localhost']), answer)] as const;
   const ports = await Promise.all(servers.map(listen));
@@ -41,9 +43,16 @@ export async function startAnswering(): Promise<Answering> {
     root,
     requests,
     flags: (secure) => [
-      ...['--intermediates', `${PKI}intermediate.pem`, '--trust-anchor-arn', `${ARN}:trust-anchor/${ID}`],
-      ...['--profile-arn', `${ARN}:profile/${ID}`, '--role-arn', 'arn:aws:iam::123456789012:role/Role'],
-      ...['--endpoint', secure ? `https://localhost:${ports[1]}` : `http://127.0.0.1:${ports[0]}`],
+      '--intermediates',
+      `${PKI}intermediate.pem`,
+      '--trust-anchor-arn',
+      `${ARN}:trust-anchor/${ID}`,
+      '--profile-arn',
+      `${ARN}:profile/${ID}`,
+      '--role-arn',
+      'arn:aws:iam::123456789012:role/Role',
+      '--endpoint',
+      secure ? `https://localhost:${ports[1]}` : `http://127.0.0.1:${ports[0]}`,
     ],
     async close() {
       for (const server of servers) {

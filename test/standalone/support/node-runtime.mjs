@@ -1,5 +1,5 @@
 // What the executable calls of its runtime, by Node's modules: for tests of the code above it. What the runtime itself does is
-// tested with the executable (test/standalone/hot-path.test.ts).
+// tested with the executable (test/standalone/hot-path.heavy.test.ts).
 import { createHash } from 'node:crypto';
 import net from 'node:net';
 import tls from 'node:tls';

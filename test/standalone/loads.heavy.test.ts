@@ -1,7 +1,7 @@
 /** What the executable's hot path loads, counted: its code is run by Node, with the few calls of its own runtime given by Node's modules. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bundleStandalone } from '../../scripts/build/standalone-bundle.mjs';

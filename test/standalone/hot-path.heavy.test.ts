@@ -19,6 +19,40 @@ import type { Answering } from './support/answering.ts';
 const DAY = 86_400_000;
 const IDENTITY = ['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`];
 
+const byExecutable = (args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> =>
+  runProgram(STANDALONE, ['credential-process', ...args], { env });
+const byNode = (args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> =>
+  runProgram(process.execPath, [CLI, 'credential-process', ...args], { env });
+
+const plain = ({ status, stdout, stderr }: CliResult): object => ({
+  status,
+  stdout,
+  stderr: stderr.replace(/^\(node:\d+\) Warning: .*\n\(Use .*\n/m, ''),
+});
+
+const answers = (socket: Socket): void => {
+  socket.on('error', () => undefined).once('data', () => socket.end('HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n'));
+};
+
+/** Answers the first bytes with a text. */
+const says =
+  (text: string, then?: 'end' | 'reset') =>
+  (socket: Socket): void => {
+    socket.once('data', () => {
+      socket.write(text, 'latin1', () => {
+        if (then === 'end') socket.end();
+        else if (then === 'reset') socket.resetAndDestroy();
+      });
+    });
+  };
+
+/** Both programs, which must end alike. Times and random waits are taken out of what they say. */
+async function alike(args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
+  const [one, other] = await Promise.all([byExecutable(args, env), byNode(args, env)]);
+  expect(plain(one)).toEqual(plain(other));
+  return one;
+}
+
 describe.runIf(requireStandalone())("the executable's hot path", () => {
   let answering: Answering;
   let [trusted, stranger]: (Authority | undefined)[] = [];
@@ -37,11 +71,6 @@ describe.runIf(requireStandalone())("the executable's hot path", () => {
     await answering.close();
     rmSync(dir, { recursive: true });
   });
-
-  const byExecutable = (args: readonly string[], env?: Record<string, string>): Promise<CliResult> =>
-    runProgram(STANDALONE, ['credential-process', ...args], { env });
-  const byNode = (args: readonly string[], env?: Record<string, string>): Promise<CliResult> =>
-    runProgram(process.execPath, [CLI, 'credential-process', ...args], { env });
 
   /** Whether the hot path asked, and what the executable said. */
   async function taken(args: readonly string[], env: Record<string, string> = {}): Promise<boolean> {
@@ -72,13 +101,14 @@ describe.runIf(requireStandalone())("the executable's hot path", () => {
     expect(status).toBe((await byNode(args, env)).status);
   });
 
-  it.each([
+  it.each<[string, string[], Record<string, string>]>([
     ['a traced connection', ['--debug'], {}],
     ['an unverified server', ['--no-verify-ssl'], {}],
     ['roots of a variable of Node', [], { NODE_EXTRA_CA_CERTS: 'given' }],
   ])('is left for %s', async (_what, flags, variables) => {
     const rest = answering.flags(true);
-    const roots = Object.keys(variables).length > 0 || flags.includes('--no-verify-ssl') ? [] : ['--ca-bundle', answering.root];
+    const roots =
+      Object.keys(variables).length > 0 || flags.includes('--no-verify-ssl') ? [] : ['--ca-bundle', answering.root];
     const env = Object.fromEntries(Object.keys(variables).map((name) => [name, answering.root]));
     const before = answering.requests.length;
     const { status } = await byExecutable([...IDENTITY, ...rest, ...roots, ...flags], env);
@@ -97,22 +127,7 @@ describe.runIf(requireStandalone())("the executable's hot path", () => {
     return [...answering.flags(false).slice(0, -1), place];
   }
 
-  /** Both programs, which must end alike. Times and random waits are taken out of what they say. */
-  async function alike(args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
-    const [one, other] = await Promise.all([byExecutable(args, env), byNode(args, env)]);
-    const plain = ({ status, stdout, stderr }: CliResult): object => ({
-      status,
-      stdout,
-      stderr: stderr.replace(/^\(node:\d+\) Warning: .*\n\(Use .*\n/m, ''),
-    });
-    expect(plain(one)).toEqual(plain(other));
-    return one;
-  }
-
   describe('refuses a server as the npm program does', () => {
-    const answers = (socket: Socket): void => {
-      socket.on('error', () => undefined).once('data', () => socket.end('HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n'));
-    };
     it.each<[string, string, () => Promise<TlsOptions>, string?]>([
       ['of an unknown authority', 'ERR_TLS_AUTHORITY', () => stranger!.issue(['localhost'])],
       ['of another name', 'ERR_TLS_NAME', () => trusted!.issue(['other.test'])],
@@ -123,7 +138,12 @@ describe.runIf(requireStandalone())("the executable's hot path", () => {
       [
         'that speaks TLS 1.1 at most',
         'ERR_TLS',
-        async () => ({ ...(await trusted!.issue(['localhost'])), minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' }),
+        async () => ({
+          ...(await trusted!.issue(['localhost'])),
+          minVersion: 'TLSv1',
+          maxVersion: 'TLSv1.1',
+          ciphers: 'DEFAULT@SECLEVEL=0',
+        }),
       ],
     ])('%s: %s', async (_what, code, options) => {
       const place = await serve(await options(), answers);
@@ -142,22 +162,14 @@ describe.runIf(requireStandalone())("the executable's hot path", () => {
       // By the roots of the system; the bundle has another.
       writeFileSync(join(dir, 'stranger.pem'), stranger!.root);
       const place = await serve(await stranger!.issue(['localhost']), answers);
-      const { stderr } = await alike([...IDENTITY, ...place, ...bundle], { NODE_EXTRA_CA_CERTS: join(dir, 'stranger.pem') });
+      const { stderr } = await alike([...IDENTITY, ...place, ...bundle], {
+        NODE_EXTRA_CA_CERTS: join(dir, 'stranger.pem'),
+      });
       expect(stderr).toContain('ERR_TLS_AUTHORITY');
     });
   });
 
   describe('says of a server what the npm program says', () => {
-    const says =
-      (text: string, then?: 'end' | 'reset') =>
-      (socket: Socket): void => {
-        socket.once('data', () => {
-          socket.write(text, 'latin1', () => {
-            if (then === 'end') socket.end();
-            else if (then === 'reset') socket.resetAndDestroy();
-          });
-        });
-      };
     it.each<[string, string, (socket: Socket) => void]>([
       ['that closes at once', 'ERR_CONNECT', (socket) => void socket.end()],
       ['that closes without an answer', 'ERR_CONNECT', says('', 'end')],
@@ -165,12 +177,16 @@ describe.runIf(requireStandalone())("the executable's hot path", () => {
       ['that ends amid the body', 'ERR_RESPONSE_INVALID', says('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{', 'end')],
       ['that speaks another protocol', 'ERR_RESPONSE_INVALID', says('SSH-2.0-OpenSSH_9.2\r\n')],
       ['that answers too much', 'ERR_RESPONSE_INVALID', says(`HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(70_000)}`)],
-      ['that redirects', 'ERR_RESPONSE_INVALID', says('HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n')],
+      [
+        'that redirects',
+        'ERR_RESPONSE_INVALID',
+        says('HTTP/1.1 307 T\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n'),
+      ],
       ['that never answers', 'ERR_TIMEOUT', () => undefined],
     ])('%s: %s', async (_what, code, onConnection) => {
       const place = await serve(undefined, onConnection);
-      const once_ = ['--max-attempts', '1', '--timeout', '2'];
-      const { status, stderr } = await alike([...IDENTITY, ...place, ...once_]);
+      const limits = ['--max-attempts', '1', '--timeout', '2'];
+      const { status, stderr } = await alike([...IDENTITY, ...place, ...limits]);
       expect(status).not.toBe(0);
       expect(stderr).toContain(code);
     });
