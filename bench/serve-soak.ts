@@ -2,7 +2,8 @@
  * `serve` as users run it under a mixed load for as long as is asked: does
  * memory, or the number of open files, grow?
  *
- * Usage: node scripts/run-ts.mjs bench/serve-soak.ts [--minutes N] [--rate REQUESTS_PER_SECOND] [--cli FILE]
+ * Usage: npm run soak -- [--minutes N] [--rate REQUESTS_PER_SECOND] [--cli FILE]
+ * SOAK_MINUTES says how long, too.
  *
  * Sessions of 900 seconds, so that there are some ten refreshes an hour;
  * SIGHUP every ten minutes. A minute's line: RSS and open files of `serve`,
@@ -17,7 +18,7 @@ import { PKI, rssMiB, start, startServe } from './serve-cli.ts';
 
 const { values } = parseArgs({
   options: {
-    minutes: { type: 'string', default: '60' },
+    minutes: { type: 'string', default: process.env['SOAK_MINUTES'] ?? '60' },
     rate: { type: 'string', default: '60' },
     cli: { type: 'string', default: 'dist/cli.cjs' },
   },

@@ -46,7 +46,7 @@ export class ModelClock implements Clock {
 }
 
 /** As many turns as the longest chain of promises takes, and many more. A turn of the event loop would take ten times as long. */
-const TURNS = 50;
+const TURNS = 40;
 
 /** Until all promises that can settle without a timer or an answer have done so. */
 export async function settled(): Promise<void> {

@@ -14,7 +14,7 @@ import type { CredentialsStore } from './store.ts';
 
 /** Files of ours, by their names: entries, lines, locks, and what a process that was killed left of them. */
 const OURS =
-  /^(?:session-\d+-[0-9a-f]{32}|line-\d+-[0-9a-f]{16})(?:\.json|\.lock|\.lock\.break)?(?:\.[0-9a-f]{16}\.tmp)?$/;
+  /^(?:session-\d+-[0-9a-f]{32}|line-\d+-[0-9a-f]{16})(?:\.json|\.lock|\.lock(?:\.[0-9a-f]{16}\.\d{1,4})?\.break)?(?:\.[0-9a-f]{16}\.tmp)?$/;
 const TEMPORARY = /\.tmp$/;
 /** A temporary file lives for milliseconds; one so old was left behind. */
 const LEFT_MS = 60_000;

@@ -102,6 +102,7 @@ describe('the store of files', () => {
         `line-1-${'1'.repeat(16)}.json`,
         `session-2-${'e'.repeat(32)}.json`,
         `${valid}.json.fedcba9876543210.tmp`,
+        `${valid}.lock.0123456789abcdef.0.break`,
       ],
     };
     for (const name of Object.values(files).flat()) writeFileSync(join(folder, name), '', { mode: 0o600 });

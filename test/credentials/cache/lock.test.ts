@@ -1,4 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +18,11 @@ afterEach(() => rmSync(dir, { recursive: true }));
 
 const patient = { waitMs: 20_000, isDone: async () => false };
 const impatient = { waitMs: 50, isDone: async () => false };
+
+/** The guard of who breaks the lock with this text first. */
+function guardOf(text: string): string {
+  return `${path}.${createHash('sha256').update(text).digest('hex').slice(0, 16)}.0.break`;
+}
 
 /** The number of a process that has ended. */
 function deadPid(): number {
@@ -117,9 +123,25 @@ describe('the lock of an entry', () => {
   });
 
   it('is broken although one died while breaking it', async () => {
-    writeFileSync(path, JSON.stringify({ ...thisHolder('x'), pid: deadPid() }));
-    writeFileSync(`${path}.break`, JSON.stringify({ ...thisHolder('y'), pid: deadPid() }));
-    expect(await lockEntry(path, patient, { staleMs: 60_000 })).toBeDefined();
+    const text = JSON.stringify({ ...thisHolder('x'), pid: deadPid() });
+    writeFileSync(path, text);
+    writeFileSync(guardOf(text), JSON.stringify({ ...thisHolder('y'), pid: deadPid() }));
+    const lock = await lockEntry(path, patient, { staleMs: 60_000 });
+    expect(lock).toBeDefined();
+    await lock?.release();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('is broken although one on another machine died while breaking it, and not before its time', async () => {
+    const text = JSON.stringify({ ...thisHolder('x'), pid: deadPid() });
+    writeFileSync(path, text);
+    writeFileSync(guardOf(text), JSON.stringify({ ...thisHolder('y'), space: 'elsewhere' }));
+    expect(await lockEntry(path, impatient, { staleMs: 10_000 })).toBeUndefined();
+    expect(readFileSync(path, 'utf8')).toBe(text);
+    const lock = await lockEntry(path, patient, { staleMs: 200 });
+    expect(lock).toBeDefined();
+    await lock?.release();
+    expect(readdirSync(dir)).toEqual([]);
   });
 
   it('throws where no file can be made', async () => {
