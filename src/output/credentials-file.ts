@@ -207,7 +207,7 @@ async function rewrite(
       await syncDirectory(dirname(path));
       return mode;
     } finally {
-      await fs.rm(temporary, { force: true });
+      await fs.discard(temporary);
     }
   }
   throw failure(`${path} is being changed all the time by another program`);

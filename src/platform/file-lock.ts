@@ -2,7 +2,7 @@
 // Tests: test/output/credentials-file.test.ts
 import { randomBytes } from 'node:crypto';
 import { RolesAnywhereError } from './errors.ts';
-import { close, link, open, rename, rm, writeFile } from './file-system.ts';
+import { close, discard, link, open, rename, rm, writeFile } from './file-system.ts';
 import { readNamedFile, systemCode } from './files.ts';
 import { processAge } from './clock.ts';
 
@@ -18,6 +18,7 @@ export interface LockTimes {
 export interface Lock {
   /** Whether it still is: a holder that was stopped for long may have been taken for dead. */
   isHeld(): Promise<boolean>;
+  /** Never rejects: what was done under it is done, and one that cannot be removed is taken over like a dead process's. */
   release(): Promise<void>;
 }
 
@@ -59,7 +60,7 @@ function heldLock(path: string, token: string): Lock {
   return {
     isHeld,
     release: async () => {
-      if (await isHeld()) await rm(path, { force: true });
+      if (await isHeld().catch(() => false)) await discard(path);
     },
   };
 }

@@ -31,6 +31,14 @@ export const symlink = promisify(fs.symlink);
 export const writeFile = promisify(fs.writeFile);
 
 /**
+ * Removes a file that is not needed, whatever comes of it: what was done before is done, and an error that is under way is
+ * not to be hidden by another one.
+ */
+export async function discard(path: string): Promise<void> {
+  await rm(path, { force: true }).catch(() => undefined);
+}
+
+/**
  * Makes a folder, with those above it that are missing, for this user alone (mode 0700). By hand, since Node 20's own
  * `recursive` never ends where the system says ENOENT of a folder that may not be made, as under /proc.
  *

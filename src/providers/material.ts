@@ -231,7 +231,7 @@ function memoryMaterial(flag: MaterialFlag, value: MaterialOptions['privateKey']
   const bytes = value instanceof KeyObject ? exported(value, flag) : new Uint8Array(Buffer.from(value ?? ''));
   const source = `${flag} ${IN_MEMORY}`;
   if (bytes.length === 0) throw new RolesAnywhereError('ERR_PEM_EMPTY', `${source} is empty`);
-  return { flag, source, bytes, rereadable: false };
+  return { flag, source, bytes, rereadable: true };
 }
 
 function exported(key: KeyObject, flag: MaterialFlag): Uint8Array {

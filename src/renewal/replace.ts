@@ -136,7 +136,7 @@ async function replaceOne({ path, bytes }: FileChange, lock: Lock): Promise<void
     await fs.rename(temporary, place.target);
     await syncFolder(dirname(place.target));
   } finally {
-    await fs.rm(temporary, { force: true });
+    await fs.discard(temporary);
   }
 }
 
@@ -173,7 +173,8 @@ async function replacePair(changes: readonly FileChange[], lock: Lock, tell: (pa
   await expectHeld(lock);
   await switchLink(link, basename(fresh));
   await syncFolder(folder);
-  await removeFolders(link, [basename(fresh), current ?? '']);
+  // The new pair is in place: what cannot be removed now is removed the next time.
+  await removeFolders(link, [basename(fresh), current ?? '']).catch(() => undefined);
 }
 
 /** Certificate and key can be switched at once where they are in one folder, on a system with symbolic links. */
@@ -212,7 +213,7 @@ async function switchLink(path: string, to: string): Promise<void> {
     await fs.symlink(to, temporary);
     await fs.rename(temporary, path);
   } finally {
-    await fs.rm(temporary, { force: true });
+    await fs.discard(temporary);
   }
 }
 

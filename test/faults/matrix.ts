@@ -33,6 +33,8 @@ export type Outcome = 'right' | 'right, warned' | 'right or none' | 'kept' | `ke
 /** The kinds of faults, each with the test that makes them. */
 export const KINDS = {
   network: { title: 'Between client and service', test: 'test/faults/network.heavy.test.ts' },
+  machine: { title: 'Of the machine', test: 'test/faults/machine.heavy.test.ts' },
+  files: { title: 'Amid the work with files', test: 'test/faults/files.heavy.test.ts' },
 } as const;
 
 export type Kind = keyof typeof KINDS;
@@ -122,6 +124,70 @@ const NETWORK_EXPECTED: Readonly<Record<NetworkFault, Row['expected']>> = {
   'reset-once': everywhere('right', { renew: 'ERR_CONNECT' }),
 };
 
+/** The faults of the machine. */
+export const MACHINE = {
+  'disk-full': 'the disk is full',
+  'read-only': 'the file system is read-only',
+  descriptors: 'no descriptors left (the limit goes down one by one)',
+  memory: 'no memory left (the limit goes down step by step)',
+  'clock-ahead': "the machine's clock is 1 h ahead",
+  'clock-behind': "the machine's clock is 1 h behind",
+  'clock-jumps': 'the clock jumps 2 h ahead, and back, meanwhile',
+  'no-ipv6': 'no IPv6, not even ::1',
+  'no-dns': 'no name is resolved',
+} as const;
+
+export type MachineFault = keyof typeof MACHINE;
+
+const MACHINE_EXPECTED: Readonly<Record<MachineFault, Row['expected']>> = {
+  'disk-full': everywhere('right', {
+    serve: 'ERR_TOKEN_FILE',
+    update: 'ERR_CREDENTIALS_FILE',
+    cache: 'right, warned',
+    renew: 'ERR_RENEWAL_WRITE',
+  }),
+  'read-only': everywhere('right', {
+    serve: 'ERR_TOKEN_FILE',
+    update: 'ERR_CREDENTIALS_FILE',
+    cache: 'right, warned',
+    renew: 'ERR_RENEWAL_WRITE',
+  }),
+  descriptors: everywhere('right or none'),
+  memory: everywhere('right or none'),
+  'clock-ahead': everywhere('right, warned', { serve: 'right', renew: 'right', library: 'right' }),
+  'clock-behind': everywhere('right, warned', { serve: 'right', renew: 'right', library: 'right' }),
+  'clock-jumps': everywhere('-', { serve: 'right' }),
+  'no-ipv6': everywhere('right'),
+  'no-dns': failing('ERR_DNS'),
+};
+
+/** The faults amid the work with files. */
+export const FILES = {
+  killed: 'SIGKILL before and after every call that changes a file',
+  'no-room': 'every call that changes a file fails in turn: ENOSPC',
+  'io-error': 'every call that changes a file fails in turn: EIO',
+  replaced: 'certificate and key are replaced at every call that reads them',
+  cut: 'certificate and key are cut short at every call that reads them',
+} as const;
+
+export type FilesFault = keyof typeof FILES;
+
+const WRITERS = everywhere('-', {
+  update: 'right or none',
+  cache: 'right or none',
+  renew: 'right or none',
+});
+const READERS = everywhere('right or none', { 'assume-role': '-', renew: '-' });
+
+const FILES_EXPECTED: Readonly<Record<FilesFault, Row['expected']>> = {
+  killed: { ...WRITERS, serve: 'right or none' },
+  'no-room': WRITERS,
+  'io-error': WRITERS,
+  // It reads both again, once, when they do not belong together.
+  replaced: everywhere('right', { 'assume-role': '-', renew: '-', serve: 'right or none' }),
+  cut: READERS,
+};
+
 function rows<F extends string>(
   kind: Kind,
   words: Readonly<Record<F, string>>,
@@ -132,9 +198,23 @@ function rows<F extends string>(
 }
 
 /** What is expected of a command. */
-export function expectedOf(_kind: 'network', fault: NetworkFault, command: Command): Outcome {
-  return NETWORK_EXPECTED[fault][command];
+export function expectedOf(kind: 'network', fault: NetworkFault, command: Command): Outcome;
+export function expectedOf(kind: 'machine', fault: MachineFault, command: Command): Outcome;
+export function expectedOf(kind: 'files', fault: FilesFault, command: Command): Outcome;
+export function expectedOf(kind: Kind, fault: string, command: Command): Outcome {
+  const tables: Readonly<Record<Kind, Readonly<Record<string, Row['expected']>>>> = {
+    network: NETWORK_EXPECTED,
+    machine: MACHINE_EXPECTED,
+    files: FILES_EXPECTED,
+  };
+  const row = tables[kind][fault];
+  if (row === undefined) throw new Error(`no fault ${fault}`);
+  return row[command];
 }
 
 /** The whole matrix, in the order of the page. */
-export const MATRIX: readonly Row[] = rows('network', NETWORK, NETWORK_EXPECTED);
+export const MATRIX: readonly Row[] = [
+  ...rows('network', NETWORK, NETWORK_EXPECTED),
+  ...rows('machine', MACHINE, MACHINE_EXPECTED),
+  ...rows('files', FILES, FILES_EXPECTED),
+];

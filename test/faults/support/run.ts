@@ -1,9 +1,10 @@
 /** Runs one command under a fault, looks at everything that it printed and left, and says in a word of the matrix what that was. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { X509Certificate, createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import {
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -16,8 +17,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { HOUR_MS } from '../../../certs-dev/authority.ts';
 import { ERROR_CLASSES, EXIT_STATUS, type ErrorCode } from '../../../src/platform/errors.ts';
-import { flagsOf, runLines, spawnServe } from '../../clients/serve-process.ts';
+import { type ServeProcess, flagsOf, runLines, spawnServe } from '../../clients/serve-process.ts';
 import { writeIdentity } from '../../renewal/support/ca.ts';
 import { captureOutput } from '../../support/capture.ts';
 import { CLI, PKI, cleanEnv } from '../../support/cli.ts';
@@ -41,6 +43,12 @@ export interface Run {
   readonly timeout?: number | undefined;
   /** Where the command writes. Default: a folder of its own. */
   readonly place?: string | undefined;
+  /** Whether `serve` is started under the fault, with a token file in {@link place}, instead of being asked to renew under it. */
+  readonly beforeStart?: boolean | undefined;
+  /** Whether Node itself may not start, which has no code of this program's. */
+  readonly mayNotStart?: boolean | undefined;
+  /** Whether what `prefix` runs in has a network of its own. */
+  readonly inside?: boolean | undefined;
   /** Done when everything is ready, and the fault is to begin. */
   readonly begin?: (() => unknown) | undefined;
   /** Takes the certificate and key from there. Default: the development PKI's. */
@@ -77,12 +85,12 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
     const ended = await start(run, [...line, ...flagsOf({ 'sts-endpoint': run.endpoint }), ...limits(run)], USER);
     return await printed(run, ended, ROLES.operator);
   },
-  async exec(run, place) {
+  async exec(run) {
     await run.begin?.();
-    const started = join(place, 'started');
-    const script = `${isWriting(run) ? '' : `: >'${started}';`} printf '{"AccessKeyId":"%s","SecretAccessKey":"%s","SessionToken":"%s"}' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_SESSION_TOKEN"`;
+    const started = join(mkdtempSync(join(run.world.folder, 'exec-')), 'started');
+    const script = `: >'${started}'; printf '{"AccessKeyId":"%s","SecretAccessKey":"%s","SessionToken":"%s"}' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_SESSION_TOKEN"`;
     const ended = await start(run, ['exec', ...vending(run), '--', 'sh', '-c', script]);
-    if (ended.status !== 0 && readdirSync(place).includes('started')) return told('started after all', ended);
+    if (ended.status !== 0 && existsSync(started)) return told('started after all', ended);
     return await printed(run, ended);
   },
   async library(run) {
@@ -108,13 +116,10 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
     const ended = await start(run, ['update', '--once', ...vending(run)], { AWS_SHARED_CREDENTIALS_FILE: file });
     const after = readFileSync(file, 'utf8');
     if (ended.stdout !== '') return told('something on standard output', ended);
-    if (ended.status === 'SIGKILL' && after === before) return 'none';
-    const failed = await failureOf(ended);
-    if (failed !== undefined) {
-      const names = readdirSync(place).filter((name) => name !== 'fill' && name !== 'cache');
-      if (after !== before) return told(`failed, and the file is another: ${after}`, ended);
-      return names.join(' ') === 'credentials' || isKill(ended) ? failed : told(`left ${names.join(' ')}`, ended);
-    }
+    const failed = failureOf(ended, run);
+    if (failed !== undefined && after === before) return failed;
+    // Killed when the file was in place already, it has done all that it should.
+    if (failed !== undefined && failed !== 'none') return told(`failed, and the file is another: ${after}`, ended);
     const value = (name: string): string => new RegExp(`^${name} = (\\S+)$`, 'm').exec(after)?.[1] ?? '';
     const keys = {
       accessKeyId: value('aws_access_key_id'),
@@ -128,19 +133,21 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
   async cache(run, place) {
     // Set up by a run of its own; then made to look as if it had lived for nine tenths of its life.
     const folder = join(place, 'cache');
-    if (!isWriting(run)) mkdirSync(folder, { mode: 0o700 });
+    mkdirSync(folder, { mode: 0o700 });
     const env = { XDG_RUNTIME_DIR: folder };
     const line = ['credential-process', '--cache', ...vending(run)];
-    let kept: string | undefined;
-    if (!isWriting(run)) {
-      const { prefix: _prefix, ...plain } = run;
-      const first = await start({ ...plain, env: {} }, line, env);
-      kept = readKeys(first.stdout)?.accessKeyId;
-      if (kept === undefined) return told('nothing to keep', first);
-      age(join(folder, 'roles-anywhere'));
-    }
+    const plain = { ...run, env: {}, prefix: run.inside === true ? run.prefix : undefined };
+    const first = await start(plain, line, env);
+    const kept = readKeys(first.stdout)?.accessKeyId;
+    if (kept === undefined) return told('nothing to keep', first);
+    age(join(folder, 'roles-anywhere'));
     await run.begin?.();
     const ended = await start(run, line, env);
+    if (isKill(ended)) {
+      // What it left must do no harm to the next one.
+      const next = await printed(run, await start(plain, line, env));
+      if (next !== 'right') return `killed, and then: ${next}`;
+    }
     const keys = readKeys(ended.stdout);
     if (keys !== undefined && keys.accessKeyId === kept) {
       const verdict = await judged(run, keys, ended);
@@ -149,7 +156,7 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
     return await printed(run, ended);
   },
   async renew(run, place) {
-    const files = await writeIdentity(run.world.ca);
+    const files = await writeIdentity(run.world.ca, { lifeMs: 3 * HOUR_MS });
     const at = { certificate: join(place, 'web.crt'), privateKey: join(place, 'web.key') };
     copyFileSync(files.certificate, at.certificate);
     copyFileSync(files.privateKey, at.privateKey);
@@ -173,7 +180,8 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
     const after = read();
     if (!belong(after)) return told('certificate and key do not belong together', ended);
     const isNew = after.certificate !== before.certificate && after.key !== before.key;
-    const failed = await failureOf(ended);
+    const failed = failureOf(ended, run);
+    if (failed === 'none' && isNew) return 'right';
     if (failed !== undefined)
       return after.certificate === before.certificate && after.key === before.key && ended.stdout === ''
         ? failed
@@ -181,45 +189,53 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
     return isNew ? 'right' : told('status 0, and the files are as they were', ended);
   },
   async serve(run, place) {
+    if (run.beforeStart === true) await run.begin?.();
+    const token = join(place, 'token');
     const serve = spawnServe(
       // Renewed when asked, be it a second after the last time.
-      [
-        ...vending(run),
-        '--port',
-        '0',
-        '--no-imds',
-        '--refresh-before',
-        '1',
-        ...(isWriting(run) ? ['--token-file', join(place, 'token')] : []),
-      ],
+      [...vending(run), '--port', '0', '--no-imds', '--refresh-before', '1', '--token-file', token],
       { env: { ...run.env }, command: run.prefix ?? [] },
     );
     try {
-      if (isWriting(run)) {
-        const ended = await serve.exited;
-        return (
-          (await failureOf({ status: ended, stdout: serve.lines(), stderr: serve.log() })) ?? `ended with ${ended}`
-        );
-      }
       const ready = serve.until('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=').then(() => 'ready');
-      if ((await Promise.race([ready, sleep(PATIENCE_MS, 'late', { ref: false })])) === 'late')
-        return `not ready: ${serve.log()}`;
+      const state = await Promise.race([
+        ready.catch(() => 'ended'),
+        sleep(run.mayNotStart === true ? PATIENCE_MS / 4 : PATIENCE_MS, 'late', { ref: false }),
+      ]);
+      // It goes on trying.
+      if (state === 'late' && run.mayNotStart === true && serve.lines() === '') return 'none';
+      if (state === 'late') return `not ready: ${serve.log()}`;
+      if (state === 'ended') {
+        const ended = { status: await serve.exited, stdout: serve.lines(), stderr: serve.log() };
+        if (existsSync(token) && !/^[\w-]{43}$/.test(readFileSync(token, 'utf8')))
+          return told('left half a token', ended);
+        return ended.stdout === '' || isKill(ended)
+          ? (failureOf(ended, run) ?? told('it ended', ended))
+          : told('it ended', ended);
+      }
       const ask = async (): Promise<string> => {
         const env = runLines(serve.lines());
-        const token = readFileSync(env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '', 'utf8');
-        const answer = await fetch(env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '', {
-          headers: { authorization: token },
-        });
-        const text = await answer.text();
+        const url = env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '';
+        const authorization = readFileSync(token, 'utf8');
+        const text =
+          run.inside === true
+            ? execFileSync(
+                run.prefix?.[0] ?? '',
+                [...(run.prefix ?? []).slice(1), 'curl', '-s', '-H', `Authorization: ${authorization}`, url],
+                { encoding: 'utf8' },
+              )
+            : await (await fetch(url, { headers: { authorization } })).text();
         return text.replace('"Token"', '"SessionToken"');
       };
-      const first = readKeys(await ask());
+      const first = readKeys(await ask().catch(() => ''));
+      if (first === undefined && (await hasEnded(serve))) return 'none';
       if (first === undefined) return 'no set to begin with';
-      await run.begin?.();
+      if (run.beforeStart !== true) await run.begin?.();
       const already = serve.log().length;
       serve.kill('SIGHUP');
       for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
-        const text = await ask();
+        const text = await ask().catch(() => '');
+        if (text === '' && (await hasEnded(serve))) return 'none';
         const keys = readKeys(text);
         if (keys === undefined) return `answered ${text} ${serve.log()}`;
         const verdict = await judged(run, keys, { status: 0, stdout: '', stderr: '' });
@@ -236,11 +252,6 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
     }
   },
 };
-
-/** Whether what is looked at is where the command writes. */
-function isWriting({ place }: Run): boolean {
-  return place !== undefined;
-}
 
 function seconds({ timeout = 20 }: Run): number {
   return timeout;
@@ -303,7 +314,7 @@ async function start(
 
 /** The outcome of a command that prints credentials. */
 async function printed(run: Run, ended: Ended, role: string = ROLES.workload): Promise<string> {
-  const failed = await failureOf(ended);
+  const failed = failureOf(ended, run);
   if (failed !== undefined) return ended.stdout === '' ? failed : told('failed, and printed', ended);
   const keys = readKeys(ended.stdout);
   return keys === undefined ? told('status 0, and no credentials', ended) : await judged(run, keys, ended, role);
@@ -332,14 +343,18 @@ async function judged({ world }: Run, keys: Keys, ended: Ended, role: string = R
   }
 }
 
+/** Whether it was killed a moment ago. */
+async function hasEnded(serve: ServeProcess): Promise<boolean> {
+  return (await Promise.race([serve.exited, sleep(2000, 'goes on', { ref: false })])) === 'SIGKILL';
+}
+
 /** The code of a clean failure; undefined when it did not fail. */
-async function failureOf(ended: Ended): Promise<string | undefined> {
+function failureOf(ended: Ended, { mayNotStart = false }: Run): string | undefined {
   const { status, stderr } = ended;
   if (status === 0) return undefined;
   if (isKill(ended)) return 'none';
-  const codes = codesIn(stderr);
-  const code = codes.at(-1);
-  if (code === undefined) return told('an error without a code', ended);
+  const code = codesIn(stderr).at(-1);
+  if (code === undefined) return mayNotStart ? 'none' : told('an error without a code', ended);
   return EXIT_STATUS[ERROR_CLASSES[code]] === status ? code : told(`the status of ${code} is another`, ended);
 }
 

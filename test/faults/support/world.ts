@@ -42,7 +42,7 @@ export async function makeWorld(): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'ra-faults-'));
   const authority = await makeAuthority('Service');
   const stranger = await makeAuthority('Stranger');
-  const names = ['127.0.0.1', 'localhost'];
+  const names = ['127.0.0.1', 'localhost', 'service.test'];
   const emulator = await startEmulator({
     trustAnchors: [{ certificates: readFileSync(`${PKI}root.pem`, 'utf8') }],
     tls: await authority.issue(names),
