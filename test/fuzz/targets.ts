@@ -1,7 +1,15 @@
 /** All targets of the fuzzer, by name. */
 import type { OpenTarget } from './harness/target.ts';
+import { ANSWERS } from './targets/answers.ts';
 import { CONFIGURATION } from './targets/config.ts';
+import { DOCUMENTS } from './targets/documents.ts';
 import { KEYS } from './targets/keys.ts';
 import { NAMES } from './targets/names.ts';
 
-export const TARGETS: Readonly<Record<string, OpenTarget>> = { ...KEYS, ...NAMES, ...CONFIGURATION };
+export const TARGETS: Readonly<Record<string, OpenTarget>> = {
+  ...KEYS,
+  ...NAMES,
+  ...CONFIGURATION,
+  ...ANSWERS,
+  ...DOCUMENTS,
+};
