@@ -5,6 +5,8 @@ import { CONFIGURATION } from './targets/config.ts';
 import { DOCUMENTS } from './targets/documents.ts';
 import { KEYS } from './targets/keys.ts';
 import { NAMES } from './targets/names.ts';
+import { SERVERS } from './targets/servers.ts';
+import { WIRES } from './targets/wires.ts';
 
 export const TARGETS: Readonly<Record<string, OpenTarget>> = {
   ...KEYS,
@@ -12,4 +14,6 @@ export const TARGETS: Readonly<Record<string, OpenTarget>> = {
   ...CONFIGURATION,
   ...ANSWERS,
   ...DOCUMENTS,
+  ...SERVERS,
+  ...WIRES,
 };
