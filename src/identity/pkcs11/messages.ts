@@ -17,3 +17,32 @@ export const PIN_DESCRIPTOR = 4;
 export type ReplyMessage =
   /** The first: the helper runs, and is of this version. */
   { ready: string } | { id: number; answer: unknown } | { id: number; failure: Failure };
+
+/**
+ * A message of the helper, if it is one: a module that has written over the helper's memory may send anything, and the
+ * process that asks is to outlive it.
+ */
+export function readReply(message: unknown): ReplyMessage | undefined {
+  if (!isObject(message)) return undefined;
+  const { ready, id, failure } = message;
+  if (typeof ready === 'string') return { ready };
+  if (typeof id !== 'number') return undefined;
+  if (Object.hasOwn(message, 'answer')) return { id, answer: message['answer'] };
+  return isFailure(failure) ? { id, failure } : undefined;
+}
+
+function isFailure(value: unknown): value is Failure {
+  if (!isObject(value)) return false;
+  const isText = (holder: { readonly [name: string]: unknown }, ...names: readonly string[]): boolean =>
+    names.every((name) => typeof holder[name] === 'string');
+  const { kind, error } = value;
+  if (kind === 'cryptoki') return isText(value, 'function') && typeof value['returnValue'] === 'number';
+  if (kind === 'not-found' || kind === 'not-cryptoki') return isText(value, 'library', 'reason');
+  if (kind === 'unexpected') return isText(value, 'message');
+  if (kind !== 'error' || !isObject(error) || !isText(error, 'code', 'message')) return false;
+  return error['hint'] === undefined || isText(error, 'hint');
+}
+
+function isObject(value: unknown): value is { readonly [name: string]: unknown } {
+  return typeof value === 'object' && value !== null;
+}

@@ -57,7 +57,7 @@ function exchange(port: number, bytes: Uint8Array): Promise<string> {
     let text = '';
     const socket = connect({ host: '127.0.0.1', port, ...from }, () => socket.end(bytes));
     socket.setEncoding('latin1');
-    socket.setTimeout(100, () => socket.resetAndDestroy());
+    socket.setTimeout(100, () => socket.destroy());
     socket.on('data', (chunk: string) => (text += chunk));
     socket.on('error', () => undefined); // a server may hang up on what it refuses
     socket.on('close', () => done(text));
