@@ -50,14 +50,14 @@ const credentials = (): SessionCredentials => ({
 let connections = 0;
 
 /** Sends bytes, then no more, and gives what comes until the server closes, or has said nothing for a while. */
-function exchange(port: number, bytes: Uint8Array): Promise<string> {
+function exchange(port: number, bytes: Uint8Array, silenceMs = 100): Promise<string> {
   // Each connection from another of the loopback's addresses, or the ports of one would run out.
   const from = process.platform === 'linux' ? { localAddress: `127.9.${(connections++ >> 7) & 255}.1` } : {};
   return new Promise((done) => {
     let text = '';
     const socket = connect({ host: '127.0.0.1', port, ...from }, () => socket.end(bytes));
     socket.setEncoding('latin1');
-    socket.setTimeout(100, () => socket.destroy());
+    socket.setTimeout(silenceMs, () => socket.destroy());
     socket.on('data', (chunk: string) => (text += chunk));
     socket.on('error', () => undefined); // a server may hang up on what it refuses
     socket.on('close', () => done(text));
@@ -106,7 +106,7 @@ const serve: OpenTarget = async () => {
     log,
   });
   const port = server.addresses[0]?.port ?? 0;
-  const ask = (text: string): Promise<string> => exchange(port, filled(Buffer.from(text), { PORT: port }));
+  const ask = (text: string): Promise<string> => exchange(port, filled(Buffer.from(text), { PORT: port }), 10_000);
   const ttl = 'X-aws-ec2-metadata-token-ttl-seconds: 21600';
   const session = (await ask(request('PUT /latest/api/token', [ttl]))).split('\r\n\r\n')[1] ?? '';
   check(/^[\w-]{56}$/.test(session), 'a token is given');
@@ -241,6 +241,7 @@ const consoleTarget: OpenTarget = async () => {
     const text = await exchange(
       port,
       filled(Buffer.from(request('POST /console/api/unlock', headers, body)), { PORT: port }),
+      10_000,
     );
     const [, cookie = ''] = /^Set-Cookie: ([^;]+)/im.exec(text) ?? [];
     const [, csrf = ''] = /"csrf":"([^"]+)"/.exec(text) ?? [];

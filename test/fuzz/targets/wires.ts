@@ -246,7 +246,7 @@ const grpc: OpenTarget = async () => {
         hint: undefined,
         audiences: ['a'],
       } as const;
-      const results = await Promise.allSettled([fetchX509Svids(reference, 500), fetchJwtSvids(reference, 500)]);
+      const results = await Promise.allSettled([fetchX509Svids(reference, 200), fetchJwtSvids(reference, 200)]);
       for (const result of results) if (result.status === 'rejected') throw result.reason;
     },
   };
