@@ -33,14 +33,16 @@ export function readReply(message: unknown): ReplyMessage | undefined {
 
 function isFailure(value: unknown): value is Failure {
   if (!isObject(value)) return false;
-  const isText = (holder: { readonly [name: string]: unknown }, ...names: readonly string[]): boolean =>
-    names.every((name) => typeof holder[name] === 'string');
   const { kind, error } = value;
-  if (kind === 'cryptoki') return isText(value, 'function') && typeof value['returnValue'] === 'number';
-  if (kind === 'not-found' || kind === 'not-cryptoki') return isText(value, 'library', 'reason');
-  if (kind === 'unexpected') return isText(value, 'message');
-  if (kind !== 'error' || !isObject(error) || !isText(error, 'code', 'message')) return false;
-  return error['hint'] === undefined || isText(error, 'hint');
+  if (kind === 'cryptoki') return hasTexts(value, 'function') && typeof value['returnValue'] === 'number';
+  if (kind === 'not-found' || kind === 'not-cryptoki') return hasTexts(value, 'library', 'reason');
+  if (kind === 'unexpected') return hasTexts(value, 'message');
+  if (kind !== 'error' || !isObject(error) || !hasTexts(error, 'code', 'message')) return false;
+  return error['hint'] === undefined || hasTexts(error, 'hint');
+}
+
+function hasTexts(holder: { readonly [name: string]: unknown }, ...names: readonly string[]): boolean {
+  return names.every((name) => typeof holder[name] === 'string');
 }
 
 function isObject(value: unknown): value is { readonly [name: string]: unknown } {

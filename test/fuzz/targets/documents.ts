@@ -138,7 +138,7 @@ const cacheEntry: OpenTarget = () => ({
         );
       }
     }
-    parseLine(text, { text: 'x', name: 'line' } as never, () => '/');
+    parseLine(text, { text: 'x', name: 'line' }, () => '/');
     const holder = parseHolder(text);
     if (holder !== undefined) isGone(holder);
     parsePinHolder(text);

@@ -80,7 +80,7 @@ function filled(input: Uint8Array, values: Readonly<Record<string, string | numb
 
 function checkAnswer(answer: string): void {
   check(answer === '' || /^HTTP\/1\.1 [1-5]\d\d /.test(answer), `an answer is one of HTTP: ${answer.slice(0, 40)}`);
-  check(!/^HTTP\/1\.1 500 /.test(answer), `nothing fails within: ${answer.slice(0, 400)}`);
+  check(!answer.startsWith('HTTP/1.1 500 '), `nothing fails within: ${answer.slice(0, 400)}`);
 }
 
 const serve: OpenTarget = async () => {
@@ -151,7 +151,7 @@ const status: OpenTarget = async () => {
     roles: [{ name: 'Demo', status: () => provider.status(), certificateValidity: () => undefined }] as never,
     metrics,
     connections: () => 1,
-  } as never);
+  });
   const { port } = server.address;
   return {
     seeds: [

@@ -48,6 +48,8 @@ function tpmAnswer(
   return Buffer.concat([u16(password ? 0x8002 : 0x8001), u32(10 + body.length), u32(code), body]);
 }
 
+const authorization = (): ReturnType<typeof inClear> => inClear(Buffer.from('pw'));
+
 /** The first byte says what the TPM is asked; all others are what it answers, in pieces as a socket gives them. */
 const tpm: OpenTarget = () => {
   const area = Buffer.from(`0023000b00040472000000100010000300100020${'11'.repeat(32)}0020${'22'.repeat(32)}`, 'hex');
@@ -55,7 +57,6 @@ const tpm: OpenTarget = () => {
   const ticket = Buffer.concat([u16(0x8024), u32(0x40000007), sized(Buffer.alloc(4))]);
   const nvArea = Buffer.concat([u32(0x1c00002), u16(0x000b), u32(0x20040004), sized(Buffer.of()), u16(16)]);
   const key = byHandle(0x81000001);
-  const authorization = (): ReturnType<typeof inClear> => inClear(Buffer.from('pw'));
   const asks: readonly ((tpm: Tpm) => Promise<unknown>)[] = [
     (one) => commands.readPublic(one, 0x81000001),
     (one) => commands.createPrimary(one, 0x40000001, authorization(), area),
