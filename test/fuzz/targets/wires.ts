@@ -218,7 +218,10 @@ function literal(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]);
 }
 
-/** HTTP/2 as a Workload API speaks it, frame by frame. */
+/**
+ * What a Workload API answers. The frames around it are well-formed, since Node's own library reads them. The first byte says
+ * how long the pieces are that it comes in, the second how the call ends.
+ */
 const grpc: OpenTarget = async () => {
   const folder = mkdtempSync(join(tmpdir(), 'roles-anywhere-fuzz-spiffe-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -227,27 +230,34 @@ const grpc: OpenTarget = async () => {
   const { x509, jwt } = svids();
   const message = (bytes: Uint8Array): Buffer => Buffer.concat([Buffer.of(0), u32(bytes.length), bytes]);
   const head = frame(1, 4, 1, Buffer.concat([Buffer.of(0x88), literal('content-type', 'application/grpc')]));
-  const trailers = (status: string): Buffer =>
-    frame(1, 5, 1, Buffer.concat([literal('grpc-status', status), literal('grpc-message', 'no identity issued')]));
   const settings = Buffer.concat([frame(4, 0, 0, Buffer.of()), frame(4, 1, 0, Buffer.of())]);
+  const reference = { address: { kind: 'unix', path }, where: WHERE, id: undefined, hint: undefined } as const;
   return {
     seeds: [
-      Buffer.concat([settings, head, frame(0, 0, 1, message(x509)), trailers('0')]),
-      Buffer.concat([settings, head, frame(0, 0, 1, message(jwt)), trailers('0')]),
-      Buffer.concat([settings, head, trailers('7')]),
-      Buffer.concat([settings, frame(7, 0, 0, Buffer.concat([u32(0), u32(2)]))]),
+      Buffer.concat([Buffer.of(0, 0), message(x509)]),
+      Buffer.concat([Buffer.of(1, 0), message(jwt)]),
+      Buffer.concat([Buffer.of(7, 0), message(jwt), message(jwt)]),
+      Buffer.of(0, 7),
     ],
-    maxLength: 16_384,
+    maxLength: 8192,
     async run(input) {
-      answer(input);
-      const reference = {
-        address: { kind: 'unix', path },
-        where: WHERE,
-        id: undefined,
-        hint: undefined,
-        audiences: ['a'],
-      } as const;
-      const results = await Promise.allSettled([fetchX509Svids(reference, 200), fetchJwtSvids(reference, 200)]);
+      const [length = 0, status = 0] = input;
+      const data = input.subarray(2);
+      const size = length === 0 ? 8192 : Math.max(length, data.length >> 5);
+      const pieces = Array.from({ length: Math.ceil(data.length / size) }, (_, index) =>
+        frame(0, 0, 1, data.subarray(index * size, (index + 1) * size)),
+      );
+      const trailers = frame(
+        1,
+        5,
+        1,
+        Buffer.concat([literal('grpc-status', `${status}`), literal('grpc-message', 'no%20%')]),
+      );
+      answer(Buffer.concat([settings, head, ...pieces, trailers]));
+      const results = await Promise.allSettled([
+        fetchX509Svids({ ...reference, audiences: [] }, 500),
+        fetchJwtSvids({ ...reference, audiences: ['a'] }, 500),
+      ]);
       for (const result of results) if (result.status === 'rejected') throw result.reason;
     },
   };
@@ -375,7 +385,7 @@ export const WIRES: Readonly<Record<string, OpenTarget>> = {
   'tpm-answer': tpm,
   'tpm-return-code': returnCode,
   'spiffe-protobuf': protobuf,
-  'spiffe-http2': grpc,
+  'spiffe-grpc': grpc,
   'http-answer': httpAnswer((request) => directTransport(request)),
   'http-answer-pooled': httpAnswer((request) => pooled.request(request)),
   'proxy-answer': proxyAnswer('http', HTTP_SEEDS),
