@@ -218,6 +218,9 @@ function literal(name: string, value: string): Buffer {
   return Buffer.concat([Buffer.of(0, name.length), Buffer.from(name), Buffer.of(value.length), Buffer.from(value)]);
 }
 
+/** A message of gRPC. */
+const message = (bytes: Uint8Array): Buffer => Buffer.concat([Buffer.of(0), u32(bytes.length), bytes]);
+
 /**
  * What a Workload API answers. The frames around it are well-formed, since Node's own library reads them. The first byte says
  * how long the pieces are that it comes in, the second how the call ends.
@@ -228,7 +231,6 @@ const grpc: OpenTarget = async () => {
   const path = join(folder, 's');
   const { answer } = await answering(path);
   const { x509, jwt } = svids();
-  const message = (bytes: Uint8Array): Buffer => Buffer.concat([Buffer.of(0), u32(bytes.length), bytes]);
   const head = frame(1, 4, 1, Buffer.concat([Buffer.of(0x88), literal('content-type', 'application/grpc')]));
   const settings = Buffer.concat([frame(4, 0, 0, Buffer.of()), frame(4, 1, 0, Buffer.of())]);
   const reference = { address: { kind: 'unix', path }, where: WHERE, id: undefined, hint: undefined } as const;
