@@ -350,7 +350,7 @@ process.on('message', ({ id, ask }) => {
   );
   const made = createBridge({
     helperPath,
-    libraries: ['{}'],
+    libraries: ['[]'],
     env: { PATH: '/usr/bin:/bin' },
     backoffMs: 1,
     callTimeoutMs: 500,
