@@ -8,7 +8,8 @@ import type { HttpRequest } from '../../../src/http/http.ts';
 import { createPooledTransport } from '../../../src/http/pooled.ts';
 import { openTunnel } from '../../../src/http/tunnel.ts';
 import { createBridge } from '../../../src/identity/pkcs11/bridge.ts';
-import { explain as explainModule } from '../../../src/identity/pkcs11/failures.ts';
+import { explain as explainModule, fromFailure } from '../../../src/identity/pkcs11/failures.ts';
+import { readReply } from '../../../src/identity/pkcs11/messages.ts';
 import type { Port } from '../../../src/identity/pkcs11/port.ts';
 import { writeTexts, ProtobufError } from '../../../src/identity/spiffe/protobuf.ts';
 import {
@@ -25,7 +26,6 @@ import { describeReturnCode } from '../../../src/identity/tpm/return-codes.ts';
 import { Tpm, byHandle } from '../../../src/identity/tpm/tpm.ts';
 import { AnswerBuffer, closedError } from '../../../src/identity/tpm/transport.ts';
 import { processAge } from '../../../src/platform/clock.ts';
-import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { VERSION } from '../../../src/platform/version.ts';
 import { DerError } from '../../../src/x509/der.ts';
 import { type OpenTarget, check, derOf, files } from '../harness/target.ts';
@@ -328,6 +328,14 @@ const proxyAnswer =
 
 const pooled = createPooledTransport();
 
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text.replaceAll('"ID"', '1'));
+  } catch {
+    return undefined;
+  }
+}
+
 /** The messages of a helper whose module has lost its mind: whatever it sends, the process that asks goes on. */
 const bridge: OpenTarget = () => {
   const folder = mkdtempSync(join(tmpdir(), 'roles-anywhere-fuzz-bridge-'));
@@ -356,6 +364,7 @@ process.on('message', ({ id, ask }) => {
     callTimeoutMs: 500,
   });
   let port: Port | undefined;
+  let runs = 0;
   return {
     seeds: [
       '[{"id":"ID","answer":{"manufacturer":"x"}}]',
@@ -369,14 +378,20 @@ process.on('message', ({ id, ask }) => {
     forms: ['json', 'text'],
     words: ['"ID"', '"failure"', '"kind"', '"ready"', 'null', '[]', '1', '"x"'],
     async run(input) {
+      const text = Buffer.from(input).toString('utf8');
+      const sent = parsed(text);
+      for (const one of Array.isArray(sent) ? sent : [sent]) {
+        const reply = readReply(one);
+        if (reply !== undefined && 'failure' in reply) explainModule(fromFailure(reply.failure));
+      }
+      // A helper that says nonsense is ended, and starting another takes a thousand times as long as reading what it said.
+      if (runs++ > 20 && runs % 200 !== 0) return;
       try {
         port ??= await made.connect();
-        await port.ask('open', { libraries: [Buffer.from(input).toString('utf8')] });
+        await port.ask('open', { libraries: [text] });
       } catch (error) {
-        if (error instanceof RolesAnywhereError) {
-          await port?.close();
-          port = undefined;
-        }
+        await port?.close();
+        port = undefined;
         throw explainModule(error);
       }
     },
