@@ -28,11 +28,15 @@ export function endpointError(what: string, response: HttpResponse, hint: string
   });
 }
 
-/** What the answer says: of JSON its code and message, of a line of text all; a page is for people with a browser. */
-function wordsOf({ body }: HttpResponse, secret: string | undefined): string {
+/**
+ * What a refusal says: of JSON its code and message, of a line of text all; a page is for people with a browser. What is
+ * no refusal may be credentials.
+ */
+function wordsOf({ status, body }: HttpResponse, secret: string | undefined): string {
+  if (status < 400) return '';
   const json = parseJson(body);
   const said = [member(json, 'code') ?? member(json, 'Code'), member(json, 'message') ?? member(json, 'Message')];
   const text =
     json === undefined && !body.includes('<') ? body : said.filter((part) => typeof part === 'string').join(': ');
-  return plain(secret === undefined ? text : withoutEchoes(text, [secret]), MAX_WORDS);
+  return plain(secret === undefined || secret === '' ? text : withoutEchoes(text, [secret]), MAX_WORDS);
 }

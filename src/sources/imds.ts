@@ -12,6 +12,7 @@ const ROLES = '/latest/meta-data/iam/security-credentials/';
 /** Off EC2 nothing answers at that address, and nobody wants to wait for that. */
 const TIMEOUT_MS = 1000;
 const MAX_BYTES = 64 * 1024;
+const TOKEN = 'x-aws-ec2-metadata-token';
 
 /** EC2 User Guide, "Use the Instance Metadata Service". */
 export const fromImds: Source = async (surroundings) => {
@@ -26,7 +27,7 @@ export const fromImds: Source = async (surroundings) => {
   const ask = asker(base, surroundings);
   const token = await ask('PUT', '/latest/api/token', { 'x-aws-ec2-metadata-token-ttl-seconds': '60' }, 'token');
   if (token === undefined) return undefined;
-  const headers = { 'x-aws-ec2-metadata-token': token };
+  const headers = { [TOKEN]: token };
   const [role = ''] = ((await ask('GET', ROLES, headers, 'name of a role')) ?? '').split('\n');
   const credentials = await ask('GET', `${ROLES}${encodeURIComponent(role.trim())}`, headers, 'credentials');
   return readJsonCredentials(credentials ?? '', 'Token', 'the instance metadata service');
@@ -64,7 +65,7 @@ function asker(base: string, surroundings: SourceSurroundings): Ask {
         `the instance metadata service gave no ${what}`,
         response,
         'check that the instance has a role',
-        headers['x-aws-ec2-metadata-token'],
+        headers[TOKEN],
       );
     }, surroundings);
 }

@@ -120,7 +120,7 @@ async function build(): Promise<string[]> {
       instrument(join(root, 'src'), edges),
     ],
     transform: { define: { PACKAGE_VERSION: JSON.stringify(version) } },
-    logLevel: 'warn',
+    logLevel: 'silent',
   });
   mkdirSync(built, { recursive: true });
   await bundle.write({

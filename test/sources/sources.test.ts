@@ -187,10 +187,31 @@ describe('a container', () => {
     const error = await refusal(() => find('container', env, endpoint({}).transport));
     expect(error.code).toBe('ERR_SOURCE_CREDENTIALS');
   });
+
+  it('that gives credentials with another status than 200 is an error, which shows nothing of them', async () => {
+    const body = '"AccessKeyId":"ASIAJ","SecretAccessKey":"VERYSECRET"';
+    const transport: HttpTransport = () => Promise.resolve({ status: 203, headers: {}, body });
+    const env = { AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://127.0.0.1/' };
+    const error = await refusal(() => find('container', env, transport));
+    expect(error.message).toBe('the container credentials endpoint 127.0.0.1 gave no credentials (status 203)');
+  });
 });
 
 describe('the instance metadata service', () => {
   const base = 'http://169.254.169.254/latest';
+
+  it('that repeats its token in a refusal has it shown nowhere', async () => {
+    const transport: HttpTransport = ({ method }) =>
+      Promise.resolve(
+        method === 'PUT'
+          ? { status: 200, headers: {}, body: 'VERYSECRET' }
+          : { status: 403, headers: {}, body: 'the token VERYSECRET has ended' },
+      );
+    const error = await refusal(() => find('imds', {}, transport));
+    expect(error.message).toBe(
+      'the instance metadata service gave no name of a role (status 403): the token <redacted> has ended',
+    );
+  });
 
   it('is asked by its second version', async () => {
     const { transport, seen } = endpoint({

@@ -13,8 +13,8 @@ import { VERSION } from '../../platform/version.ts';
 import { fromFailure } from './failures.ts';
 import { findHelper } from './helper-path.ts';
 import type { HelperPathOptions } from './helper-path.ts';
-import { PIN_DESCRIPTOR } from './messages.ts';
-import type { AskMessage, ReplyMessage } from './messages.ts';
+import { PIN_DESCRIPTOR, readReply } from './messages.ts';
+import type { AskMessage } from './messages.ts';
 import type { Connect, Operation, Operations, Port } from './port.ts';
 
 export interface BridgeOptions extends HelperPathOptions {
@@ -161,7 +161,7 @@ class HelperPort implements Port {
     if (!(pins instanceof Socket)) throw new TypeError('a helper without a pipe for PINs');
     this.#pins = pins.on('error', () => undefined); // a helper that is gone says so by its end
     if (moduleOutput !== undefined) for (const stream of this.#streams()) stream.on('data', moduleOutput);
-    this.#child.on('message', (message: ReplyMessage) => this.#receive(message));
+    this.#child.on('message', (message) => this.#receive(message));
     this.ended = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
         this.#lose('ERR_PKCS11_MODULE_CRASHED', `ended ${signal === null ? `with status ${code}` : `by ${signal}`}`);
@@ -239,7 +239,9 @@ class HelperPort implements Port {
     });
   }
 
-  #receive(message: ReplyMessage): void {
+  #receive(sent: unknown): void {
+    const message = readReply(sent);
+    if (message === undefined) return this.#lose('ERR_PKCS11_MODULE_CRASHED', 'sent what is no answer');
     if ('ready' in message) {
       if (message.ready === VERSION) return this.#settle(0)?.resolve(undefined);
       return this.#fail(

@@ -85,19 +85,23 @@ export function parsePkcs11Uri(text: string, where = 'PKCS#11 URI'): ParsedUri {
   const mark = text.indexOf('?');
   const path = text.slice(scheme, mark === -1 ? undefined : mark);
 
-  for (const { name, value, at, valueAt } of attributes(path, ';', scheme, where)) {
+  for (const { name, label, value, at, valueAt } of attributes(path, ';', scheme, where)) {
     if (seen.has(name)) throw malformed(where, at, `the attribute ${name} is there twice`);
     seen.add(name);
     if (QUERY_ATTRIBUTES.has(name)) {
       if (name !== 'pin-value') throw malformed(where, at, `${name} belongs after a "?"`);
       warnings.push(`${where}: pin-value belongs after a "?" (RFC 7512): write ?pin-value= instead of ;pin-value=`);
     }
-    assign(uri, name, decode(value, PATH_CHARACTER, valueAt, name, where), at, valueAt, where);
+    if (!isPathAttribute(name) && !QUERY_ATTRIBUTES.has(name))
+      // Ignoring it would find objects that the URI does not mean (section 2.5).
+      throw malformed(where, at, label === name ? `the path attribute ${name} is unknown` : `${label} is unknown`);
+    assign(uri, name, decode(value, PATH_CHARACTER, valueAt, name, where), valueAt, where);
   }
   if (mark === -1) return { uri, warnings };
 
-  for (const { name, value, at, valueAt } of attributes(text.slice(mark + 1), '&', mark + 1, where)) {
-    const bytes = decode(value, QUERY_CHARACTER, valueAt, name, where);
+  const query = attributes(text.slice(mark + 1), '&', mark + 1, where, uri.pinValue !== undefined);
+  for (const { name, label, value, at, valueAt } of query) {
+    const bytes = decode(value, QUERY_CHARACTER, valueAt, label, where);
     // Unknown ones are vendors' own, may repeat, and do not change what is found (sections 2.2 and 2.4).
     if (!QUERY_ATTRIBUTES.has(name)) {
       if (isPathAttribute(name)) throw malformed(where, at, `${name} belongs before the "?"`);
@@ -105,7 +109,7 @@ export function parsePkcs11Uri(text: string, where = 'PKCS#11 URI'): ParsedUri {
     }
     if (seen.has(name)) throw malformed(where, at, `the attribute ${name} is there twice`);
     seen.add(name);
-    assign(uri, name, bytes, at, valueAt, where);
+    assign(uri, name, bytes, valueAt, where);
   }
   if (uri.pinValue !== undefined && uri.pinSource !== undefined) {
     throw malformed(where, text.indexOf('pin-source') + 1, 'it has both pin-value and pin-source');
@@ -115,24 +119,40 @@ export function parsePkcs11Uri(text: string, where = 'PKCS#11 URI'): ParsedUri {
 
 interface RawAttribute {
   name: string;
+  /** How errors call it. */
+  label: string;
   value: string;
   at: number;
   valueAt: number;
 }
 
+/** A PIN with a separator in it goes on as the names of attributes that nobody knows: those are shown only where none came before. */
+function labelOf(name: string, pin: boolean): string {
+  return pin && !isPathAttribute(name) && !QUERY_ATTRIBUTES.has(name) ? 'an attribute behind pin-value' : name;
+}
+
 /** Cuts a path or a query into its attributes; positions count from 1 in the whole URI. */
-function* attributes(part: string, separator: string, offset: number, where: string): Generator<RawAttribute> {
+function* attributes(
+  part: string,
+  separator: string,
+  offset: number,
+  where: string,
+  behindPin = false,
+): Generator<RawAttribute> {
   if (part === '') return;
   let at = offset + 1;
+  let pin = behindPin;
   for (const item of part.split(separator)) {
     const equals = item.indexOf('=');
     if (item === '') throw malformed(where, at, 'an attribute is empty');
     const name = equals === -1 ? item : item.slice(0, equals);
     const bad = name.search(/[^A-Za-z0-9_-]/);
     if (bad !== -1) throw malformed(where, at + bad, 'an attribute name holds a character that it may not');
-    if (equals === -1) throw malformed(where, at + item.length, `the attribute ${name} has no "="`);
+    const label = labelOf(name, pin);
+    if (equals === -1) throw malformed(where, at + item.length, `there is no "=" behind ${label}`);
     if (name === '') throw malformed(where, at, 'an attribute has no name');
-    yield { name, value: item.slice(equals + 1), at, valueAt: at + equals + 1 };
+    pin ||= name.toLowerCase() === 'pin-value';
+    yield { name, label, value: item.slice(equals + 1), at, valueAt: at + equals + 1 };
     at += item.length + 1;
   }
 }
@@ -157,7 +177,7 @@ function decode(value: string, allowed: RegExp, at: number, name: string, where:
   return Uint8Array.from(bytes);
 }
 
-function assign(uri: Pkcs11Uri, name: string, bytes: Uint8Array, at: number, valueAt: number, where: string): void {
+function assign(uri: Pkcs11Uri, name: string, bytes: Uint8Array, valueAt: number, where: string): void {
   if (name === 'id') {
     uri.id = bytes;
   } else if (name === 'pin-value') {
@@ -177,9 +197,6 @@ function assign(uri: Pkcs11Uri, name: string, bytes: Uint8Array, at: number, val
     if (parts.length > 2) throw malformed(where, valueAt, 'library-version is not N or N.M');
     uri.libraryVersion = { major: number(major, valueAt, name, where) };
     if (minor !== undefined) uri.libraryVersion.minor = number(minor, valueAt, name, where);
-  } else {
-    // Ignoring it would find objects that the URI does not mean (section 2.5).
-    throw malformed(where, at, `the path attribute ${name} is unknown`);
   }
 }
 

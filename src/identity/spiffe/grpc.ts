@@ -27,6 +27,8 @@ export interface GrpcCall {
   readonly request: Uint8Array;
   /** How long the first message, or the end, may take, in milliseconds. */
   readonly timeoutMs: number;
+  /** Whether one message is all that there should be: then the end must come within that time too. Default false. */
+  readonly isUnary?: boolean | undefined;
   /** Called with each message, which is overwritten when it returns; what it throws ends the call. */
   readonly onMessage: (message: Uint8Array) => void;
   /** Called once when the call is over, without an error when its status was OK. Not called after {@link OpenCall.close}. */
@@ -76,7 +78,10 @@ export function openCall(call: GrpcCall): OpenCall {
       // SPIFFE Workload Endpoint, section 3: proves that this is no request that someone was tricked into.
       'workload.spiffe.io': 'true',
     });
-    follow(stream, call, reader, () => clearTimeout(timer), end);
+    const onFirst = (): void => {
+      if (call.isUnary !== true) clearTimeout(timer);
+    };
+    follow(stream, call, reader, onFirst, end);
     const prefix = Buffer.alloc(PREFIX_BYTES);
     prefix.writeUInt32BE(call.request.length, 1);
     stream.end(Buffer.concat([prefix, call.request]));

@@ -161,6 +161,7 @@ export function fetchJwtSvids(
         ...(id === undefined ? [] : [[2, id] as const]),
       ]),
       timeoutMs,
+      isUnary: true,
       onMessage(message) {
         if (svids !== undefined) throw answerError(where, 'two answers to one question');
         svids = readAnswer(where, () => readJwtAnswer(message));

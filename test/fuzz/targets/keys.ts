@@ -31,6 +31,7 @@ import { nameText, readName } from '../../../src/x509/names.ts';
 import { type PemBlock, readPem } from '../../../src/x509/pem.ts';
 import { brokenRules } from '../../../src/x509/rules.ts';
 import { sessionAttributes } from '../../../src/x509/session-attributes.ts';
+import { keyFileDer } from '../../support/tpm/keys.ts';
 import { type OpenTarget, check, derOf, files, pemOf } from '../harness/target.ts';
 
 const OUT = 'certs-dev/out';
@@ -298,16 +299,20 @@ const material: OpenTarget = () => {
   };
 };
 
-/** The example of the format's specification, and what tpm2-openssl writes: a P-256 key below the owner's primary key. */
-const TPM_KEYS = [
-  `MIHyBgZngQUKAQOgAwEB/wIEQAAAAQRYAFYAIwALAAQAcgAAABAAGAALAAMAEAAgl3ZJ5Lg9S9sW
-cVfJTDq0Z8ZDF4xjmjkfjmNDZBhyrTAAIHKxhXY0VHzMtFtlXJvbTwRPN9ZkrTEPHUNYEF8XTHcsBIGAAH4A
-IGlK2Hw8PgQz+Zq9lT5Rv6ZE8sN3kQJ0bW5Zc1yDjrhgABBvSz9Vg2d4xbQ/pFqg9mzBAAAAAAAAAAAAAAAA
-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA`,
-];
+/** A P-256 signing key, as tpm2-openssl writes it below the owner's primary key or a persistent one, with a policy and without. */
+function tpmKeys(): Buffer[] {
+  const area = `0023000b00040472000000100010000300100020${'11'.repeat(32)}0020${'22'.repeat(32)}`;
+  const publicPart = Buffer.from(`0056${area}`, 'hex');
+  const privatePart = Buffer.concat([Buffer.from([0, 64]), Buffer.alloc(64, 7)]);
+  const policy = [{ command: 0x17f, parameters: Buffer.from('ab', 'hex') }];
+  return [
+    keyFileDer({ parent: 0x40000001, publicPart, privatePart, emptyAuth: true }),
+    keyFileDer({ parent: 0x81000001, publicPart, privatePart, policy, description: 'a key', rsaParent: true }),
+  ];
+}
 
 const tpmKey: OpenTarget = () => ({
-  seeds: TPM_KEYS.map((text) => Buffer.from(text, 'base64')),
+  seeds: tpmKeys(),
   forms: ['der'],
   run(input) {
     nameOf(readKeyFile(input, SOURCE).publicArea);

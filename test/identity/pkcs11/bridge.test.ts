@@ -7,6 +7,7 @@ import type { Clock } from '../../../src/platform/clock.ts';
 import { createBridge, helperEnvironment } from '../../../src/identity/pkcs11/bridge.ts';
 import type { Connect } from '../../../src/identity/pkcs11/port.ts';
 import { findHelper } from '../../../src/identity/pkcs11/helper-path.ts';
+import { VERSION } from '../../../src/platform/version.ts';
 import { refusal } from '../../support/refusal.ts';
 import { HELPER } from '../../support/softhsm.ts';
 import { runProgram } from '../../support/cli.ts';
@@ -102,6 +103,27 @@ describe('a bridge', () => {
     const error = await refusal(connect(helper(name.replaceAll(' ', '-'), code)));
     expect(error.code).toBe('ERR_PKCS11_MODULE_CRASHED');
     expect(error.message).toContain(words);
+  });
+
+  it.each([
+    'null',
+    '0',
+    '"x"',
+    '[]',
+    '{ answer: 1 }',
+    '{ id: "1", answer: 1 }',
+    '{ id, failure: null }',
+    '{ id, failure: { kind: "not-found" } }',
+    '{ id, failure: { kind: "error", error: { code: "ERR_SIGN" } } }',
+    '{ id, failure: { kind: "cryptoki", function: 1, returnValue: 5 } }',
+  ])('outlives a helper that sends %s, and says that its module crashed', async (message) => {
+    const path = helper(
+      'mad',
+      `process.on('message', ({ id }) => process.send(${message})); process.send({ ready: ${JSON.stringify(VERSION)} });`,
+    );
+    const error = await refusal(connect(path));
+    expect(error.code).toBe('ERR_PKCS11_MODULE_CRASHED');
+    expect(error.message).toContain('sent what is no answer');
   });
 
   it('gives the helper no arguments of Node, no standard streams, and the channel alone', async () => {

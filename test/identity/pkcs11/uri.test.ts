@@ -132,6 +132,19 @@ describe('parsePkcs11Uri refuses', () => {
     expect(error.message).toContain(`position ${position}:`);
   });
 
+  it.each([
+    'pkcs11:token=a?pin-value=12&secret',
+    'pkcs11:token=a?pin-value=12&secret=%',
+    'pkcs11:token=a;pin-value=12;secret',
+    'pkcs11:token=a;pin-value=12;secret=3',
+    'pkcs11:token=a;pin-value=12?secret',
+    'pkcs11:token=a?PIN-VALUE=12&secret',
+  ])('a PIN with a separator in it, %s, without showing the rest of it', (uri) => {
+    const error = thrown(() => parsePkcs11Uri(uri, '--private-key'));
+    expect(error.code).toBe('ERR_PKCS11_URI');
+    expect(`${error.message} ${error.hint}`).not.toContain('secret');
+  });
+
   it('a malformed PIN without showing it', () => {
     const error = thrown(() => parsePkcs11Uri('pkcs11:?pin-value=98 76'));
     expect(error.message).toContain('position 21');

@@ -277,6 +277,14 @@ describe('what goes wrong', () => {
     expect(await failure(ask(answerInPart, 300))).toMatchObject({ code: 'ERR_SPIFFE_TIMEOUT' });
   });
 
+  it('an agent that gives a token and never ends its answer', async () => {
+    api = await startWorkloadApi((question) =>
+      begin(question, jwtAnswer({ id: 'spiffe://example.org/web', token: TOKEN })),
+    );
+    const reference = readReference(`spiffe:${api.address}?audience=a`, '--web-identity-token', {});
+    expect(await failure(fetchJwtSvids(reference, 300))).toMatchObject({ code: 'ERR_SPIFFE_TIMEOUT' });
+  });
+
   it('what listens and says nothing', async () => {
     expect(await failure(askRaw(() => undefined, 300))).toMatchObject({ code: 'ERR_SPIFFE_TIMEOUT' });
   });
