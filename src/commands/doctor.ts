@@ -188,23 +188,24 @@ async function examine(setUp: SetUp, own: FlagsOf<'doctor'>, io: Io, notes: Note
   const options = checkOptions(setUp, env, notes);
   checkFiles(setUp.flags, notes);
   const way = await openWay(setUp, options, own.call === true, io, notes);
-  if (options === undefined && [setUp.flags.certificate, setUp.flags['private-key']].includes('-')) {
+  if (options === undefined && Object.values(setUp.flags).includes('-')) {
     notes.leave('the identity: it is on standard input, which is not read as long as the options are wrong');
     return { identity: undefined, leaf: undefined };
   }
+  const loading = loadingOf(setUp, io, notes);
   const examined = await checkIdentity(
     options ?? { identity: identityOf(setUp) },
     {
-      loading: loadingOf(setUp, io, notes),
+      loading,
       now: way === undefined ? Date.now() : presumedNow(way.connection.clock),
       anchors: await anchorsOf(own, notes),
       mayUseHardware: own.call === true,
     },
     notes,
   );
-  if (options === undefined) return examined;
-  if (way !== undefined) await checkHops(setUp, options, way, examined, notes);
-  if (own.call === true) await call(setUp, options, way, examined, notes);
+  if (options !== undefined && way !== undefined) await checkHops(setUp, options, way, examined, notes);
+  if (options !== undefined && own.call === true) await call(setUp, options, way, examined, notes);
+  for (const password of loading.typed?.values() ?? []) password.fill(0);
   return examined;
 }
 

@@ -69,7 +69,12 @@ export async function checkIdentity(
     );
   } catch (error) {
     notes.fail('certificate', error);
-    return { identity: undefined, leaf: await certificateAlone(certificate, surroundings, notes) };
+    // A person is not asked for a password once more.
+    const isLocked = error instanceof RolesAnywhereError && error.code.startsWith('ERR_PASSWORD');
+    return {
+      identity: undefined,
+      leaf: isLocked ? undefined : await certificateAlone(certificate, surroundings, notes),
+    };
   }
   const leaf = readCertificate(identity.certificate, '--certificate');
   checkCertificate(leaf, sourceOf(certificate), now, notes);
