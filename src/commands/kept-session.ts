@@ -6,7 +6,7 @@ import { CACHE_VERSION, DEFAULT_MIN_REMAINING_MS } from '../credentials/cache/en
 import { createFileStore, openFolder, tidy, writeLine } from '../credentials/cache/file-store.ts';
 import { cacheFolder } from '../credentials/cache/folder.ts';
 import { keepCredentials } from '../credentials/cache/keep.ts';
-import { withoutPin } from '../credentials/cache/line.ts';
+import { OF_DEVICES, withoutPin } from '../credentials/cache/line.ts';
 import { stampOf } from '../credentials/cache/safe-file.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { configPath } from '../options/config/shared.ts';
@@ -104,6 +104,7 @@ async function effective(options: VendingOptions, flags: Flags, env: Io['env']):
     identity.skipChecks,
     tokenOptions(flags).library,
     [flags['tpm-device'], flags['tpm-policy-pcr'], identity.store],
+    OF_DEVICES.map((name) => env[name]),
     [identity.choice, selectorStamp(identity.choice?.selector)],
     // URLs, and which of AWS's own endpoints.
     endpoints,

@@ -8,7 +8,8 @@ import type { FirstStage } from '../credentials/chain.ts';
 import { connectionSettings } from '../options/connection.ts';
 import type { ConnectionFlags } from '../options/connection.ts';
 import type { FlagValues } from '../options/flag-values.ts';
-import type { AssumeRoleInput } from '../aws/sts-input.ts';
+import type { AssumeRoleInput, WebIdentityInput } from '../aws/sts-input.ts';
+import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
 import { codesOf } from '../sources/mfa.ts';
 import { terminalTokenProvider } from '../sources/token-providers.ts';
 import { localCredentials } from '../sources/index.ts';
@@ -52,13 +53,16 @@ export function localSource(
     const codes = codesOf(input.serialNumber, input.serialNumber === undefined ? undefined : terminalTokenProvider());
     return await assumeRole({ ...input, credentials, region, tokenCode: codes && (() => codes()) }, connection);
   };
+  const assumeWithToken = async (input: WebIdentityInput, token: () => Promise<string>): Promise<AwsCredentials> =>
+    await assumeRoleWithWebIdentity({ ...input, region, token }, connection);
   return async (): Promise<AwsCredentials> => {
     if (profile !== undefined && source !== undefined && source !== 'profile')
       throw new RolesAnywhereError('ERR_FLAG_CONFLICT', `--source-profile and --source ${source} exclude each other`, {
         hint: 'leave one of them out',
         flag: '--source-profile',
       });
-    const surroundings = { ...connection, transport: told(connection.local, log), env, profile, assume };
+    const transport = told(connection.local, log);
+    const surroundings = { ...connection, transport, env, profile, assume, assumeWithToken };
     return await credentialsFrom(() => localCredentials(profile === undefined ? source : 'profile', surroundings));
   };
 }

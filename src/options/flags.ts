@@ -84,7 +84,7 @@ export const FLAGS = {
   'mfa-token': secret,
   'mfa-command': text,
   'sts-endpoint': text,
-  source: { kind: 'text', choices: ['env', 'profile', 'container', 'imds'] },
+  source: { kind: 'text', choices: ['env', 'web-identity', 'profile', 'container', 'imds'] },
   'source-profile': text,
   'web-identity-token': secret, // someone may give the token itself
   'web-identity-token-file': text,

@@ -43,6 +43,28 @@ export function refuseStreams(): void {
   streamsAllowed = false;
 }
 
+let endsBySignals = false;
+
+/**
+ * From now on, a signal ends this process while it waits for a pipe or a device, as it would without any listener: reading
+ * is synchronous, so that no listener of this process hears of it before somebody has written. For what listens.
+ */
+export function endBySignalsWhileReading(): void {
+  endsBySignals = true;
+}
+
+/** Does what may wait for somebody else, without listeners for the signals that are to end it. */
+export function waiting<T>(work: () => T): T {
+  if (!endsBySignals) return work();
+  const signals = (['SIGINT', 'SIGTERM'] as const).map((name) => [name, process.listeners(name)] as const);
+  for (const [name] of signals) process.removeAllListeners(name);
+  try {
+    return work();
+  } finally {
+    for (const [name, listeners] of signals) for (const listener of listeners) process.on(name, listener);
+  }
+}
+
 /**
  * Reads a file whole. Synchronous: such files are small and local, and a
  * one-shot command has nothing else to do meanwhile.
@@ -56,7 +78,11 @@ export function readNamedFile(file: NamedFile): FileContent {
 
 /** Opens a file for as long as `use` runs, by the rules of {@link readNamedFile} and with its errors. */
 export function withOpened<T>(file: NamedFile, use: (descriptor: number, stats: Stats) => T): T {
-  if (!streamsAllowed) file = { ...file, streams: undefined };
+  if (file.streams === undefined || !streamsAllowed) return withOpen({ ...file, streams: undefined }, use);
+  return waiting(() => withOpen(file, use));
+}
+
+function withOpen<T>(file: NamedFile, use: (descriptor: number, stats: Stats) => T): T {
   let descriptor: number | undefined;
   try {
     // Opening a pipe would wait for somebody who writes to it. Windows has no such flag, and no such pipes.

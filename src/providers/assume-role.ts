@@ -3,6 +3,7 @@ import { requestRole } from '../aws/assume-role.ts';
 import { checkAssumeRole } from '../aws/sts-input.ts';
 import type { AssumeRoleInput } from '../aws/sts-input.ts';
 import type { Connection } from '../aws/connection.ts';
+import { assumeRoleWithWebIdentity } from '../aws/web-identity.ts';
 import type { AssumedRole } from '../aws/sts.ts';
 import type { CredentialsFunction } from '../credentials/cached.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
@@ -17,7 +18,7 @@ import { checkLists, refuseUnknown, requireGiven, requireOptions } from './given
 export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOptions, KeepingOptions {
   /**
    * Who asks. Not closed when this provider is. Default: what this machine has, as the command `assume-role` finds it:
-   * the variables, the profile (AWS_PROFILE), the container endpoint, the instance metadata service.
+   * the variables, a web identity token, the profile (AWS_PROFILE), the container endpoint, the instance metadata service.
    */
   readonly source?: CredentialsSource | undefined;
   /** Default 900, as in the AWS SDK for Go. At most 3600 when a role session asks. */
@@ -94,6 +95,7 @@ async function localSource(connection: Connection, region: string): Promise<AwsC
     retry,
     signal,
     assume: async (input, credentials) => await requestRole({ ...input, credentials, region }, connection),
+    assumeWithToken: async (input, token) => await assumeRoleWithWebIdentity({ ...input, region, token }, connection),
   });
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { CACHE_VERSION, DEFAULT_MIN_REMAINING_MS } from '../credentials/cache/entry.ts';
+import { OF_DEVICES } from '../credentials/cache/line.ts';
 import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -108,7 +109,9 @@ function placeOf(certificate: string | Uint8Array): readonly [place: string, fil
   if (certificate.startsWith('env:'))
     return [`${certificate} ${digest(process.env[certificate.slice('env:'.length)] ?? '')}`];
   // A URI may hold a PIN, and text may hold a key.
-  if (/-----BEGIN|^(?:pkcs11|nv):/i.test(certificate)) return [digest(certificate)];
+  if (certificate.includes('-----BEGIN')) return [digest(certificate)];
+  if (/^(?:pkcs11|nv):/i.test(certificate))
+    return [digest([certificate, ...OF_DEVICES.map((name) => process.env[name])].join('\n'))];
   const file = resolve(certificate);
   return [file, file];
 }

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { killTree } from '../platform/process-tree.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import { readJsonCredentials } from './json-credentials.ts';
 
@@ -53,7 +54,7 @@ export async function fromProcess(
   });
   // It stays in the group of this process: it may ask a person at the terminal, and Ctrl-C is for both.
   const kill = (): void => {
-    child.kill('SIGKILL');
+    killTree(child);
     child.stdout?.destroy();
   };
   return await new Promise<AwsCredentials>((done, fail) => {

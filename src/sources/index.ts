@@ -8,11 +8,13 @@ import { fromContainer } from './container.ts';
 import { fromEnvironment } from './environment.ts';
 import { fromImds } from './imds.ts';
 import { fromProfile } from './profile.ts';
+import { fromWebIdentity } from './web-identity.ts';
 
-export type SourceKind = 'env' | 'profile' | 'container' | 'imds';
+export type SourceKind = 'env' | 'web-identity' | 'profile' | 'container' | 'imds';
 
 const SOURCES: Readonly<Record<SourceKind, Source>> = {
   env: fromEnvironment,
+  'web-identity': fromWebIdentity,
   profile: fromProfile,
   container: fromContainer,
   imds: fromImds,
@@ -20,6 +22,7 @@ const SOURCES: Readonly<Record<SourceKind, Source>> = {
 
 const WHERE: Readonly<Record<SourceKind, string>> = {
   env: 'AWS_ACCESS_KEY_ID is not set',
+  'web-identity': 'AWS_WEB_IDENTITY_TOKEN_FILE is not set',
   profile: 'the profile has no credentials',
   container: 'neither AWS_CONTAINER_CREDENTIALS_FULL_URI nor _RELATIVE_URI is set',
   imds: 'no instance metadata service answers',
@@ -34,7 +37,7 @@ export async function localCredentials(
   kind: SourceKind | undefined,
   surroundings: Omit<SourceSurroundings, 'transport'> & Partial<SourceSurroundings>,
 ): Promise<AwsCredentials> {
-  const kinds: readonly SourceKind[] = kind === undefined ? ['env', 'profile', 'container', 'imds'] : [kind];
+  const kinds = kind === undefined ? chainIn(surroundings.env) : [kind];
   for (const candidate of kinds) {
     const found = await SOURCES[candidate]({ transport: directTransport, ...surroundings });
     if (found !== undefined) return found;
@@ -44,4 +47,18 @@ export async function localCredentials(
     kind === undefined ? 'there are no credentials to assume a role with' : `no credentials: ${WHERE[kind]}`,
     { hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --source-profile' },
   );
+}
+
+/**
+ * The order of the SDKs: a pod's token comes before the role of the machine that it runs on, and before a profile that
+ * nobody has named.
+ */
+function chainIn({ AWS_PROFILE: profile }: SourceSurroundings['env']): readonly SourceKind[] {
+  const named = profile !== undefined && profile !== '';
+  return [
+    'env',
+    ...(named ? (['profile', 'web-identity'] as const) : (['web-identity', 'profile'] as const)),
+    'container',
+    'imds',
+  ];
 }

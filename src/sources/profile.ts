@@ -9,6 +9,7 @@ import { fromContainer } from './container.ts';
 import { fromEnvironment } from './environment.ts';
 import { fromImds } from './imds.ts';
 import type { Source, SourceSurroundings } from './source.ts';
+import { ofToken } from './web-identity.ts';
 
 /**
  * AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Assume role credential provider".
@@ -82,12 +83,21 @@ async function ofRole(
   before: readonly string[],
 ): Promise<AwsCredentials> {
   const shown = `profile ${JSON.stringify(name)}`;
+  const duration = one('duration_seconds');
+  if (duration !== undefined && !/^\d{1,6}$/.test(duration))
+    throw refused(`${shown}: duration_seconds is not a number of seconds`, 'give 900 to 43200');
+  const durationSeconds = duration === undefined ? undefined : Number(duration);
+  const roleSessionName = one('role_session_name');
+  // It goes before a source, as in the AWS CLI.
+  const file = one('web_identity_token_file');
+  if (file !== undefined)
+    return await ofToken(shown, { file, roleArn, roleSessionName, durationSeconds }, surroundings);
   const source = one('source_profile');
   const kind = one('credential_source');
   if ((source === undefined) === (kind === undefined))
     throw refused(
       `${shown} has a role_arn and ${source === undefined ? 'neither' : 'both'} source_profile ${source === undefined ? 'nor' : 'and'} credential_source`,
-      'give one of the two; for web identity tokens there is the command web-identity',
+      source === undefined ? 'give one of the two, or web_identity_token_file' : 'give one of the two',
     );
   const { assume } = surroundings;
   if (assume === undefined)
@@ -108,16 +118,13 @@ async function ofRole(
       : await ofProfile(source, surroundings, before);
   if (from === undefined)
     throw refused(`${shown} starts from ${kind ?? 'a profile'}, which gives no credentials`, 'check credential_source');
-  const duration = one('duration_seconds');
-  if (duration !== undefined && !/^\d{1,6}$/.test(duration))
-    throw refused(`${shown}: duration_seconds is not a number of seconds`, 'give 900 to 43200');
   return await assume(
     {
       roleArn,
-      roleSessionName: one('role_session_name'),
+      roleSessionName,
       externalId: one('external_id'),
       serialNumber: one('mfa_serial'),
-      durationSeconds: duration === undefined ? undefined : Number(duration),
+      durationSeconds,
     },
     from,
   );

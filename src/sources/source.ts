@@ -3,7 +3,7 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { isCredentialText } from '../aws/credential-answer.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
-import type { AssumeRoleInput } from '../aws/sts-input.ts';
+import type { AssumeRoleInput, WebIdentityInput } from '../aws/sts-input.ts';
 import type { RetryEnvironment, RetrySettings } from '../aws/retry.ts';
 import type { HttpTransport, TlsSettings } from '../http/http.ts';
 
@@ -21,6 +21,10 @@ export interface SourceSurroundings extends RetryEnvironment {
   readonly signal?: AbortSignal | undefined;
   /** Assumes the role of a profile. Default: such profiles are refused. */
   readonly assume?: ((input: AssumeRoleInput, from: AwsCredentials) => Promise<AwsCredentials>) | undefined;
+  /** Assumes the role of a web identity token, which is read for each attempt. Default: such roles are refused. */
+  readonly assumeWithToken?:
+    | ((input: WebIdentityInput, token: () => Promise<string>) => Promise<AwsCredentials>)
+    | undefined;
 }
 
 /** Gives credentials; undefined when there is no sign of any. */

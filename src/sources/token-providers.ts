@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { killTree } from '../platform/process-tree.ts';
 import { mfaError } from './mfa.ts';
 import type { TokenProvider } from './mfa.ts';
 
@@ -90,7 +91,7 @@ export function commandTokenProvider(
       let output = '';
       const stop = (): void => {
         child.stdout.destroy();
-        child.kill();
+        killTree(child, 'SIGTERM');
         child.unref();
       };
       signal.addEventListener('abort', stop, { once: true });

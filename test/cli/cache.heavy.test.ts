@@ -6,7 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { type CacheHome, cacheHome, cachedLine, sessionsOf } from '../support/cache.ts';
 import { type CliResult, cleanEnv, PROGRAM, runCli } from '../support/cli.ts';
-import { startTestEmulator } from '../support/vending.ts';
+import { pkiPath } from '../support/pki.ts';
+import { PIN, SOFTHSM_MODULE, SoftHsm, hasSoftHsm } from '../support/softhsm.ts';
+import { startTestEmulator, worldFlags } from '../support/vending.ts';
 
 const PROCESSES = 100;
 const KILLS = process.env['ROLES_ANYWHERE_LONG'] === '1' ? 400 : 50;
@@ -140,4 +142,37 @@ describe(`${KILLS} kills at random moments`, () => {
     expect({ status: result?.status, stderr: result?.stderr }).toEqual({ status: 0, stderr: '' });
     expect(keysOf(await runAll(line, 3)).size).toBe(1);
   }, 600_000);
+});
+
+describe.skipIf(!hasSoftHsm())('certificates in tokens, told apart behind the PIN of their URIs', () => {
+  it('are each given their own session, kept or not', async () => {
+    const [hsm, other] = [new SoftHsm(), new SoftHsm()];
+    try {
+      for (const [own, pair] of [
+        [hsm, { pki: 'ec-p256', id: '01', label: 'one' }],
+        [hsm, { pki: 'rsa-2048', id: '02', label: 'two' }],
+        [other, { pki: 'ec-p384', id: '01', label: 'one' }],
+      ] as const) {
+        if (pair.id === '01') await own.token('main');
+        await own.pair('main', pair);
+      }
+      const line = (object: string) => [
+        ['credential-process', '--cache', ...worldFlags(emulator), '--pkcs11-lib', SOFTHSM_MODULE],
+        ['--certificate', `pkcs11:token=main;pin-value=${PIN};object=${object}`],
+        ['--intermediates', pkiPath('intermediate.pem')],
+      ];
+      const keyOf = async (object: string, { env }: SoftHsm): Promise<unknown> => {
+        const { status, stdout } = await runCli(line(object).flat(), { env: { ...env, ...home.env } });
+        expect(status).toBe(0);
+        return (JSON.parse(stdout) as { AccessKeyId: string }).AccessKeyId;
+      };
+      const first = [await keyOf('one', hsm), await keyOf('two', hsm), await keyOf('one', other)];
+      expect(new Set(first).size).toBe(3);
+      expect([await keyOf('one', hsm), await keyOf('two', hsm), await keyOf('one', other)]).toEqual(first);
+      for (const name of home.files()) expect(readFileSync(join(home.folder, name), 'utf8')).not.toContain(`=${PIN}`);
+    } finally {
+      hsm.remove();
+      other.remove();
+    }
+  }, 60_000);
 });

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AssumeRoleInput } from '../../src/aws/sts-input.ts';
 import type { AwsCredentials } from '../../src/credentials/credentials.ts';
 import { fromProcess } from '../../src/sources/credential-process.ts';
@@ -18,6 +18,16 @@ beforeEach(() => {
 afterEach(() => rmSync(home, { recursive: true }));
 
 const ROLE = 'arn:aws:iam::111122223333:role';
+
+/** Whether a process is there, and has not ended without anybody having asked how. */
+function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
 const KEY = 'aws_access_key_id = AKIA1\naws_secret_access_key = s1\n';
 
 /** What a profile gives, and the roles that are assumed on the way. */
@@ -133,6 +143,18 @@ describe('a credential_process', () => {
   it('that takes too long is told from one that fails', async () => {
     const error = await refusal(() => fromProcess('exec sleep 20', { ...options, timeoutMs: 300 }));
     expect(error.message).toMatch(/did not end within 0\.3 s/);
+  });
+
+  it('that takes too long ends with what it has started', async () => {
+    const pids = join(home, 'pids');
+    const script = join(home, 'slow');
+    // A shell, its child, and the child's child: none of them is the shell that is told to end.
+    writeFileSync(script, `#!/bin/sh\necho $$ >> ${pids}\n(sh -c 'echo $$ >> ${pids}; sleep 60; :'; :)\n:\n`);
+    chmodSync(script, 0o755);
+    await refusal(() => fromProcess(`${script}; :`, { ...options, timeoutMs: 1000 }));
+    const started = readFileSync(pids, 'utf8').trim().split('\n').map(Number);
+    expect(started).toHaveLength(2);
+    for (const pid of started) await vi.waitFor(() => expect(isRunning(pid)).toBe(false), 5000);
   });
 
   it('that prints without end is ended', async () => {

@@ -42,6 +42,17 @@ const NOT_COUNTING = new Set(
 const SECRET_FLAGS = new Set(['--mfa-token', '--proxy', '--web-identity-token']);
 const PIN = 'pin-value';
 const OF_FOLDERS = new Set(['HOME', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME']);
+/** Variables by which this program, and the modules of tokens, find the device that a line does not name. */
+export const OF_DEVICES: readonly string[] = [
+  'TPM_DEVICE',
+  'TPM2TOOLS_TCTI',
+  'TPM2_PKCS11_STORE',
+  'SOFTHSM2_CONF',
+  'OPENSC_CONF',
+  'NSS_LIB_PARAMS',
+  'YUBIHSM_PKCS11_CONF',
+  'P11_KIT_SERVER_ADDRESS',
+];
 
 // Without regular expressions: to compile those would take longer than all else that is done here.
 
@@ -71,7 +82,7 @@ function isSecretVariable(name: string): boolean {
 /** Whether a variable changes what a line means. */
 function isCounting(name: string): boolean {
   if (name.startsWith('AWS_')) return !NOT_COUNTING.has(name);
-  return name.startsWith('ROLES_ANYWHERE_') || OF_FOLDERS.has(name);
+  return name.startsWith('ROLES_ANYWHERE_') || OF_FOLDERS.has(name) || OF_DEVICES.includes(name);
 }
 
 /**
@@ -98,10 +109,23 @@ export function lineOf(program: string, tokens: readonly string[], env: Environm
   return { text, name: `line-${CACHE_VERSION}-${hash(text)}` };
 }
 
-/** A PKCS#11 URI may hold its PIN: everything from there to the end is left out, since a malformed one may hold anything. */
+/**
+ * A text without the PIN that a PKCS#11 URI in it may hold. What comes behind it stays: that, too, says which certificate
+ * and key are meant. A PIN among the attributes of the path ends at `;` or `?`, one of the query at `&` (RFC 7512, 2.3).
+ */
 export function withoutPin(text: string): string {
-  const at = text.toLowerCase().indexOf(PIN);
-  return at < 0 ? text : text.slice(0, at + PIN.length);
+  const lower = text.toLowerCase();
+  const query = text.indexOf('?');
+  let kept = '';
+  let from = 0;
+  for (let at = lower.indexOf(PIN); at >= 0; at = lower.indexOf(PIN, from)) {
+    kept += text.slice(from, at + PIN.length);
+    const ends = query >= 0 && query < at ? ['&'] : [';', '?'];
+    const next = ends.map((end) => text.indexOf(end, at)).filter((place) => place >= 0);
+    if (next.length === 0) return kept;
+    from = Math.min(...next);
+  }
+  return kept + text.slice(from);
 }
 
 /**

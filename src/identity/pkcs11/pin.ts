@@ -5,6 +5,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readNamedFile, secretBytes } from '../../platform/files.ts';
+import { killTree } from '../../platform/process-tree.ts';
 import type { Pkcs11Uri } from './uri.ts';
 
 /** The environment variable that holds a PIN. */
@@ -138,12 +139,12 @@ function commandSource(command: string, where: string): PinSource {
 function run(command: string, description: string): Promise<Uint8Array> {
   return new Promise((resolve_, reject) => {
     const options = {
-      timeout: COMMAND_TIMEOUT_MS,
       maxBuffer: MAX_PIN_BYTES + 2,
       encoding: 'buffer',
       windowsHide: true,
     } as const;
     const child = exec(command, options, (error, stdout) => {
+      clearTimeout(timer);
       if (error === null) return resolve_(stdout);
       // Neither the error nor what the command printed is kept: both may hold the PIN.
       const how = typeof error.code === 'number' ? `ended with status ${error.code}` : 'did not end as it should';
@@ -153,6 +154,12 @@ function run(command: string, description: string): Promise<Uint8Array> {
         }),
       );
     });
+    // Node's own limit would end the shell alone.
+    const timer = setTimeout(() => {
+      killTree(child);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+    }, COMMAND_TIMEOUT_MS);
     child.stdin?.end();
   });
 }

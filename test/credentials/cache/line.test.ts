@@ -56,6 +56,31 @@ describe('the text of a line', () => {
     expect(other.name).not.toBe(one.name);
   });
 
+  it.each([
+    ['behind a PIN in the path', 'pkcs11:token=t;pin-value=1234;object=a', 'pkcs11:token=t;pin-value=1234;object=b'],
+    [
+      'behind a PIN in the query',
+      'pkcs11:object=a?pin-value=1234&module-path=/a',
+      'pkcs11:object=a?pin-value=1234&module-path=/b',
+    ],
+    ['behind a PIN, in the query', 'pkcs11:pin-value=1234?module-path=/a', 'pkcs11:pin-value=1234?module-path=/b'],
+    ['behind the word', 'pkcs11:token=pin-value;object=a?pin-value=1', 'pkcs11:token=pin-value;object=b?pin-value=1'],
+  ])('is another one for a URI that differs %s', (_, one, other) => {
+    expect(lineOf('program', ['--certificate', one], {}).text).not.toBe(
+      lineOf('program', ['--certificate', other], {}).text,
+    );
+    for (const uri of [one, other]) expect(withoutPin(uri)).not.toContain('1234');
+    expect(withoutPin(one)).not.toMatch(/pin-value=/);
+  });
+
+  it.each(['TPM_DEVICE', 'TPM2TOOLS_TCTI', 'SOFTHSM2_CONF', 'TPM2_PKCS11_STORE'])(
+    'is another one with another device by %s',
+    (name) => {
+      const [one, other] = ['/a', '/b'].map((value) => lineOf('program', ['--cache'], { [name]: value }));
+      expect(one?.text).not.toBe(other?.text);
+    },
+  );
+
   it('is the same with variables of others', () => {
     const one = lineOf('program', ['--cache'], { HOME: '/h' });
     expect(lineOf('program', ['--cache'], { PATH: '/x', HOME: '/h', AWS_SESSION_TOKEN: 'x' })).toEqual(one);

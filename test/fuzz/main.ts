@@ -1,0 +1,227 @@
+/**
+ * `npm run fuzz`: gives every reader of foreign input what nobody would write. What is a find, what the figures mean
+ * and how one is repeated: docs/reliability.md.
+ *
+ * Usage: npm run fuzz -- [--seed SEED] [--inputs N] [--jobs N] [--input FILE] [--list] [TARGET ...]
+ */
+import { type ChildProcess, fork } from 'node:child_process';
+import { createHash, randomInt } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { rolldown } from 'rolldown';
+import { BANNER, type Edges, instrument } from './harness/instrument.ts';
+import type { Find, Job, Report, Skipped } from './harness/job.ts';
+
+const root = dirname(dirname(dirname(resolve(process.argv[1] ?? ''))));
+process.chdir(root);
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seed: { type: 'string', default: process.env['FUZZ_SEED'] ?? String(randomInt(2 ** 32)) },
+    inputs: { type: 'string', default: process.env['FUZZ_INPUTS'] ?? '1000000' },
+    jobs: { type: 'string', default: process.env['FUZZ_JOBS'] ?? '2' },
+    input: { type: 'string' },
+    list: { type: 'boolean', default: false },
+    targets: { type: 'string', default: 'test/fuzz/targets.ts' },
+  },
+});
+const seconds = number('FUZZ_SECONDS', process.env['FUZZ_SECONDS'] ?? 'Infinity');
+const inputs = number('--inputs', values.inputs);
+const jobs = number('--jobs', values.jobs);
+if (values.input !== undefined && positionals.length !== 1) throw new Error('--input takes the name of one target');
+
+/** The heap of a target, and all that its process may come to take. */
+const MAX_HEAP_MIB = 256;
+const MAX_MIB = 640;
+/** How long an input may take on the processor, and in all, before the process that runs it is ended. */
+const HANG_CPU_MS = 1500;
+const HANG_MS = 30_000;
+
+const scratch = mkdtempSync(join(tmpdir(), 'roles-anywhere-fuzz-'));
+const built = join(root, 'node_modules/.cache', `fuzz.${process.pid}`);
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+  rmSync(scratch, { recursive: true, force: true });
+  rmSync(built, { recursive: true, force: true });
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
+const edges: Edges = { count: 0, words: [] };
+const names = await build();
+if (values.list) console.log(names.join('\n'));
+else process.exitCode = await fuzz();
+
+async function fuzz(): Promise<number> {
+  const unknown = positionals.filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new Error(`no target ${unknown.join(', ')}; there are ${names.join(', ')}`);
+  const words: Record<number, (string | number)[]> = {};
+  for (const [edge, word] of edges.words) (words[edge] ??= []).push(word);
+  console.error(`seed ${values.seed}: --seed ${values.seed} repeats this run; ${edges.count} edges in the sources`);
+
+  const waiting = positionals.length > 0 ? positionals.slice() : names.slice();
+  const rows: (readonly string[])[] = [];
+  let found = 0;
+  const work = async (): Promise<void> => {
+    for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
+      const { input, seed } = values;
+      const report = await runTarget({
+        target: name,
+        seed,
+        inputs,
+        seconds,
+        input: input === undefined ? undefined : resolve(input),
+        file: join(scratch, name),
+        edges: edges.count,
+        words,
+        maxMib: MAX_MIB,
+      });
+      if ('skipped' in report) {
+        console.error(`${name}: skipped: ${report.skipped}`);
+        continue;
+      }
+      rows.push([
+        name,
+        report.inputs.toLocaleString('en'),
+        Math.round(report.inputs / Math.max(report.seconds, 0.001)).toLocaleString('en'),
+        report.edges.toLocaleString('en'),
+        report.corpus.toLocaleString('en'),
+        report.slowestMs.toFixed(1),
+        report.peakMib.toFixed(0),
+        String(report.finds.length),
+      ]);
+      for (const find of report.finds) {
+        found++;
+        show(name, find);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: jobs }, work));
+  const order = new Map(names.map((name, index) => [name, index]));
+  rows.sort(([a = ''], [b = '']) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
+  console.log(table(['target', 'inputs', 'inputs/s', 'edges', 'corpus', 'slowest ms', 'peak MiB', 'finds'], rows));
+  console.error(found === 0 ? 'nothing was found' : `${found} found`);
+  return found === 0 ? 0 : 1;
+}
+
+/** Bundles the targets with counters in the sources, and says what the targets are called. */
+async function build(): Promise<string[]> {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  const targets = resolve(values.targets);
+  const bundle = await rolldown({
+    input: { worker: 'test/fuzz/harness/worker.ts', targets },
+    platform: 'node',
+    external: /^[^./]/,
+    plugins: [
+      { name: 'targets', resolveId: (source) => (source === '../targets.ts' ? targets : null) },
+      instrument(join(root, 'src'), edges),
+    ],
+    transform: { define: { PACKAGE_VERSION: JSON.stringify(version) } },
+    logLevel: 'warn',
+  });
+  mkdirSync(built, { recursive: true });
+  await bundle.write({
+    dir: built,
+    format: 'esm',
+    entryFileNames: '[name].mjs',
+    chunkFileNames: '[name]-[hash].mjs',
+    banner: BANNER,
+  });
+  await bundle.close();
+  const { TARGETS } = (await import(join(built, 'targets.mjs'))) as { TARGETS: Readonly<Record<string, unknown>> };
+  return Object.keys(TARGETS);
+}
+
+/** Runs a target in a process of its own and watches over it. */
+function runTarget(job: Job): Promise<Report | Skipped> {
+  writeFileSync(job.file, '');
+  const began = performance.now();
+  const child = fork(join(built, 'worker.mjs'), {
+    execArgv: [`--max-old-space-size=${MAX_HEAP_MIB}`],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    serialization: 'advanced',
+    env: { PATH: process.env['PATH'], HOME: scratch, TZ: 'UTC' },
+  });
+  running.add(child);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream?.on('data', (data: Buffer) => (said = (said + data.toString()).slice(-4000)));
+  let [report, killed, last, since, cpuSince]: [
+    Report | Skipped | undefined,
+    string | undefined,
+    number,
+    number,
+    number,
+  ] = [undefined, undefined, -1, began, 0];
+  child.on('message', (message: Report | Skipped) => (report = message));
+  const watch = setInterval(() => {
+    const { count } = currentInput(job.file);
+    const [now, cpu] = [performance.now(), cpuTime(child.pid)];
+    if (count !== last) [last, since, cpuSince] = [count, now, cpu];
+    else if (count > 0 && (cpu - cpuSince > HANG_CPU_MS || now - since > HANG_MS)) {
+      killed = `no end after ${((now - since) / 1000).toFixed(1)} s`;
+      child.kill('SIGKILL');
+    }
+  }, 250);
+  child.send(job);
+  return new Promise((done) => {
+    child.on('close', (status, signal) => {
+      clearInterval(watch);
+      running.delete(child);
+      if (report !== undefined) {
+        done(report);
+        return;
+      }
+      const { count, input } = currentInput(job.file);
+      const kind = killed !== undefined ? 'hang' : 'crash';
+      const text = killed ?? `the process ended (status ${status}, signal ${signal}): ${said}`;
+      const took = (performance.now() - began) / 1000;
+      const find: Find = { kind, text, input: input.toString('base64') };
+      done({ inputs: count, seconds: took, edges: 0, corpus: 0, slowestMs: 0, peakMib: 0, finds: [find] });
+    });
+  });
+}
+
+/** The input that a process is at, or was at when it ended. */
+function currentInput(file: string): { readonly count: number; readonly input: Buffer } {
+  const bytes = readFileSync(file);
+  if (bytes.length < 8) return { count: 0, input: Buffer.of() };
+  const header = new Uint32Array(Uint8Array.from(bytes.subarray(0, 8)).buffer);
+  return { count: header[0] ?? 0, input: bytes.subarray(8, 8 + (header[1] ?? 0)) };
+}
+
+/** What a process has had of the processor, in milliseconds; the wall's time where the system does not say. */
+function cpuTime(pid: number | undefined): number {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * 10;
+  } catch {
+    return performance.now();
+  }
+}
+
+/** Keeps a find where it can be run again from. */
+function show(target: string, { kind, text, input }: Find): void {
+  const bytes = Buffer.from(input, 'base64');
+  const folder = join(root, 'fuzz-finds');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, `${target}-${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}`);
+  writeFileSync(file, bytes);
+  console.error(`\n${target}: ${kind}: ${text}\nagain with: npm run fuzz -- --input ${file} ${target}\n`);
+}
+
+function number(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`${name} takes a number above 0`);
+  return value;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const marks = head.map((_, column) => (column === 0 ? '---' : '--:'));
+  return [head, marks, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
