@@ -38,6 +38,7 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   'sign-string': () => import('./commands/sign-string.ts'),
   'trust-policy': () => import('./commands/trust-policy.ts'),
   cache: () => import('./commands/cache.ts'),
+  doctor: () => import('./commands/doctor.ts'),
   completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
   init: () => import('./commands/init.ts'),
@@ -96,6 +97,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     stop: untilStopped,
     onReload: (listener) => process.on('SIGHUP', listener),
     stderrIsTerminal,
+    stdoutIsTerminal: () => process.stdout.isTTY,
     endWith: (chosen) => (status = chosen),
   });
   return status;

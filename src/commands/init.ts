@@ -174,7 +174,7 @@ async function check(profile: string, text: string, line: string, { env, log }: 
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
     throw new RolesAnywhereError(error.code, error.message, {
-      hint: `nothing was written. It was run with PATH=${BARE_PATH} and HOME alone, as cron would; what it said is above, and --print shows the profile`,
+      hint: `nothing was written. It was run with PATH=${BARE_PATH} and HOME alone, as cron would; what it said is above, --print shows the profile, and doctor with the same flags says more`,
       cause: error,
     });
   } finally {
