@@ -204,7 +204,8 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
         text: 'with a CA of AWS Private CA, by Terraform',
         line: [
           'trust-policy --certificate client.pem --name build',
-          '--acm-pca-arn arn:aws:acm-pca:us-east-1:111122223333:certificate-authority/UUID --format terraform >main.tf',
+          '--acm-pca-arn arn:aws:acm-pca:us-east-1:111122223333:certificate-authority/UUID',
+          '--format terraform >main.tf',
         ],
       },
     ],
