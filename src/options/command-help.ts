@@ -198,7 +198,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       },
       {
         text: 'everything from nothing, with the AWS CLI',
-        line: ['trust-policy --certificate client.pem --certificate-bundle root.pem --format aws-cli >set-up.sh'],
+        line: ['trust-policy --certificate client.pem --certificate-bundle root.pem', '--format aws-cli >set-up.sh'],
       },
       {
         text: 'with a CA of AWS Private CA, by Terraform',
