@@ -36,6 +36,7 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   'web-identity': () => import('./commands/web-identity.ts'),
   'read-certificate-data': () => import('./commands/read-certificate-data.ts'),
   'sign-string': () => import('./commands/sign-string.ts'),
+  'trust-policy': () => import('./commands/trust-policy.ts'),
   cache: () => import('./commands/cache.ts'),
   doctor: () => import('./commands/doctor.ts'),
   completion: () => import('./commands/completion.ts'),

@@ -8,6 +8,7 @@ export type MaterialFlag =
   | '--private-key'
   | '--intermediates'
   | '--trust-anchor'
+  | '--certificate-bundle'
   | '--tls-cert'
   | '--tls-key';
 

@@ -185,6 +185,31 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       },
     ],
   },
+  'trust-policy': {
+    summary: 'print a trust policy for a certificate, or what sets up its trust anchor, role and profile',
+    text: 'Prints the trust policy that lets this certificate alone assume a role: it names the trust anchor, and the subject and the alternative names as the session tags that AWS derives from them. With another --format, a script for the AWS CLI, a template of CloudFormation, a configuration of Terraform or a stack of the CDK that create the role with it, the profile, and with --certificate-bundle or --acm-pca-arn the trust anchor. The role may do nothing until permissions are attached. Nothing is sent, and of the files certificates alone are printed.',
+    examples: [
+      {
+        text: 'the policy for a role, with a trust anchor that is there',
+        line: [
+          'trust-policy --certificate client.pem',
+          '--trust-anchor-arn arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/UUID',
+        ],
+      },
+      {
+        text: 'everything from nothing, with the AWS CLI',
+        line: ['trust-policy --certificate client.pem --certificate-bundle root.pem', '--format aws-cli >set-up.sh'],
+      },
+      {
+        text: 'with a CA of AWS Private CA, by Terraform',
+        line: [
+          'trust-policy --certificate client.pem --name build',
+          '--acm-pca-arn arn:aws:acm-pca:us-east-1:111122223333:certificate-authority/UUID',
+          '--format terraform >main.tf',
+        ],
+      },
+    ],
+  },
   emulator: {
     summary: 'run a local Roles Anywhere and STS to test against',
     text: 'Verifies what it is sent as the services do, and runs until it is interrupted.',

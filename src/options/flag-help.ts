@@ -20,6 +20,7 @@ export const GROUPS = [
   'Server',
   'Web console',
   'Credentials file',
+  'Set-up',
   'Emulator',
   'Output',
   'Cache',

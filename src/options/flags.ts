@@ -127,6 +127,10 @@ export const FLAGS = {
   yes: boolean,
   force: boolean,
 
+  'certificate-bundle': text,
+  'acm-pca-arn': text,
+  name: text,
+
   'trust-anchor': { kind: 'list' },
   world: text,
   'state-dir': text,
@@ -414,6 +418,25 @@ export const COMMANDS = {
     defaults: { 'system-store-name': 'MY', format: 'json', digest: 'SHA256' },
     choices: { format: ['json', 'text', 'bin'] },
   },
+  'trust-policy': {
+    flags: [
+      'certificate',
+      'pkcs12-password',
+      'pkcs12-password-file',
+      ...STORE,
+      'trust-anchor-arn',
+      'certificate-bundle',
+      'acm-pca-arn',
+      'name',
+      'format',
+    ],
+    required: [
+      ['certificate', 'cert-selector'],
+      ['trust-anchor-arn', 'certificate-bundle', 'acm-pca-arn'],
+    ],
+    defaults: { 'system-store-name': 'MY', format: 'json' },
+    choices: { format: ['json', 'aws-cli', 'cloudformation', 'terraform', 'cdk'] },
+  },
   emulator: {
     flags: [
       'trust-anchor',
@@ -541,6 +564,9 @@ export const CONFLICTS: readonly (readonly [FlagName, FlagName])[] = [
   ['diff', 'yes'],
   ['once', 'remove'],
   ['server', 'source'],
+  ['trust-anchor-arn', 'certificate-bundle'],
+  ['trust-anchor-arn', 'acm-pca-arn'],
+  ['certificate-bundle', 'acm-pca-arn'],
 ];
 
 /** Further pairs: AWS's helper has them exclude each other, which says that nothing but the system's store is chosen from. */

@@ -160,6 +160,22 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
     text: 'how long all requests and the waits between them may take together; by default 60',
   },
 
+  'certificate-bundle': {
+    group: 'Set-up',
+    value: 'FILE',
+    text: 'CA certificates, one or two, of a trust anchor to create',
+  },
+  'acm-pca-arn': {
+    group: 'Set-up',
+    value: 'ARN',
+    text: 'CA of AWS Private CA of a trust anchor to create',
+  },
+  name: {
+    group: 'Set-up',
+    value: 'NAME',
+    text: 'name of what is created: trust anchor, role and profile; by default made from the common name of the certificate',
+  },
+
   'trust-anchor': {
     group: 'Emulator',
     value: 'FILE',

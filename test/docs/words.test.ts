@@ -89,7 +89,7 @@ describe.each(ALL)('%s', (name) => {
     expect(new Set(examples.map(({ text }) => text)).size).toBe(examples.length);
     for (const { line } of examples) {
       const words = (line.join(' ').match(/(?:'[^']*'|[^\s'])+/g) ?? []).map((word) => word.replaceAll("'", ''));
-      const end = words.findIndex((word) => word.startsWith('>'));
+      const end = words.findIndex((word) => /^[>|]/.test(word));
       const { flags: given, args, problem, dashesAt } = scan(end < 0 ? words : words.slice(0, end));
       expect({ line, problem }).toEqual({ line, problem: undefined });
       expect(args[0]).toBe(name);

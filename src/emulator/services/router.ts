@@ -5,6 +5,7 @@ import type { EmulatorContext, RequestContext } from './context.ts';
 import { control } from './control/control.ts';
 import { createSession } from './create-session/create-session.ts';
 import { federation, federationError } from './federation.ts';
+import { iam, iamError } from './iam.ts';
 import { type ReceivedRequest, headerValues } from '../wire/received.ts';
 import { Refusal, type RefusalDetails } from '../wire/refusal.ts';
 import { s3, s3Error } from './s3.ts';
@@ -18,6 +19,7 @@ interface Service {
 }
 
 const STS: Service = { handle: sts, refuse: stsError };
+const IAM: Service = { handle: iam, refuse: iamError };
 const S3: Service = { handle: s3, refuse: s3Error };
 const FEDERATION: Service = { handle: federation, refuse: federationError };
 const ROLES_ANYWHERE: Service = { handle: rolesAnywhere, refuse: restError };
@@ -30,6 +32,7 @@ function serviceOf(request: ReceivedRequest): Service {
   const { method, path } = request;
   if (path === '/federation') return FEDERATION;
   if (method !== 'POST' && isScopedTo(request, 's3')) return S3;
+  if (method === 'POST' && path === '/' && isScopedTo(request, 'iam')) return IAM;
   return path === '/' && (method === 'POST' || method === 'GET') ? STS : ROLES_ANYWHERE;
 }
 

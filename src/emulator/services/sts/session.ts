@@ -7,7 +7,8 @@ import { type Credentials, type SessionClaims, assumedRoleArn, assumedRoleId } f
 import type { RoleRecord } from '../../state/records.ts';
 import type { SessionPolicies } from '../../policy/session-policies.ts';
 import { refused } from './parameters.ts';
-import { type Elements, credentialElements } from './xml.ts';
+import type { Elements } from '../../wire/query.ts';
+import { credentialElements } from './xml.ts';
 
 const ROLE_CHAINING_SECONDS = 3600;
 

@@ -6,7 +6,8 @@ import type { Granted } from '../../wire/answer.ts';
 import { authenticate } from '../../callers/authenticate.ts';
 import type { Caller } from '../../callers/caller.ts';
 import type { RequestContext } from '../context.ts';
-import { type ReceivedRequest, parseQuery, utf8 } from '../../wire/received.ts';
+import { queryParameters } from '../../wire/query.ts';
+import type { ReceivedRequest } from '../../wire/received.ts';
 import { Refusal } from '../../wire/refusal.ts';
 import { assumeRole } from './assume-role.ts';
 import { getCallerIdentity, getSessionToken } from './caller-operations.ts';
@@ -24,7 +25,7 @@ const OPERATIONS: ReadonlyMap<string, (parameters: StsParameters, caller: Caller
 
 /** @throws Refusal */
 export async function sts(request: ReceivedRequest, context: RequestContext): Promise<Granted> {
-  const parameters = readParameters(request);
+  const parameters = createParameters(queryParameters(request));
   const action = parameters.get('Action');
   if (action === undefined) throw badRequest('MissingAction', 'The request is missing an action.');
   for (const name of unknownParameters(parameters)) context.onUnknownMember(action, name);
@@ -37,18 +38,6 @@ export async function sts(request: ReceivedRequest, context: RequestContext): Pr
   if (operation !== undefined) return operation(parameters, caller, context);
   const asked = version ?? 'NO_VERSION_SPECIFIED';
   throw badRequest('InvalidAction', `Could not find operation ${action} for version ${asked}`);
-}
-
-/** Parameters of the query and, for POST, of the form in the body. */
-function readParameters({ method, query, body }: ReceivedRequest): StsParameters {
-  const parts = [query, ...(method === 'POST' ? [body.toString('latin1')] : [])];
-  return createParameters(
-    parts.flatMap((part) => parseQuery(part, malformed)).map(([name, value]) => [utf8(name), utf8(value)]),
-  );
-}
-
-function malformed(reason: string): Refusal {
-  return badRequest('MalformedQueryString', reason);
 }
 
 function badRequest(code: string, message: string): Refusal {

@@ -231,7 +231,7 @@ describe('a request to STS that was changed after it was signed is refused', () 
       /scope is of 20300614/,
     ],
     ['the region in the scope', editAuthorization(/eu-central-1/, 'eu-central-2'), 'SignatureDoesNotMatch', WRONG],
-    ['the service in the scope', editAuthorization(/\/sts\//, '/iam/'), 'SignatureDoesNotMatch', /iam, not sts/],
+    ['the service in the scope', editAuthorization(/\/sts\//, '/kms/'), 'SignatureDoesNotMatch', /kms, not sts/],
     [
       'the token not signed',
       editAuthorization(/;x-amz-security-token/, ''),
