@@ -112,9 +112,10 @@ describe('a kept set', () => {
   });
 });
 
+const isSame = (boot: string): boolean => boot === 'boot';
+
 describe('a clock that was set back', () => {
   const counted = ['boot', 1000 * MINUTE] as const;
-  const isSame = (boot: string): boolean => boot === 'boot';
   /** What is left of an hour, when by each clock so many minutes have passed. */
   const left = (wall: number, passed: number, more: Partial<CacheEntry> = {}): number => {
     const now = NOW + wall * MINUTE;
