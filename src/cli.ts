@@ -75,7 +75,7 @@ async function main(tokens: readonly string[]): Promise<number> {
       (cause) => void fail(outputError(cause)),
     ));
   const log = createLog({ write: printError, ...style });
-  await refuseDebugger(goesOn === 'service', log);
+  await refuseDebugger(goesOn === 'service' || command === 'exec', log);
   if (args.length > most) log.warn('arguments that belong to no flag are ignored, as aws_signing_helper does');
   for (const warning of configured?.warnings ?? []) log.warn(warning);
   if (configured !== undefined && flags['print-config'] !== undefined) {
@@ -116,9 +116,9 @@ function formatOf(goesOn: CommandRow['goesOn'], given: 'text' | 'json' | undefin
 }
 
 /** A debugger that the environment, or a signal before the first line of this program, has opened is closed. */
-async function refuseDebugger(isService: boolean, log: Log): Promise<void> {
+async function refuseDebugger(staysOn: boolean, log: Log): Promise<void> {
   const options = `${process.execArgv.join(' ')} ${process.env['NODE_OPTIONS'] ?? ''}`;
-  if (!isService && !options.includes('--inspect')) return;
+  if (!staysOn && !options.includes('--inspect')) return;
   await (await import('./platform/debugger.ts')).closeDebugger(log);
 }
 

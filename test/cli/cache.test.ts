@@ -226,6 +226,18 @@ describe('credential-process --cache', () => {
     expect(sessions().given).toBe(2);
   });
 
+  it.skipIf(process.platform !== 'linux')('renews by what has passed, also where the clock was set back', async () => {
+    const line = cachedLine(emulator);
+    const { AccessKeyId } = await printed(line);
+    // By the clock that nobody sets, 50 minutes ago; by the other one, now.
+    edit((entry) => ({ ...entry, counted: entry.counted && [entry.counted[0], entry.counted[1] - 3_000_000] }));
+    expect((await printed(line)).AccessKeyId).not.toBe(AccessKeyId);
+    edit((entry) => ({ ...entry, counted: ['another start', (entry.counted?.[1] ?? 0) - 3_000_000] }));
+    const again = (await printed(line)).AccessKeyId;
+    expect((await printed(line)).AccessKeyId).toBe(again);
+    expect(sessions()).toEqual({ given: 2, refused: 0 });
+  });
+
   it('gives out a set that is still valid when it cannot be renewed, says so, and leaves the service alone for a while', async () => {
     const line = cachedLine(emulator);
     const { AccessKeyId } = await printed(line);

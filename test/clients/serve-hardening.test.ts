@@ -101,6 +101,27 @@ describe("Node's debugger", () => {
     expect(serve.log()).not.toContain('Debugger listening');
   });
 
+  it.skipIf(IS_EXECUTABLE).each([20, 60, 100, 150, 200])(
+    'does not stay open where SIGUSR1 came before the first line of the program (after %i ms)',
+    async (delay) => {
+      const serve = spawned([], { env: { NODE_OPTIONS: '--inspect-port=127.0.0.1:0' } });
+      await new Promise((resolve) => setTimeout(resolve, delay));
+      serve.kill('SIGUSR1');
+      // So early that Node itself does not listen for it, it ends the process.
+      const isUp = await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=').then(
+        () => true,
+        () => false,
+      );
+      await new Promise((resolve) => setTimeout(resolve, isUp ? 1200 : 0));
+      const ports = serve.log().matchAll(/Debugger listening on ws:\/\/127\.0\.0\.1:(\d+)\//g);
+      const open = await Promise.all(
+        [...ports].map(async ([, port]) => await sendRaw(Number(port), 'GET / HTTP/1.1\r\n\r\n').catch(() => 'shut')),
+      );
+      expect(open.filter((answer) => answer !== 'shut')).toEqual([]);
+      expect(isUp ? await askFor(serve) : await serve.exited).toBe(isUp ? 200 : 'SIGUSR1');
+    },
+  );
+
   it.skipIf(IS_EXECUTABLE)('is closed where NODE_OPTIONS opened it', async () => {
     const serve = spawned([], { env: { NODE_OPTIONS: '--inspect=127.0.0.1:0' } });
     await serve.until('AWS_EC2_METADATA_SERVICE_ENDPOINT=');

@@ -13,6 +13,8 @@ export interface CacheEntry {
   readonly obtained: number;
   /** How far the service's clock was ahead then. */
   readonly clockOffset: number;
+  /** The same moment by a clock that nobody sets: which start of which machine counts it, and milliseconds. */
+  readonly counted?: readonly [boot: string, at: number] | undefined;
   /** Uniform in [0, 1): this set's share of the jitter, the same for all who read it. */
   readonly chance: number;
   /** No renewal is tried before this moment, since the last one failed. */
@@ -53,13 +55,15 @@ const LONGEST_HOLD_MS = 120_000;
 export function parseEntry(text: string): CacheEntry | undefined {
   const value = parse(text);
   if (value === undefined || value['version'] !== CACHE_VERSION) return undefined;
-  const { obtained, clockOffset, chance, holdUntil, role, certificate } = value;
+  const { obtained, clockOffset, chance, holdUntil, role, certificate, counted } = value;
   const numbers = [obtained, clockOffset, chance, holdUntil ?? 0].every((one) => Number.isFinite(one));
   const named =
     certificate === undefined ||
     (Array.isArray(certificate) && certificate.length === 2 && certificate.every((one) => typeof one === 'string'));
+  const timed =
+    counted === undefined || (Array.isArray(counted) && typeof counted[0] === 'string' && Number.isFinite(counted[1]));
   const credentials: unknown = value['credentials'];
-  if (!numbers || !named || typeof role !== 'string' || !isKept(credentials)) return undefined;
+  if (!numbers || !named || !timed || typeof role !== 'string' || !isKept(credentials)) return undefined;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every member was looked at
   return value as unknown as CacheEntry;
 }
@@ -81,6 +85,25 @@ function isKept(value: unknown): value is KeptCredentials {
     expiration.endsWith('Z') &&
     !Number.isNaN(Date.parse(expiration))
   );
+}
+
+/**
+ * An entry as it is after the clock was set back: as much older, by the clock that nobody sets.
+ *
+ * @param at by that clock, in milliseconds
+ * @param isSameBoot asked where the two clocks differ: whether the same one counts
+ */
+export function afterSetBack(
+  entry: CacheEntry,
+  now: number,
+  at: number,
+  isSameBoot: (boot: string) => boolean,
+): CacheEntry {
+  const { counted, obtained, clockOffset } = entry;
+  if (counted === undefined) return entry;
+  const byMs = at - counted[1] - (now - obtained);
+  if (byMs <= CLOCK_TOLERANCE_MS || !isSameBoot(counted[0])) return entry;
+  return { ...entry, obtained: obtained - byMs, clockOffset: clockOffset + byMs };
 }
 
 /**

@@ -6,7 +6,7 @@ import { formatExpiration } from '../expiration.ts';
 import { CACHE_VERSION, isFresh, isStillGood, unpacked } from './entry.ts';
 import type { CacheEntry } from './entry.ts';
 import { readEntry } from './read-entry.ts';
-import { stampOf } from './safe-file.ts';
+import { bootOf, countedNow, stampOf } from './safe-file.ts';
 import type { CredentialsStore, StoreLock } from './store.ts';
 
 export interface KeepRequest {
@@ -54,7 +54,7 @@ export async function keepCredentials(request: KeepRequest): Promise<SessionCred
       onWarning(`kept credentials cannot be read: ${wordsOf(error)}`);
       return undefined;
     });
-    const entry = readEntry(text);
+    const entry = readEntry(text, now());
     return entry !== undefined && entry.obtained >= since ? entry : undefined;
   };
   const fresh = async (): Promise<CacheEntry | undefined> => {
@@ -90,6 +90,7 @@ async function renew(request: KeepRequest, old: CacheEntry | undefined, waitedMs
   const { role, certificate, onWarning, now = Date.now, random = Math.random } = request;
   const stamp = certificate === undefined ? undefined : stampOf(certificate);
   const asked = now();
+  const [boot, at] = [bootOf(), countedNow()];
   try {
     const { credentials, clockOffset } = await request.vend(waitedMs);
     const { expiration, accessKeyId, secretAccessKey, sessionToken, accountId, assumedRoleArn } = credentials;
@@ -98,6 +99,7 @@ async function renew(request: KeepRequest, old: CacheEntry | undefined, waitedMs
       version: CACHE_VERSION,
       obtained: asked,
       clockOffset,
+      counted: boot === undefined ? undefined : [boot, at],
       chance: random(),
       role,
       certificate: certificate === undefined || stamp === undefined ? undefined : [certificate, stamp],

@@ -60,3 +60,18 @@ export function stampOf(path: string): Stamp | undefined {
     return undefined;
   }
 }
+
+/** Milliseconds by a clock that nobody sets, in every process since the system's start. */
+export function countedNow(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1000 + Math.round(nanoseconds / 1e6);
+}
+
+/** Which start of which machine that is; undefined where nothing tells (proc(5)). */
+export function bootOf(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+  } catch {
+    return undefined;
+  }
+}

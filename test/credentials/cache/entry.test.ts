@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   CACHE_VERSION,
+  afterSetBack,
   type CacheEntry,
   isFresh,
   isStillGood,
@@ -108,5 +109,41 @@ describe('a kept set', () => {
   it('is none when its text is cut off, wherever', () => {
     const text = JSON.stringify(entry(60 * MINUTE));
     for (let length = 0; length < text.length; length++) expect(parseEntry(text.slice(0, length))).toBeUndefined();
+  });
+});
+
+const isSame = (boot: string): boolean => boot === 'boot';
+
+describe('a clock that was set back', () => {
+  const counted = ['boot', 1000 * MINUTE] as const;
+  /** What is left of an hour, when by each clock so many minutes have passed. */
+  const left = (wall: number, passed: number, more: Partial<CacheEntry> = {}): number => {
+    const now = NOW + wall * MINUTE;
+    const seen = afterSetBack(entry(60 * MINUTE, { counted, ...more }), now, (1000 + passed) * MINUTE, isSame);
+    return remainingOf(seen, now) / MINUTE;
+  };
+
+  it('makes no set live longer', () => {
+    expect([left(0, 50), left(-40, 50), left(10, 70)]).toEqual([10, 10, 0]);
+  });
+
+  it('is none where both count alike, or the machine slept, which one of them does not count', () => {
+    expect([left(50, 50), left(50, 50.5), left(50, 10)]).toEqual([10, 10, 10]);
+  });
+
+  it('is not looked for in what another machine, or another start, has counted', () => {
+    expect(left(0, 50, { counted: ['other', 1000 * MINUTE] })).toBe(60);
+    expect(left(0, 50, { counted: undefined })).toBe(60);
+  });
+
+  it('leaves the other clock of the service as it was told', () => {
+    const now = NOW;
+    const { obtained, clockOffset } = afterSetBack(
+      entry(60 * MINUTE, { counted, clockOffset: 5 * MINUTE }),
+      now,
+      1050 * MINUTE,
+      isSame,
+    );
+    expect([obtained, clockOffset]).toEqual([NOW - 50 * MINUTE, 55 * MINUTE]);
   });
 });
