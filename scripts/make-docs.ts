@@ -1,8 +1,9 @@
 /**
  * `npm run docs`: writes docs/commands.md from the table of flags and the
- * words of the help, docs/compatibility.md from the list of differences, and into
- * docs/emulator.md the table of what is known of AWS, so that none says anything
- * else than the program does.
+ * words of the help, docs/compatibility.md from the list of differences, into
+ * docs/emulator.md the table of what is known of AWS, and into docs/reliability.md
+ * the matrix that the tests of faults are held to, so that none says anything else
+ * than the program does.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { knowledgeTable } from '../src/emulator/knowledge.ts';
@@ -15,6 +16,7 @@ import { GROUPS } from '../src/options/flag-help.ts';
 import { FLAG_HELP } from '../src/options/help.ts';
 import { variableOf } from '../src/options/config/sources.ts';
 import { compatibilityPage } from './compatibility-page.ts';
+import { reliabilityPage } from './reliability-page.ts';
 
 const INTRODUCTION = `# Commands and flags
 
@@ -117,4 +119,5 @@ if (process.argv[1]?.endsWith('make-docs.ts') === true) {
   writeFileSync(file('commands.md'), commandsPage());
   writeFileSync(file('compatibility.md'), compatibilityPage());
   writeFileSync(file('emulator.md'), knowledgePage(readFileSync(file('emulator.md'), 'utf8')));
+  writeFileSync(file('reliability.md'), reliabilityPage(readFileSync(file('reliability.md'), 'utf8')));
 }
