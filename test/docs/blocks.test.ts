@@ -115,7 +115,8 @@ const isOwn = (command: string): boolean => /^(?:\S*\/)?roles-anywhere(?:\s|$)/.
 /** The lines of the program in a block: commands, `credential_process`, and a list of flags that goes on from a line. */
 function ownLines({ language, text }: Block): string[] {
   if (language === 'crontab') return text.match(/(?<=[^\w])roles-anywhere .*$/gm) ?? [];
-  if (language === 'ini') return text.match(/(?<=^credential_process = ).*$/gm) ?? [];
+  // Behind what may start it: `env`, and Node's path.
+  if (language === 'ini') return text.match(/(?<=^credential_process = (?:\S* )*)\S*roles-anywhere .*$/gm) ?? [];
   const commands = commandsOf(language === 'console' ? (text.match(/(?<=^\$ ).*$/gm) ?? []).join('\n') : text);
   if (commands[0]?.startsWith('--') === true && language === 'sh')
     return [`roles-anywhere credential-process ... ${commands.join(' ')}`];
