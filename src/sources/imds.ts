@@ -64,6 +64,7 @@ function asker(base: string, surroundings: SourceSurroundings): Ask {
         `the instance metadata service gave no ${what}`,
         response,
         'check that the instance has a role',
+        headers['x-aws-ec2-metadata-token'],
       );
     }, surroundings);
 }
