@@ -121,15 +121,16 @@ describe.skipIf(!requireTool('/usr/bin/aws'))('the blocks of operations', () => 
   });
 });
 
+const promtool = (...args: string[]): string => execFileSync('promtool', args, { encoding: 'utf8', stdio: 'pipe' });
+
 describe('the alerts', () => {
   const rules = readFileSync(RULES, 'utf8');
   const alerts = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name = '']) => name);
   const metrics = [...new Set([...rules.matchAll(/\broles_anywhere_\w+/g)].map(([name]) => name))];
 
   it.runIf(requireTool('promtool'))('are taken by promtool, and fire in their cases alone', () => {
-    const run = (...args: string[]): string => execFileSync('promtool', args, { encoding: 'utf8', stdio: 'pipe' });
-    expect(run('check', 'rules', RULES)).toContain(`SUCCESS: ${alerts.length} rules found`);
-    expect(run('test', 'rules', join(import.meta.dirname, 'deploy/alerts.test.yml'))).toContain('SUCCESS');
+    expect(promtool('check', 'rules', RULES)).toContain(`SUCCESS: ${alerts.length} rules found`);
+    expect(promtool('test', 'rules', join(import.meta.dirname, 'deploy/alerts.test.yml'))).toContain('SUCCESS');
   });
 
   it('are each in a case, and in the table of the page', () => {
