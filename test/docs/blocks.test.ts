@@ -19,6 +19,9 @@ import { type Block, blocksOf, DOCUMENTS, ROOT } from './read-blocks.ts';
 
 /** The languages of blocks that show what a program writes, or a drawing: there is nothing to run. */
 const SHOWN = new Set(['console', '']);
+/** Pages that say once, at their head, what their examples need. */
+const SAYS_AT_ITS_HEAD = new Set(['docs/commands.md', 'docs/trust-policy.md']);
+
 interface RunBy {
   readonly document: string;
   readonly language: string;
@@ -142,8 +145,7 @@ function waysOf(block: Block): string[] {
   if (['crontab', 'ini', 'json', 'yaml'].includes(language)) return ['read'];
   if (language === 'js') return ['run'];
   if (language !== 'sh') return [];
-  // The generated page says once, at its head, what its examples need.
-  if (block.document === 'docs/commands.md') return ownLines(block).length > 0 ? ['checked'] : [];
+  if (SAYS_AT_ITS_HEAD.has(block.document)) return ownLines(block).length > 0 ? ['checked'] : [];
   return commandsOf(block.text).every(runsAnywhere) ? ['run by CI'] : [];
 }
 
