@@ -40,6 +40,7 @@ export function checkFiles(flags: FlagValues, notes: Notebook, platform: NodeJS.
     const stats = statOf(path);
     // Whatever is not there is met when it is read.
     if (stats === undefined) continue;
+    notes.fact('certificate', `--${flag}`, `${path}, mode ${modeText(stats)}, of ${ownerText(stats)}`);
     checkWritable(flag, path, stats, notes);
     if (flag === 'private-key') checkOwner(flag, path, stats, notes);
   }
@@ -90,6 +91,10 @@ function isWritable({ mode, uid, gid }: Stats): boolean {
 
 function modeText({ mode }: Stats): string {
   return `0${(mode & 0o777).toString(8)}`;
+}
+
+function ownerText({ uid }: Stats): string {
+  return uid === process.geteuid?.() ? 'this user' : `user ${uid}`;
 }
 
 function checkOwner(flag: FlagName, path: string, { uid }: Stats, notes: Notebook): void {

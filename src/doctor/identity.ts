@@ -1,9 +1,12 @@
 /** The certificate, its private key and its chain: against the service's rules, each other, and the trust anchor. */
 // Tests: test/doctor/broken.heavy.test.ts
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { Identity } from '../identity/identity.ts';
 import { isPkcs11, loadCertificates, loadIdentity } from '../identity/load.ts';
 import type { LoadDeps } from '../identity/load.ts';
+import { binaryLabel } from '../identity/der-forms.ts';
+import { isPath } from '../identity/source.ts';
 import { daysText, isoSeconds, keyText, refusalOf } from '../identity/verdicts.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -13,6 +16,7 @@ import { orderChain } from '../x509/chain.ts';
 import { DerError } from '../x509/der.ts';
 import { nameText, readName } from '../x509/names.ts';
 import { brokenRules } from '../x509/rules.ts';
+import { TPM_KEY_LABEL } from '../x509/keys.ts';
 import { sessionAttributes } from '../x509/session-attributes.ts';
 import { checkChain } from './chain.ts';
 import { isFindingCode } from './codes.ts';
@@ -72,7 +76,9 @@ export async function checkIdentity(
   notes.try('chain', () => orderChain(leaf, chainOf(identity)));
   const candidates = await candidatesOf(spec, loading);
   checkChain({ leaf, chain: chainOf(identity), candidates, anchors: surroundings.anchors, now }, notes);
-  await checkSignature(identity, leaf, notes);
+  if (surroundings.mayUseHardware || !(await isTpmFile(privateKey ?? certificate)))
+    await checkSignature(identity, leaf, notes);
+  else notes.leave('the private key, which only a TPM can load, and may ask for a password: --call signs with it');
   return { identity, leaf };
 }
 
@@ -90,6 +96,17 @@ function sourceOf(certificate: string | undefined): string {
 /** A key in a token, in a TPM by its handle. */
 function isHeldKey(value: string | undefined): boolean {
   return isPkcs11(value) || value?.startsWith('handle:') === true;
+}
+
+/** Whether a key in a file is one that only a TPM can load. */
+async function isTpmFile(path: string | undefined): Promise<boolean> {
+  if (path === undefined || !isPath(path)) return false;
+  try {
+    const text = await readFile(path);
+    return text.includes(TPM_KEY_LABEL) || binaryLabel(text) === TPM_KEY_LABEL;
+  } catch {
+    return false; // a folder
+  }
 }
 
 /** What can be said of a key in hardware without trying a PIN or a password: whether it is there, and the certificate. */
@@ -118,31 +135,18 @@ async function checkHeld(spec: Spec, surroundings: IdentitySurroundings, notes: 
           },
         );
     }
-    if (certificate !== undefined && isPkcs11(certificate)) {
-      const { listPkcs11Certificates } = await import('../identity/pkcs11/index.ts');
-      // A PIN in the URI is left where it is.
-      const listed = await listPkcs11Certificates(certificate, loading.token, loading.token);
-      const [first, ...others] = listed.map(({ certificate: der }) => readCertificate(der, '--certificate'));
-      if (first === undefined)
-        throw new RolesAnywhereError(
-          'ERR_OBJECT_NOT_FOUND',
-          '--certificate: no token has a certificate that this URI means',
-          {
-            hint: 'compare the URI with what pkcs11-tool --list-objects shows',
-            flag: '--certificate',
-          },
-        );
-      if (others.length > 0)
-        notes.find('WARN_SEVERAL_PAIRS', `--certificate means ${listed.length} certificates in tokens`);
-      leaf = first;
-    } else if (certificate !== undefined) [leaf] = await loadCertificates(certificate, loading);
+    if (isPkcs11(certificate)) leaf = await certificateInToken(certificate ?? '', loading, notes);
+    else if (certificate !== undefined) [leaf] = await loadCertificates(certificate, loading);
+    // The token of the key is there, or the module says why not. Which keys it has is seen after a login.
+    if (isPkcs11(privateKey) && privateKey !== certificate)
+      await listInToken(ofToken(privateKey ?? ''), '--private-key', loading, notes);
   } catch (error) {
     notes.fail('certificate', error);
     return { identity: undefined, leaf };
   }
   if (leaf !== undefined) {
     checkCertificate(leaf, sourceOf(certificate), now, notes);
-    const bundle = spec.intermediates === undefined ? [] : await bundleOf(spec.intermediates, loading, notes);
+    const bundle = await bundleOf(spec, loading, notes);
     const found = leaf;
     const chain = notes.try('chain', () => orderChain(found, bundle)) ?? [];
     checkChain({ leaf, chain, candidates: bundle, anchors, now }, notes);
@@ -161,7 +165,74 @@ async function candidatesOf({ intermediates }: Spec, loading: LoadDeps): Promise
   }
 }
 
-async function bundleOf(intermediates: string, loading: LoadDeps, notes: Notebook): Promise<readonly Certificate[]> {
+/** The certificate that a URI means, as far as it is seen without a PIN. */
+async function certificateInToken(uri: string, loading: LoadDeps, notes: Notebook): Promise<Certificate | undefined> {
+  const listed = await listInToken(uri, '--certificate', loading, notes);
+  if (listed === undefined) return undefined;
+  const [first, ...others] = listed;
+  if (first === undefined)
+    throw new RolesAnywhereError(
+      'ERR_OBJECT_NOT_FOUND',
+      '--certificate: no token shows a certificate that this URI means, without its PIN',
+      { hint: 'compare the URI with what pkcs11-tool --list-objects shows', flag: '--certificate' },
+    );
+  if (others.length > 0)
+    notes.find('WARN_SEVERAL_PAIRS', `--certificate means ${listed.length} certificates in tokens`);
+  return first;
+}
+
+/** Thrown in the place of a PIN. */
+const NO_PIN = Symbol('no PIN');
+
+/** The certificates that tokens show without a PIN; undefined where they show none without one. */
+async function listInToken(
+  uri: string,
+  flag: '--certificate' | '--private-key',
+  { token, env = {} }: LoadDeps,
+  notes: Notebook,
+): Promise<readonly Certificate[] | undefined> {
+  const { listPkcs11Certificates } = await import('../identity/pkcs11/index.ts');
+  const { ROLES_ANYWHERE_PKCS11_PIN: _pin, ...others } = env;
+  const [path = '', query = ''] = uri.split('?');
+  const attributes = query.split('&').filter((attribute) => attribute !== '' && !/^pin-/i.test(attribute));
+  try {
+    const listed = await listPkcs11Certificates(
+      attributes.length === 0 ? path : `${path}?${attributes.join('&')}`,
+      { ...token, pinFile: undefined },
+      {
+        ...token,
+        env: others,
+        askPin: () => {
+          throw NO_PIN;
+        },
+      },
+    );
+    return listed.map(({ certificate }) => readCertificate(certificate, flag));
+  } catch (error) {
+    if (error !== NO_PIN) throw error;
+    notes.leave(`what the token of ${flag} holds: it shows that after a login alone`);
+    return undefined;
+  }
+}
+
+/** The part of a URI that names a token, and its module. */
+function ofToken(uri: string): string {
+  const [path = '', query] = uri.split('?');
+  const attributes = path.split(';').filter((attribute) => !/^(?:pkcs11:)?(?:object|id|type)=/i.test(attribute));
+  const rest = attributes.join(';');
+  return `${/^pkcs11:/i.test(rest) ? rest : `pkcs11:${rest}`}${query === undefined ? '' : `?${query}`}`;
+}
+
+/** What the chain of a key in hardware is made of: the intermediates that are given, else what the token of the certificate has. */
+async function bundleOf(
+  { certificate = '', intermediates }: Spec,
+  loading: LoadDeps,
+  notes: Notebook,
+): Promise<readonly Certificate[]> {
+  if (intermediates === undefined)
+    return isPkcs11(certificate)
+      ? ((await listInToken(ofToken(certificate), '--certificate', loading, notes)) ?? [])
+      : [];
   try {
     return await loadCertificates(intermediates, loading, '--intermediates');
   } catch (error) {

@@ -2,6 +2,7 @@
 // Tests: test/doctor/broken.heavy.test.ts
 import { accessSync, constants, openSync, readSync, closeSync, statSync } from 'node:fs';
 import { basename, delimiter, isAbsolute, join } from 'node:path';
+import { CREDENTIAL_KEYS } from '../options/config/credential-keys.ts';
 import { ConfigFile, readConfigText } from '../options/config/file.ts';
 import type { ConfigSection } from '../options/config/file.ts';
 import type { Origin } from '../options/config/sources.ts';
@@ -37,10 +38,6 @@ export interface ProfileLine {
 /** Names under which this program is started. */
 const OWN_NAME = /^(roles-anywhere|aws_signing_helper)(?:\.(?:cmd|exe|cjs|js))?$|^cli\.cjs$/i;
 
-/** Keys with which an SDK takes other credentials than those of the line. */
-const OTHER_CREDENTIALS =
-  /^(?:aws_(?:access_key_id|secret_access_key|session_token)|role_arn|source_profile|credential_source|web_identity_token_file|sso_\w+|login_session)$/;
-
 /**
  * Checks the profile, and gives the line in it.
  *
@@ -62,7 +59,7 @@ export function checkProfile(
       if (config !== undefined) config.profile(profile);
       else if (isWanted)
         throw new RolesAnywhereError('ERR_CONFIG_FILE', `the config file ${path} does not exist`, {
-          hint: 'it is ~/.aws/config, or what AWS_CONFIG_FILE names: roles-anywhere init writes it',
+          hint: 'it is ~/.aws/config, or what AWS_CONFIG_FILE names: roles-anywhere init writes it; to look at a command line, give doctor its flags',
         });
     return { config: section, credentials: shared?.find('key', profile) };
   });
@@ -80,8 +77,8 @@ export function checkProfile(
     return undefined;
   }
   notes.fact('profile', 'credential_process', `line ${line.line} of ${path}, profile ${profile}`);
-  const others = [...(config?.lines(OTHER_CREDENTIALS) ?? []), ...(credentials?.lines(OTHER_CREDENTIALS) ?? [])].map(
-    ([name, at]) => `${name} (line ${at})`,
+  const others = [...(config?.lines(CREDENTIAL_KEYS) ?? []), ...(credentials?.lines(CREDENTIAL_KEYS) ?? [])].flatMap(
+    ([name, at]) => (name === 'credential_process' ? [] : [`${name} (line ${at})`]),
   );
   if (others.length > 0)
     notes.find('WARN_PROFILE_OTHER_CREDENTIALS', `profile ${profile} also has ${[...new Set(others)].join(', ')}`);

@@ -85,7 +85,7 @@ export function splitLikeWindows(line: string): Reading {
 
 /** What a shell would make of a line that is more than words, in the order in which it is looked for. */
 const OF_SHELL: readonly (readonly [form: RegExp, what: string])[] = [
-  [/\$(?:\w|\{|\()/, 'a shell puts a variable or the output of a command in place of $'],
+  [/\$[\w{(#$?!*@-]/, 'a shell puts a variable or the output of a command in place of $'],
   [/`/, 'a shell runs what stands between backquotes'],
   [/[;&|<>()]/, 'a shell takes ; & | < > ( ) for itself'],
   [/(?:^|\s)~/, 'a shell puts the home directory in place of ~'],
@@ -104,7 +104,7 @@ export function differenceInShell(line: string): string | undefined {
     if (!part.startsWith('"')) return 'x';
     // A shell's backslash also keeps $ and backquote between double quotes, and botocore leaves it there.
     if (/\\[$`]/.test(part)) return '$x';
-    const [expansion = ''] = /\$(?:\w|\{|\()|`/.exec(part) ?? [];
+    const [expansion = ''] = /\$[\w{(#$?!*@-]|`/.exec(part) ?? [];
     return `x${expansion}`;
   });
   return OF_SHELL.find(([form]) => form.test(plain))?.[1];

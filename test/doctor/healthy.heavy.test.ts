@@ -1,11 +1,13 @@
 /** Healthy set-ups of different kinds, on which nothing is found. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { EXTERNAL_ID, FIRST, SECOND, startChainEmulator } from '../support/chain-world.ts';
-import { CLI, PKI, runCli } from '../support/cli.ts';
+import { CLI, PKI, cleanEnv, runCli } from '../support/cli.ts';
 import { doctor, put } from '../support/doctor.ts';
 import type { Report } from '../support/doctor.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
@@ -49,6 +51,11 @@ function pem(kind: string): string[] {
     `${PKI}intermediate.pem`,
     ...worldFlags(emulator),
   ];
+}
+
+/** Whether the token has seen a wrong PIN. */
+async function triesLeft(hsm: SoftHsm): Promise<string> {
+  return /user PIN count low/.test(await hsm.tool(['--list-token-slots'])) ? 'not all' : 'all';
 }
 
 const ANCHOR = ['--trust-anchor', `${PKI}root.pem`];
@@ -211,6 +218,42 @@ describe('doctor, of healthy set-ups', () => {
     }
   });
 
+  it('finds nothing behind TLS, and tells of the certificate that was shown', async () => {
+    const secure = await startTestEmulator({ tls: 'development' });
+    const ca = put(join(folder, 'ca.pem'), secure.tlsCa ?? '');
+    const report = await look([...pem('ec-p256'), '--endpoint', secure.tlsUrl ?? '', '--ca-bundle', ca, '--call']);
+    await secure.close();
+    expectNothing(report);
+    expect(report.facts.find(({ label }) => label === 'Roles Anywhere, TLS')?.value).toMatch(
+      /^TLSv1\.3, certificate of /,
+    );
+    expect(report.facts.find(({ label }) => label === 'roots of trust')?.value).toContain('ca.pem (--ca-bundle)');
+  });
+
+  it('finds nothing in a serve of this user that runs, and tells of it', async () => {
+    const runtime = join(folder, 'run');
+    mkdirSync(runtime);
+    const env = { XDG_RUNTIME_DIR: runtime, HOME: folder };
+    const serve = spawn(process.execPath, [CLI, 'serve', ...pem('ec-p256'), '--port', '0'], {
+      env: cleanEnv(env),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    try {
+      await once(serve.stdout, 'data');
+      const report = await look(pem('ec-p256'), env);
+      expectNothing(report);
+      const port = report.facts.find(({ label }) => label.startsWith('serve at port'));
+      expect(port?.value).toContain('gives credentials until');
+      expect(report.facts.find(({ label }) => label === 'token file')?.value).toMatch(/, mode 0600, can be read$/);
+    } finally {
+      serve.kill('SIGKILL');
+      await once(serve, 'close');
+    }
+    // It was killed: its token file lies there still.
+    const { findings } = await look(pem('ec-p256'), env);
+    expect(findings.map(({ code }) => code)).toEqual(['WARN_SERVE_ENDPOINT']);
+  });
+
   it('finds nothing in a container endpoint that answers', async () => {
     const token = 'x'.repeat(43);
     const server = await scriptedServer((response, { headers }) => {
@@ -252,7 +295,12 @@ describe('doctor, of healthy set-ups', () => {
       const report = await look(args, env);
       expectNothing(report);
       expect(report.notLookedAt.join()).toContain('--call signs with it');
+      // A wrong PIN would be found out by the token, which was never asked.
+      expectNothing(await look(args, { ...env, ROLES_ANYWHERE_PKCS11_PIN: 'wrong' }));
+      expect(await triesLeft(hsm)).toBe('all');
       expectNothing(await look([...args, '--call'], { ...env, ROLES_ANYWHERE_PKCS11_PIN: PIN }));
+      const inFile = ['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', 'pkcs11:token=token;object=client'];
+      expectNothing(await look([...args, ...inFile], env));
     } finally {
       hsm.remove();
     }
