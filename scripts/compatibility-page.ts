@@ -8,6 +8,7 @@ const INTRODUCTION = `# In place of \`aws_signing_helper\`
 
 Command lines written for AWS's \`aws_signing_helper\` (compared with 1.8) work unchanged when they call this program by that name, in the same surroundings: behind the same proxy, with the same trusted roots, in the same unit files and containers.
 
+<!-- run -->
 \`\`\`sh
 roles-anywhere link            # beside the installed command
 roles-anywhere link ~/bin      # or in a directory of your choice

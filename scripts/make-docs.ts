@@ -26,7 +26,7 @@ const INTRODUCTION = `# Commands and flags
 
 \`roles-anywhere COMMAND [FLAGS]\`. A value follows its flag as \`--flag VALUE\` or \`--flag=VALUE\`; a flag that is on or off takes one only as in \`--flag=false\`. Most flags can also be set in the environment or in a profile of the AWS config file: see [configuration](configuration.md).
 
-The same is in \`roles-anywhere COMMAND --help\`, and in the man pages \`roles-anywhere\` and \`roles-anywhere-COMMAND\`, which \`npm install --global\` installs. Help and errors have colour on a terminal, unless \`NO_COLOR\` is set.
+The examples need what they name: certificates, keys and ARNs of your own. The same is in \`roles-anywhere COMMAND --help\`, and in the man pages \`roles-anywhere\` and \`roles-anywhere-COMMAND\`, which \`npm install --global\` installs. Help and errors have colour on a terminal, unless \`NO_COLOR\` is set.
 `;
 
 /** The whole page. */

@@ -1,6 +1,7 @@
 /**
- * The code blocks of the documents. Each is held to by a test: here, by what it is of, or by the test that runs it. What
- * cannot run without something that is not here says so in the line before: `<!-- needs: AWS -->`.
+ * The code blocks of the documents. Each is held to by a test: here, by what it is of, or by the test that runs it, which
+ * the line before it marks (`<!-- run -->`). What cannot run without something that is not here says so to its readers, in
+ * its first line: `# needs: AWS`.
  */
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -18,6 +19,9 @@ import { type Block, blocksOf, DOCUMENTS, ROOT } from './read-blocks.ts';
 
 /** The languages of blocks that show what a program writes, or a drawing: there is nothing to run. */
 const SHOWN = new Set(['console', '']);
+/** Pages that say once, at their head, what their examples need. */
+const SAYS_AT_ITS_HEAD = new Set(['docs/commands.md', 'docs/trust-policy.md']);
+
 interface RunBy {
   readonly document: string;
   readonly language: string;
@@ -49,6 +53,14 @@ const RUN_BY: readonly RunBy[] = [
     mark: /^<!-- run: (?:install|standalone) -->$/,
     test: 'test/docs/install.heavy.test.ts',
   },
+  {
+    document: 'docs/operations.md',
+    language: 'sh',
+    mark: /^<!-- run -->$/,
+    test: 'test/docs/operations.heavy.test.ts',
+  },
+  { document: 'docs/compatibility.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/switching.test.ts' },
+  { document: 'docs/export.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/switching.test.ts' },
   { document: 'docs/switching.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/switching.test.ts' },
   { document: 'docs/renewal.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/renewal.heavy.test.ts' },
   { document: 'docs/identities.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/tpm/identities.test.ts' },
@@ -105,7 +117,9 @@ const isOwn = (command: string): boolean => /^(?:\S*\/)?roles-anywhere(?:\s|$)/.
 
 /** The lines of the program in a block: commands, `credential_process`, and a list of flags that goes on from a line. */
 function ownLines({ language, text }: Block): string[] {
-  if (language === 'ini') return text.match(/(?<=^credential_process = ).*$/gm) ?? [];
+  if (language === 'crontab') return text.match(/(?<=[^\w])roles-anywhere .*$/gm) ?? [];
+  // Behind what may start it: `env`, and Node's path.
+  if (language === 'ini') return text.match(/(?<=^credential_process = (?:\S* )*)\S*roles-anywhere .*$/gm) ?? [];
   const commands = commandsOf(language === 'console' ? (text.match(/(?<=^\$ ).*$/gm) ?? []).join('\n') : text);
   if (commands[0]?.startsWith('--') === true && language === 'sh')
     return [`roles-anywhere credential-process ... ${commands.join(' ')}`];
@@ -128,15 +142,19 @@ function waysOf(block: Block): string[] {
   if (needs !== undefined) ways.push(`needs ${needs}`);
   if (ways.length > 0) return ways;
   if (SHOWN.has(language)) return ['shown'];
-  if (['ini', 'json', 'yaml'].includes(language)) return ['read'];
+  if (['crontab', 'ini', 'json', 'yaml'].includes(language)) return ['read'];
   if (language === 'js') return ['run'];
   if (language !== 'sh') return [];
-  const own = ownLines(block).length;
-  const others = commandsOf(block.text).filter((command) => !isOwn(command) && !command.startsWith('--'));
-  return own + others.length > 0 && others.every(runsAnywhere) ? ['checked'] : [];
+  if (SAYS_AT_ITS_HEAD.has(block.document)) return ownLines(block).length > 0 ? ['checked'] : [];
+  return commandsOf(block.text).every(runsAnywhere) ? ['run by CI'] : [];
 }
 
 describe('a code block of the documents', () => {
+  it.each(DOCUMENTS)('has a fence, so that it is seen here: %s', (document) => {
+    const prose = readFileSync(join(ROOT, document), 'utf8').replaceAll(/^( *)(`{3,}).*\n[^]*?\n\1\2$/gm, '');
+    expect(prose.match(/\n\n {4,}\S.*/g) ?? []).toEqual([]);
+  });
+
   it.each(BLOCKS.map(named))('%s is run, checked, or says what it needs', (_, block) => {
     expect(waysOf(block)).toHaveLength(1);
   });
@@ -147,9 +165,9 @@ describe('a code block of the documents', () => {
   });
 
   it.each(
-    BLOCKS.filter((block) => ['sh', 'ini', 'console'].includes(block.language) && ownLines(block).length > 0).map(
-      named,
-    ),
+    BLOCKS.filter(
+      (block) => ['sh', 'ini', 'console', 'crontab'].includes(block.language) && ownLines(block).length > 0,
+    ).map(named),
   )('%s has lines that the program takes', (_, block) => {
     for (const line of ownLines(block)) {
       expect.soft(problemWith(wordsOf(line).slice(1)), line).toBeUndefined();

@@ -21,7 +21,7 @@ export interface Block {
   readonly text: string;
   /** The line before. */
   readonly mark: string;
-  /** What it needs that is not here, as its mark says. */
+  /** What it needs that is not here, as the comment in its first line says, which readers see. */
   readonly needs: string | undefined;
 }
 
@@ -36,16 +36,14 @@ export function blocksOf(document: string): Block[] {
     const end = lines.indexOf(indent + ticks, index + 1);
     if (end < 0) throw new Error(`${document}:${index + 1}: a block without an end`);
     const mark = lines.slice(0, index).findLast((line) => line.trim() !== '') ?? '';
+    const text = lines.slice(index + 1, end).map((line) => line.slice(indent.length));
     found.push({
       document,
       line: index + 1,
       language,
-      text: lines
-        .slice(index + 1, end)
-        .map((line) => line.slice(indent.length))
-        .join('\n'),
+      text: text.join('\n'),
       mark: mark.trim(),
-      needs: /^ *<!-- needs: (\S.*) -->$/.exec(mark)?.[1],
+      needs: /^(?:#|\/\/|--) needs: (\S.*)$/.exec(text[0] ?? '')?.[1],
     });
     index = end;
   }

@@ -1,4 +1,4 @@
-/** docs/switching.md: its table against the table of flags, and its commands as printed. */
+/** docs/switching.md: its table against the table of flags; its commands, and those of other pages, as printed. */
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -24,12 +24,20 @@ describe('the page of switching', () => {
     expect(flags.filter((flag) => !row.flags.includes(flag as 'port') && !common.has(flag))).toEqual([]);
   });
 
-  it('has commands that make a link and call it', async () => {
+  it('and the other pages have commands that make links and call one', async () => {
     const home = mkdtempSync(join(tmpdir(), 'ra-switching-'));
     try {
       for (const folder of ['bin', 'installed']) mkdirSync(join(home, folder));
       symlinkSync(CLI, join(home, 'installed/roles-anywhere'));
       const env = { HOME: home, PATH: `${join(home, 'installed')}:${dirname(process.execPath)}:/usr/bin:/bin` };
+      const others = ['docs/compatibility.md', 'docs/export.md'].map(
+        (document) => blocksOf(document).find(({ mark }) => mark === '<!-- run -->')?.text ?? '',
+      );
+      for (const text of others) {
+        expect(text).toContain('roles-anywhere ');
+        expect(await runProgram('/bin/sh', ['-ec', text], { env })).toMatchObject({ status: 0, stderr: '' });
+      }
+      rmSync(join(home, 'bin/aws_signing_helper'));
       const { status, stdout, stderr } = await runProgram('/bin/sh', ['-ec', block?.text ?? ''], { env });
       expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
       const [said] = /`(1\.8\.0\+roles-anywhere\.)`/.exec(page)?.slice(1) ?? [];
