@@ -76,14 +76,6 @@ const FAULTS = [
     sees: /asks while/,
   },
   {
-    name: 'the guard of a dead breaker is taken away while the lock is there',
-    file: lock,
-    from: 'if (other === undefined || !isLeft(guard, other)) return;',
-    to: 'if (other !== undefined && isLeft(guard, other)) await system.files.rm(guard, { force: true });\n    return;',
-    in: 'two processes, and the locks of one that was killed and of one that was killed breaking it',
-    sees: /asks while/,
-  },
-  {
     name: 'a set stays in use when it cannot be renewed, although it has ended',
     file: keep,
     from: ' || !isStillGood(old, now())',
@@ -101,8 +93,7 @@ describe('the model of the cache and its lock', () => {
       const { sequences, steps, states, depth } = await exploreCache(situation, bound);
       console.log(`${situation}: ${states} states, ${sequences} sequences, ${steps} steps, the longest of ${depth}`);
       expect(states).toBeGreaterThan(200);
-      if (bound === ALL) expect(depth).toBeLessThan(ALL);
-      else expect(depth).toBe(bound);
+      expect(bound === ALL ? depth < ALL : depth === bound).toBe(true);
     },
     1_800_000,
   );
