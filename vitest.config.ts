@@ -12,6 +12,9 @@ const HEAVY = [
   'test/**/tpm/**',
   'test/identity/containers/programs.test.ts',
   'test/identity/pkcs11/{cli,faults,one-shot,softhsm}.test.ts',
+  // Every form of identity and every setting, by the built program; test/identity and test/network/* go into each kind once.
+  'test/cli/identities.test.ts',
+  'test/network/settings.test.ts',
   'test/**/*.heavy.test.ts',
 ];
 

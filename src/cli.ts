@@ -37,6 +37,7 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
   'read-certificate-data': () => import('./commands/read-certificate-data.ts'),
   'sign-string': () => import('./commands/sign-string.ts'),
   cache: () => import('./commands/cache.ts'),
+  doctor: () => import('./commands/doctor.ts'),
   completion: () => import('./commands/completion.ts'),
   emulator: () => import('./commands/emulator.ts'),
   init: () => import('./commands/init.ts'),
@@ -95,6 +96,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     stop: untilStopped,
     onReload: (listener) => process.on('SIGHUP', listener),
     stderrIsTerminal,
+    stdoutIsTerminal: () => process.stdout.isTTY,
     endWith: (chosen) => (status = chosen),
   });
   return status;

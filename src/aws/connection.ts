@@ -43,7 +43,7 @@ export interface Connection extends RetryEnvironment {
 /** A session token takes a few kilobytes. */
 const MAX_RESPONSE_BYTES = 64 * 1024;
 
-/** Sends one request over the connection, without retries. The user agent is not signed. */
+/** Sends one request over the connection, without retries. The user agent is not signed. A refusal repeats no secret. */
 export async function post(
   { transport, tls, signal, userAgent = USER_AGENT }: Connection,
   request: { readonly url: URL; readonly headers: Readonly<Record<string, string>>; readonly body: string },
@@ -51,7 +51,7 @@ export async function post(
 ): Promise<HttpResponse> {
   const { url, body } = request;
   const headers = { ...request.headers, 'user-agent': userAgent };
-  return await transport({
+  const response = await transport({
     method: 'POST',
     url,
     headers,
@@ -61,4 +61,7 @@ export async function post(
     timeoutMs,
     maxResponseBytes: MAX_RESPONSE_BYTES,
   });
+  if (response.status < 300) return response;
+  const { withoutSecrets } = await import('../http/echoes.ts');
+  return withoutSecrets(response, { headers, body });
 }

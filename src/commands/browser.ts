@@ -1,5 +1,6 @@
 /** Opens something in the user's browser. Tests: test/console/console.heavy.test.ts */
 import { spawn } from 'node:child_process';
+import { withoutSecrets } from '../options/secrets.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Io } from './command.ts';
 
@@ -21,7 +22,7 @@ export async function openBrowser(
         ? ['rundll32', 'url.dll,FileProtocolHandler', target]
         : ['xdg-open', target];
   await new Promise<void>((resolve, reject) => {
-    const child = spawn(file ?? '', args, { env, stdio: 'ignore', detached: true });
+    const child = spawn(file ?? '', args, { env: withoutSecrets(env), stdio: 'ignore', detached: true });
     child.on('error', (cause) =>
       reject(
         new RolesAnywhereError('ERR_UNSUPPORTED', `there is no ${file ?? 'program'} to open a browser with`, {

@@ -9,6 +9,7 @@ import type { FirstStage, HopStage } from '../credentials/chain.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { flagOf, hopsOf } from '../options/hops.ts';
 import type { Hop, HopFlags } from '../options/hops.ts';
+import { withoutSecrets } from '../options/secrets.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { codesOf } from '../sources/mfa.ts';
 import type { TokenProvider } from '../sources/mfa.ts';
@@ -101,6 +102,7 @@ function codeProvider({ input, mfaToken, mfaCommand }: Hop, once: boolean): Toke
       { hint: 'let a command give each code: --mfa-command', flag: '--mfa-token' },
     );
   if (mfaToken !== undefined) return async () => mfaToken;
-  if (mfaCommand !== undefined) return commandTokenProvider(mfaCommand, { stderr: 'inherit' });
+  if (mfaCommand !== undefined)
+    return commandTokenProvider(mfaCommand, { stderr: 'inherit', env: withoutSecrets(process.env) });
   return input.serialNumber === undefined ? undefined : terminalTokenProvider();
 }

@@ -30,6 +30,8 @@ export interface Io {
   endWith?: ((status: number) => void) | undefined;
   /** Whether a person reads stderr on a terminal. Default no. */
   stderrIsTerminal?: (() => boolean) | undefined;
+  /** Whether a person reads the result on a terminal. Default no. */
+  stdoutIsTerminal?: (() => boolean) | undefined;
 }
 
 /**

@@ -18,6 +18,7 @@ import { startPrivateEndpoint } from '../server/private-endpoint.ts';
 import { Cleanup } from './cleanup.ts';
 import type { Io, RunCommand } from './command.ts';
 import { runChild } from './exec/child.ts';
+import { withoutDefaultProfile } from './exec/other-credentials.ts';
 import { obtain, withCertificate } from './obtain.ts';
 import { runRoles } from './running-roles.ts';
 import { watchWaits } from './waits.ts';
@@ -80,6 +81,7 @@ async function endpoint(flags: FlagsOf<'exec'>, io: Io, cleanup: Cleanup): Promi
     AWS_CONTAINER_CREDENTIALS_FULL_URI: server.url,
     AWS_CONTAINER_AUTHORIZATION_TOKEN: server.token,
     ...noProxyFor(server.url, io.env),
+    ...withoutDefaultProfile(io.env, log),
   });
   return inRegion(variables, region, io.env);
 }

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { CREDENTIAL_KEYS } from '../options/config/credential-keys.ts';
 import { ConfigFile, readConfigText } from '../options/config/file.ts';
 import { PROFILE_NAME_HINT, isCredentialsProfile } from '../options/config/profile-name.ts';
 import { configPath, credentialsPath } from '../options/config/shared.ts';
@@ -94,10 +95,6 @@ function readText(path: string): string {
   }
 }
 
-/** Keys with which an SDK would take other credentials than those of the line, or refuse the profile. */
-const OTHER_CREDENTIALS =
-  /^(?:aws_(?:access_key_id|secret_access_key|session_token|security_token)|credential_process|role_arn|source_profile|credential_source|web_identity_token_file|sso_\w+|login_session)$/;
-
 /**
  * Refuses a profile that has credentials of another kind: which of them counts differs from SDK to SDK.
  *
@@ -105,11 +102,11 @@ const OTHER_CREDENTIALS =
  */
 function refuseOthers(text: string, path: string, profile: string, env: Io['env']): void {
   const own = [...otherKeys(text, profile, path)].filter(
-    ([name]) => OTHER_CREDENTIALS.test(name) || name.startsWith('rolesanywhere_'),
+    ([name]) => CREDENTIAL_KEYS.test(name) || name.startsWith('rolesanywhere_'),
   );
   const shared = credentialsPath(env);
   const section = new ConfigFile({ path: shared, text: readText(shared) }).find('key', profile);
-  const others = [...(section?.lines(OTHER_CREDENTIALS) ?? [])];
+  const others = [...(section?.lines(CREDENTIAL_KEYS) ?? [])];
   const all = [
     ...own.map(([name, line]) => `${name} in line ${line} of ${path}`),
     ...others.map(([name, line]) => `${name} in line ${line} of ${shared}`),
@@ -174,7 +171,7 @@ async function check(profile: string, text: string, line: string, { env, log }: 
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
     throw new RolesAnywhereError(error.code, error.message, {
-      hint: `nothing was written. It was run with PATH=${BARE_PATH} and HOME alone, as cron would; what it said is above, and --print shows the profile`,
+      hint: `nothing was written. It was run with PATH=${BARE_PATH} and HOME alone, as cron would; what it said is above, --print shows the profile, and doctor with the same flags says more`,
       cause: error,
     });
   } finally {

@@ -6,6 +6,7 @@ import { readCaBundle } from '../http/ca-bundle.ts';
 import { certificateChoice } from '../options/choice.ts';
 import type { FlagValues } from '../options/flag-values.ts';
 import type { RenewalSettings } from '../options/renewal.ts';
+import { withoutSecrets } from '../options/secrets.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { readNamedFile } from '../platform/files.ts';
 import type { IdentityFiles } from '../renewal/form.ts';
@@ -54,7 +55,7 @@ export async function openIssuer(
   if (from.kind === 'command') {
     const { command } = await import('../renewal/issuers/command.ts');
     const tell = (text: string): void => log.info('the command says', { text: text.trimEnd().split('\n') });
-    return command({ words: from.words, beside: certificate, env, tell });
+    return command({ words: from.words, beside: certificate, env: withoutSecrets(env), tell });
   }
   const { url } = from;
   const reaching: Reaching = {

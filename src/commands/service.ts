@@ -1,5 +1,6 @@
 /** What a service does, whatever it is for: it ends when it is told to, reads its files again, and tells systemd how it fares. */
 // Tests: test/clients/serve-operation.test.ts, test/clients/update.test.ts
+import { setMaxListeners } from 'node:events';
 import { systemClock } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { endBySignalsWhileReading } from '../platform/files.ts';
@@ -34,6 +35,8 @@ export async function runService(io: Io, start: (service: Service) => Promise<vo
   const cleanup = new Cleanup(log);
   const stopping = new AbortController();
   const { signal } = stopping;
+  // Each role listens to it, and from the eleventh on Node would warn of a leak.
+  setMaxListeners(0, signal);
   const stopped = io.stop().then(() => stopping.abort());
   endBySignalsWhileReading();
   // From the first moment on: by default, the signal would end the process.

@@ -97,7 +97,8 @@ export interface CredentialsProvider {
    * younger than the shortest interval is new enough, and one that is on its way is waited for.
    *
    * @param signal gives up waiting
-   * @throws RolesAnywhereError the attempt's; the set in hand stays in use
+   * @throws RolesAnywhereError the attempt's, or, where the rules hold one back after a failure, the last attempt's, at once;
+   * the set in hand stays in use
    */
   renew(signal?: AbortSignal): Promise<SessionCredentials>;
 

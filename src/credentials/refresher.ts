@@ -130,6 +130,8 @@ class Refresher implements CredentialsProvider {
       this.#look('demand');
     }
     if (this.#attempt !== undefined) return await abortable(this.#attempt.outcome, signal);
+    // The wait after a failure holds the attempt back, and the set in hand is not what was asked for.
+    if (this.#lastError !== undefined) throw this.#lastError;
     return await this.get(signal);
   }
 

@@ -1,6 +1,7 @@
 /** What `--debug` says of requests: everything but secrets, and how long each phase took. Loaded for it. */
 import type { Socket } from 'node:net';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
+import { withoutSecrets } from './echoes.ts';
 import type { Log } from '../platform/log.ts';
 import { inert, shownBody, shownHeader, shownStage, shownUrl } from '../platform/redact.ts';
 
@@ -12,7 +13,7 @@ export function traced(transport: HttpTransport, log: Log, now = monotonic): Htt
     try {
       const response = await transport({ ...request, onSocket: (socket) => phases.watch(socket) });
       phases.note('the whole answer');
-      logResponse(log, response);
+      logResponse(log, withoutSecrets(response, request));
       return response;
     } catch (error) {
       phases.note('a failure');

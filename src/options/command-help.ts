@@ -219,6 +219,22 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       { text: 'in a folder of the PATH', line: ['link ~/bin'] },
     ],
   },
+  doctor: {
+    summary: 'look a set-up over, and say what is wrong with it and what to do',
+    text: 'Looks at options, the line in ~/.aws/config, files, certificate, key, chain, clock, network and environment. Without flags it takes the profile that AWS tools take. Sends nothing signed but with --call, and prints no secret. Ends with 0 where nothing but warnings and notes was found, else as a command would for the first error.',
+    examples: [
+      { text: 'the profile that AWS tools take, and what the service says', line: ['doctor --call'] },
+      {
+        text: 'a line that does not work: doctor in the place of credential-process',
+        line: [`doctor ${FILES}`, ...ARNS],
+      },
+      { text: 'a report for a ticket', line: ['doctor --profile build --call --redact'] },
+      {
+        text: 'whether the chain leads to the certificate of the trust anchor',
+        line: ['doctor --profile build --trust-anchor root.pem'],
+      },
+    ],
+  },
   cache: {
     summary: 'list or remove the credentials that credential-process --cache keeps, or say where they are',
     args: 'list|clear|path',

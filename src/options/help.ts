@@ -163,7 +163,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'trust-anchor': {
     group: 'Emulator',
     value: 'FILE',
-    text: 'CA certificate in PEM to trust; each repeat adds a trust anchor',
+    text: 'CA certificate in PEM to trust; each repeat adds a trust anchor. Of doctor, what the trust anchor holds',
   },
   world: {
     group: 'Emulator',
@@ -280,9 +280,14 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   profile: {
     group: 'Output',
     value: 'PROFILE',
-    text: 'profile that is written, by default default; AWS_PROFILE does not choose it',
+    text: 'profile that is written, by default default; AWS_PROFILE does not choose it. Of doctor, the profile whose credential_process is looked at, by default the one that AWS_PROFILE chooses',
   },
   json: { group: 'Output', text: 'print JSON' },
+  call: {
+    group: 'Output',
+    text: 'ask for credentials too, and whose they are, and explain a refusal; a key in a token or a TPM is used for it',
+  },
+  redact: { group: 'Output', text: 'leave out accounts, ids, names and addresses' },
   print: { group: 'Output', text: 'print what would be written, and write nothing' },
   diff: { group: 'Output', text: 'print the difference that it would make to the file, and write nothing' },
   yes: { group: 'Output', text: 'write without asking' },

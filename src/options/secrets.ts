@@ -13,3 +13,11 @@ export function secretVariables(): string[] {
       .flatMap((flag) => variableOf(flag) ?? []),
   ];
 }
+
+/** An environment without them, for a program that is started. Windows does not tell small letters of names from capitals. */
+export function withoutSecrets(env: Readonly<Record<string, string | undefined>>): Record<string, string | undefined> {
+  const secrets = new Set(secretVariables());
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !secrets.has(process.platform === 'win32' ? name.toUpperCase() : name)),
+  );
+}

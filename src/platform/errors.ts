@@ -47,6 +47,8 @@ export const ERROR_CLASSES = {
   ERR_CONFIG_FILE: 'usage', // the AWS config file as a whole
   ERR_CONFIG_PROFILE: 'usage',
   ERR_CONFIG_KEY: 'usage',
+  ERR_PROCESS_LINE: 'usage', // a credential_process that somebody cannot read, or reads otherwise
+  ERR_PROCESS_PROGRAM: 'usage', // the program of a credential_process is not found
   ERR_PROFILE_IN_USE: 'usage', // it has settings that those of init would not go together with
   ERR_CREDENTIALS_FILE: 'usage', // the shared credentials file, as something to write to
   ERR_COMMAND_NOT_FOUND: 'not-found', // the command of exec
@@ -110,6 +112,9 @@ export const ERROR_CLASSES = {
   ERR_PASSWORD_INCORRECT: 'identity',
   ERR_PASSWORD_SOURCE: 'identity', // the file that should give the password does not
   ERR_CHAIN_TOO_LONG: 'identity',
+  ERR_CHAIN_INCOMPLETE: 'identity', // nothing that is sent leads to the trust anchor
+  ERR_CHAIN_SIGNATURE: 'identity', // a CA of the right name and another key
+  ERR_TRUST_ANCHOR: 'identity', // a certificate of the trust anchor that is not valid now
   ERR_CERTIFICATE_NOT_FOUND: 'identity', // none that a selector matches
   ERR_CERTIFICATE_AMBIGUOUS: 'identity', // several that it matches
   ERR_SIGN: 'identity',

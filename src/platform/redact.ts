@@ -14,6 +14,7 @@ const SECRET_HEADERS: ReadonlySet<string> = new Set([
   'set-cookie',
   'x-amz-security-token',
   'x-aws-ec2-metadata-token',
+  'x-vault-token',
 ]);
 
 /** Members, elements and parameters, without case and the characters between words. */
@@ -22,11 +23,13 @@ const SECRET_NAMES: ReadonlySet<string> = new Set([
   'contextassertion',
   'credential',
   'externalid',
+  'ott', // step-ca's token
   'password',
   'pin',
   'privatekey',
   'secret',
   'secretaccesskey',
+  'secretid', // of Vault's AppRole
   'session', // of a sign-in request: holds credentials
   'sessionkey',
   'sessiontoken',
@@ -134,6 +137,99 @@ function shownText(text: string): string {
     NAMED_SECRET,
     (_whole, name: string, value: string) => `${name}${/^\\*["']/.exec(value)?.[0] ?? ''}${REDACTED}`,
   );
+}
+
+/** A request, as far as it holds secrets. */
+interface Sent {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+}
+
+/** The secrets of a request, each as it is. */
+export function secretsOf({ headers, body = '' }: Sent): string[] {
+  const found = Object.entries(headers).flatMap(([name, value]) => {
+    const lower = name.toLowerCase();
+    if (lower === 'authorization') return secretsOfAuthorization(value);
+    return SECRET_HEADERS.has(lower) ? [value] : [];
+  });
+  const document = parsed(body);
+  if (document !== undefined) found.push(...secretsOfValue(document));
+  else
+    for (const [name, value] of new URLSearchParams(body)) found.push(...secretsOfValue(parsed(value) ?? value, name));
+  return found.filter(({ length }) => length >= LEAST_SECRET);
+}
+
+/** Shorter texts are found everywhere. */
+const LEAST_SECRET = 4;
+
+function secretsOfAuthorization(value: string): string[] {
+  if (value.startsWith('AWS4-')) return [/Signature=(\w+)/.exec(value)?.[1] ?? ''];
+  const [, scheme, rest = value] = /^(\w+) (.*)$/s.exec(value) ?? [];
+  if (scheme?.toLowerCase() !== 'basic') return [rest];
+  const pair = Buffer.from(rest, 'base64').toString('utf8');
+  return [rest, pair, pair.slice(pair.indexOf(':') + 1)];
+}
+
+function secretsOfValue(value: unknown, name = ''): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => secretsOfValue(item, name));
+  // All of what a secret is made of is one.
+  if (typeof value === 'object' && value !== null)
+    return Object.entries(value).flatMap(([key, member]) => secretsOfValue(member, isSecretName(name) ? name : key));
+  return typeof value === 'string' && isSecretName(name) ? [value] : [];
+}
+
+function parsed(text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** So much of the beginning of a secret is enough to know it by, where a text was cut. */
+const TOLD_BY = 16;
+
+/**
+ * An answer's text without what it repeats of the secrets that it was asked with: as they were sent, and as URLs and JSON
+ * write them. One that was cut is known by its beginning.
+ */
+export function withoutEchoes(text: string, secrets: readonly string[]): string {
+  // Where it is read as XML later, no element may come of it.
+  const instead = /^\s*</.test(text) ? REDACTED.replace('<', '&lt;').replace('>', '&gt;') : REDACTED;
+  let rest = text;
+  for (const secret of secrets) rest = withoutEcho(rest, formsOf(secret), instead);
+  return rest;
+}
+
+function formsOf(secret: string): readonly string[] {
+  const encoded = encodeURIComponent(secret);
+  const lower = encoded.replaceAll(/%../g, (octet) => octet.toLowerCase());
+  return [secret, encoded, lower, secret.replaceAll('/', String.raw`\/`)];
+}
+
+/** Takes out whichever form goes on for longest from where one begins. */
+function withoutEcho(text: string, forms: readonly string[], instead: string): string {
+  let kept = '';
+  let from = 0;
+  for (;;) {
+    const begun = forms.flatMap((form) => {
+      const beginning = form.slice(0, TOLD_BY);
+      const at = text.indexOf(beginning, from);
+      return at < 0 ? [] : [{ form, at, least: at + beginning.length }];
+    });
+    const at = Math.min(...begun.map((one) => one.at));
+    if (begun.length === 0) return kept + text.slice(from);
+    const ends = begun.filter((one) => one.at === at).map(({ form, least }) => endOf(text, form, at, least));
+    kept += text.slice(from, at) + instead;
+    from = Math.max(...ends);
+  }
+}
+
+function endOf(text: string, form: string, at: number, least: number): number {
+  let end = least;
+  while (end < text.length && text[end] === form[end - at]) end++;
+  return end;
 }
 
 /**

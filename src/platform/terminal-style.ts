@@ -1,6 +1,6 @@
 /** Colour for people at a terminal. Loaded for help and for failures only. */
 
-const BEGIN = { bold: '\u001b[1m', red: '\u001b[1;31m', cyan: '\u001b[36m' } as const;
+const BEGIN = { bold: '\u001b[1m', red: '\u001b[1;31m', yellow: '\u001b[33m', cyan: '\u001b[36m' } as const;
 const END = '\u001b[0m';
 
 /** Puts a text into a style. */

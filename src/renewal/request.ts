@@ -1,5 +1,6 @@
 /** Requests to a CA, each on a connection of its own: one that is kept would still bear the certificate that was renewed. */
 // Tests: test/renewal/step-ca.heavy.test.ts, test/renewal/est.test.ts, test/renewal/vault.test.ts
+import { withoutSecrets } from '../http/echoes.ts';
 import type { HttpResponse, HttpTransport, TlsSettings } from '../http/http.ts';
 import { USER_AGENT } from '../http/user-agent.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -68,7 +69,7 @@ export async function ask(
   }
   const { status } = response;
   if (status >= 200 && status < 300) return response;
-  const said = explainSafely(explain, response.body);
+  const said = explainSafely(explain, withoutSecrets(response, { headers: headers ?? {}, body }).body);
   const message = `${issuer} answered ${status}${said === undefined ? '' : `: ${said}`}`;
   const retryAfterMs = retryAfter(response);
   if (status === 429) throw new RolesAnywhereError('ERR_THROTTLED', message, { status, retryAfterMs });

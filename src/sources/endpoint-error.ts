@@ -3,6 +3,7 @@ import { member, parseJson } from '../aws/json.ts';
 import { plain, retryAfter } from '../aws/service-error.ts';
 import type { HttpResponse } from '../http/http.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { withoutEchoes } from '../platform/redact.ts';
 import type { ErrorCode } from '../platform/errors.ts';
 
 const MAX_WORDS = 300;
@@ -37,5 +38,5 @@ function wordsOf({ status, body }: HttpResponse, secret: string | undefined): st
   const said = [member(json, 'code') ?? member(json, 'Code'), member(json, 'message') ?? member(json, 'Message')];
   const text =
     json === undefined && !body.includes('<') ? body : said.filter((part) => typeof part === 'string').join(': ');
-  return plain(secret === undefined || secret === '' ? text : text.replaceAll(secret, '<redacted>'), MAX_WORDS);
+  return plain(secret === undefined || secret === '' ? text : withoutEchoes(text, [secret]), MAX_WORDS);
 }

@@ -69,6 +69,8 @@ export function terminalTokenProvider(ask?: (question: string) => Promise<Uint8A
 export interface CommandTokenOptions {
   /** What the command says to people: shown where this process has its own (`inherit`), or nowhere. Default `ignore`. */
   readonly stderr?: 'inherit' | 'ignore' | undefined;
+  /** Its environment. Default: that of this process. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /**
@@ -78,13 +80,14 @@ export interface CommandTokenOptions {
  */
 export function commandTokenProvider(
   command: string | readonly [string, ...string[]],
-  { stderr = 'ignore' }: CommandTokenOptions = {},
+  { stderr = 'ignore', env }: CommandTokenOptions = {},
 ): TokenProvider {
   return ({ signal }) =>
     new Promise((resolve, reject) => {
       const [file, ...args] = typeof command === 'string' ? [command] : command;
       const child = spawn(file, args, {
         shell: typeof command === 'string',
+        env,
         stdio: ['ignore', 'pipe', stderr],
         windowsHide: true,
       });

@@ -160,6 +160,18 @@ const answerWith = (change: (xml: string) => string): { body: string } => ({
 });
 
 describe('assumeRole', () => {
+  it('shows nothing of the session that asked when STS quotes the request that it refuses', async () => {
+    const sessionToken = `IQoJb3JpZ2luX2Vj${'aB/+'.repeat(80)}==`;
+    sts.answer = ({ headers }) => ({
+      status: 403,
+      code: 'SignatureDoesNotMatch',
+      message: `The Canonical String should have been 'POST\nx-amz-security-token:${String(headers['x-amz-security-token'])}\n'`,
+    });
+    const { message } = await refusal(() => assumeRole(...options({ credentials: { ...SOURCE, sessionToken } })));
+    expect(message).toContain("x-amz-security-token:<redacted> '");
+    expect(message).not.toContain('aB/+');
+  });
+
   it.each(WIRE)('sends %s as the service model spells it', async (_, input, parameters) => {
     expect(await sent(input)).toEqual(parameters);
   });

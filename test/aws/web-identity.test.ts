@@ -3,7 +3,7 @@ import { directTransport } from '../../src/http/direct.ts';
 import { assumeRoleWithWebIdentity } from '../../src/aws/web-identity.ts';
 import type { Connection } from '../../src/aws/connection.ts';
 import type { WebIdentityRequest } from '../../src/aws/web-identity.ts';
-import { refusalCode } from '../support/refusal.ts';
+import { refusal, refusalCode } from '../support/refusal.ts';
 import { type ScriptedSts, scriptedSts } from '../support/sts.ts';
 
 const ROLE = 'arn:aws:iam::111122223333:role/Target';
@@ -60,6 +60,17 @@ describe('assumeRoleWithWebIdentity', () => {
         headers: expect.not.objectContaining({ authorization: expect.anything() as string }) as object,
       },
     ]);
+  });
+
+  it('shows no token that STS repeats as it refuses', async () => {
+    sts.answer = ({ parameters }) => ({
+      status: 400,
+      code: 'InvalidIdentityToken',
+      message: `the token ${parameters['WebIdentityToken'] ?? ''} is of nobody`,
+    });
+    const { message } = await refusal(() => assumeRoleWithWebIdentity(...options()));
+    expect(message).toContain('the token <redacted> is of nobody');
+    expect(message).not.toContain('signature');
   });
 
   it('gives the credentials and who the token is of', async () => {

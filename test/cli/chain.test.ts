@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
@@ -174,6 +174,16 @@ describe('assume-role', () => {
     const guarded = ['--assume-role-arn', `${GUARDED},tag=Team=blue,transitive-tag-key=Team,${mfa}`];
     const result = await assumeFrom(USER, ...guarded, ...secondHop, '--source-identity', 'Alice');
     expect(await whoIs(result)).toEqual({ arn: expect.stringContaining('/Second/night-shift') as string, buckets: 1 });
+  });
+
+  it('tells the command for MFA codes no secret of this program', async () => {
+    const seen = join(folder, 'seen');
+    const env = { ...USER, ROLES_ANYWHERE_PKCS11_PIN: 'the-pin', ROLES_ANYWHERE_PKCS8_PASSWORD: 'the-password' };
+    const command = `env > '${seen}'; echo 000000`;
+    const result = await assumeFrom(env, '--assume-role-arn', GUARDED, ...device, '--mfa-command', command);
+    expect(result.status).toBe(4);
+    expect(readFileSync(seen, 'utf8')).toContain('AWS_EC2_METADATA_DISABLED=true');
+    expect(readFileSync(seen, 'utf8')).not.toMatch(/the-pin|the-password/);
   });
 
   it('says so when the MFA code is wrong', async () => {

@@ -147,6 +147,37 @@ describe('exec --server', () => {
     expect(other).toBe(one);
   });
 
+  it.each([
+    [
+      'the credentials file',
+      'AWS_SHARED_CREDENTIALS_FILE',
+      '[default]\naws_access_key_id = AKIAWRONGWRONGWRONG1\naws_secret_access_key = w\n',
+    ],
+    ['the config file', 'AWS_CONFIG_FILE', '[default]\ncredential_process = echo wrong\n'],
+    [
+      'a file of two sections for it',
+      'AWS_CONFIG_FILE',
+      '[default]\nregion = a\n[default]\ncredential_process = echo wrong\n',
+    ],
+  ])('keeps a real SDK from the default profile of %s', async (_, variable, text) => {
+    const path = join(dir, 'profiles');
+    writeFileSync(path, text);
+    const whoAmI = [process.execPath, join(import.meta.dirname, 'who-am-i.mjs'), emulator.url];
+    const { status, stdout, stderr } = await exec(emulator.url, whoAmI, { [variable]: path });
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: expect.stringContaining(':assumed-role/Workload/') as string,
+    });
+    expect(stderr).toMatch(/the profile default has credentials/);
+  });
+
+  it('lets the child see the files of profiles that lead nowhere else', async () => {
+    const path = join(dir, 'profiles');
+    writeFileSync(path, '[default]\nregion = eu-west-1\n[profile other]\ncredential_process = other\n');
+    const { stdout, stderr } = await exec(emulator.url, ['printenv', 'AWS_CONFIG_FILE'], { AWS_CONFIG_FILE: path });
+    expect({ stdout, stderr }).toEqual({ stdout: `${path}\n`, stderr: '' });
+  });
+
   it('does not start the child when the first credentials do not come', async () => {
     const marker = join(dir, 'started');
     const refused = await exec(emulator.url, ['touch', marker], {}, [

@@ -318,6 +318,12 @@ it('several roles: each at its path, one of them with a token of its own and not
   expect([(await imds('ci')).status, (await imds('admin')).status]).toEqual([200, 404]);
 });
 
+it('many roles start without a warning of Node', async () => {
+  const names = Array.from({ length: 12 }, (_, index) => `role-${index}`);
+  const serve = await start(names.flatMap((name) => ['--role', `${name}=${emulator.roleArns[0]}`]));
+  expect(serve.log()).not.toContain('Warning');
+});
+
 it('roles of profiles in the config file: each is served under the name of its profile', async () => {
   const arn = (kind: 'trustAnchorArns' | 'profileArns' | 'roleArns'): string => emulator[kind][0] ?? '';
   const config = join(dir, 'config');

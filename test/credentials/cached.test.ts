@@ -132,6 +132,17 @@ describe('a renewal by force', () => {
     expect(await credentials()).toBe(old);
   });
 
+  it('that is held back after a failure fails as that did, and gives nobody the old set for a new one', async () => {
+    const { credentials, service, clock } = bench();
+    const old = await credentials();
+    await clock.advance(MINUTE);
+    service.behaviour = service.failing('ERR_CONNECT');
+    await expect(credentials.refresh()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+    await expect(credentials.refresh()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
+    expect(service.calls).toHaveLength(2);
+    expect(await credentials()).toBe(old);
+  });
+
   it('is not what any other argument of an SDK asks for', async () => {
     const { credentials, service, clock } = bench();
     await credentials();

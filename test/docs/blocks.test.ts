@@ -3,7 +3,7 @@
  * cannot run without something that is not here says so in the line before: `<!-- needs: AWS -->`.
  */
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,19 +14,7 @@ import { isCommand } from '../../src/options/flags.ts';
 import { findProblem, readValues, scan } from '../../src/options/pflag.ts';
 import { PKI } from '../support/cli.ts';
 import { startTestEmulator } from '../support/vending.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
-
-interface Block {
-  readonly document: string;
-  readonly line: number;
-  readonly language: string;
-  readonly text: string;
-  /** The line before. */
-  readonly mark: string;
-  /** What it needs that is not here, as its mark says. */
-  readonly needs: string | undefined;
-}
+import { type Block, blocksOf, DOCUMENTS, ROOT } from './read-blocks.ts';
 
 /** The languages of blocks that show what a program writes, or a drawing: there is nothing to run. */
 const SHOWN = new Set(['console', '']);
@@ -48,6 +36,20 @@ const RUN_BY: readonly RunBy[] = [
     test: 'test/package/emulator-example.test.ts',
   },
   { document: 'docs/emulator.md', language: 'hcl', mark: /^/, test: 'test/clients/terraform.heavy.test.ts' },
+  { document: 'README.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/install.heavy.test.ts' },
+  {
+    document: 'docs/getting-started.md',
+    language: 'sh',
+    mark: /^<!-- run(?:: (?:openssl|step))? -->$/,
+    test: 'test/docs/getting-started.heavy.test.ts',
+  },
+  {
+    document: 'docs/getting-started.md',
+    language: 'sh',
+    mark: /^<!-- run: (?:install|standalone) -->$/,
+    test: 'test/docs/install.heavy.test.ts',
+  },
+  { document: 'docs/switching.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/switching.test.ts' },
   { document: 'docs/renewal.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/renewal.heavy.test.ts' },
   { document: 'docs/identities.md', language: 'sh', mark: /^<!-- run -->$/, test: 'test/docs/tpm/identities.test.ts' },
 ];
@@ -55,38 +57,7 @@ const RUN_BY: readonly RunBy[] = [
 const isRunBy = ({ document, language, mark }: Block, row: RunBy): boolean =>
   row.document === document && row.language === language && row.mark.test(mark);
 
-function blocksOf(document: string): Block[] {
-  const found: Block[] = [];
-  const lines = readFileSync(join(ROOT, document), 'utf8').split('\n');
-  for (let index = 0; index < lines.length; index += 1) {
-    const fence = /^( *)(`{3,})(\S*)$/.exec(lines[index] ?? '');
-    if (fence === null) continue;
-    const [, indent = '', ticks = '', language = ''] = fence;
-    const end = lines.indexOf(indent + ticks, index + 1);
-    if (end < 0) throw new Error(`${document}:${index + 1}: a block without an end`);
-    const mark = lines.slice(0, index).findLast((line) => line.trim() !== '') ?? '';
-    found.push({
-      document,
-      line: index + 1,
-      language,
-      text: lines
-        .slice(index + 1, end)
-        .map((line) => line.slice(indent.length))
-        .join('\n'),
-      mark: mark.trim(),
-      needs: /^ *<!-- needs: (\S.*) -->$/.exec(mark)?.[1],
-    });
-    index = end;
-  }
-  return found;
-}
-
-const BLOCKS = [
-  'README.md',
-  ...readdirSync(join(ROOT, 'docs'))
-    .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
-].flatMap(blocksOf);
+const BLOCKS = DOCUMENTS.flatMap(blocksOf);
 
 const named = (block: Block): [string, Block] => [`${block.document}:${block.line}`, block];
 const blocksIn = (...languages: string[]): [string, Block][] =>
@@ -142,8 +113,9 @@ function ownLines({ language, text }: Block): string[] {
   return [...commands.map((line) => line.replace(/^(?:[A-Z_]+=\S* )+/, '')), ...inside].filter(isOwn);
 }
 
-/** Whether a command runs in a clone with nothing else: a script of package.json, or a variable. */
+/** Whether a command runs in a clone with nothing else: `.ci/run` has it, it is a script of package.json, or a variable. */
 function runsAnywhere(command: string): boolean {
+  if (command === 'npm ci') return true;
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: object };
   const script = /^npm (?:run )?([\w:]+)$/.exec(command)?.[1];
   return script === undefined ? /^export(?: [A-Z\d_]+=\S+)+$/.test(command) : Object.hasOwn(scripts, script);
@@ -219,8 +191,8 @@ describe('a program of the documents', () => {
     async (_, { text }) => {
       const emulator = await startTestEmulator();
       try {
-        writeFileSync(join(folder, 'client.pem'), pem('ec-p256.crt.pem') + pem('intermediate.pem'));
-        writeFileSync(join(folder, 'client.key'), pem('ec-p256.key.pem'), { mode: 0o600 });
+        writeFileSync(join(folder, 'certificate.pem'), pem('ec-p256.crt.pem') + pem('intermediate.pem'));
+        writeFileSync(join(folder, 'key.pem'), pem('ec-p256.key.pem'), { mode: 0o600 });
         // The package as it is built, asked at the emulator: its endpoint is all that a reader at AWS has not.
         const own = join(folder, 'node_modules/roles-anywhere');
         mkdirSync(own, { recursive: true });

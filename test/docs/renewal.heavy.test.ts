@@ -64,7 +64,7 @@ describe.skipIf(programs === undefined)('the five commands of docs/renewal.md', 
       await has('AWS_CONTAINER_CREDENTIALS_FULL_URI');
       await has('the certificate was renewed');
       await has('a new certificate is in use');
-      expect(statSync(join(folder, 'etc/web.key')).mode & 0o777).toBe(0o600);
+      expect(statSync(join(folder, 'etc/key.pem')).mode & 0o777).toBe(0o600);
       expect(emulator.verdicts.filter(({ accepted }) => !accepted)).toEqual([]);
     } finally {
       if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL');

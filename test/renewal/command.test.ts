@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HOUR_MS, certificatePem, privateKeyPem } from '../../certs-dev/authority.ts';
@@ -49,6 +49,19 @@ describe.skipIf(!requireTool('openssl'))('renewal by a command', () => {
     const { serialNumber } = await by(script(SIGN));
     expect((await loadIdentity(files)).serialNumber).toBe(serialNumber);
     expect(readdirSync(files.folder).filter((name) => name.startsWith('.renewing-'))).toEqual([]);
+  });
+
+  it('leaves the folder alone that another renewal is at work in, and removes what a killed one left', async () => {
+    const [working, old, killed] = [
+      `.renewing-${process.pid}-other`,
+      `.renewing-${process.pid}-old`,
+      '.renewing-4194304-left',
+    ];
+    for (const name of [working, old, killed]) mkdirSync(join(files.folder, name));
+    const longAgo = new Date(Date.now() - HOUR_MS);
+    utimesSync(join(files.folder, old), longAgo, longAgo);
+    await by(script(SIGN));
+    expect(readdirSync(files.folder).filter((name) => name.startsWith('.renewing-'))).toEqual([working]);
   });
 
   it('takes what it leaves in place of the copy of the certificate, and what it says', async () => {

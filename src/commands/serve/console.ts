@@ -153,7 +153,7 @@ function consoleAt(console: Console, { options }: Serving, open: boolean, io: Io
       if (!open) return;
       await forget();
       try {
-        const folder = await mkdtemp(join(env['XDG_RUNTIME_DIR'] ?? tmpdir(), 'roles-anywhere-console-'));
+        const folder = await mkdtemp(join(env['XDG_RUNTIME_DIR'] || tmpdir(), 'roles-anywhere-console-'));
         const timer = setTimeout(() => void forget(), CODE_MS);
         timer.unref();
         opened = { folder, timer };

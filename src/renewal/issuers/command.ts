@@ -4,9 +4,10 @@
  */
 // Tests: test/renewal/command.test.ts
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { systemCode } from '../../platform/files.ts';
 import { readPem } from '../../x509/pem.ts';
 import { certificatePem, csrPem } from '../csr.ts';
 import type { Issued, Issuer } from '../issuer.ts';
@@ -26,18 +27,21 @@ export interface CommandOptions {
 
 const TIMEOUT_MS = 300_000;
 const MAX_OUTPUT_BYTES = 256 * 1024;
+/** From the end of a command's time to when nobody uses its folder any more. */
+const SLACK_MS = 60_000;
+/** Behind it, the number of the process. */
 const FOLDER = '.renewing-';
 
 /** A certificate for what was asked for, from a command. */
 export function command(options: CommandOptions): Issuer {
-  const { words, beside } = options;
+  const { words, beside, timeoutMs = TIMEOUT_MS } = options;
   const name = `the command ${words[0]}`;
   return {
     name,
     async issue({ csr, current }, signal) {
       const folder = orWriteError(beside, () => {
-        removeLeftovers(dirname(beside));
-        return mkdtempSync(join(dirname(beside), FOLDER)); // mode 0700
+        removeLeftovers(dirname(beside), timeoutMs);
+        return mkdtempSync(join(dirname(beside), `${FOLDER}${process.pid}-`)); // mode 0700
       });
       const files = {
         certificate: join(folder, 'certificate.pem'),
@@ -76,10 +80,26 @@ function orWriteError<T>(path: string, work: () => T): T {
   }
 }
 
-/** Keys must not lie about that a killed process left. */
-function removeLeftovers(folder: string): void {
-  for (const entry of readdirSync(folder))
-    if (entry.startsWith(FOLDER)) rmSync(join(folder, entry), { recursive: true, force: true });
+/** Keys must not lie about that a killed process left. What another process is at work in stays: it may renew a neighbour. */
+function removeLeftovers(folder: string, timeoutMs: number): void {
+  for (const entry of readdirSync(folder)) {
+    if (!entry.startsWith(FOLDER)) continue;
+    const path = join(folder, entry);
+    const owner = Number(/^(\d+)-/.exec(entry.slice(FOLDER.length))?.[1] ?? 0);
+    const since = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    // A number may have been given to another process since: none works for longer than its time.
+    if (owner > 0 && isRunning(owner) && since < timeoutMs + SLACK_MS) continue;
+    rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) === 'EPERM';
+  }
 }
 
 function readFile(path: string): string {

@@ -92,7 +92,9 @@ describe.skipIf(!hasSimulator())('serve with a key in a TPM', () => {
           `/latest/meta-data/iam/security-credentials/${name}`,
           headers,
         );
-        const { AccessKeyId = '', Expiration = '' } = JSON.parse(body) as Record<string, string>;
+        // A role without a set, when this machine is slower than its sets are long, is answered in words.
+        const { AccessKeyId = '', Expiration = '' } =
+          status === 200 ? (JSON.parse(body) as Record<string, string>) : {};
         answers += 1;
         if (status === 200 && Date.parse(Expiration) > sentAt) given.set(name, AccessKeyId);
         // The set before ends a second earlier for clients than it says.
@@ -101,6 +103,8 @@ describe.skipIf(!hasSimulator())('serve with a key in a TPM', () => {
         await sleep(100);
       }
     });
+    for (const [index, client] of clients.entries())
+      client.catch((error: unknown) => void failures.push(`${ROLES[index]}: ${String(error)}`));
     /** Waits until each role has a set that was vended from now on. */
     const renewed = async (): Promise<void> => {
       const from = service.ends.size;
@@ -108,7 +112,8 @@ describe.skipIf(!hasSimulator())('serve with a key in a TPM', () => {
         if (ROLES.every((name) => Number(given.get(name)?.slice(4) ?? -1) >= from)) return;
         await sleep(50);
       }
-      throw new Error(`not every role got a new set:\n${serve.log()}`);
+      const old = ROLES.filter((name) => Number(given.get(name)?.slice(4) ?? -1) < from);
+      throw new Error(`${old.join(', ')} got no new set:\n${failures.join('\n')}\n${serve.log()}`);
     };
     try {
       await renewed();

@@ -1,0 +1,27 @@
+/** What may be shown of a setting's value. */
+// Tests: test/options/config/configured.test.ts
+import { REDACTED, shownUrl } from '../../platform/redact.ts';
+import { flagRow } from '../flags.ts';
+import type { FlagName, FlagValue } from '../flags.ts';
+import { itemText } from '../items.ts';
+import { joinWords } from './words.ts';
+
+/** The part of a value that may be shown: secrets can also be in URLs and URIs. */
+export function shownSetting(flag: FlagName, value: FlagValue): FlagValue {
+  if (value === '' || typeof value === 'boolean') return value;
+  if (flagRow(flag).secret === true) return REDACTED;
+  if (typeof value === 'object') return value.map((item) => withoutSecrets(itemText(item)));
+  return typeof value === 'string' ? withoutSecrets(value) : value;
+}
+
+function withoutSecrets(text: string): string {
+  if (/^https?:/i.test(text) && URL.canParse(text) && /@/.test(text)) return shownUrl(new URL(text));
+  return text.replaceAll(/(pin-value=)[^&;,]*/gi, `$1${REDACTED}`);
+}
+
+/** Nothing in a value may drive the terminal or pass for another line. */
+export function shownText(value: FlagValue): string {
+  const text = typeof value === 'object' ? joinWords(value.map(itemText)) : String(value);
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  return text === '' || /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text) ? JSON.stringify(text) : text;
+}

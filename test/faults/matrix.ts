@@ -1,0 +1,140 @@
+/**
+ * What each command is expected to do when something goes wrong, written down before it was tried. The tests in this
+ * folder hold the program to it, and docs/reliability.md shows it.
+ */
+import type { ErrorCode } from '../../src/platform/errors.ts';
+
+export const COMMANDS = [
+  'credential-process',
+  'serve',
+  'update',
+  'cache',
+  'exec',
+  'renew',
+  'assume-role',
+  'library',
+] as const;
+
+/** `cache` is `credential-process --cache` with a set in hand that is due; `library` is `fromRolesAnywhere`. */
+export type Command = (typeof COMMANDS)[number];
+
+/**
+ * - `right`: status 0, and a valid set of the role that was asked for; of `renew`, a new pair of certificate and key that
+ *   belong together.
+ * - `right, warned`: the same, with a warning.
+ * - `kept CODE`: the set in hand, which is valid, is given out, and a warning or the log says why (that code, where it has
+ *   one).
+ * - a code: nothing is printed, written or started, what was there is as it was, and the error has that code.
+ * - `right or none`: either `right`, or nothing at all on standard output and nothing changed, with a status that is not 0.
+ * - `-`: the command does not do what the fault is about.
+ */
+export type Outcome = 'right' | 'right, warned' | 'right or none' | 'kept' | `kept ${ErrorCode}` | ErrorCode | '-';
+
+/** The kinds of faults, each with the test that makes them. */
+export const KINDS = {
+  network: { title: 'Between client and service', test: 'test/faults/network.heavy.test.ts' },
+} as const;
+
+export type Kind = keyof typeof KINDS;
+
+export interface Row {
+  readonly kind: Kind;
+  /** In words, for the page and for the name of the test. */
+  readonly fault: string;
+  readonly expected: Readonly<Record<Command, Outcome>>;
+}
+
+/** The same for every command that asks, where those with a set in hand give that out. */
+function failing(code: ErrorCode, others: Partial<Record<Command, Outcome>> = {}): Row['expected'] {
+  return {
+    'credential-process': code,
+    serve: `kept ${code}`,
+    update: code,
+    cache: 'kept',
+    exec: code,
+    renew: code,
+    'assume-role': code,
+    library: code,
+    ...others,
+  };
+}
+
+function everywhere(outcome: Outcome, others: Partial<Record<Command, Outcome>> = {}): Row['expected'] {
+  return {
+    'credential-process': outcome,
+    serve: outcome,
+    update: outcome,
+    cache: outcome,
+    exec: outcome,
+    renew: outcome,
+    'assume-role': outcome,
+    library: outcome,
+    ...others,
+  };
+}
+
+/** The faults of the network, by the name that the test knows them by. */
+export const NETWORK = {
+  late: 'every piece is 50 ms late',
+  bytewise: 'answers come byte by byte',
+  slow: 'throttled to 8 KB/s',
+  refused: 'nobody listens',
+  'end-0': 'ended before the first byte',
+  'reset-0': 'reset before the first byte',
+  'end-handshake': 'ended amid the handshake',
+  'reset-handshake': 'reset amid the handshake',
+  'end-answer': 'ended amid the answer',
+  'reset-answer': 'reset amid the answer',
+  'stall-0': 'stalls before the first byte',
+  'stall-handshake': 'stalls amid the handshake',
+  'stall-answer': 'stalls amid the answer',
+  'corrupt-handshake': 'a bit of the handshake is turned over',
+  'corrupt-answer': 'a bit of the answer is turned over',
+  reorder: 'two pieces change places',
+  expired: "the server's certificate has ended",
+  'other-name': "the server's certificate is for another name",
+  'other-authority': "the server's certificate is of an unknown authority",
+  'reset-once': 'the first connection is reset amid the answer, the next is good',
+} as const;
+
+export type NetworkFault = keyof typeof NETWORK;
+
+const NETWORK_EXPECTED: Readonly<Record<NetworkFault, Row['expected']>> = {
+  late: everywhere('right'),
+  bytewise: everywhere('right'),
+  slow: everywhere('right'),
+  refused: failing('ERR_CONNECT'),
+  'end-0': failing('ERR_CONNECT'),
+  'reset-0': failing('ERR_CONNECT'),
+  'end-handshake': failing('ERR_CONNECT'),
+  'reset-handshake': failing('ERR_CONNECT'),
+  'end-answer': failing('ERR_CONNECT'),
+  'reset-answer': failing('ERR_CONNECT'),
+  'stall-0': failing('ERR_TIMEOUT'),
+  'stall-handshake': failing('ERR_TIMEOUT'),
+  'stall-answer': failing('ERR_TIMEOUT'),
+  'corrupt-handshake': failing('ERR_TLS'),
+  'corrupt-answer': failing('ERR_TLS'),
+  reorder: failing('ERR_TLS'),
+  expired: failing('ERR_TLS_VALIDITY'),
+  'other-name': failing('ERR_TLS_NAME'),
+  'other-authority': failing('ERR_TLS_AUTHORITY'),
+  'reset-once': everywhere('right', { renew: 'ERR_CONNECT' }),
+};
+
+function rows<F extends string>(
+  kind: Kind,
+  words: Readonly<Record<F, string>>,
+  expected: Readonly<Record<F, Row['expected']>>,
+): Row[] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys are those of the type
+  return (Object.keys(words) as F[]).map((name) => ({ kind, fault: words[name], expected: expected[name] }));
+}
+
+/** What is expected of a command. */
+export function expectedOf(_kind: 'network', fault: NetworkFault, command: Command): Outcome {
+  return NETWORK_EXPECTED[fault][command];
+}
+
+/** The whole matrix, in the order of the page. */
+export const MATRIX: readonly Row[] = rows('network', NETWORK, NETWORK_EXPECTED);

@@ -1,0 +1,394 @@
+/** Runs one command under a fault, looks at everything that it printed and left, and says in a word of the matrix what that was. */
+import { spawn } from 'node:child_process';
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { ERROR_CLASSES, EXIT_STATUS, type ErrorCode } from '../../../src/platform/errors.ts';
+import { flagsOf, runLines, spawnServe } from '../../clients/serve-process.ts';
+import { writeIdentity } from '../../renewal/support/ca.ts';
+import { captureOutput } from '../../support/capture.ts';
+import { CLI, PKI, cleanEnv } from '../../support/cli.ts';
+import type { Command } from '../matrix.ts';
+import { ROLES, USER, type World } from './world.ts';
+
+const LIBRARY = fileURLToPath(new URL('library.mjs', import.meta.url));
+
+/** Longer than any wait of the program. */
+const PATIENCE_MS = 60_000;
+
+/** How a command is run. */
+export interface Run {
+  readonly world: World;
+  /** Where the service is, or the CA for `renew`, as a URL. */
+  readonly endpoint: string;
+  /** What runs the program, whose words follow. */
+  readonly prefix?: readonly string[] | undefined;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Seconds that all requests may take. Default 20. */
+  readonly timeout?: number | undefined;
+  /** Where the command writes. Default: a folder of its own. */
+  readonly place?: string | undefined;
+  /** Done when everything is ready, and the fault is to begin. */
+  readonly begin?: (() => unknown) | undefined;
+  /** Takes the certificate and key from there. Default: the development PKI's. */
+  readonly identity?: { readonly certificate: string; readonly privateKey: string } | undefined;
+}
+
+interface Ended {
+  readonly status: number | NodeJS.Signals;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Keys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string;
+  readonly expiration?: string | undefined;
+}
+
+/** What came of it, in the words of the matrix. Anything that the matrix has no word for is told in full, and fails the test. */
+export async function observe(command: Command, run: Run): Promise<string> {
+  const place = run.place ?? mkdtempSync(join(run.world.folder, `${command}-`));
+  return await OBSERVERS[command](run, place);
+}
+
+const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<string>>> = {
+  async 'credential-process'(run) {
+    await run.begin?.();
+    return await printed(run, await start(run, ['credential-process', ...vending(run)]));
+  },
+  async 'assume-role'(run) {
+    await run.begin?.();
+    const line = ['assume-role', '--assume-role-arn', ROLES.operator, '--region', 'us-east-1'];
+    const ended = await start(run, [...line, ...flagsOf({ 'sts-endpoint': run.endpoint }), ...limits(run)], USER);
+    return await printed(run, ended, ROLES.operator);
+  },
+  async exec(run, place) {
+    await run.begin?.();
+    const started = join(place, 'started');
+    const script = `${isWriting(run) ? '' : `: >'${started}';`} printf '{"AccessKeyId":"%s","SecretAccessKey":"%s","SessionToken":"%s"}' "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" "$AWS_SESSION_TOKEN"`;
+    const ended = await start(run, ['exec', ...vending(run), '--', 'sh', '-c', script]);
+    if (ended.status !== 0 && readdirSync(place).includes('started')) return told('started after all', ended);
+    return await printed(run, ended);
+  },
+  async library(run) {
+    await run.begin?.();
+    const { certificate, privateKey } = identityOf(run);
+    const options = {
+      certificate,
+      privateKey,
+      intermediates: `${PKI}intermediate.pem`,
+      ...arns(run.world),
+      endpoint: run.endpoint,
+      caBundle: run.world.roots,
+      retry: { timeoutMs: seconds(run) * 1000 },
+    };
+    return await printed(run, await start(run, [JSON.stringify(options)], {}, [process.execPath, LIBRARY]));
+  },
+  async update(run, place) {
+    const file = join(place, 'credentials');
+    const before =
+      '# ours\n[default]\naws_access_key_id = ASIAOLD\nregion = x\n\n[other]\naws_access_key_id = AKIDOTHER\n';
+    writeFileSync(file, before, { mode: 0o600 });
+    await run.begin?.();
+    const ended = await start(run, ['update', '--once', ...vending(run)], { AWS_SHARED_CREDENTIALS_FILE: file });
+    const after = readFileSync(file, 'utf8');
+    if (ended.stdout !== '') return told('something on standard output', ended);
+    if (ended.status === 'SIGKILL' && after === before) return 'none';
+    const failed = await failureOf(ended);
+    if (failed !== undefined) {
+      const names = readdirSync(place).filter((name) => name !== 'fill' && name !== 'cache');
+      if (after !== before) return told(`failed, and the file is another: ${after}`, ended);
+      return names.join(' ') === 'credentials' || isKill(ended) ? failed : told(`left ${names.join(' ')}`, ended);
+    }
+    const value = (name: string): string => new RegExp(`^${name} = (\\S+)$`, 'm').exec(after)?.[1] ?? '';
+    const keys = {
+      accessKeyId: value('aws_access_key_id'),
+      secretAccessKey: value('aws_secret_access_key'),
+      sessionToken: value('aws_session_token'),
+    };
+    const rest = after.replace(/^aws_(?:secret_access_key|session_token) = .*\n/gm, '');
+    if (rest !== before.replace('ASIAOLD', keys.accessKeyId)) return told(`the file is ${after}`, ended);
+    return await judged(run, keys, ended);
+  },
+  async cache(run, place) {
+    // Set up by a run of its own; then made to look as if it had lived for nine tenths of its life.
+    const folder = join(place, 'cache');
+    if (!isWriting(run)) mkdirSync(folder, { mode: 0o700 });
+    const env = { XDG_RUNTIME_DIR: folder };
+    const line = ['credential-process', '--cache', ...vending(run)];
+    let kept: string | undefined;
+    if (!isWriting(run)) {
+      const { prefix: _prefix, ...plain } = run;
+      const first = await start({ ...plain, env: {} }, line, env);
+      kept = readKeys(first.stdout)?.accessKeyId;
+      if (kept === undefined) return told('nothing to keep', first);
+      age(join(folder, 'roles-anywhere'));
+    }
+    await run.begin?.();
+    const ended = await start(run, line, env);
+    const keys = readKeys(ended.stdout);
+    if (keys !== undefined && keys.accessKeyId === kept) {
+      const verdict = await judged(run, keys, ended);
+      return verdict === 'right, warned' ? 'kept' : told(`kept, and ${verdict}`, ended);
+    }
+    return await printed(run, ended);
+  },
+  async renew(run, place) {
+    const files = await writeIdentity(run.world.ca);
+    const at = { certificate: join(place, 'web.crt'), privateKey: join(place, 'web.key') };
+    copyFileSync(files.certificate, at.certificate);
+    copyFileSync(files.privateKey, at.privateKey);
+    rmSync(files.folder, { recursive: true });
+    const read = (): { certificate: string; key: string } => ({
+      certificate: readFileSync(at.certificate, 'utf8'),
+      key: readFileSync(at.privateKey, 'utf8'),
+    });
+    const before = read();
+    await run.begin?.();
+    const line = [
+      'renew',
+      '--force',
+      '--new-key',
+      ...flagsOf({ certificate: at.certificate, 'private-key': at.privateKey }),
+    ];
+    const ended = await start(run, [
+      ...line,
+      ...flagsOf({ 'renew-from': `est:${run.endpoint}`, 'renew-ca': run.world.roots }),
+    ]);
+    const after = read();
+    if (!belong(after)) return told('certificate and key do not belong together', ended);
+    const isNew = after.certificate !== before.certificate && after.key !== before.key;
+    const failed = await failureOf(ended);
+    if (failed !== undefined)
+      return after.certificate === before.certificate && after.key === before.key && ended.stdout === ''
+        ? failed
+        : told('failed, and the files are others, or something was printed', ended);
+    return isNew ? 'right' : told('status 0, and the files are as they were', ended);
+  },
+  async serve(run, place) {
+    const serve = spawnServe(
+      // Renewed when asked, be it a second after the last time.
+      [
+        ...vending(run),
+        '--port',
+        '0',
+        '--no-imds',
+        '--refresh-before',
+        '1',
+        ...(isWriting(run) ? ['--token-file', join(place, 'token')] : []),
+      ],
+      { env: { ...run.env }, command: run.prefix ?? [] },
+    );
+    try {
+      if (isWriting(run)) {
+        const ended = await serve.exited;
+        return (
+          (await failureOf({ status: ended, stdout: serve.lines(), stderr: serve.log() })) ?? `ended with ${ended}`
+        );
+      }
+      const ready = serve.until('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=').then(() => 'ready');
+      if ((await Promise.race([ready, sleep(PATIENCE_MS, 'late', { ref: false })])) === 'late')
+        return `not ready: ${serve.log()}`;
+      const ask = async (): Promise<string> => {
+        const env = runLines(serve.lines());
+        const token = readFileSync(env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? '', 'utf8');
+        const answer = await fetch(env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] ?? '', {
+          headers: { authorization: token },
+        });
+        const text = await answer.text();
+        return text.replace('"Token"', '"SessionToken"');
+      };
+      const first = readKeys(await ask());
+      if (first === undefined) return 'no set to begin with';
+      await run.begin?.();
+      const already = serve.log().length;
+      serve.kill('SIGHUP');
+      for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
+        const text = await ask();
+        const keys = readKeys(text);
+        if (keys === undefined) return `answered ${text} ${serve.log()}`;
+        const verdict = await judged(run, keys, { status: 0, stdout: '', stderr: '' });
+        if (verdict !== 'right') return verdict;
+        if (keys.accessKeyId !== first.accessKeyId) return 'right';
+        const code = codesIn(serve.log().slice(already))[0];
+        if (code !== undefined) return `kept ${code}`;
+        await sleep(50);
+      }
+      return `nothing came of it: ${serve.log()}`;
+    } finally {
+      serve.kill('SIGTERM');
+      await serve.exited;
+    }
+  },
+};
+
+/** Whether what is looked at is where the command writes. */
+function isWriting({ place }: Run): boolean {
+  return place !== undefined;
+}
+
+function seconds({ timeout = 20 }: Run): number {
+  return timeout;
+}
+
+function limits(run: Run): string[] {
+  return ['--ca-bundle', run.world.roots, '--timeout', String(seconds(run))];
+}
+
+function identityOf({ identity }: Run): { certificate: string; privateKey: string } {
+  return identity ?? { certificate: `${PKI}ec-p256.crt.pem`, privateKey: `${PKI}ec-p256.key.pem` };
+}
+
+function arns({ emulator }: World): { trustAnchorArn: string; profileArn: string; roleArn: string } {
+  return {
+    trustAnchorArn: emulator.trustAnchorArns[0] ?? '',
+    profileArn: emulator.profileArns[0] ?? '',
+    roleArn: ROLES.workload,
+  };
+}
+
+/** The flags of a command that gets credentials with the certificate. */
+function vending(run: Run): string[] {
+  const { certificate, privateKey } = identityOf(run);
+  const { trustAnchorArn, profileArn, roleArn } = arns(run.world);
+  return [
+    ...flagsOf({
+      certificate,
+      'private-key': privateKey,
+      intermediates: `${PKI}intermediate.pem`,
+      'trust-anchor-arn': trustAnchorArn,
+      'profile-arn': profileArn,
+      'role-arn': roleArn,
+      endpoint: run.endpoint,
+    }),
+    ...limits(run),
+  ];
+}
+
+async function start(
+  { prefix = [], env = {} }: Run,
+  args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+  program: readonly string[] = [process.execPath, CLI],
+): Promise<Ended> {
+  const [file = '', ...before] = [...prefix, ...program];
+  const child = spawn(file, [...before, ...args], {
+    env: cleanEnv({ ...env, ...more }),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    captureOutput(text);
+    stderr += text;
+  });
+  const [status, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  return { status: status ?? signal ?? 1, stdout, stderr };
+}
+
+/** The outcome of a command that prints credentials. */
+async function printed(run: Run, ended: Ended, role: string = ROLES.workload): Promise<string> {
+  const failed = await failureOf(ended);
+  if (failed !== undefined) return ended.stdout === '' ? failed : told('failed, and printed', ended);
+  const keys = readKeys(ended.stdout);
+  return keys === undefined ? told('status 0, and no credentials', ended) : await judged(run, keys, ended, role);
+}
+
+/** Asks the service whose credentials these are. */
+async function judged({ world }: Run, keys: Keys, ended: Ended, role: string = ROLES.workload): Promise<string> {
+  if (keys.expiration !== undefined && !(Date.parse(keys.expiration) > Date.now()))
+    return told('past their end', ended);
+  const { accessKeyId, secretAccessKey, sessionToken } = keys;
+  const client = new STSClient({
+    endpoint: world.emulator.url,
+    region: 'us-east-1',
+    credentials: { accessKeyId, secretAccessKey, sessionToken },
+    maxAttempts: 1,
+  });
+  try {
+    const { Arn = '' } = await client.send(new GetCallerIdentityCommand({}));
+    const wanted = role.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/');
+    if (!Arn.startsWith(`${wanted}/`)) return told(`credentials of ${Arn}`, ended);
+    return /warning/.test(ended.stderr) ? 'right, warned' : 'right';
+  } catch (error) {
+    return told(`credentials that are not taken: ${String(error)}`, ended);
+  } finally {
+    client.destroy();
+  }
+}
+
+/** The code of a clean failure; undefined when it did not fail. */
+async function failureOf(ended: Ended): Promise<string | undefined> {
+  const { status, stderr } = ended;
+  if (status === 0) return undefined;
+  if (isKill(ended)) return 'none';
+  const codes = codesIn(stderr);
+  const code = codes.at(-1);
+  if (code === undefined) return told('an error without a code', ended);
+  return EXIT_STATUS[ERROR_CLASSES[code]] === status ? code : told(`the status of ${code} is another`, ended);
+}
+
+function isKill({ status }: Ended): boolean {
+  return typeof status === 'string';
+}
+
+function codesIn(text: string): ErrorCode[] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it was looked up
+  return [...text.matchAll(/\bERR_[A-Z0-9_]+\b/g)]
+    .map(([code]) => code as ErrorCode)
+    .filter((code) => code in ERROR_CLASSES);
+}
+
+function readKeys(text: string): Keys | undefined {
+  try {
+    const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = JSON.parse(text) as Record<
+      string,
+      string | undefined
+    >;
+    if (AccessKeyId === undefined || SecretAccessKey === undefined || SessionToken === undefined) return undefined;
+    return {
+      accessKeyId: AccessKeyId,
+      secretAccessKey: SecretAccessKey,
+      sessionToken: SessionToken,
+      expiration: Expiration,
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function told(what: string, { status, stdout, stderr }: Ended): string {
+  return `${what} (status ${status}): ${JSON.stringify({ stdout, stderr })}`;
+}
+
+/** Whether a certificate and a key are a pair. */
+function belong({ certificate, key }: { certificate: string; key: string }): boolean {
+  return new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key));
+}
+
+/** Makes what is kept an hour old but for some minutes, by its own word: it is due, and valid. */
+function age(folder: string): void {
+  for (const name of readdirSync(folder).filter((one) => /^session-.*\.json$/.test(one))) {
+    const path = join(folder, name);
+    const entry = JSON.parse(readFileSync(path, 'utf8')) as { obtained: number; credentials: { expiration: string } };
+    entry.obtained -= 3_000_000;
+    entry.credentials.expiration = `${new Date(Date.now() + 600_000).toISOString().slice(0, 19)}Z`;
+    writeFileSync(`${path}.new`, JSON.stringify(entry), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+  }
+}
