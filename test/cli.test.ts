@@ -123,11 +123,21 @@ describe('no descriptor left', () => {
   const limits = Array.from({ length: 14 }, (_, index) => index + 16);
   const ID = '11111111-1111-1111-1111-111111111111';
   const line = [
-    ...['credential-process', '--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
-    ...['--trust-anchor-arn', `arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/${ID}`],
-    ...['--profile-arn', `arn:aws:rolesanywhere:us-east-1:123456789012:profile/${ID}`],
-    ...['--role-arn', 'arn:aws:iam::123456789012:role/Workload'],
-    ...['--endpoint', 'http://127.0.0.1:9', '--max-attempts', '1'],
+    'credential-process',
+    '--certificate',
+    `${PKI}ec-p256.crt.pem`,
+    '--private-key',
+    `${PKI}ec-p256.key.pem`,
+    '--trust-anchor-arn',
+    `arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/${ID}`,
+    '--profile-arn',
+    `arn:aws:rolesanywhere:us-east-1:123456789012:profile/${ID}`,
+    '--role-arn',
+    'arn:aws:iam::123456789012:role/Workload',
+    '--endpoint',
+    'http://127.0.0.1:9',
+    '--max-attempts',
+    '1',
   ];
 
   it.runIf(requireTool('prlimit'))(

@@ -197,17 +197,19 @@ describe('a container', () => {
   });
 });
 
+/** A metadata service that repeats its token. */
+const echoing: HttpTransport = ({ method }) =>
+  Promise.resolve(
+    method === 'PUT'
+      ? { status: 200, headers: {}, body: 'VERYSECRET' }
+      : { status: 403, headers: {}, body: 'the token VERYSECRET has ended' },
+  );
+
 describe('the instance metadata service', () => {
   const base = 'http://169.254.169.254/latest';
 
   it('that repeats its token in a refusal has it shown nowhere', async () => {
-    const transport: HttpTransport = ({ method }) =>
-      Promise.resolve(
-        method === 'PUT'
-          ? { status: 200, headers: {}, body: 'VERYSECRET' }
-          : { status: 403, headers: {}, body: 'the token VERYSECRET has ended' },
-      );
-    const error = await refusal(() => find('imds', {}, transport));
+    const error = await refusal(() => find('imds', {}, echoing));
     expect(error.message).toBe(
       'the instance metadata service gave no name of a role (status 403): the token <redacted> has ended',
     );
