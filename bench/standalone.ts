@@ -134,7 +134,7 @@ function wordsOf(kind: string, endpoint: string): string[] {
     ['credential-process', '--certificate', `certs-dev/out/${kind}.crt.pem`],
     ['--private-key', `certs-dev/out/${kind}.key.pem`, '--intermediates', 'certs-dev/out/intermediate.pem'],
     ['--trust-anchor-arn', `${ARN}:trust-anchor/${id}`, '--profile-arn', `${ARN}:profile/${id}`],
-    ['--role-arn', 'arn:aws:iam::123456789012:role/Bench', '--endpoint', endpoint],
+    ['--role-arn', 'arn:aws:iam::123456789012:role/Workload', '--endpoint', endpoint],
   ].flat();
 }
 

@@ -3,18 +3,12 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { TAG } from '../x509/der.ts';
-import {
-  TPM_KEY_LABEL,
-  isEncryptedKey,
-  isPrivateKeyLabel,
-  isVersion2,
-  mlDsaTypeOf,
-  readPrivateKey,
-} from '../x509/keys.ts';
+import { TPM_KEY_LABEL, isEncryptedKey, isPrivateKeyLabel, isVersion2, mlDsaTypeOf } from '../x509/keys.ts';
 import { type PemBlock, readPem } from '../x509/pem.ts';
 import type { PasswordDeps } from './containers/password.ts';
 import type { Material } from './material.ts';
-import { type PrivateKey, nativeKey } from './private-key.ts';
+import { openPlainKey } from './plain-key.ts';
+import type { PrivateKey } from './private-key.ts';
 import type { KeyDeps } from './key-deps.ts';
 
 /** Material taken apart. Call {@link wipe} when done with it. */
@@ -132,7 +126,7 @@ export async function signingKeysIn(contents: Contents, deps: KeyDeps): Promise<
     }
     if (isVersion2(block)) return await read((await import('./containers/pkcs8-v2.ts')).asVersion1(block));
     const keyType = mlDsaTypeOf(block);
-    if (keyType === undefined) return nativeKey(readPrivateKey(block, source), source);
+    if (keyType === undefined) return await openPlainKey(block, source);
     const { readMlDsaKey } = await import('./ml-dsa.ts');
     return readMlDsaKey(block, keyType, source);
   };

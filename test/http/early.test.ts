@@ -5,8 +5,10 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { beginEarly } from '../../src/http/direct.ts';
+import { beginEarly as beginByNode } from '../../src/http/direct.ts';
 import type { TlsSettings } from '../../src/http/http.ts';
+import { beginEarly as beginByRuntime } from '../../src/standalone/direct.ts';
+import { connect } from '../standalone/support/node-runtime.mjs';
 import { pkiText } from '../support/pki.ts';
 
 const REQUEST = { method: 'POST', headers: {}, body: '{}', timeoutMs: 5000, maxResponseBytes: 1000 } as const;
@@ -36,7 +38,14 @@ async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await sleep(5);
 }
 
-describe.each([false, true])('with TLS: %s', (secure) => {
+const WAYS: Readonly<Record<string, typeof beginByNode>> = {
+  direct: beginByNode,
+  executable: (target, monotonic) => beginByRuntime(target, monotonic, connect),
+};
+
+describe.each(
+  Object.entries(WAYS).flatMap(([name, beginEarly]) => [false, true].map((secure) => ({ name, secure, beginEarly }))),
+)('$name transport, with TLS: $secure', ({ secure, beginEarly }) => {
   const tls: TlsSettings = { ca: pkiText('tls-root.pem') };
 
   it('is made before the request, which it serves', async () => {
@@ -102,7 +111,7 @@ describe.each([false, true])('with TLS: %s', (secure) => {
   });
 });
 
-it('believes nobody whom the request would not', async () => {
+it.each(Object.entries(WAYS))('believes nobody whom the request would not: %s', async (_name, beginEarly) => {
   const { url } = await serve(true);
   const tls: TlsSettings = { ca: pkiText('root.pem') };
   const transport = beginEarly({ url, tls });

@@ -12,7 +12,8 @@ import { CKM_RSA_PKCS, CKR_MECHANISM_INVALID, CKR_USER_NOT_LOGGED_IN } from './c
 import { CryptokiError } from './cryptoki.ts';
 import { explain, mayRecover } from './failures.ts';
 import type { Login } from './login.ts';
-import { ecRequest, ecdsaToDer, rsaRequest } from './mechanism.ts';
+import { ecdsaToDer } from '../../x509/ecdsa.ts';
+import { ecRequest, rsaRequest } from './mechanism.ts';
 import type { SignRequest } from './mechanism.ts';
 import type { KeyFacts, Port, TokenFacts } from './port.ts';
 import { curveBytes } from './public-key.ts';

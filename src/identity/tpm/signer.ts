@@ -4,7 +4,7 @@ import { type KeyObject, verify } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { KeyType } from '../../x509/algorithms.ts';
 import type { Digest, Signer } from '../identity.ts';
-import { ecdsaToDer } from '../pkcs11/mechanism.ts';
+import { ecdsaToDer } from '../../x509/ecdsa.ts';
 import { type AccessOptions, withTpm } from './access.ts';
 import type { Signature } from './commands.ts';
 import { CURVES } from './constants.ts';

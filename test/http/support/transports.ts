@@ -4,6 +4,8 @@ import type { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { directTransport } from '../../../src/http/direct.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from '../../../src/http/http.ts';
 import { createPooledTransport } from '../../../src/http/pooled.ts';
+import { exchange } from '../../../src/standalone/direct.ts';
+import { connect } from '../../standalone/support/node-runtime.mjs';
 import type { TestServer } from './servers.ts';
 
 interface Transport {
@@ -11,10 +13,15 @@ interface Transport {
   close: () => unknown;
 }
 
-/** Every case runs through both, and must end alike. */
+/** Every case runs through each, and must end alike. */
 const TRANSPORTS: Readonly<Record<string, (lookup?: LookupFunction) => Transport>> = {
   direct: (lookup) => ({ request: (request) => directTransport(request, lookup), close: () => undefined }),
   pooled: (lookup) => createPooledTransport(lookup === undefined ? {} : { lookup }),
+  // Names are the runtime's to resolve.
+  executable: (lookup) => ({
+    request: (request) => (lookup === undefined ? exchange(request, connect) : directTransport(request, lookup)),
+    close: () => undefined,
+  }),
 };
 
 export const TRANSPORT_NAMES = Object.keys(TRANSPORTS);

@@ -8,7 +8,8 @@ import {
   verify,
 } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { ecRequest, ecdsaToDer, rsaRequest } from '../../../src/identity/pkcs11/mechanism.ts';
+import { ecRequest, rsaRequest } from '../../../src/identity/pkcs11/mechanism.ts';
+import { ecdsaToDer } from '../../../src/x509/ecdsa.ts';
 
 const DIGESTS = ['SHA256', 'SHA384', 'SHA512'] as const;
 const message = randomBytes(200);

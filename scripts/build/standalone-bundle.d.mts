@@ -1,0 +1,6 @@
+export declare function bundleStandalone(
+  root: string,
+  folder: string,
+  version: string,
+  constants: Readonly<Record<string, string>>,
+): Promise<string[]>;

@@ -1,0 +1,34 @@
+/**
+ * How a run begins, and in most runs of `credential-process --cache` ends: when credentials are kept for the line, they are
+ * printed, and nothing else is loaded. Anything that is not quite as expected goes on to cli.ts.
+ */
+// Tests: test/cli/cache.test.ts, test/package/hot-path.test.ts
+import { writeSync } from 'node:fs';
+import { sep } from 'node:path';
+import { keptAnswer } from './output/kept-answer.ts';
+import { programPath } from './platform/program.ts';
+
+/** Answers a line from the cache, or goes on to all the rest of the program. */
+export function begin(): void {
+  const path = programPath();
+  const answer = keptAnswer(path.slice(path.lastIndexOf(sep) + 1), process.argv.slice(2), process.env);
+
+  if (answer === undefined || !print(answer)) void import('./cli.ts').then(({ start }) => start());
+  else process.exit(0);
+}
+
+/** False when it could not be written: cli.ts will find the same, and say it. */
+function print(text: string): boolean {
+  // It is ASCII: a byte for a character.
+  let rest = text;
+  while (rest.length > 0) {
+    try {
+      rest = rest.slice(writeSync(1, rest));
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) return false;
+      // A pipe that does not block, and is full.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+  return true;
+}
