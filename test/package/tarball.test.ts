@@ -32,7 +32,7 @@ let work: string;
 let tarball: string;
 /** What the package may weigh, packed and unpacked: look at what came in before raising either. */
 const PACKED_BUDGET_BYTES = 720_000;
-const UNPACKED_BUDGET_BYTES = 2_500_000;
+const UNPACKED_BUDGET_BYTES = 2_600_000;
 
 let packed: Packed;
 let consumer: string;
