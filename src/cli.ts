@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
-import { EXIT_STATUS, RolesAnywhereError, withoutPin } from './platform/errors.ts';
+import { type ErrorClass, EXIT_STATUS, RolesAnywhereError, withoutPin } from './platform/errors.ts';
 import { createLog } from './platform/log.ts';
 import type { Log, LogFormat, LogLevel } from './platform/log.ts';
 import { programPath } from './platform/program.ts';
@@ -207,11 +207,19 @@ function codeOf(error: unknown): string | undefined {
 
 /** Reports a failure and ends with its exit status. */
 async function fail(thrown: unknown): Promise<void> {
-  const { report } = await import('./platform/report.ts');
-  const failure =
-    configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
-  const { argv, env } = process;
-  const { class: kind } = report(failure, { program, argv, env, style, stderrIsTerminal, write: printError });
+  let kind: ErrorClass = thrown instanceof RolesAnywhereError ? thrown.class : 'internal';
+  try {
+    const { report } = await import('./platform/report.ts');
+    const failure =
+      configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
+    const { argv, env } = process;
+    kind = report(failure, { program, argv, env, style, stderrIsTerminal, write: printError }).class;
+  } catch (error) {
+    // With no descriptors left nothing more can be loaded, and each failure to do so would come here again.
+    const [words, code] =
+      thrown instanceof RolesAnywhereError ? [thrown.message, thrown.code] : ['cannot go on', 'ERR_INTERNAL'];
+    printError(`error: ${words} (${codeOf(error) ?? 'unknown reason'}) [${code}]\n`);
+  }
   process.exit(EXIT_STATUS[kind]);
 }
 
