@@ -3,7 +3,7 @@ import { writeSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Io, RunCommand } from './commands/command.ts';
 import { run as credentialProcess } from './commands/credential-process.ts';
-import { EXIT_STATUS, RolesAnywhereError, withoutPin } from './platform/errors.ts';
+import { type ErrorClass, EXIT_STATUS, RolesAnywhereError, withoutPin } from './platform/errors.ts';
 import { createLog } from './platform/log.ts';
 import type { Log, LogFormat, LogLevel } from './platform/log.ts';
 import { programPath } from './platform/program.ts';
@@ -208,22 +208,20 @@ function codeOf(error: unknown): string | undefined {
 
 /** Reports a failure and ends with its exit status. */
 async function fail(thrown: unknown): Promise<void> {
+  let kind: ErrorClass = thrown instanceof RolesAnywhereError ? thrown.class : 'internal';
   try {
     const { report } = await import('./platform/report.ts');
     const failure =
       configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
     const { argv, env } = process;
-    const { class: kind } = report(failure, { program, argv, env, style, stderrIsTerminal, write: printError });
-    process.exit(EXIT_STATUS[kind]);
+    kind = report(failure, { program, argv, env, style, stderrIsTerminal, write: printError }).class;
   } catch (error) {
-    // Not even the words could be read: no descriptor is left, or the program is being replaced. It still has to end.
-    const { code, class: kind } =
-      thrown instanceof RolesAnywhereError ? thrown : new RolesAnywhereError('ERR_INTERNAL', '');
-    printError(
-      `${program}: error: what there is to say could not be read (${codeOf(error) ?? 'unknown error'}) [${code}]\n`,
-    );
-    process.exit(EXIT_STATUS[kind]);
+    // With no descriptors left nothing more can be loaded, and each failure to do so would come here again.
+    const [words, code] =
+      thrown instanceof RolesAnywhereError ? [thrown.message, thrown.code] : ['cannot go on', 'ERR_INTERNAL'];
+    printError(`error: ${words} (${codeOf(error) ?? 'unknown reason'}) [${code}]\n`);
   }
+  process.exit(EXIT_STATUS[kind]);
 }
 
 /** Runs the program and ends the process. */

@@ -92,7 +92,7 @@ describe.runIf(requireTool('prlimit'))('limits', () => {
     steps: readonly number[];
     short: readonly number[];
   }[] = [
-    { fault: 'descriptors', flag: (step) => `--nofile=${step}`, steps: DESCRIPTORS, short: [13, 24, 43] },
+    { fault: 'descriptors', flag: (step) => `--nofile=${step}`, steps: DESCRIPTORS, short: [13, 20, 24, 43] },
     { fault: 'memory', flag: (step) => `--data=${step * MIB}`, steps: MEMORY, short: [48, 56, 164] },
   ];
   const pairs = limits.flatMap((limit) =>
