@@ -51,6 +51,8 @@ const CODE: { readonly [C in CommandName]: () => Promise<{ run: RunCommand<C> }>
 
 /** Once more than the command line was read: where its values are from. */
 let configured: Configured | undefined;
+/** Adds to an error where the values are from that it is about, if any are from elsewhere than the line. */
+let explain: Io['explain'];
 
 /** How standard error is written, once the command line was read. */
 let style: { readonly level: LogLevel; readonly format: LogFormat } | undefined;
@@ -98,6 +100,7 @@ async function main(tokens: readonly string[]): Promise<number> {
     onReload: (listener) => process.on('SIGHUP', listener),
     stderrIsTerminal,
     stdoutIsTerminal: () => process.stdout.isTTY,
+    explain,
     endWith: (chosen) => (status = chosen),
   });
   return status;
@@ -131,9 +134,11 @@ async function parseOutside(tokens: readonly string[]): Promise<Parsed | undefin
     Object.keys(env).some((name) => /^(?:ROLES_ANYWHERE_|AWS_(?:MAX_ATTEMPTS|RETRY_MODE)$)/i.test(name)) ||
     tokens.some((token) => /^--(?:config-profile|print-config)(?:=|$)/.test(token));
   if (!concerned) return undefined;
-  const { parseConfigured } = await import('./options/config/configured.ts');
-  configured = parseConfigured(tokens, { program, compat: isHelper, env, shared });
-  return configured?.parsed;
+  const reader = await import('./options/config/configured.ts');
+  const read = reader.parseConfigured(tokens, { program, compat: isHelper, env, shared });
+  configured = read;
+  if (read !== undefined) explain = (error) => reader.explain(error, read);
+  return read?.parsed;
 }
 
 /** Reads a line that is not an ordinary one: to a command to run, or, when help was all that it takes, to an exit status. */
@@ -211,8 +216,7 @@ async function fail(thrown: unknown): Promise<void> {
   let kind: ErrorClass = thrown instanceof RolesAnywhereError ? thrown.class : 'internal';
   try {
     const { report } = await import('./platform/report.ts');
-    const failure =
-      configured === undefined ? thrown : (await import('./options/config/configured.ts')).explain(thrown, configured);
+    const failure = thrown instanceof RolesAnywhereError ? (explain?.(thrown) ?? thrown) : thrown;
     const { argv, env } = process;
     kind = report(failure, { program, argv, env, style, stderrIsTerminal, write: printError }).class;
   } catch (error) {

@@ -1,6 +1,7 @@
 /** The form of every command: flags that were parsed and checked against the table, in; text and an exit status, out. */
 import type { FlagsOf } from '../options/flag-values.ts';
 import type { CommandName } from '../options/flags.ts';
+import type { RolesAnywhereError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 
 /** Where a command reads and writes. Commands never touch `process` themselves: that is cli.ts's. */
@@ -26,6 +27,8 @@ export interface Io {
   stop: () => Promise<void>;
   /** Calls `listener` each time that the system asks to read configuration and files again (SIGHUP). */
   onReload?: ((listener: () => void) => void) | undefined;
+  /** Adds to an error where the values are from that it is about, for what is logged. Default: nothing is added. */
+  explain?: ((error: RolesAnywhereError) => RolesAnywhereError) | undefined;
   /** Makes this the exit status of a command that succeeds, in place of 0. Default: it is 0. */
   endWith?: ((status: number) => void) | undefined;
   /** Whether a person reads stderr on a terminal. Default no. */

@@ -88,7 +88,7 @@ export async function runRoles(
     cleanup.add(() => provider.close());
     provider.subscribe((event) => {
       onEvent?.(name, event);
-      logEvent(eventLog ?? log, name, event);
+      logEvent(eventLog ?? log, name, event, io.explain);
     });
   }
   return { vending, identity, certificateValidity, roles };

@@ -3,11 +3,21 @@
  * Tests: test/clients/serve-operation.test.ts, serve-outage.test.ts
  */
 import type { CredentialsProvider, ProviderEvent } from '../credentials/provider.ts';
+import type { RolesAnywhereError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { Notifier } from './systemd.ts';
 
-/** Logs one event of a role's provider. */
-export function logEvent(log: Log, role: string, event: ProviderEvent): void {
+/**
+ * Logs one event of a role's provider.
+ *
+ * @param explain adds to a failure where its values are from. Default: nothing
+ */
+export function logEvent(
+  log: Log,
+  role: string,
+  event: ProviderEvent,
+  explain: (error: RolesAnywhereError) => RolesAnywhereError = (error) => error,
+): void {
   switch (event.type) {
     case 'attempt':
       log.debug('asking for credentials', { role, reason: event.reason });
@@ -21,7 +31,7 @@ export function logEvent(log: Log, role: string, event: ProviderEvent): void {
       });
       break;
     case 'failed':
-      log.warn(`no new credentials: ${event.error.message}`, {
+      log.warn(`no new credentials: ${explain(event.error).message}`, {
         role,
         code: event.error.code,
         hint: event.error.hint,

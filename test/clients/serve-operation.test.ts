@@ -318,6 +318,14 @@ it('several roles: each at its path, one of them with a token of its own and not
   expect([(await imds('ci')).status, (await imds('admin')).status]).toEqual([200, 404]);
 });
 
+it('a failure that it goes on after says which values are from elsewhere than the command line', async () => {
+  const flags = identityFlags(emulator);
+  flags.splice(flags.indexOf('--endpoint'), 2);
+  const serve = spawnServe([...flags, '--port', '0'], { env: { ROLES_ANYWHERE_ENDPOINT: 'http://127.0.0.1:9' } });
+  running.push(serve);
+  await serve.until('asked with --endpoint (ROLES_ANYWHERE_ENDPOINT)');
+});
+
 it('many roles start without a warning of Node', async () => {
   const names = Array.from({ length: 12 }, (_, index) => `role-${index}`);
   const serve = await start(names.flatMap((name) => ['--role', `${name}=${emulator.roleArns[0]}`]));

@@ -106,8 +106,7 @@ const OF_REQUEST: readonly FlagName[] = [
  * An error of a command, with the origin of the flags that it is about: those that it names, or, of the network and of
  * a service, which know no flags, all that had a part in the request.
  */
-export function explain(error: unknown, { settings }: Configured): unknown {
-  if (!(error instanceof RolesAnywhereError)) return error;
+export function explain(error: RolesAnywhereError, { settings }: Configured): RolesAnywhereError {
   if (error.flag !== undefined) return withOrigins(error, originsOf(settings));
   if (error.class === 'refused') return withParts(error, settings, OF_REQUEST);
   if (error.class !== 'unavailable') return error;
