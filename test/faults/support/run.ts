@@ -400,8 +400,13 @@ function belong({ certificate, key }: { certificate: string; key: string }): boo
 function age(folder: string): void {
   for (const name of readdirSync(folder).filter((one) => /^session-.*\.json$/.test(one))) {
     const path = join(folder, name);
-    const entry = JSON.parse(readFileSync(path, 'utf8')) as { obtained: number; credentials: { expiration: string } };
+    const entry = JSON.parse(readFileSync(path, 'utf8')) as {
+      obtained: number;
+      counted?: [boot: string, at: number];
+      credentials: { expiration: string };
+    };
     entry.obtained -= 3_000_000;
+    if (entry.counted !== undefined) entry.counted[1] -= 3_000_000;
     entry.credentials.expiration = `${new Date(Date.now() + 600_000).toISOString().slice(0, 19)}Z`;
     writeFileSync(`${path}.new`, JSON.stringify(entry), { mode: 0o600 });
     renameSync(`${path}.new`, path);
