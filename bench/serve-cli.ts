@@ -53,9 +53,10 @@ export async function startServe(
   cli: string,
   flags: Readonly<Record<string, string>>,
   node?: string,
+  switches: readonly string[] = [],
 ): Promise<Serving> {
   const started = await start(
-    [cli, 'serve', ...flagsOf({ port: '0', shell: 'sh', ...IDENTITY, ...flags })],
+    [cli, 'serve', ...switches, ...flagsOf({ port: '0', shell: 'sh', ...IDENTITY, ...flags })],
     'AWS_EC2_METADATA_SERVICE_ENDPOINT',
     node,
   );

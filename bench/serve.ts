@@ -17,9 +17,9 @@ import type { AddressInfo, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { silentLog } from '../src/platform/log.ts';
+import { load } from './closed-loop.ts';
 
 const TOKEN = 'bench-token-of-forty-three-characters-long-';
-const CONNECTIONS = 16;
 
 const credentials = {
   accessKeyId: 'ASIAEXAMPLEEXAMPLE00',
@@ -110,63 +110,6 @@ function cpuMs(child: Child): number {
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
-/** A closed loop over keep-alive connections; answers have one length, so counting bytes tells when one is whole. */
-async function load(port: number, seconds: number): Promise<{ perSecond: number; p50: number; p99: number }> {
-  const request = `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: ${TOKEN}\r\nAccept: application/json\r\n\r\n`;
-  const length = await answerLength(port, request);
-  const latencies: number[] = [];
-  const end = performance.now() + seconds * 1000;
-  const begin = performance.now();
-  await Promise.all(
-    Array.from(
-      { length: CONNECTIONS },
-      () =>
-        new Promise<void>((resolve, reject) => {
-          const socket = connect(port, '127.0.0.1');
-          socket.setNoDelay(true);
-          let sent = 0;
-          let got = 0;
-          const ask = (): void => {
-            sent = performance.now();
-            socket.write(request);
-          };
-          socket.on('connect', ask);
-          socket.on('error', reject);
-          socket.on('data', (chunk) => {
-            got += chunk.length;
-            if (got < length) return;
-            got = 0;
-            const now = performance.now();
-            latencies.push(now - sent);
-            if (now < end) ask();
-            else {
-              socket.destroy();
-              resolve();
-            }
-          });
-        }),
-    ),
-  );
-  const elapsed = (performance.now() - begin) / 1000;
-  latencies.sort((a, b) => a - b);
-  const at = (part: number): number => latencies[Math.floor(latencies.length * part)] ?? Number.NaN;
-  return { perSecond: latencies.length / elapsed, p50: at(0.5), p99: at(0.99) };
-}
-
-function answerLength(port: number, request: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write(request));
-    socket.once('error', reject);
-    socket.once('data', (chunk) => {
-      const text = chunk.toString('latin1');
-      const body = Number(/content-length: (\d+)/i.exec(text)?.[1]);
-      if (text.startsWith('HTTP/1.1 200')) resolve(text.indexOf('\r\n\r\n') + 4 + body);
-      else reject(new Error(text));
-      socket.destroy();
-    });
-  });
-}
-
 async function idleConnections(child: Child, count: number): Promise<{ rss: number; open: number; answered: boolean }> {
   const sockets: Socket[] = [];
   let open = 0;
@@ -191,7 +134,7 @@ async function idleConnections(child: Child, count: number): Promise<{ rss: numb
   await sleep(300);
   const rss = rssMiB(child);
   const stillOpen = open;
-  const { perSecond } = await load(child.port, 0.5);
+  const { perSecond } = await load(child.port, TOKEN, 0.5);
   for (const socket of sockets) socket.destroy();
   return { rss, open: stillOpen, answered: perSecond > 0 };
 }
@@ -217,13 +160,13 @@ async function main(): Promise<void> {
     console.log(
       `idle RSS: bare ${idle.bare.toFixed(1)} MiB, ours ${idle.ours.toFixed(1)} MiB, ratio ${(idle.ours / idle.bare).toFixed(3)} (goal <= 1.15)`,
     );
-    await load(bare.port, 1);
-    await load(ours.port, 1);
+    await load(bare.port, TOKEN, 1);
+    await load(ours.port, TOKEN, 1);
     const all = new Map([bare, ours].map((child): [Child, Round[]] => [child, []]));
     for (let round = 0; round < rounds; round++) {
       for (const child of round % 2 === 0 ? [bare, ours] : [ours, bare]) {
         const before = cpuMs(child);
-        const result = await load(child.port, seconds);
+        const result = await load(child.port, TOKEN, seconds);
         const cpuUs = ((cpuMs(child) - before) * 1000) / (result.perSecond * seconds);
         all.get(child)?.push({ ...result, cpuUs });
       }
