@@ -323,7 +323,9 @@ it('a failure that it goes on after says which values are from elsewhere than th
   flags.splice(flags.indexOf('--endpoint'), 2);
   const serve = spawnServe([...flags, '--port', '0'], { env: { ROLES_ANYWHERE_ENDPOINT: 'http://127.0.0.1:9' } });
   running.push(serve);
-  await serve.until('asked with --endpoint (ROLES_ANYWHERE_ENDPOINT)');
+  const words = 'asked with --endpoint (ROLES_ANYWHERE_ENDPOINT)';
+  await serve.until(words);
+  expect(serve.log()).toContain(words);
 });
 
 it('many roles start without a warning of Node', async () => {
