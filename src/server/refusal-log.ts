@@ -5,6 +5,7 @@
 import type { Socket } from 'node:net';
 import { processAge } from '../platform/clock.ts';
 import type { Log } from '../platform/log.ts';
+import { REDACTED } from '../platform/redact.ts';
 import type { Refusal } from './guards.ts';
 
 /** The guard that refused a request, or `token` for a wrong token. */
@@ -14,6 +15,9 @@ const INTERVAL_MS = 60_000;
 
 /** Most characters of a Host header in the log. */
 const MAX_LOGGED_HOST = 100;
+
+/** As long as a token: a client that mixes up its headers sends it there. Names that people give are shorter. */
+const LIKE_A_TOKEN = /[\w+/=-]{32,}/g;
 
 const HINTS: Readonly<Partial<Record<Guard, string>>> = {
   host: 'when clients call this server by that name, say so with --allowed-host',
@@ -33,7 +37,7 @@ export function createRefusalLog(log: Log): RefusalLog {
     log.warn('a request was refused', {
       guard,
       client: socket.remoteAddress,
-      host: host?.slice(0, MAX_LOGGED_HOST),
+      host: host?.replaceAll(LIKE_A_TOKEN, REDACTED).slice(0, MAX_LOGGED_HOST),
       hint: HINTS[guard],
     });
   };

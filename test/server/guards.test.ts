@@ -195,6 +195,21 @@ describe('requests that a program would not send', () => {
     expect(own.metrics.expose([], 0, 0)).toContain('roles_anywhere_refused_requests_total{reason="host"} 3');
     await own.close(0);
   });
+
+  it('a token in the place of the host is not logged, and a name is', async () => {
+    for (const [host, shown] of [
+      [TOKEN, '<redacted>'],
+      [`127.0.0.1:${TOKEN}../`, '127.0.0.1:<redacted>../'],
+      ['attacker.example:80', 'attacker.example:80'],
+    ] as const) {
+      const own = await startServer();
+      await ask(own, 'GET', '/', { Host: host });
+      const text = own.logged.join();
+      expect(text).toContain(shown);
+      expect(text.includes(TOKEN)).toBe(false);
+      await own.close(0);
+    }
+  });
 });
 
 describe('malformed HTTP', () => {
