@@ -40,7 +40,7 @@ export function checkChain({ leaf, chain, candidates, anchors, now }: Path, note
     const named = (one: Certificate): boolean => sameBytes(one.subject, last.issuer);
     const fits = (one: Certificate): boolean => named(one) && hasSigned(one, last);
     if (anchors?.some(fits) === true) {
-      notes.fact('chain', 'chain', `${path.length - 1} intermediate certificates, and leads to the trust anchor`);
+      notes.fact('chain', 'chain', `${through(path)}, and leads to the trust anchor`);
       return;
     }
     const next = chain.find((one) => fits(one) && !path.includes(one));
@@ -79,10 +79,15 @@ export function checkChain({ leaf, chain, candidates, anchors, now }: Path, note
       notes.fact(
         'chain',
         'chain',
-        `${path.length - 1} intermediate certificates, up to ${issuerText(last)}: that must be the trust anchor, or be issued by it`,
+        `${through(path)}, up to ${issuerText(last)}: that must be the trust anchor, or be issued by it`,
       );
     return;
   }
+}
+
+/** How many certificates a path has above the leaf, in words. */
+function through({ length }: readonly Certificate[]): string {
+  return length === 2 ? '1 intermediate certificate' : `${length - 1} intermediate certificates`;
 }
 
 /** The issuer of a certificate in quotes. */
