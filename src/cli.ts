@@ -223,7 +223,7 @@ async function fail(thrown: unknown): Promise<void> {
     // With no descriptors left nothing more can be loaded, and each failure to do so would come here again.
     const [words, code] =
       thrown instanceof RolesAnywhereError ? [thrown.message, thrown.code] : ['cannot go on', 'ERR_INTERNAL'];
-    printError(`error: ${words} (${codeOf(error) ?? 'unknown reason'}) [${code}]\n`);
+    printError(`${program}: error: ${words} (${codeOf(error) ?? 'unknown reason'}) [${code}]\n`);
   }
   process.exit(EXIT_STATUS[kind]);
 }

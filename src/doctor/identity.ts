@@ -1,6 +1,7 @@
 /** The certificate, its private key and its chain: against the service's rules, each other, and the trust anchor. */
 // Tests: test/doctor/broken.heavy.test.ts
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Identity } from '../identity/identity.ts';
 import { isPkcs11, loadCertificates, loadIdentity } from '../identity/load.ts';
@@ -103,14 +104,25 @@ function isHeldKey(value: string | undefined): boolean {
   return isPkcs11(value) || value?.startsWith('handle:') === true;
 }
 
+/** Whether a value can be read a second time: a plain file, or a variable. A pipe would be waited for without end. */
+function isReadAgain(value: string): boolean {
+  if (/^env:/i.test(value)) return true;
+  if (!isPath(value)) return false;
+  try {
+    return statSync(value, { throwIfNoEntry: false })?.isFile() === true;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a key in a file is one that only a TPM can load. */
 async function isTpmFile(path: string | undefined): Promise<boolean> {
-  if (path === undefined || !isPath(path)) return false;
+  if (path === undefined || !isReadAgain(path)) return false;
   try {
     const text = await readFile(path);
     return text.includes(TPM_KEY_LABEL) || binaryLabel(text) === TPM_KEY_LABEL;
   } catch {
-    return false; // a folder
+    return false; // by now it cannot be read
   }
 }
 
@@ -161,7 +173,7 @@ async function checkHeld(spec: Spec, surroundings: IdentitySurroundings, notes: 
 
 /** The intermediates that were given, also those that lead nowhere. What cannot be read again has been told of. */
 async function candidatesOf({ intermediates }: Spec, loading: LoadDeps): Promise<readonly Certificate[]> {
-  if (intermediates === undefined || intermediates === '-') return [];
+  if (intermediates === undefined || !isReadAgain(intermediates)) return [];
   try {
     return await loadCertificates(intermediates, loading, '--intermediates');
   } catch (error) {
@@ -252,8 +264,8 @@ async function certificateAlone(
   { loading, now }: IdentitySurroundings,
   notes: Notebook,
 ): Promise<Certificate | undefined> {
-  // What was read from standard input is gone, and what is elsewhere has been asked.
-  if (certificate === undefined || certificate === '-' || /^(?:pkcs11|nv|spiffe):/i.test(certificate)) return undefined;
+  // What was read from standard input or a pipe is gone, and what is elsewhere has been asked.
+  if (certificate === undefined || !isReadAgain(certificate)) return undefined;
   try {
     const all = await loadCertificates(certificate, { ...loading, typed: undefined });
     const leaf = all.find(({ isAuthority }) => !isAuthority) ?? all[0];

@@ -7,10 +7,13 @@ import { ConfigFile, readConfigText } from '../options/config/file.ts';
 import type { ConfigSection } from '../options/config/file.ts';
 import type { Origin } from '../options/config/sources.ts';
 import { configPath, credentialsPath } from '../options/config/shared.ts';
+import { shownWords } from '../options/config/shown-setting.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemCode } from '../platform/files.ts';
+import { REDACTED } from '../platform/redact.ts';
 import type { Notebook } from './notebook.ts';
 import { differenceInCmd, differenceInShell, splitLikePython, splitLikeWindows } from './words.ts';
+import type { Reading } from './words.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -132,8 +135,9 @@ function checkLine(line: string, surroundings: ProfileSurroundings, notes: Noteb
   }
   const difference = platform === 'win32' ? differenceInCmd(line) : (differenceInShell(line) ?? assignment(words));
   if (difference !== undefined) {
-    const expanded = platform === 'win32' ? undefined : splitLikePython(expandLikeShell(line, env));
-    const corrected = expanded !== undefined && 'words' in expanded && expandable(line) ? expanded.words : undefined;
+    const isOneForAll = platform !== 'win32' && expandable(line) && assignment(words) === undefined;
+    const expanded = isOneForAll ? expandLikeShell(line, env) : undefined;
+    const corrected = expanded === undefined ? undefined : wordsOf(splitLikePython(expanded));
     notes.fail(
       'profile',
       lineError(
@@ -142,7 +146,7 @@ function checkLine(line: string, surroundings: ProfileSurroundings, notes: Noteb
           ? 'write the words themselves, with quotes around those that hold such characters, or call a script that does the rest'
           : 'write the values themselves, as in the line below',
       ),
-      corrected === undefined ? [] : [`credential_process = ${commandLine(corrected)}`],
+      corrected === undefined ? [] : [`credential_process = ${commandLine(shownWords(corrected))}`],
     );
   }
   return checkProgram(words, surroundings, notes);
@@ -161,16 +165,34 @@ function expandable(line: string): boolean {
   return differenceInShell(line.replaceAll(/\$\w+|\$\{\w+\}|(?<=^|\s)~(?=\/)/g, 'x')) === undefined;
 }
 
-/** A line with variables and `~` in their places, as a shell has it. */
-function expandLikeShell(line: string, env: Environment): string {
-  const value = (name: string): string => (env[name] ?? '').replaceAll(/["\\$`\s']/g, String.raw`\$&`);
-  return line.replaceAll(
+function wordsOf(reading: Reading): readonly string[] | undefined {
+  return 'words' in reading ? reading.words : undefined;
+}
+
+/**
+ * A line with variables and `~` in their places, as a shell has it; undefined where a variable is not certain to hold
+ * something that may be shown.
+ */
+function expandLikeShell(line: string, env: Environment): string | undefined {
+  let isShown = true;
+  const value = (name: string): string => {
+    const text = env[name] ?? '';
+    isShown &&= isTold(name, text);
+    return text.replaceAll(/["\\$`\s']/g, String.raw`\$&`);
+  };
+  const expanded = line.replaceAll(
     /'[^']*'|\$(\w+)|\$\{(\w+)\}|(?<=^|\s)~(?=\/)/g,
     (whole, plain: string | undefined, braced: string | undefined) => {
       if (whole.startsWith("'")) return whole;
       return value(plain ?? braced ?? 'HOME');
     },
   );
+  return isShown ? expanded : undefined;
+}
+
+/** Whether a variable's value may stand in a report: a path or an ARN, under a name that promises nothing else. */
+function isTold(name: string, text: string): boolean {
+  return text === '' || (/^(?:\/|arn:)/.test(text) && !/SECRET|PASS|PWD.|TOKEN|PIN|KEY$|CRED|AUTH/i.test(name));
 }
 
 /** Finds the program that the words start, and the words that it gets. */
@@ -183,9 +205,13 @@ function checkProgram(words: readonly string[], surroundings: ProfileSurrounding
     const where = /[/\\]/.test(first) ? 'does not exist, or may not be run' : 'is in no folder of PATH';
     notes.fail(
       'profile',
-      new RolesAnywhereError('ERR_PROCESS_PROGRAM', `the program of credential_process, ${first}, ${where}`, {
-        hint: 'write the absolute path of the program: roles-anywhere init does',
-      }),
+      new RolesAnywhereError(
+        'ERR_PROCESS_PROGRAM',
+        `the program of credential_process, ${first.replace(/(?<==).*/s, REDACTED)}, ${where}`,
+        {
+          hint: 'write the absolute path of the program: roles-anywhere init does',
+        },
+      ),
     );
     return NOT_OURS;
   }

@@ -1,4 +1,5 @@
 /** The built program: exit statuses, what is on standard output, and that no secret is. */
+import { execFileSync, spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +70,44 @@ describe('roles-anywhere doctor', () => {
         expect(status).toBeGreaterThanOrEqual(0);
         expect(secrets.filter((secret) => `${stdout}${stderr}`.includes(secret))).toEqual([]);
       }
+  });
+
+  it.each([
+    ['behind a flag', '--region $HOME --pkcs12-password horse-battery'],
+    ['joined to its flag', '--region $HOME --pkcs8-password=horse-battery'],
+    ['in a variable', '--pkcs12-password $HIDDEN'],
+    ['in a variable of any flag', '--role-session-name $HIDDEN'],
+    ['in a PIN', '--region $HOME --certificate pkcs11:token=t?pin-value=horse-battery;x'],
+    ['in a proxy', '--region $HOME --proxy=http://u:horse-battery@127.0.0.1:1'],
+    ['in a variable that a shell would set', '', 'SECRET=horse-battery '],
+  ])('prints no secret of a line in the config file: %s', async (_, flags, before = '') => {
+    const program = put(join(folder, 'roles-anywhere'), '#!/bin/sh\n', 0o755);
+    const config = put(
+      join(folder, 'config'),
+      `[default]\nregion = us-east-1\ncredential_process = ${before}${program} credential-process ${flags}\n`,
+    );
+    const env = { AWS_CONFIG_FILE: config, HIDDEN: 'horse-battery' };
+    for (const form of [[], ['--json']]) {
+      const { stdout, stderr, status } = await runCli(['doctor', ...form], { env });
+      expect(status).toBe(2);
+      expect(stdout).toContain('ERR_PROCESS_LINE');
+      expect(`${stdout}${stderr}`).not.toMatch(/horse|battery/);
+    }
+  });
+
+  it('does not wait for a pipe that it has read', async () => {
+    for (const [flag, file] of [
+      ['--private-key', `${PKI}ec-p256.key.pem`],
+      ['--intermediates', `${PKI}intermediate.pem`],
+      ['--certificate', `${PKI}bad-expired.crt.pem`],
+    ] as const) {
+      const pipe = join(folder, `pipe${flag}`);
+      execFileSync('mkfifo', [pipe]);
+      const writer = spawn('sh', ['-c', 'cat "$0" > "$1"', file, pipe]);
+      const { stdout } = await runCli(['doctor', ...setUp(flag, pipe)], { timeout: 20_000 });
+      expect(stdout).toContain('doctor: the set-up of these flags');
+      writer.kill();
+    }
   });
 
   it('leaves names and accounts out with --redact', async () => {

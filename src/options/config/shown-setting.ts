@@ -1,7 +1,7 @@
 /** What may be shown of a setting's value. */
 // Tests: test/options/config/configured.test.ts
 import { REDACTED, shownUrl } from '../../platform/redact.ts';
-import { flagRow } from '../flags.ts';
+import { flagRow, isFlag } from '../flags.ts';
 import type { FlagName, FlagValue } from '../flags.ts';
 import { itemText } from '../items.ts';
 import { joinWords } from './words.ts';
@@ -14,9 +14,29 @@ export function shownSetting(flag: FlagName, value: FlagValue): FlagValue {
   return typeof value === 'string' ? withoutSecrets(value) : value;
 }
 
+/** The words of a command line as they may be shown: what its flags give as passwords and the like is not. */
+export function shownWords(words: readonly string[]): string[] {
+  let isSecret = false;
+  return words.map((word) => {
+    const [, name, value] = /^--?([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
+    const shown = isSecret ? REDACTED : value === undefined ? withoutSecrets(word) : shownPair(word, name, value);
+    isSecret = !isSecret && value === undefined && isSecretFlag(name);
+    return shown;
+  });
+}
+
+function shownPair(word: string, name: string | undefined, value: string): string {
+  return word.slice(0, word.length - value.length) + (isSecretFlag(name) ? REDACTED : withoutSecrets(value));
+}
+
+function isSecretFlag(name: string | undefined): boolean {
+  return name !== undefined && isFlag(name) && flagRow(name).secret === true;
+}
+
 function withoutSecrets(text: string): string {
   if (/^https?:/i.test(text) && URL.canParse(text) && /@/.test(text)) return shownUrl(new URL(text));
-  return text.replaceAll(/(pin-value=)[^&;,]*/gi, `$1${REDACTED}`);
+  // To the end of the attribute, if it is one of a query; else all that may be of it.
+  return text.replaceAll(/(pin-value=)[^&]*/gi, `$1${REDACTED}`);
 }
 
 /** Nothing in a value may drive the terminal or pass for another line. */

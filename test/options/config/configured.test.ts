@@ -478,6 +478,12 @@ describe('what the SDKs have names of their own for', () => {
     const text = printConfig(read(line('sign-string', '--private-key=pkcs11:token=t?pin-value=12345&x=y')));
     expect(text).toContain('pkcs11:token=t?pin-value=<redacted>&x=y');
   });
+
+  it('a PIN in a URI is not shown, also with a separator in it that a query may hold', () => {
+    const text = printConfig(read(line('sign-string', '--private-key=pkcs11:token=t?pin-value=12;77,99')));
+    expect(text).toContain('pin-value=<redacted>');
+    expect(text).not.toMatch(/77|99/);
+  });
 });
 
 describe('roles in profiles of their own', () => {
