@@ -11,9 +11,9 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate } from '../x509/certificate.ts';
 import { readName } from '../x509/names.ts';
 import { brokenRules } from '../x509/rules.ts';
+import { tellingTags, trustPolicy } from '../x509/trust-policy.ts';
 import type { Io, RunCommand } from './command.ts';
 import { oneShotToken } from './one-shot-token.ts';
-import { tellingTags, trustPolicy } from './trust-policy/policy.ts';
 import type { Anchor, Setup } from './trust-policy/setup.ts';
 
 type Flags = FlagsOf<'trust-policy'>;
@@ -29,7 +29,14 @@ export const run: RunCommand<'trust-policy'> = async (flags, io) => {
   const anchor = await anchorOf(flags, io);
   const certificate = await certificateOf(flags, io);
   const source = flags.certificate === undefined ? 'the certificate' : `--certificate ${flags.certificate}`;
-  const { tags, leftOut } = tellingTags(certificate, source);
+  const { tags, leftOut } = tellingTags(certificate);
+  // Any certificate would do.
+  if (tags.length === 0)
+    throw new RolesAnywhereError(
+      'ERR_CERTIFICATE_SUBJECT_EMPTY',
+      `${source}: the certificate, ${subjectText(certificate)}, has no name that a trust policy can hold it to`,
+      { hint: 'have it issued again with a common name, a DNS name or a URI, of letters, digits and _.:/=+-@' },
+    );
   const now = Date.now();
   for (const code of brokenRules(certificate, now))
     io.log.warn(`${source}: ${findingText({ code, certificate }, now)}: Roles Anywhere will refuse it`);

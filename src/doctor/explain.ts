@@ -3,7 +3,7 @@
 import { parseArn } from '../aws/arn.ts';
 import type { RolesAnywhereError } from '../platform/errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { sessionAttributes } from '../x509/session-attributes.ts';
+import { tellingTags, trustPolicy } from '../x509/trust-policy.ts';
 import { issuerText } from './chain.ts';
 
 /** What was asked, and with which certificate. */
@@ -38,12 +38,15 @@ export function explainRefusal({ message }: RolesAnywhereError, request: Request
       `the session name ${roleSessionName ?? ''} was sent, which this profile must accept (acceptRoleSessionName):`,
       showProfile,
     ];
+  const policy = trustPolicy(leaf === undefined ? [] : tellingTags(leaf).tags, trustAnchorArn);
   if (/unable to assume role/i.test(message))
     return [
       `1. the profile must list ${roleArn} and be enabled:`,
       `   ${showProfile}`,
       '2. the trust policy of the role must allow this certificate; one that does:',
-      ...trustPolicy(trustAnchorArn, leaf).map((line) => `   ${line}`),
+      ...JSON.stringify(policy, undefined, 2)
+        .split('\n')
+        .map((line) => `   ${line}`),
       '3. no service control policy may stand against it, and a policy that was just changed takes a moment to count',
     ];
   return [
@@ -52,25 +55,4 @@ export function explainRefusal({ message }: RolesAnywhereError, request: Request
     showProfile,
     `aws rolesanywhere list-crls --region ${region}`,
   ];
-}
-
-/** The least that lets this certificate in: its common name, by this trust anchor. */
-function trustPolicy(trustAnchorArn: string, leaf: Certificate | undefined): string[] {
-  const tags = leaf === undefined ? [] : sessionAttributes(leaf).tags.filter(({ problem }) => problem === undefined);
-  const name = tags.find(({ key }) => key === 'x509Subject/CN') ?? tags.find(({ key }) => key.startsWith('x509S'));
-  const policy = {
-    Version: '2012-10-17',
-    Statement: [
-      {
-        Effect: 'Allow',
-        Principal: { Service: 'rolesanywhere.amazonaws.com' },
-        Action: ['sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity'],
-        Condition: {
-          ArnEquals: { 'aws:SourceArn': trustAnchorArn },
-          StringEquals: name && { [`aws:PrincipalTag/${name.key}`]: name.value },
-        },
-      },
-    ],
-  };
-  return JSON.stringify(policy, undefined, 2).split('\n');
 }

@@ -1,6 +1,7 @@
 /** A set-up as a script for the AWS CLI, in the language of any POSIX shell. */
 // Tests: test/commands/trust-policy.test.ts, test/clients/trust-policy.heavy.test.ts
-import { Expression, trustPolicy } from './policy.ts';
+import { trustPolicy } from '../../x509/trust-policy.ts';
+import { Expression } from './language.ts';
 import { type Setup, headOf, sourceOf } from './setup.ts';
 
 /** Stands in JSON for what a variable of the shell holds. No name of a certificate holds a NUL: STS takes none. */

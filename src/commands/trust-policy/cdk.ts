@@ -1,7 +1,8 @@
 /** A set-up as a stack of the AWS CDK in TypeScript: its constructs that stand for CloudFormation's resources one to one. */
 // Tests: test/commands/trust-policy.test.ts
-import { Expression, type Value, trustPolicy } from './policy.ts';
-import { type Language, type Setup, headOf, sourceOf, written } from './setup.ts';
+import { trustPolicy } from '../../x509/trust-policy.ts';
+import { Expression, type Language, type Value, written } from './language.ts';
+import { type Setup, headOf, sourceOf } from './setup.ts';
 
 const TYPESCRIPT: Language = {
   assign: ': ',

@@ -1,7 +1,7 @@
 /** A set-up as a template of CloudFormation: its User Guide, "AWS::RolesAnywhere::TrustAnchor", "::Profile" and "AWS::IAM::Role". */
 // Tests: test/commands/trust-policy.test.ts
 import { stringify } from 'yaml';
-import { trustPolicy } from './policy.ts';
+import { trustPolicy } from '../../x509/trust-policy.ts';
 import { type Anchor, type Setup, headOf } from './setup.ts';
 
 export function cloudFormation(setup: Setup): string {

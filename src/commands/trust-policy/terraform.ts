@@ -1,7 +1,8 @@
 /** A set-up as a configuration of Terraform: the AWS provider's `aws_rolesanywhere_trust_anchor`, `_profile` and `aws_iam_role`. */
 // Tests: test/commands/trust-policy.test.ts
-import { Expression, trustPolicy } from './policy.ts';
-import { type Anchor, type Language, type Setup, headOf, written } from './setup.ts';
+import { trustPolicy } from '../../x509/trust-policy.ts';
+import { Expression, type Language, written } from './language.ts';
+import { type Anchor, type Setup, headOf } from './setup.ts';
 
 const HCL: Language = {
   assign: ' = ',

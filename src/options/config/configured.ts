@@ -80,7 +80,7 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
 }
 
 /** Where each flag's value is from. */
-export function originsOf(settings: Iterable<readonly [FlagName, Setting]>): ReadonlyMap<string, Origin> {
+function originsOf(settings: Iterable<readonly [FlagName, Setting]>): ReadonlyMap<string, Origin> {
   return new Map([...settings].map(([flag, { origin }]) => [flag, origin]));
 }
 
