@@ -48,26 +48,34 @@ export function readPem(bytes: Uint8Array, source: string): PemBlock[] {
 /** Reads on from a BEGIN line to its END line. */
 function readBlock(bytes: Uint8Array, lines: Lines): PemBlock {
   const label = readBoundary(lines);
+  const shown = shownLabel(label);
   const beginLine = lines.number;
   const truncated = (): RolesAnywhereError =>
-    lines.error('ERR_PEM_TRUNCATED', `the ${label} that begins in line ${beginLine} has no END line`);
+    lines.error('ERR_PEM_TRUNCATED', `the ${shown} that begins in line ${beginLine} has no END line`);
 
   const headers = new Map<string, string>();
   let bodyStart = -1;
   while (lines.next()) {
     if (lines.startsWith('-----BEGIN')) throw truncated();
     if (lines.startsWith('-----END')) {
-      const endLabel = readBoundary(lines);
-      if (endLabel !== label)
-        throw lines.error('ERR_PEM_MALFORMED', `${label} of line ${beginLine} is closed by END ${endLabel}`);
+      if (readBoundary(lines) !== label)
+        throw lines.error(
+          'ERR_PEM_MALFORMED',
+          `${shown} of line ${beginLine} is closed by the END line of another kind`,
+        );
       const der = bodyStart < 0 ? undefined : decodeBase64(bytes.subarray(bodyStart, lines.start));
       if (der === undefined)
-        throw lines.error('ERR_PEM_MALFORMED', `the ${label} that begins in line ${beginLine} is not valid base64`);
+        throw lines.error('ERR_PEM_MALFORMED', `the ${shown} that begins in line ${beginLine} is not valid base64`);
       return { label, headers, der };
     }
     if (bodyStart < 0 && !readHeader(lines, headers) && lines.end > lines.start) bodyStart = lines.start;
   }
   throw truncated();
+}
+
+/** A label as errors show it. Those in use are in capitals; anything else may be a line of a key that was pasted there. */
+function shownLabel(label: string): string {
+  return /^[A-Z0-9 ]{1,40}$/.test(label) ? label : 'block';
 }
 
 function readBoundary(lines: Lines): string {

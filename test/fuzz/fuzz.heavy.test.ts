@@ -55,7 +55,8 @@ describe('the fuzzer', () => {
   }, 180_000);
 
   it('finds nothing in a few seconds of each target', async () => {
-    const run = await fuzz(process.env['FUZZ_SECONDS'] ?? '5');
+    // The same inputs each time, as far as the seconds go: `npm run fuzz` is there to find new ones.
+    const run = await fuzz(process.env['FUZZ_SECONDS'] ?? '5', '--seed', '20261129');
     expect(run).toMatchObject({ status: 0 });
     expect(rowsOf(run).size).toBeGreaterThan(20);
     expect(run.stderr).not.toMatch(SKIPPED);

@@ -95,6 +95,15 @@ describe('readPem refuses', () => {
     expect(error.hint).toBeTruthy();
   });
 
+  it('without a label that may be part of a key', async () => {
+    const text = '-----BEGIN PRIVATE KEY-----\nAAEC\n-----END PRIVATE AAECAwQFBgcIkey KEY-----\n';
+    expect((await refusal(() => read(text))).message).toBe(
+      'file x.pem, line 3: PRIVATE KEY of line 1 is closed by the END line of another kind',
+    );
+    const begun = await refusal(() => read('-----BEGIN AAECAwQFBgcIkey KEY-----\nAAEC\n'));
+    expect(begun.message).toBe('file x.pem, line 2: the block that begins in line 1 has no END line');
+  });
+
   it('a file cut at any byte, or reads what is whole', () => {
     const text = pkiText('ec-p256.combined.pem');
     const whole = read(text);

@@ -1,5 +1,6 @@
 /** PKCS#11 URIs (RFC 7512): a strict parser, and the writer for what it reads. */
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { nearest } from '../../platform/suggest.ts';
 
 /** A kind of object, as the `type` attribute spells it. */
 export type ObjectType = 'public' | 'private' | 'cert' | 'secret-key' | 'data';
@@ -64,6 +65,12 @@ type TextAttribute = keyof typeof TEXT_ATTRIBUTES;
 const QUERY_ATTRIBUTES: ReadonlySet<string> = new Set(['pin-value', 'pin-source', 'module-name', 'module-path']);
 const TYPES: ReadonlySet<string> = new Set<ObjectType>(['public', 'private', 'cert', 'secret-key', 'data']);
 
+const KNOWN: readonly string[] = [
+  ...Object.keys(TEXT_ATTRIBUTES),
+  ...['id', 'type', 'slot-id', 'library-version'],
+  ...QUERY_ATTRIBUTES,
+];
+
 /** What may stand for itself (RFC 7512, section 2.3). */
 const PATH_CHARACTER = /[A-Za-z0-9\-._~:[\]@!$'()*+,=&]/;
 const QUERY_CHARACTER = /[A-Za-z0-9\-._~:[\]@!$'()*+,=/?|]/;
@@ -126,9 +133,11 @@ interface RawAttribute {
   valueAt: number;
 }
 
-/** A PIN with a separator in it goes on as the names of attributes that nobody knows: those are shown only where none came before. */
+/** A PIN with a separator in it goes on as the names of attributes that nobody knows: those are shown only where they are near to one. */
 function labelOf(name: string, pin: boolean): string {
-  return pin && !isPathAttribute(name) && !QUERY_ATTRIBUTES.has(name) ? 'an attribute behind pin-value' : name;
+  if (isPathAttribute(name) || QUERY_ATTRIBUTES.has(name)) return name;
+  if (pin) return 'an attribute behind pin-value';
+  return nearest(name, KNOWN) === undefined ? 'an attribute' : name;
 }
 
 /** Cuts a path or a query into its attributes; positions count from 1 in the whole URI. */

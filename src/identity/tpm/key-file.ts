@@ -14,7 +14,7 @@ import {
   readObjectIdentifier,
 } from '../../x509/der.ts';
 import { HANDLE_TYPE, HIERARCHIES } from './constants.ts';
-import { type PublicArea, readPublicArea } from './public-area.ts';
+import { type PublicArea, nameOf, readPublicArea } from './public-area.ts';
 import { Reader, TpmFormatError } from './wire.ts';
 
 /** One command of a key's policy: what stands behind the session's handle, as the file has it. */
@@ -90,11 +90,17 @@ function read(der: Uint8Array, source: string): KeyFile {
     policy: readPolicy(optional.get(context(1))),
     parent: readParent(expectTag(parent, TAG.integer, 'the parent'), source),
     rsaParent: isTrue(optional.get(context(5))),
-    publicArea: readPublicArea(
-      sizedContent(expectTag(publicPart, TAG.octetString, 'the public part'), 'the public part'),
+    publicArea: named(
+      readPublicArea(sizedContent(expectTag(publicPart, TAG.octetString, 'the public part'), 'the public part')),
     ),
     privateArea: sizedContent(expectTag(privatePart, TAG.octetString, 'the private part'), 'the private part'),
   };
+}
+
+/** A public area by which a TPM could call the key. */
+function named(area: PublicArea): PublicArea {
+  nameOf(area);
+  return area;
 }
 
 function refuseOtherKinds(type: string, source: string): void {

@@ -131,6 +131,16 @@ describe('a world file', () => {
       stringify({ trustAnchors: [{ certificateFile: 'no.pem' }] }),
       'no.pem cannot be read',
     ],
+    [
+      'names a file that no system can have',
+      stringify({ trustAnchors: [{ certificateFile: 'a\0b.pem' }] }),
+      'cannot be read',
+    ],
+    [
+      'names a file by more than a path can hold',
+      stringify({ trustAnchors: [{ certificateFile: 'a'.repeat(5000) }] }),
+      'cannot be read',
+    ],
     ['has no trust anchors', stringify({ roles: [] }), 'the file has no trustAnchors'],
     ['has a member that does not exist', stringify({ ...WORLD, role: [] }), 'the file has no member role'],
     [

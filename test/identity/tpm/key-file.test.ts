@@ -68,6 +68,13 @@ describe('a TSS2 PRIVATE KEY', () => {
     });
   });
 
+  it('is refused when its name is made with no hash that a TPM has', () => {
+    const area = Buffer.from(AREA);
+    area.writeUInt16BE(0x1111, 2);
+    const named = { ...parts, publicPart: Buffer.concat([Buffer.from([0, area.length]), area]) };
+    expect(outcome(() => readKeyFile(keyFileDer(named), 'k'))).toEqual({ code: 'ERR_KEY_MALFORMED' });
+  });
+
   it('has a public area that is read strictly', () => {
     for (const cut of truncations(AREA)) expect(() => readPublicArea(cut)).toThrow(TpmFormatError);
     expect(() => readPublicArea(Buffer.concat([AREA, Buffer.alloc(1)]))).toThrow(TpmFormatError);
