@@ -27,6 +27,10 @@ export interface Activity {
   add(row: Omit<ActivityRow, 'time'> & { readonly time?: string }): NumberedRow;
   /** One that was answered, whatever it asked for. */
   countRequest(): void;
+  /** An SDK that was given credentials, without a row: so many came that rows would be gone before they were read. */
+  countVend(): void;
+  /** How many came without one. */
+  unlisted(): number;
   ofProvider(role: string, event: ProviderEvent): void;
   /** Takes in what an audit log holds already. */
   readAuditLog(path: string): void;
@@ -52,6 +56,7 @@ const MAX_TAIL_BYTES = 512 * 1024;
 export function createActivity(now: () => number = Date.now): Activity {
   let rows: NumberedRow[] = [];
   let last = 0;
+  let unlisted = 0;
   const minutes = new Map<number, Minute>();
   const listeners = new Set<() => void>();
   let told: NodeJS.Timeout | undefined;
@@ -74,7 +79,8 @@ export function createActivity(now: () => number = Date.now): Activity {
   };
   const tell = (): void => {
     if (listeners.size === 0) return;
-    told ??= setTimeout(() => {
+    if (told !== undefined) return;
+    told = setTimeout(() => {
       told = undefined;
       for (const listener of listeners) listener();
     }, TELL_MS);
@@ -94,6 +100,12 @@ export function createActivity(now: () => number = Date.now): Activity {
     countRequest() {
       minute().requests++;
     },
+    countVend() {
+      minute().issued++;
+      unlisted++;
+      tell();
+    },
+    unlisted: () => unlisted,
     ofProvider(role, event) {
       switch (event.type) {
         case 'refreshed':

@@ -74,6 +74,9 @@ const MAX_ROWS_PER_MESSAGE = 200;
 /** How often a stream looks at the clock: counts move on, and sessions end. */
 const TICK_MS = 5000;
 
+/** Answers to SDKs that are listed within a second; the others are counted. A list of thousands tells nobody anything, and costs each answer its time. */
+const MAX_VENDS_PER_SECOND = 100;
+
 /** Connections whose user is looked up within a second: a look reads a table of the kernel. */
 const MAX_LOOKS_PER_SECOND = 20;
 
@@ -229,6 +232,7 @@ export function createConsole(options: ConsoleOptions): Console {
     }
     own.streams++;
     let last = 0;
+    let unlisted = activity.unlisted();
     let health = '';
     response.writeHead(200, { ...strictHeaders('text/event-stream; charset=utf-8'), 'X-Accel-Buffering': 'no' });
     const send = (message: StreamMessage): void => {
@@ -240,7 +244,9 @@ export function createConsole(options: ConsoleOptions): Console {
       const fresh = activity.rows(last);
       const rows = last === 0 ? fresh : fresh.slice(-MAX_ROWS_PER_MESSAGE);
       last = fresh.at(-1)?.id ?? last;
-      if (rows.length > 0) send({ type: 'rows', rows, skipped: fresh.length - rows.length });
+      const skipped = fresh.length - rows.length + activity.unlisted() - unlisted;
+      unlisted = activity.unlisted();
+      if (rows.length > 0 || skipped > 0) send({ type: 'rows', rows, skipped });
     };
     const sendHealth = (): void => {
       const current = options.health();
@@ -467,13 +473,18 @@ export function noteVends(
   const clients = new WeakMap<Socket, Client>();
   let second = 0;
   let looks = 0;
+  let vends = 0;
   return ({ roleArn }, credentials, socket) => {
+    const at = Math.floor(now() / 1000);
+    if (at !== second) [second, looks, vends] = [at, 0, 0];
+    if (++vends > MAX_VENDS_PER_SECOND) {
+      activity.countVend();
+      return;
+    }
     let client = clients.get(socket);
     if (client === undefined) {
       const fresh: Client = { name: clientOf(socket), uid: undefined, looked: undefined };
       clients.set(socket, (client = fresh));
-      const at = Math.floor(now() / 1000);
-      if (at !== second) [second, looks] = [at, 0];
       const { remoteAddress, remotePort, localAddress, localPort } = socket;
       if (looks++ < MAX_LOOKS_PER_SECOND && remoteAddress && remotePort && localAddress && localPort)
         fresh.looked = look(

@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { COLUMNS, createActivity, csvOf, jsonLinesOf } from '../../src/console/activity.ts';
+import { noteVends } from '../../src/console/console.ts';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { readTail } from '../../src/platform/tail.ts';
 
@@ -19,6 +21,34 @@ describe('the activity', () => {
     for (let count = 0; count < 12_000; count++) activity.add({ event: 'vend', role: ROLE });
     expect(activity.rows()).toHaveLength(5000);
     expect(activity.rows(11_998).map(({ id }) => id)).toEqual([11_999, 12_000]);
+  });
+
+  it('lists a hundred of what SDKs are given within a second, and counts the others', async () => {
+    const time = { now: 0 };
+    const activity = createActivity(() => time.now);
+    const socket = new Socket();
+    const credentials = {
+      accessKeyId: 'ASIAABCD',
+      secretAccessKey: 's',
+      sessionToken: 't',
+      expiration: new Date(1e12),
+    };
+    const vended = noteVends(
+      activity,
+      () => Promise.resolve(7),
+      () => time.now,
+    );
+    let told = 0;
+    const unsubscribe = activity.subscribe(() => told++);
+    for (let count = 0; count < 1000; count++) vended({ roleArn: ROLE }, credentials, socket);
+    expect(activity.rows()).toHaveLength(100);
+    expect(activity.unlisted()).toBe(900);
+    expect(activity.minutes().at(-1)).toMatchObject({ issued: 1000 });
+    time.now = 1000;
+    vended({ roleArn: ROLE }, credentials, socket);
+    expect(activity.rows()).toHaveLength(101);
+    await vi.waitFor(() => expect(told).toBe(1));
+    unsubscribe();
   });
 
   it('counts by minutes, of the last hour', () => {

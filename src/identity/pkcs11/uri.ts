@@ -67,7 +67,10 @@ const TYPES: ReadonlySet<string> = new Set<ObjectType>(['public', 'private', 'ce
 
 const KNOWN: readonly string[] = [
   ...Object.keys(TEXT_ATTRIBUTES),
-  ...['id', 'type', 'slot-id', 'library-version'],
+  'id',
+  'type',
+  'slot-id',
+  'library-version',
   ...QUERY_ATTRIBUTES,
 ];
 

@@ -89,9 +89,10 @@ describe('parsePkcs11Uri reads', () => {
   });
 });
 
+const said = (uri: string): string => thrown(() => parsePkcs11Uri(uri, '--certificate')).message;
+
 describe('parsePkcs11Uri refuses', () => {
   it('an unknown attribute, whose name it shows only where it is near to one: it may be a PIN', () => {
-    const said = (uri: string): string => thrown(() => parsePkcs11Uri(uri, '--certificate')).message;
     expect(said('pkcs11:tokn=a')).toContain('the path attribute tokn is unknown');
     for (const uri of ['pkcs11:token=a;horse-battery', 'pkcs11:horse-battery=1', 'pkcs11:?horse-battery'])
       expect(said(uri)).not.toMatch(/horse|battery/);
