@@ -3,25 +3,14 @@
  * is there and ROLES_ANYWHERE_TERRAFORM_MIRROR names a mirror of its plugins (`terraform providers mirror DIR`), and is
  * skipped elsewhere, in CI too: the provider has 700 MB.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Emulator, startEmulator } from '../../src/emulator/emulator.ts';
 import { cleanEnv, PKI } from '../support/cli.ts';
-
-const MIRROR = process.env['ROLES_ANYWHERE_TERRAFORM_MIRROR'] ?? '';
-
-function isThere(): boolean {
-  if (MIRROR === '') return false;
-  try {
-    execFileSync('terraform', ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
+import { TERRAFORM_MIRROR, hasTerraform } from '../support/terraform.ts';
 
 /** The configuration that the document shows. */
 function documented(): string {
@@ -34,7 +23,7 @@ it('has a configuration in the document', () => {
   expect(documented()).toContain('provider "aws"');
 });
 
-describe.runIf(isThere())('Terraform, where it and ROLES_ANYWHERE_TERRAFORM_MIRROR are there', () => {
+describe.runIf(hasTerraform())('Terraform, where it and ROLES_ANYWHERE_TERRAFORM_MIRROR are there', () => {
   let emulator: Emulator;
   let folder: string;
   beforeAll(async () => {
@@ -43,7 +32,7 @@ describe.runIf(isThere())('Terraform, where it and ROLES_ANYWHERE_TERRAFORM_MIRR
     writeFileSync(join(folder, 'root.pem'), readFileSync(`${PKI}root.pem`));
     writeFileSync(
       join(folder, 'terraform.rc'),
-      `provider_installation {\n  filesystem_mirror {\n    path = ${JSON.stringify(MIRROR)}\n  }\n}\n`,
+      `provider_installation {\n  filesystem_mirror {\n    path = ${JSON.stringify(TERRAFORM_MIRROR)}\n  }\n}\n`,
     );
     configure((text) => text);
   });

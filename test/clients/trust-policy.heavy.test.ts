@@ -1,5 +1,4 @@
 /** What `trust-policy` prints, run as printed: by the AWS CLI against the emulator, and by Terraform where it is. */
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { ADMIN } from '../emulator/services/control/drivers.ts';
 import { type CliResult, PKI, runCli, runProgram } from '../support/cli.ts';
+import { TERRAFORM_MIRROR, hasTerraform } from '../support/terraform.ts';
 import { requireTool } from '../support/tools.ts';
 import { startTestEmulator } from '../support/vending.ts';
 
@@ -103,18 +103,6 @@ describe.runIf(requireTool(AWS))('the script for the AWS CLI', () => {
   }, 60_000);
 });
 
-const MIRROR = process.env['ROLES_ANYWHERE_TERRAFORM_MIRROR'] ?? '';
-
-function hasTerraform(): boolean {
-  if (MIRROR === '') return false;
-  try {
-    execFileSync('terraform', ['version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 describe.runIf(hasTerraform())('Terraform, where it and ROLES_ANYWHERE_TERRAFORM_MIRROR are there', () => {
   it.each([
     ['--certificate-bundle', `${PKI}root.pem`],
@@ -134,7 +122,7 @@ describe.runIf(hasTerraform())('Terraform, where it and ROLES_ANYWHERE_TERRAFORM
       const rc = join(dir, 'terraform.rc');
       writeFileSync(
         rc,
-        `provider_installation {\n  filesystem_mirror {\n    path = ${JSON.stringify(MIRROR)}\n  }\n}\n`,
+        `provider_installation {\n  filesystem_mirror {\n    path = ${JSON.stringify(TERRAFORM_MIRROR)}\n  }\n}\n`,
       );
       const env = { HOME: dir, PATH: process.env['PATH'] ?? '', TF_CLI_CONFIG_FILE: rc, CHECKPOINT_DISABLE: '1' };
       for (const args of [['fmt', '-check', '-diff'], ['init', '-input=false'], ['validate']]) {
