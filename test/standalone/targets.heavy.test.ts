@@ -112,7 +112,8 @@ describe.runIf(requireStandalone())('the executables', () => {
       const pack = await runProgram('npm', ['pack', packageOf('linux-x64'), '--pack-destination', prefix], { env });
       const archive = join(prefix, pack.stdout.trim());
       const install = await runProgram('npm', ['install', '--global', '--prefix', prefix, archive], { env });
-      expect(install).toMatchObject({ status: 0, stderr: '' });
+      if (install.status !== 0 || install.stderr !== '')
+        throw new Error(`npm ended with ${install.status}\n${install.stderr}`);
       rmSync(archive);
     }, 180_000);
     afterAll(() => rmSync(prefix, { recursive: true }));
