@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { bundleConsole } from './build/console.mjs';
 import { bundledPackages } from './build/packages.mjs';
 import { bundleStandalone } from './build/standalone-bundle.mjs';
 import { nativePart } from './build/standalone-koffi.mjs';
@@ -54,12 +55,13 @@ async function build(target, compiler, pack) {
     KOFFI_SHA256: createHash('sha256').update(readFileSync(koffi.file)).digest('hex'),
   });
   copyFileSync(koffi.file, join(code, 'koffi.node'));
+  const page = await bundleConsole(root, code);
   const runtime = join(folder, 'runtime');
   const deafTo = neutraliseRuntime(fetchRuntime(target, join(folder, 'published')), runtime);
   compile(compiler, target, code, runtime);
   if (target.runsOn.os[0] === 'darwin') sign(join(code, executableOf(target)));
   renameSync(join(code, executableOf(target)), join(place, executableOf(target)));
-  const packages = bundledPackages(root, new Set(modules));
+  const packages = bundledPackages(root, new Set([...modules, ...page.modules]));
   const legal = {
     [`${executableOf(target)}.cdx.json`]: standaloneSbom(root, manifest, packages, target, koffi),
     [`${executableOf(target)}.NOTICES.txt`]: standaloneNotices(packages, koffi),
@@ -81,7 +83,7 @@ function compile(compiler, target, code, runtime) {
     ['--compile-jit-policy=100'],
     // The directory that the executable is started in belongs to a stranger: nothing there is read.
     ['dotenv', 'bunfig', 'tsconfig', 'package-json'].map((what) => `--no-compile-autoload-${what}`),
-    ['--asset=koffi.node', `--outfile=${executableOf(target)}`, 'main.js'],
+    ['--asset=koffi.node', '--asset=console', `--outfile=${executableOf(target)}`, 'main.js'],
   ].flat();
   try {
     execFileSync(compiler, args, {

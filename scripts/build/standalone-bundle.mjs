@@ -7,6 +7,7 @@ const INSTEAD = {
   'src/platform/program.ts': 'src/standalone/program.ts',
   'src/platform/require.ts': 'src/standalone/require.ts',
   'src/identity/plain-key.ts': 'src/standalone/plain-key.ts',
+  'src/console/page-folder.ts': 'src/standalone/page-folder.ts',
 };
 
 /** The same for single modules that import another: who imports, and what is in the place of which. */
