@@ -138,8 +138,11 @@ function areAlike(one: readonly IdentifiedAttribute[], other: readonly Identifie
 function isAlike(one: IdentifiedAttribute, other: IdentifiedAttribute): boolean {
   if (one.oid !== other.oid) return false;
   if (one.value === undefined || other.value === undefined) return sameBytes(one.der, other.der);
-  const plain = (text: string): string => text.trim().replaceAll(/\s+/g, ' ').toLowerCase();
   return plain(one.value) === plain(other.value);
+}
+
+function plain(text: string): string {
+  return text.trim().replaceAll(/\s+/g, ' ').toLowerCase();
 }
 
 /** A domain, and all below it. With a period in front: only what is below it, which RFC 5280 does not have and CAs write. */

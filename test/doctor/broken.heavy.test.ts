@@ -111,14 +111,18 @@ function limited(name: string): string {
   return join(folder, 'limited', `${name}.pem`);
 }
 
+function write(name: string, ...certificates: x509.X509Certificate[]): void {
+  put(limited(name), certificates.map((one) => certificatePem(one)).join(''));
+}
+
+async function authority(subject: string, options: Partial<AuthorityOptions> = {}): Promise<Authority> {
+  return await issueAuthority({ subject, keys: await generateKeys('ec-p256'), ...options });
+}
+
 /** Certificates below CAs that allow less than what is below them, all with one key, and one CA that has expired. */
 async function makeLimited(): Promise<void> {
   const keys = await generateKeys('ec-p256');
-  const write = (name: string, ...certificates: x509.X509Certificate[]): string =>
-    put(limited(name), certificates.map((one) => certificatePem(one)).join(''));
   put(limited('key'), privateKeyPem(keys));
-  const authority = async (subject: string, options: Partial<AuthorityOptions> = {}): Promise<Authority> =>
-    await issueAuthority({ subject, keys: await generateKeys('ec-p256'), ...options });
   const leafOf = async (issuer: Authority, subject = 'CN=workload', names: x509.JsonGeneralNames = []) =>
     await issueLeaf({ subject, issuer, publicKey: keys.publicKey, extensions: leafExtensions(names) });
 
