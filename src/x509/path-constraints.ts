@@ -4,7 +4,6 @@
  * service is the judge.
  */
 // Tests: test/x509/path-constraints.test.ts
-import { isIP } from 'node:net';
 import { sameBytes } from './certificate.ts';
 import type { Certificate } from './certificate.ts';
 import { TAG, expectTag, readChildren, readDer, readInteger } from './der.ts';
@@ -169,7 +168,7 @@ function isMailOf(mail: string, base: string): boolean {
 /** The host of a URI. Constraints permit none without one, nor an address. */
 function hostOf(uri: string): string | undefined {
   const [, host] = /^[a-z][a-z0-9+.-]*:\/\/(?:[^@/?#]*@)?([^:/?#[]+)/i.exec(uri) ?? [];
-  return host === undefined || isIP(host) !== 0 ? undefined : host;
+  return host === undefined || /^\d+(?:\.\d+){3}$/.test(host) ? undefined : host;
 }
 
 /** An address within an address and a mask. */
