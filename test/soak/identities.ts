@@ -32,7 +32,7 @@ export interface SoakIdentity {
   close(): Promise<void>;
 }
 
-export const PASSWORD = 'of the soak, 1234';
+const PASSWORD = 'of the soak, 1234';
 const TOKEN = 'soak';
 const TPM_KEY = 'h-ecc256-noda';
 const DAY_MS = 86_400_000;

@@ -15,7 +15,7 @@ import { KINDS, type SoakIdentity, makeIdentity } from './identities.ts';
 
 const ACCOUNT = '123456789012';
 const ROLES_EACH = 4;
-export const ROLES = KINDS.length * ROLES_EACH;
+const ROLES = KINDS.length * ROLES_EACH;
 
 /** A role, as its clients find it. */
 export interface SoakRole {
