@@ -15,10 +15,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { bundleConsole } from './build/console.mjs';
 import { bundledPackages } from './build/packages.mjs';
 import { bundleStandalone } from './build/standalone-bundle.mjs';
 import { nativePart } from './build/standalone-koffi.mjs';
 import { standaloneNotices, standaloneSbom } from './build/standalone-legal.mjs';
+import { signedAdHoc, wrongPages } from './build/standalone-signature.mjs';
 import { fetchRuntime, neutraliseRuntime } from './build/standalone-runtime.mjs';
 import { executableOf, hostTarget, targetsNamed } from './build/standalone-targets.mjs';
 import { npm, root } from './prepare.mjs';
@@ -53,11 +55,13 @@ async function build(target, compiler, pack) {
     KOFFI_SHA256: createHash('sha256').update(readFileSync(koffi.file)).digest('hex'),
   });
   copyFileSync(koffi.file, join(code, 'koffi.node'));
+  const page = await bundleConsole(root, code);
   const runtime = join(folder, 'runtime');
   const deafTo = neutraliseRuntime(fetchRuntime(target, join(folder, 'published')), runtime);
   compile(compiler, target, code, runtime);
+  if (target.runsOn.os[0] === 'darwin') sign(join(code, executableOf(target)));
   renameSync(join(code, executableOf(target)), join(place, executableOf(target)));
-  const packages = bundledPackages(root, new Set(modules));
+  const packages = bundledPackages(root, new Set([...modules, ...page.modules]));
   const legal = {
     [`${executableOf(target)}.cdx.json`]: standaloneSbom(root, manifest, packages, target, koffi),
     [`${executableOf(target)}.NOTICES.txt`]: standaloneNotices(packages, koffi),
@@ -75,9 +79,11 @@ function compile(compiler, target, code, runtime) {
     ['build', '--compile', `--target=${target.bun}`, `--compile-executable-path=${runtime}`],
     // Code that is ready to run: a third of the start otherwise goes into parsing.
     ['--bytecode', '--format=esm', '--splitting', '--keep-names', '--sourcemap=none'],
+    // A one-shot is over before machine code of it pays: src/standalone/main.ts sets the usual for everything else.
+    ['--compile-jit-policy=100'],
     // The directory that the executable is started in belongs to a stranger: nothing there is read.
     ['dotenv', 'bunfig', 'tsconfig', 'package-json'].map((what) => `--no-compile-autoload-${what}`),
-    ['--asset=koffi.node', `--outfile=${executableOf(target)}`, 'main.js'],
+    ['--asset=koffi.node', '--asset=console', `--outfile=${executableOf(target)}`, 'main.js'],
   ].flat();
   try {
     execFileSync(compiler, args, {
@@ -88,6 +94,11 @@ function compile(compiler, target, code, runtime) {
   } catch (error) {
     throw new Error(`the compiler failed for ${target.name}\n${error.stdout}${error.stderr}`, { cause: error });
   }
+}
+
+function sign(file) {
+  const bytes = readFileSync(file);
+  if (wrongPages(bytes) > 0) writeFileSync(file, signedAdHoc(bytes, manifest.name));
 }
 
 /** A package whose command is the executable itself: npm puts it on the PATH, and no Node runs when it is started. */

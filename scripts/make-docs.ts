@@ -1,6 +1,7 @@
 /**
  * `npm run docs`: writes docs/commands.md from the table of flags and the
- * words of the help, docs/compatibility.md from the list of differences, into
+ * words of the help, docs/compatibility.md from the list of differences,
+ * docs/troubleshooting.md from the explanation of each error's code, into
  * docs/doctor.md the table of findings, into docs/emulator.md the table of what is
  * known of AWS, and into docs/reliability.md
  * the matrix that the tests of faults are held to, so that none says anything else
@@ -19,6 +20,7 @@ import { FLAG_HELP } from '../src/options/help.ts';
 import { variableOf } from '../src/options/config/sources.ts';
 import { compatibilityPage } from './compatibility-page.ts';
 import { reliabilityPage } from './reliability-page.ts';
+import { troubleshootingPage } from './troubleshooting-page.ts';
 
 const INTRODUCTION = `# Commands and flags
 
@@ -132,4 +134,5 @@ if (process.argv[1]?.endsWith('make-docs.ts') === true) {
   writeFileSync(file('doctor.md'), doctorPage(readFileSync(file('doctor.md'), 'utf8')));
   writeFileSync(file('emulator.md'), knowledgePage(readFileSync(file('emulator.md'), 'utf8')));
   writeFileSync(file('reliability.md'), reliabilityPage(readFileSync(file('reliability.md'), 'utf8')));
+  writeFileSync(file('troubleshooting.md'), troubleshootingPage());
 }

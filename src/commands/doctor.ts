@@ -23,7 +23,7 @@ import { loadCertificates } from '../identity/load.ts';
 import type { LoadDeps } from '../identity/load.ts';
 import { parseAny } from '../options/any-line.ts';
 import { certificateChoice, storeSettings } from '../options/choice.ts';
-import { parseConfigured } from '../options/config/configured.ts';
+import { explain, parseConfigured } from '../options/config/configured.ts';
 import { describeOrigin } from '../options/config/sources.ts';
 import { configPath, sharedConfig } from '../options/config/shared.ts';
 import { connectionSettings } from '../options/connection.ts';
@@ -64,7 +64,13 @@ export const run: RunCommand<'doctor'> = async (flags, given) => {
   const notes = new Notebook();
   const subject = await subjectOf(flags, io, notes);
   let examined: Examined | undefined;
-  if (subject.setUp !== undefined) examined = await examine(subject.setUp, flags, io, notes);
+  const { setUp } = subject;
+  if (setUp !== undefined) {
+    const plain = notes.explain;
+    notes.explain = (error) => explain(error, setUp);
+    examined = await examine(setUp, flags, io, notes);
+    notes.explain = plain;
+  }
   checkEnvironment(io.env, subject.profile, notes);
   await askServe(subject, io, notes);
   leaveStores(subject.setUp, notes);
@@ -101,11 +107,16 @@ async function subjectOf(flags: FlagsOf<'doctor'>, io: Io, notes: Notebook): Pro
     barePath: BARE_PATH,
     commandLine: (words: readonly string[]) => commandLine(words, process.platform),
   };
+  const configured = parseConfigured(io.tokens ?? ['doctor'], {
+    ...io,
+    shared: sharedConfig(env),
+    // What the config file has for others is not looked at.
+    tellFault: (fault) => (isGiven || !isOfConfigFile(fault) ? tellFault(fault, notes) : undefined),
+  });
   const named = flags.profile ?? (isGiven ? flags['config-profile'] : undefined);
   if (isGiven) {
     const line =
       named === undefined ? undefined : checkProfile(named, surroundings, flags.profile !== undefined, notes);
-    const configured = parseConfigured(io.tokens ?? ['doctor'], { ...io, shared: sharedConfig(env) });
     tellWarnings(configured?.warnings, notes);
     const settings = configured?.settings ?? new Map();
     const words =
@@ -122,6 +133,15 @@ async function subjectOf(flags: FlagsOf<'doctor'>, io: Io, notes: Notebook): Pro
   return { words: `profile ${profile} of ${configPath(env)}`, setUp, profile: line?.profile, isEndpoint: false };
 }
 
+function isOfConfigFile({ code }: RolesAnywhereError): boolean {
+  return code.startsWith('ERR_CONFIG');
+}
+
+/** A fault of the environment or of the config file, which ends every other command. */
+function tellFault(fault: RolesAnywhereError, notes: Notebook): void {
+  notes.fail(isOfConfigFile(fault) ? 'profile' : 'options', fault);
+}
+
 function tellWarnings(warnings: readonly string[] = [], notes: Notebook): void {
   for (const warning of warnings)
     notes.find(warning.startsWith('ROLES_ANYWHERE_') ? 'WARN_VARIABLE_UNKNOWN' : 'WARN_SETTING', warning);
@@ -136,7 +156,12 @@ async function setUpOf(
 ): Promise<SetUp | undefined> {
   try {
     const line = { program: compat ? 'aws_signing_helper' : 'roles-anywhere', compat };
-    const configured = parseConfigured(tokens, { ...line, env, shared: sharedConfig(env) });
+    const configured = parseConfigured(tokens, {
+      ...line,
+      env,
+      shared: sharedConfig(env),
+      tellFault: (fault) => tellFault(fault, notes),
+    });
     if (configured === undefined) {
       // It finds what is wrong, and throws.
       const { kind } = await parseAny(tokens, { ...line, columns: undefined });

@@ -112,7 +112,7 @@ export function createConsole(options: ConsoleOptions): Console {
   };
   const sessionAnswer = (session: Session): SessionAnswer => ({
     csrf: session.csrf,
-    idleMs: lock.endOf(session) - now(),
+    idleMs: lock.leftOf(session),
   });
 
   const unlock: Operation = async ({ request, response, cookieName, secure }) => {

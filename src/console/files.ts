@@ -1,9 +1,9 @@
 /** The files of the page, which the build puts beside the program. They are read when the console begins. */
 // Tests: test/console/console.heavy.test.ts
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { pageFolder } from './page-folder.ts';
 
 export interface PageFile {
   readonly type: string;
@@ -27,7 +27,7 @@ export type PageFiles = Readonly<Record<PageFileName, PageFile>>;
  * @param folder default: where the build puts them
  * @throws RolesAnywhereError `ERR_INTERNAL` when they are not there
  */
-export function readPageFiles(folder: string = builtFolder()): PageFiles {
+export function readPageFiles(folder: string = pageFolder()): PageFiles {
   const read = (name: PageFileName): PageFile => {
     try {
       return { type: TYPES[name], body: readFileSync(join(folder, name)) };
@@ -44,10 +44,4 @@ export function readPageFiles(folder: string = builtFolder()): PageFiles {
     'app.css': read('app.css'),
     'icon.svg': read('icon.svg'),
   };
-}
-
-/** This code is in dist/chunks, or in src/console where tests run it. */
-function builtFolder(): string {
-  const here = dirname(import.meta.url.startsWith('file:') ? fileURLToPath(import.meta.url) : import.meta.url);
-  return join(here, here.endsWith('chunks') ? '../console' : '../../dist/console');
 }

@@ -3,6 +3,7 @@
  * got in. Secrets are kept as digests, so that comparing them takes the same time whatever was sent.
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { processAge } from '../platform/clock.ts';
 
 /** How long the code of a link is good. */
 export const CODE_MS = 5 * 60_000;
@@ -33,6 +34,7 @@ export interface Session {
   readonly csrf: string;
   /** The user whose browser it is, where the system tells; nobody else can use the session. */
   readonly uid: number | undefined;
+  /** When, in milliseconds of the lock's own time. */
   readonly begun: number;
   lastUse: number;
   /** Called when it ends, whatever ends it. */
@@ -58,6 +60,8 @@ export interface LockOptions {
   readonly passphrase?: string | undefined;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Milliseconds by a clock that nobody sets. Default {@link processAge}. */
+  readonly monotonic?: (() => number) | undefined;
 }
 
 export interface Lock {
@@ -70,15 +74,16 @@ export interface Lock {
   find(cookie: string | undefined, uid: number | undefined, quietly?: boolean): Session | undefined;
   /** Whether the page sent the token of this session. */
   accepts(session: Session, csrf: string | undefined): boolean;
-  /** When the session is over if nothing more is asked. */
-  endOf(session: Session): number;
+  /** In how many milliseconds the session is over if nothing more is asked. */
+  leftOf(session: Session): number;
   end(session: Session): void;
   endAll(): void;
   /** Ends the sessions whose time is over. */
   sweep(): void;
 }
 
-export function createLock({ passphrase, now }: LockOptions): Lock {
+export function createLock({ passphrase, now: wall, monotonic = processAge }: LockOptions): Lock {
+  const now = passedTime(wall, monotonic);
   const key = randomBytes(32);
   const digest = (text: string): Buffer => createHmac('sha256', key).update(text, 'utf8').digest();
   const expected = passphrase === undefined ? undefined : digest(passphrase);
@@ -161,7 +166,7 @@ export function createLock({ passphrase, now }: LockOptions): Lock {
       return session;
     },
     accepts: ({ csrf }, sent) => sent !== undefined && timingSafeEqual(digest(csrf), digest(sent)),
-    endOf,
+    leftOf: (session) => endOf(session) - now(),
     end,
     endAll() {
       for (const session of sessions.values()) end(session);
@@ -175,4 +180,19 @@ export function createLock({ passphrase, now }: LockOptions): Lock {
 /** What a session is kept under: a look-up by it tells nothing of the cookie, however long it takes. */
 function nameOf(cookie: string): string {
   return createHash('sha256').update(cookie, 'utf8').digest('base64url');
+}
+
+/**
+ * Milliseconds that have passed, by whichever clock says more: the wall clock counts what was slept, and the monotonic one
+ * goes on where that was set back. Otherwise a code or a session would be good for longer.
+ */
+function passedTime(wall: () => number, monotonic: () => number): () => number {
+  let passed = 0;
+  let last = { wall: wall(), monotonic: monotonic() };
+  return () => {
+    const current = { wall: wall(), monotonic: monotonic() };
+    passed += Math.max(0, current.wall - last.wall, current.monotonic - last.monotonic);
+    last = current;
+    return passed;
+  };
 }

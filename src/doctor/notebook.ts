@@ -39,6 +39,8 @@ export class Notebook {
   readonly #findings: Finding[] = [];
   readonly #facts: Fact[] = [];
   readonly #unchecked: string[] = [];
+  /** Adds to an error where the values are from that it is about, as long as a set-up is looked at. */
+  explain: (error: RolesAnywhereError) => RolesAnywhereError = (error) => error;
 
   /** A warning or a note of the table. */
   find(
@@ -60,7 +62,7 @@ export class Notebook {
   /** What a command would refuse to go on for. Anything but an error of this project is a defect, and is thrown. */
   fail(area: Area, error: unknown, details: readonly string[] = []): void {
     if (!(error instanceof RolesAnywhereError)) throw error;
-    const { code, message: cause, hint: remedy = NO_HINT, class: kind } = error;
+    const { code, message: cause, hint: remedy = NO_HINT, class: kind } = this.explain(error);
     this.#add({ code, severity: 'error', area, cause, remedy, details, class: kind });
   }
 

@@ -1,94 +1,72 @@
 /**
- * One exchange on a connection of its own, with node:http over node:net or node:tls: the
+ * One exchange on a connection of its own, over node:net or node:tls without node:http: the
  * cheapest to start, and so what a one-shot command uses.
  */
 // Tests: test/http/answers.test.ts, test/http/faults.test.ts, test/http/early.test.ts
-import type { IncomingMessage, RequestOptions } from 'node:http';
 import type { LookupFunction, Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { processAge } from '../platform/clock.ts';
-import { CONNECT_TIMEOUT_MS, joinFields, MAX_HEADER_BYTES, readBody, watch } from './exchange.ts';
+import { AnswerReader } from './answer-reader.ts';
+import { watch, whileConnecting } from './exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
+import { isPlainRequest, requestBytes } from './request-bytes.ts';
 import { serverName, tlsOptions } from './tls.ts';
-
-/** Another way than straight to the host of the URL. */
-export interface Route {
-  /** In place of those for a direct connection. */
-  readonly options: RequestOptions;
-  /** Called when the exchange is given up. */
-  readonly cancel?: (() => void) | undefined;
-  /** The error to report for what was thrown. Default: the one for a direct connection. */
-  readonly fault?: ((error: unknown, answered: boolean) => Promise<RolesAnywhereError>) | undefined;
-}
 
 /**
  * An HttpTransport without pool, cache or proxy.
  *
  * @param lookup how names are resolved; default: Node's way, which asks the system
- * @param route proxied.ts's, for the same exchange through a proxy
  */
-export async function directTransport(
-  request: HttpRequest,
-  lookup?: LookupFunction,
-  route?: Route,
-): Promise<HttpResponse> {
-  const { url, body } = request;
-  const outgoing = process.getBuiltinModule('node:http').request({
-    method: request.method,
-    host: hostOf(url),
-    port: portOf(url),
-    path: url.pathname + url.search,
-    headers: {
-      host: url.host,
-      ...request.headers,
-      ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
-    },
-    // Without an agent, which would only add its own way to make the same connection.
-    createConnection: () => openSocket(request, lookup),
-    maxHeaderSize: MAX_HEADER_BYTES,
-    ...route?.options,
-  });
+export async function directTransport(request: HttpRequest, lookup?: LookupFunction): Promise<HttpResponse> {
+  return await exchange(request, openSocket(request, lookup), lookup);
+}
 
-  let incoming: IncomingMessage | undefined;
-  let ended: RolesAnywhereError | undefined;
-  const stopWatching = watch(request, (error) => {
-    ended = error;
-    route?.cancel?.();
-    (incoming ?? outgoing).destroy(error);
-  });
-  outgoing.once('socket', (socket) => {
-    if (!isConnecting(socket)) return; // it was made before, or by the route
-    request.onSocket?.(socket);
-    const { connectTimeoutMs = CONNECT_TIMEOUT_MS } = request;
-    const late = Object.assign(new Error('no connection in time'), { code: 'UND_ERR_CONNECT_TIMEOUT' });
-    const timer = setTimeout(() => outgoing.destroy(late), connectTimeoutMs);
-    socket
-      .once(isTls(socket) ? 'secureConnect' : 'connect', () => clearTimeout(timer))
-      .once('close', () => clearTimeout(timer));
-  });
-  try {
-    incoming = await new Promise<IncomingMessage>((resolve, reject) => {
-      outgoing.on('response', resolve);
-      outgoing.on('error', reject);
-      outgoing.on('upgrade', (_response, socket) => {
-        socket.destroy();
-        reject(new RolesAnywhereError('ERR_RESPONSE_INVALID', `${url.host} switched protocols without being asked to`));
-      });
-      outgoing.end(body);
-    });
-    return {
-      status: incoming.statusCode ?? 0,
-      headers: joinFields(incoming.headersDistinct),
-      body: await readBody(incoming, request),
-    };
-  } catch (error) {
-    if (ended !== undefined) throw ended;
-    if (route?.fault !== undefined) throw await route.fault(error, incoming !== undefined);
+/** Makes one exchange on a connection, and ends it. */
+async function exchange(request: HttpRequest, socket: Socket, lookup?: LookupFunction): Promise<HttpResponse> {
+  const { url, maxResponseBytes } = request;
+  const faultFor = async (error: unknown, answered: boolean): Promise<RolesAnywhereError> => {
     const { toFault } = await import('./to-fault.ts');
-    throw await toFault(error, request, { answered: incoming !== undefined, lookup });
+    return await toFault(error, request, { answered, lookup });
+  };
+  if (!isPlainRequest(request)) {
+    socket.on('error', () => {}); // told to whoever listens when the request is there
+    const { exchangeByNode } = await import('./node-http.ts');
+    return await exchangeByNode(request, { options: { createConnection: () => socket }, fault: faultFor });
+  }
+
+  const answer = new AnswerReader(maxResponseBytes, () => {
+    const problem = `the answer of ${url.host} is longer than ${maxResponseBytes} bytes`;
+    return new RolesAnywhereError('ERR_RESPONSE_INVALID', problem);
+  });
+  let stopWatching: (() => void) | undefined;
+  try {
+    const response = await new Promise<HttpResponse>((resolve, reject) => {
+      stopWatching = watch(request, reject);
+      const take = (bytes?: Uint8Array): void => {
+        try {
+          if (bytes === undefined) answer.end();
+          else answer.push(bytes);
+          if (answer.response !== undefined) resolve(answer.response);
+        } catch (error) {
+          reject(error);
+        }
+      };
+      socket
+        .on('data', take)
+        .once('end', take)
+        .once('close', () => take())
+        .on('error', reject);
+      // With TLS, when the other side was verified, and not before.
+      const send = (): void => void socket.write(requestBytes(request));
+      if (!whileConnecting(socket, request, reject, send)) send();
+    });
+    if (response.status !== 101) return response;
+    throw new RolesAnywhereError('ERR_RESPONSE_INVALID', `${url.host} switched protocols without being asked to`);
+  } catch (error) {
+    throw await faultFor(error, answer.answered);
   } finally {
-    stopWatching();
+    stopWatching?.();
+    socket.destroy();
   }
 }
 
@@ -116,7 +94,7 @@ export function beginEarly(target: Target, monotonic = processAge): HttpTranspor
     early = undefined;
     const sent = monotonic();
     try {
-      return await directTransport(request, undefined, { options: { createConnection: () => socket } });
+      return await exchange(request, socket);
     } catch (error) {
       // It waited unused, and the server gave it up before the request was there: that is no failed attempt.
       const isGivenUp = error instanceof RolesAnywhereError && error.code === 'ERR_CONNECT' && sent - begun >= IDLE_MS;
@@ -147,12 +125,4 @@ function hostOf({ hostname }: URL): string {
 
 function portOf({ port, protocol }: URL): number {
   return Number(port || (protocol === 'https:' ? 443 : 80));
-}
-
-function isConnecting(socket: Socket): boolean {
-  return socket.connecting || (isTls(socket) && socket.secureConnecting);
-}
-
-function isTls(socket: Socket): socket is TLSSocket & { readonly secureConnecting: boolean } {
-  return 'secureConnecting' in socket;
 }

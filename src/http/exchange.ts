@@ -1,6 +1,8 @@
-/** What the two transports have in common: when to give up, and how an answer is taken in. */
+/** What the transports have in common: when to give up, and how an answer is taken in. */
 // Tests: test/http/answers.test.ts
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { HttpRequest, HttpResponse } from './http.ts';
 
@@ -32,6 +34,36 @@ export function watch({ url, timeoutMs, signal }: HttpRequest, end: (error: Role
   signal?.addEventListener('abort', interrupt);
   if (signal?.aborted === true) interrupt();
   return stop;
+}
+
+/**
+ * Sees to a connection that is still being made: tells the request's watcher of it, and calls `end` when it takes too long.
+ *
+ * @param done called when it is made, with TLS when the other side was verified
+ * @returns false, and does nothing, for one that is made
+ */
+export function whileConnecting(
+  socket: Socket,
+  { onSocket, connectTimeoutMs = CONNECT_TIMEOUT_MS }: HttpRequest,
+  end: (error: Error) => void,
+  done: () => void = () => {},
+): boolean {
+  const isSecure = isTls(socket);
+  if (!socket.connecting && !(isSecure && socket.secureConnecting)) return false;
+  onSocket?.(socket);
+  const late = Object.assign(new Error('no connection in time'), { code: 'UND_ERR_CONNECT_TIMEOUT' });
+  const timer = setTimeout(() => end(late), connectTimeoutMs);
+  socket
+    .once('close', () => clearTimeout(timer))
+    .once(isSecure ? 'secureConnect' : 'connect', () => {
+      clearTimeout(timer);
+      done();
+    });
+  return true;
+}
+
+function isTls(socket: Socket): socket is TLSSocket & { readonly secureConnecting: boolean } {
+  return 'secureConnecting' in socket;
 }
 
 /** Reads a body to its end, at most `maxResponseBytes` of it. */

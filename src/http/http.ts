@@ -1,7 +1,7 @@
 /**
  * The contract of every HTTP exchange that this program starts. Two transports
  * fulfil it alike, with the same errors for the same faults: `direct.ts`
- * (node:http over node:net or node:tls, for a one-shot command) and `pooled.ts` (undici,
+ * (over node:net or node:tls, for a one-shot command) and `pooled.ts` (undici,
  * for long-running processes and proxies).
  */
 import type { Socket } from 'node:net';

@@ -8,10 +8,11 @@ import type { LookupFunction } from 'node:net';
 import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { directTransport, openSocket } from './direct.ts';
-import type { Route } from './direct.ts';
 import { CONNECT_TIMEOUT_MS } from './exchange.ts';
 import { faultOf } from './faults.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
+import { exchangeByNode } from './node-http.ts';
+import type { Route } from './node-http.ts';
 import { parseProxy, proxyFromEnvironment } from './proxy-rules.ts';
 import type { ProxyChoice } from './proxy-rules.ts';
 import { serverName, tlsOptions } from './tls.ts';
@@ -58,7 +59,7 @@ export async function proxiedExchange(
 ): Promise<HttpResponse> {
   const secure = request.url.protocol === 'https:';
   const route = secure ? tunnelled(request, proxy, lookup) : named(request, proxy, lookup);
-  const response = await directTransport(request, lookup, route);
+  const response = await exchangeByNode(request, route);
   // Behind a tunnel the answer is the service's own.
   if (!secure && response.status === 407) {
     const { status: statusCode, headers } = response;

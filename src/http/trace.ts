@@ -69,7 +69,7 @@ class Phases {
       this.note(`TCP to ${socket.remoteAddress ?? 'nowhere'} port ${socket.remotePort ?? 0}`);
     });
     socket.once('secureConnect', () => this.note(tlsText(socket)));
-    // Neither transport minds: node:http reads by this event itself, and undici's way of reading goes before it.
+    // Neither transport minds: direct.ts reads by this event itself, and undici's way of reading goes before it.
     socket.once('data', () => this.note('first byte'));
   }
 

@@ -18,17 +18,21 @@ export function unknownCommand(name: string, program: string): RolesAnywhereErro
 export function problemError(problem: Problem, command: CommandName | undefined, program: string): RolesAnywhereError {
   const help = `see ${program} ${command === undefined ? '' : `${command} `}--help`;
   switch (problem.kind) {
-    case 'unknown-flag':
-      return new RolesAnywhereError('ERR_UNKNOWN_FLAG', `unknown flag --${problem.name}`, {
-        hint: suggestFlag(problem.name, command) ?? help,
+    case 'unknown-flag': {
+      const name = nameIn(problem.name);
+      return new RolesAnywhereError('ERR_UNKNOWN_FLAG', `unknown flag ${shownFlag(`--${problem.name}`)}`, {
+        hint: isFlag(name)
+          ? `--${name} and its value are one word here: make two of it, or put = between them`
+          : (suggestFlag(name, command) ?? help),
       });
+    }
     case 'not-here':
       return new RolesAnywhereError('ERR_UNKNOWN_FLAG', `${command} does not take --${problem.flag}`, {
         flag: `--${problem.flag}`,
         hint: suggestFlag(problem.flag, command) ?? help,
       });
     case 'syntax': {
-      const name = problem.token.replace(/^-+/, '').replace(/=.*$/s, '');
+      const name = nameIn(problem.token.replace(/^-+/, ''));
       return new RolesAnywhereError('ERR_UNKNOWN_FLAG', `${shownFlag(problem.token)} is not a flag`, {
         hint: isFlag(name) ? `flags have two dashes: --${name}` : help,
       });
@@ -152,7 +156,16 @@ function decimalHint(flag: FlagName, value: string): string {
   return `write --${flag} ${written}${other}`;
 }
 
-/** A token in a message, without its value, which may be a password. */
+/** The beginning of a token that can be a flag's name: what follows may be its value, where a blank or a colon is for `=`. */
+function nameIn(token: string): string {
+  return /^[\w.$-]*/.exec(token)?.[0] ?? '';
+}
+
+/** A token in a message, without its value, which may be a password: also where it has one letter, as in `-psecret`. */
 function shownFlag(token: string): string {
-  return token.replace(/=.*$/s, '=...');
+  if (token.includes('=')) return token.replace(/[^\w.$-].*$/s, '=...');
+  const name = nameIn(token);
+  const isLetter = /^-\w/.test(name) && !isFlag(name.slice(1)) && suggestFlag(name.slice(1), undefined) === undefined;
+  const shown = isLetter ? name.slice(0, 2) : name;
+  return shown === token ? token : `${shown}...`;
 }

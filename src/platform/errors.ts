@@ -264,11 +264,13 @@ export interface ErrorDetails {
 }
 
 /**
- * Text that quotes a PKCS#11 URI, or what should be one, without its PIN. Where that ends nobody can say: a value that
- * is malformed may hold anything.
+ * Text that quotes a PKCS#11 URI, or what should be one, without its PIN, and without a private key in PEM, which somebody
+ * may have given in another's place. Where a PIN ends nobody can say: a value that is malformed may hold anything.
  */
 export function withoutPin(text: string): string {
-  return text.replace(/(pin-value(?:=|%3d))\S.*/gi, '$1<redacted>');
+  return text
+    .replace(/(pin-value(?:=|%3d))\S.*/gi, '$1<redacted>')
+    .replace(/(-----BEGIN [A-Z\d ]*PRIVATE KEY-----)(?:(?!-----END)[^])*(?:-----END [A-Z\d ]*-----)?/g, '$1<redacted>');
 }
 
 /**

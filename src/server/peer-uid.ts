@@ -82,8 +82,18 @@ function hexPair({ address, port }: Endpoint, asIpv6 = false): string {
     bytes.set(octets, asIpv6 ? 12 : 0);
     if (asIpv6) bytes.fill(0xff, 10, 12);
   } else {
-    bytes[15] = 1; // ::1, the only one that gets here
+    for (const [index, group] of groupsOf(address).entries()) bytes.writeUInt16BE(group, 2 * index);
   }
   const words = endianness() === 'LE' ? bytes.swap32() : bytes;
   return `${words.toString('hex').toUpperCase()}:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+}
+
+/** The eight groups of an IPv6 address as Node writes it: in hexadecimal, shortened by one `::`, with a zone or without. */
+function groupsOf(address: string): number[] {
+  const [before = [], after = []] = address
+    .replace(/%.*$/, '')
+    .split('::')
+    .map((part) => (part === '' ? [] : part.split(':')));
+  const left = Array.from({ length: 8 - before.length - after.length }, () => '0');
+  return [...before, ...left, ...after].map((group) => Number.parseInt(group, 16));
 }

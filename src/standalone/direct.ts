@@ -4,12 +4,13 @@
  * which begins anew and so says the same as the npm program.
  */
 // Tests: test/http/faults.test.ts, test/standalone/hot-path.heavy.test.ts
+import { AnswerReader, faulty } from '../http/answer-reader.ts';
 import { CONNECT_TIMEOUT_MS, watch } from '../http/exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from '../http/http.ts';
 import type { Target } from '../http/direct.ts';
+import { isPlainRequest, requestBytes } from '../http/request-bytes.ts';
 import { processAge } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { AnswerReader, faulty } from './answer.ts';
 import { PlainConnection, isPlainTarget } from './connection.ts';
 import { type Connect, connectByRuntime } from './runtime.ts';
 
@@ -86,30 +87,7 @@ async function commonExchange(request: HttpRequest): Promise<HttpResponse> {
 
 /** Whether a request is one that this module makes. */
 function isPlain(request: HttpRequest): boolean {
-  if (request.onSocket !== undefined || !isPlainTarget(request, process.env)) return false;
-  return Object.entries(request.headers).every(
-    ([name, value]) =>
-      isVisible(name, false) && isVisible(value, true) && (name === 'host' || !OWN.has(name.toLowerCase())),
-  );
-}
-
-/** Fields that this module writes by itself. */
-const OWN: ReadonlySet<string> = new Set([
-  'host',
-  'connection',
-  'content-length',
-  'transfer-encoding',
-  'expect',
-  'upgrade',
-]);
-
-/** Visible ASCII, and spaces if they may be. */
-function isVisible(text: string, spaces: boolean): boolean {
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    if (unit < (spaces ? 0x20 : 0x21) || unit > 0x7e || (!spaces && unit === 0x3a)) return false;
-  }
-  return text !== '' || spaces;
+  return request.onSocket === undefined && isPlainTarget(request, process.env) && isPlainRequest(request);
 }
 
 /** Resolves to undefined when nothing was sent, and the common code has to look. */
@@ -150,7 +128,7 @@ async function plainExchange(
         }
       };
       signal.addEventListener('abort', () => reject(signal.reason));
-      connection.send(bytesOf(request), {
+      connection.send(requestBytes(request), {
         data: take,
         ended: (error) => (error === undefined || error === null ? take(undefined) : reject(error)),
       });
@@ -166,18 +144,4 @@ async function plainExchange(
     signal.removeEventListener('abort', giveUp);
     giveUp();
   }
-}
-
-/** The request as it is sent. */
-function bytesOf({ method, url, headers, body }: HttpRequest): Uint8Array {
-  const fields: Record<string, string> = { host: url.host, ...headers };
-  const content = body === undefined ? undefined : Buffer.from(body);
-  if (content !== undefined) fields['content-length'] = String(content.length);
-  const head = [
-    `${method} ${url.pathname}${url.search} HTTP/1.1`,
-    ...Object.entries(fields).map(([name, value]) => `${name}: ${value}`),
-    'connection: close',
-  ];
-  const start = Buffer.from(`${head.join('\r\n')}\r\n\r\n`, 'latin1');
-  return content === undefined ? start : Buffer.concat([start, content]);
 }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { createLock } from '../../src/console/lock.ts';
 
 const setUp = (passphrase?: string) => {
-  const time = { now: 1_000_000 };
-  const lock = createLock({ passphrase, now: () => time.now });
+  const time = { now: 1_000_000, monotonic: 5000 };
+  const lock = createLock({ passphrase, now: () => time.now, monotonic: () => time.monotonic });
   const unlock = (secret: { code?: string; passphrase?: string }, client = 'uid 1', uid: number | undefined = 1) =>
     lock.unlock({ ...secret, client, uid });
   const open = () => {
@@ -145,5 +145,38 @@ describe('a session', () => {
     time.now += 1;
     for (let count = 0; count < 16; count++) open();
     expect(lock.find(first.cookie, 1)).toBeUndefined();
+  });
+});
+
+describe('a clock that is set back by a day', () => {
+  const DAY_MS = 24 * 3_600_000;
+  /** The clock is set back, and time goes on. */
+  const setBackAndPass = (time: ReturnType<typeof setUp>['time'], passedMs: number): void => {
+    time.now += passedMs - DAY_MS;
+    time.monotonic += passedMs;
+  };
+
+  it('makes the code of a link good for no longer', () => {
+    const { lock, unlock, time } = setUp();
+    const code = lock.newCode();
+    setBackAndPass(time, 5 * 60_000);
+    expect(lock.hasCode()).toBe(false);
+    expect(unlock({ code }).kind).toBe('wrong');
+  });
+
+  it('makes a session last no longer', () => {
+    const { lock, open, time } = setUp();
+    const { cookie } = open();
+    setBackAndPass(time, 15 * 60_000);
+    expect(lock.find(cookie, 1)).toBeUndefined();
+  });
+
+  it('makes nobody wait for longer', () => {
+    const { lock, unlock, time } = setUp('right');
+    for (let count = 0; count < 5; count++) unlock({ passphrase: 'wrong' });
+    expect(unlock({ passphrase: 'right' }).kind).toBe('wait');
+    setBackAndPass(time, 60_000);
+    expect(unlock({ passphrase: 'right' }).kind).toBe('open');
+    expect(lock.hasCode()).toBe(false);
   });
 });

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { SECTIONS } from '../../scripts/troubleshooting.ts';
+import { troubleshootingPage } from '../../scripts/troubleshooting-page.ts';
 import { ERROR_CLASSES, EXIT_STATUS } from '../../src/platform/errors.ts';
 
 const page = readFileSync(new URL('../../docs/troubleshooting.md', import.meta.url), 'utf8');
@@ -11,16 +13,27 @@ function classOf(code: string): string | undefined {
   return Object.entries(EXIT_STATUS).find(([, value]) => String(value) === status)?.[0];
 }
 
-it.each(Object.keys(ERROR_CLASSES))('%s is explained', (code) => {
-  expect(page.includes(`\`${code}\``)).toBe(true);
-});
+describe('docs/troubleshooting.md', () => {
+  it('is what `npm run docs` writes', () => {
+    expect(page).toBe(troubleshootingPage());
+  });
 
-it('every code is under the heading of its class', () => {
-  const own = Object.entries(ERROR_CLASSES).filter(([, name]) => name !== 'internal' && name !== 'interrupted');
-  expect(own.filter(([code, name]) => classOf(code) !== name)).toEqual([]);
-});
+  it.each(Object.entries(ERROR_CLASSES))('explains %s under the heading of its class', (code, kind) => {
+    expect(page).toContain(`\`${code}\``);
+    expect(classOf(code)).toBe(kind);
+  });
 
-it('no code is explained that does not exist', () => {
-  const named = [...page.matchAll(/`(ERR_[A-Z0-9_]+)`/g)].map(([, code]) => code);
-  expect(named.filter((code) => code === undefined || !Object.hasOwn(ERROR_CLASSES, code))).toEqual([]);
+  it('explains no code that does not exist', () => {
+    const named = [...page.matchAll(/`(ERR_[A-Z0-9_]+)`/g)].map(([, code]) => code);
+    expect(named.filter((code) => code === undefined || !Object.hasOwn(ERROR_CLASSES, code))).toEqual([]);
+  });
+
+  it('explains a code in one row, or in one for each of the answers of the service', () => {
+    const rows = SECTIONS.flatMap(({ rows: all }) => all);
+    const alike = rows.flatMap(({ codes, says }) => codes.map((code) => `${code} ${says ?? ''}`));
+    expect(alike.filter((name, index) => alike.indexOf(name) !== index)).toEqual([]);
+    expect(rows.filter(({ cause, remedy }) => cause === '' || remedy === '' || /[|\n]/.test(cause + remedy))).toEqual(
+      [],
+    );
+  });
 });

@@ -28,6 +28,8 @@ let wrongTime: ScriptedServer;
 let failing: ScriptedServer;
 let guardedProxy: ConnectProxy;
 let refusingProxy: ConnectProxy;
+/** Leads to the emulator, whatever it is asked for. */
+let leadingProxy: ConnectProxy;
 let folder: string;
 
 beforeAll(async () => {
@@ -75,12 +77,19 @@ beforeAll(async () => {
   });
   failing = await scriptedServer((response) => void response.writeHead(500).end());
   guardedProxy = await startConnectProxy({ auth: 'alice:wonderland' });
+  leadingProxy = await startConnectProxy({ leadTo: Number(new URL(emulator.tlsUrl ?? '').port) });
   refusingProxy = await startConnectProxy({ refusal: 'HTTP/1.1 403 Forbidden\r\n\r\n' });
 }, 120_000);
 
 afterAll(async () => {
   await emulator.close();
-  await Promise.all([wrongTime.close(), failing.close(), guardedProxy.close(), refusingProxy.close()]);
+  await Promise.all([
+    wrongTime.close(),
+    failing.close(),
+    guardedProxy.close(),
+    refusingProxy.close(),
+    leadingProxy.close(),
+  ]);
   fresh.remove();
   rmSync(folder, { recursive: true });
 });
@@ -245,6 +254,47 @@ const OPTIONS: readonly Broken[] = [
     first: 'WARN_SECRET_VISIBLE',
     make: () => ({
       args: flags({ 'private-key': fresh.path('ec-p256.encrypted.pem'), 'pkcs8-password': 'development' }),
+    }),
+  },
+  {
+    name: 'a variable of a flag holds what the flag does not take',
+    first: 'ERR_FLAG_VALUE',
+    says: /--session-duration \(ROLES_ANYWHERE_SESSION_DURATION\)/,
+    make: () => ({ args: flags(), env: { ROLES_ANYWHERE_SESSION_DURATION: 'an hour' } }),
+  },
+  {
+    name: "a variable of AWS's holds no number",
+    first: 'ERR_FLAG_VALUE',
+    says: /AWS_MAX_ATTEMPTS/,
+    make: () => ({ args: flags(), env: { AWS_MAX_ATTEMPTS: 'many' } }),
+  },
+  {
+    name: 'two variables exclude each other',
+    first: 'ERR_FLAG_CONFLICT',
+    says: /\(ROLES_ANYWHERE_PKCS8_PASSWORD\).*\(ROLES_ANYWHERE_PKCS8_PASSWORD_FILE\)/,
+    make: () => ({
+      args: flags(),
+      env: { ROLES_ANYWHERE_PKCS8_PASSWORD: 'wonderland', ROLES_ANYWHERE_PKCS8_PASSWORD_FILE: '/etc/password' },
+    }),
+  },
+  {
+    name: 'the variable with the ARN of the role holds another',
+    first: 'ERR_ARN',
+    says: /--role-arn \(ROLES_ANYWHERE_ROLE_ARN\)/,
+    make: () => ({ args: flags({ 'role-arn': null }), env: { ROLES_ANYWHERE_ROLE_ARN: PROFILE(1) } }),
+  },
+  {
+    name: 'the endpoint is that of another region',
+    first: 'WARN_ENDPOINT_REGION',
+    says: /rolesanywhere\.eu-west-1\.amazonaws\.com.*us-east-1/,
+    make: () => ({
+      args: [
+        ...flags({
+          endpoint: 'https://rolesanywhere.eu-west-1.amazonaws.com',
+          proxy: `http://127.0.0.1:${leadingProxy.port}`,
+        }),
+        '--no-verify-ssl',
+      ],
     }),
   },
 ];
@@ -844,6 +894,33 @@ const PROFILES: readonly Broken[] = [
     make: () => ({
       args: BUILD,
       env: config(`${PROGRAM} --config-profile build`, `region = us-east-1\nrolesanywhere_certifcate = x\n`),
+    }),
+  },
+  {
+    name: 'the profile that the flags are to be from is spelt otherwise',
+    first: 'ERR_CONFIG_PROFILE',
+    says: /biuld/,
+    make: () => ({ args: [...flags(), '--config-profile', 'biuld'], env: config(`${PROGRAM} ${quoted(flags())}`) }),
+  },
+  {
+    name: 'a key of the profile that the flags are from is misspelt',
+    first: 'ERR_CONFIG_KEY',
+    says: /line 3: unknown key rolesanywhere_certifcate/,
+    make: () => ({
+      args: [...flags(), '--config-profile', 'build'],
+      env: config(`${PROGRAM} --config-profile build`, 'rolesanywhere_certifcate = x\nregion = us-east-1\n'),
+    }),
+  },
+  {
+    name: 'a key of the profile holds what the flag does not take',
+    first: 'ERR_FLAG_VALUE',
+    says: /--session-duration \(rolesanywhere_session_duration in line 4 of/,
+    make: () => ({
+      args: BUILD,
+      env: config(
+        `${PROGRAM} --config-profile build ${quoted(flags())}`,
+        'region = us-east-1\nrolesanywhere_session_duration = an hour\n',
+      ),
     }),
   },
   {

@@ -51,6 +51,34 @@ describe('roles-anywhere doctor', () => {
     expect(report.findings).not.toEqual([]);
   });
 
+  it('reports faults of variables and of the config file, each with its origin, and goes on', async () => {
+    const config = put(
+      join(folder, 'config'),
+      '[profile build]\nregion = us-east-1\nrolesanywhere_timeout = soon\nrolesanywhere_certifcate = x\nmax_attempts = 0\n',
+    );
+    const env = {
+      AWS_CONFIG_FILE: config,
+      ROLES_ANYWHERE_SESSION_DURATION: 'an hour',
+      ROLES_ANYWHERE_ROLE_SESSION_NAME: 'a b',
+    };
+    const line = ['doctor', ...setUp('--config-profile', 'build')];
+    const { status, stdout, stderr } = await runCli([...line, '--json'], { env });
+    const { findings, facts } = JSON.parse(stdout) as Report;
+    expect({ status, stderr }).toEqual({ status: 2, stderr: '' });
+    const causes = findings.filter(({ severity }) => severity === 'error').map(({ cause }) => cause);
+    expect(causes).toEqual([
+      expect.stringMatching(/^--session-duration \(ROLES_ANYWHERE_SESSION_DURATION\) /),
+      expect.stringMatching(/^--timeout \(rolesanywhere_timeout in line 3 of .*, profile build\) /),
+      expect.stringMatching(/^--role-session-name \(ROLES_ANYWHERE_ROLE_SESSION_NAME\) /),
+      `${config}, line 4: unknown key rolesanywhere_certifcate`,
+      `${config}, line 5: max_attempts is 1 to 100, not "0"`,
+    ]);
+    expect(facts.map(({ label }) => label)).toContain('private key');
+    // What is shown instead of being looked at is not passed over.
+    const shown = await runCli([...line, '--print-config'], { env });
+    expect({ status: shown.status, stdout: shown.stdout }).toEqual({ status: 2, stdout: '' });
+  });
+
   it('prints no password, PIN or key, whatever is wrong', async () => {
     const encrypted = put(join(folder, 'encrypted.pem'), readFileSync(`${PKI}ec-p256.encrypted.pem`));
     const secrets = ['horse-battery', 'staple-correct', '987654'];

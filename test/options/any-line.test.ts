@@ -187,6 +187,20 @@ describe('the grammar on any line', () => {
     });
   });
 
+  it.each([
+    // A list of YAML has each of these as one word.
+    ['--pkcs12-password hidden', '--pkcs12-password... ', '--pkcs12-password and its value are one word'],
+    ['--pkcs12-password:hidden', '--pkcs12-password... ', '--pkcs12-password and its value are one word'],
+    ['--pkcs12-pasword hidden', '--pkcs12-pasword... ', 'did you mean --pkcs12-password'],
+    ['-phidden', '-p... ', '--help'],
+    ['-pkcs12-password hidden', '-pkcs12-password... ', 'flags have two dashes: --pkcs12-password'],
+  ])('what follows the name in %j is not shown: it may be a password', async (token, shown, hint) => {
+    const error = await errorFor(['credential-process', ...LINE, token]);
+    expect(error).toMatchObject({ code: 'ERR_UNKNOWN_FLAG', hint: expect.stringContaining(hint) as string });
+    expect(`${error.message} `).toContain(shown);
+    expect(`${error.message} ${error.hint}`).not.toContain('hidden');
+  });
+
   it.each(['-certificate', '--privateKey', '--private_key', '--certificate.x', '--cert'])(
     '%s is no spelling of a flag',
     async (token) => {

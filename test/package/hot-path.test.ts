@@ -70,7 +70,7 @@ describe('what a line loads', () => {
     async (kind) => {
       expect(await loads(oneShot(kind))).toEqual({
         files: ['cli.cjs', 'main.cjs'],
-        builtins: ['crypto', 'fs', 'http', 'net', 'path'],
+        builtins: ['crypto', 'fs', 'net', 'path'],
       });
     },
   );

@@ -178,3 +178,20 @@ describe('the form of an error', () => {
     );
   });
 });
+
+describe('a private key in the wrong place', () => {
+  const body = 'MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\nV3P63W9NTpSRyWYkBH2SGb+iBoChRANCAARQ';
+  const key = `-----BEGIN EC PRIVATE KEY-----\n${body}\n-----END EC PRIVATE KEY-----`;
+  it.each([
+    ['as it is', `--ca-bundle: ${key} cannot be read`, ' cannot be read'],
+    ['in JSON', `--role-arn is not the ARN of a role: ${JSON.stringify(key)}`, '"'],
+    ['in JSON, cut', `--role-arn is not the ARN of a role: ${JSON.stringify(key.slice(0, 80))}`, ''],
+    ['in one line', `--region is not a region: ${key.replaceAll('\n', ' ')}!`, '!'],
+  ])('is not shown, %s', (_, message, rest) => {
+    const error = new RolesAnywhereError('ERR_REGION', message, { hint: message });
+    for (const text of [error.message, error.hint, told(error)]) {
+      expect(text).not.toMatch(/MIGH|V3P6/);
+      expect(text).toContain(`PRIVATE KEY-----<redacted>${rest}`);
+    }
+  });
+});

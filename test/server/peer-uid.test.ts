@@ -1,14 +1,27 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { peerUid } from '../../src/server/peer-uid.ts';
 
 /** A row of /proc/net/tcp. */
 const row = (local: string, remote: string, state: string, uid: number): string =>
   `   0: ${local} ${remote} ${state} 00000000:00000000 00:00000000 00000000  ${uid}        0 1 1 0000000000000000\n`;
+/** The client's row of a connection within one address, to port 80. */
+const rowWithin = (address: string, uid: number): string => row(`${address}:D431`, `${address}:0050`, '01', uid);
 /** 127.0.0.1 as an IPv6 socket has it. */
 const mapped = (port: string): string => `0000000000000000FFFF00000100007F:${port}`;
+
+/** The addresses of this machine, of all kinds that it has. */
+const OWN = [
+  '127.0.0.1',
+  '::1',
+  ...Object.values(networkInterfaces()).flatMap((all = []) =>
+    // Of a link's own, the zone would have to be said.
+    all.flatMap(({ address, internal }) => (internal || address.startsWith('fe80:') ? [] : [address])),
+  ),
+];
 
 describe('the uid of a client', () => {
   const header = '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n';
@@ -45,6 +58,21 @@ describe('the uid of a client', () => {
     },
   );
 
+  it.runIf(process.arch === 'x64' || process.arch === 'arm64')(
+    "is told at an IPv6 address of this machine's own, where another user calls ::1 from the same port",
+    async () => {
+      const ec2 = { address: 'fd00:ec2::254', port: 80 };
+      const another = header + rowWithin('00000000000000000000000001000000', 55);
+      const both = another + rowWithin('C20E00FD000000000000000054020000', 1234);
+      const from = { ...client, address: ec2.address };
+      expect(await uid({ '/proc/net/tcp6': both }, from, ec2)).toBe(1234);
+      expect(await uid({ '/proc/net/tcp6': another }, from, ec2)).toBeUndefined();
+      const linkLocal = { ...ec2, address: 'fe80::1%eth0' };
+      const table = { '/proc/net/tcp6': another + rowWithin('000080FE000000000000000001000000', 1234) };
+      expect(await uid(table, { ...from, address: linkLocal.address }, linkLocal)).toBe(1234);
+    },
+  );
+
   it('is not told of a closed connection, which the kernel gives to root', async () => {
     expect(await uid({ '/proc/net/tcp': header + row('0100007F:D431', '0100007F:26B7', '06', 0) })).toBeUndefined();
   });
@@ -57,7 +85,7 @@ describe('the uid of a client', () => {
     ).toBeUndefined();
   });
 
-  it.runIf(process.platform === 'linux').each(['127.0.0.1', '::1'])('is told by this kernel over %s', async (host) => {
+  it.runIf(process.platform === 'linux').each(OWN)('is told by this kernel over %s', async (host) => {
     const listener = createServer();
     listener.listen(0, host);
     await once(listener, 'listening');

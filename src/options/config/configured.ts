@@ -7,8 +7,10 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { commandRow, isCommand, isFlag, takesFlag } from '../flags.ts';
 import type { CommandName, FlagName } from '../flags.ts';
 import { complete, findProblem, readValues, scan } from '../pflag.ts';
-import type { Given, Line, Parsed } from '../pflag.ts';
+import type { Given, Line, Parsed, Problem } from '../pflag.ts';
 import { problemError } from '../problems.ts';
+import { strictly, telling } from './attempt.ts';
+import type { Attempt } from './attempt.ts';
 import { ConfigFile, readConfigText } from './file.ts';
 import type { ConfigText } from './file.ts';
 import { namedProfile, retryMode, sdkEnvironment, sdkProfile, usualProfile } from './sdk-settings.ts';
@@ -38,6 +40,12 @@ export interface Surroundings {
   /** The text of the config file, where it is to be looked at for AWS's own keys; empty: it cannot be read. */
   readonly shared?: string | undefined;
   readonly readConfig?: (path: string) => ConfigText;
+  /**
+   * Takes the faults of the environment and of the config file one by one, where a line is looked at for them: what has a
+   * fault is left out then. Default: the first fault ends the reading, and of `doctor`, which
+   * reads its line once more and reports them, none does.
+   */
+  readonly tellFault?: ((fault: RolesAnywhereError) => void) | undefined;
 }
 
 /**
@@ -59,16 +67,31 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
 
   const takes = (flag: FlagName): boolean => takesFlag(command, flag);
   const own = commandLine(given);
-  const environment = environmentSource(env, command);
+  const isExamined = surroundings.tellFault !== undefined || (command === 'doctor' && !own.has('print-config'));
+  const tell = surroundings.tellFault ?? (() => undefined);
+  const attempt = isExamined ? telling(tell) : strictly;
+  const environment = environmentSource(env, command, attempt);
   const profile = own.get('config-profile') ?? environment.get('config-profile');
-  const { sources, others, warnings } = outside(command, profile?.value, surroundings, takes);
-  const settled = settle([own, environment, sdkEnvironment(env, takes), ...sources]);
-  const merged = valuesOf(settled.settings);
-  const compat = surroundings.compat || merged.compat === true;
-  const found = problemOf(command, merged, { args, dashesAt: line.dashesAt }, compat, settled);
-  if (found !== undefined) {
-    throw withOrigins(problemError(found, command, program), originsOf(settled.conflict?.source ?? settled.settings));
+  const { sources, others, warnings } = outside(command, profile?.value, surroundings, takes, attempt);
+  let all = [own, environment, sdkEnvironment(env, takes, attempt), ...sources];
+  let settled: Settled;
+  let compat: boolean;
+  for (;;) {
+    settled = settle(all);
+    const merged = valuesOf(settled.settings);
+    compat = surroundings.compat || merged.compat === true;
+    const found = problemOf(command, merged, { args, dashesAt: line.dashesAt }, compat, settled);
+    if (found === undefined) break;
+    const origins = originsOf(settled.conflict?.source ?? settled.settings);
+    const error = withOrigins(problemError(found, command, program), origins);
+    const without = flagsOf(found).filter((flag) => isOutside(origins.get(flag)));
+    if (!isExamined || without.length === 0) throw error;
+    tell(error);
+    all = all.map((source) =>
+      source === own ? own : new Map([...source].filter(([flag]) => !without.includes(flag))),
+    );
   }
+  const merged = valuesOf(settled.settings);
   const parsed = complete(command, merged, args, compat);
   return {
     parsed,
@@ -82,6 +105,16 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
 /** Where each flag's value is from. */
 function originsOf(settings: Iterable<readonly [FlagName, Setting]>): ReadonlyMap<string, Origin> {
   return new Map([...settings].map(([flag, { origin }]) => [flag, origin]));
+}
+
+/** The flags that a problem is about. */
+function flagsOf(problem: Problem): readonly FlagName[] {
+  if (problem.kind === 'conflict') return problem.flags;
+  return problem.kind === 'empty' ? [problem.flag] : [];
+}
+
+function isOutside(origin: Origin | undefined): boolean {
+  return origin?.kind === 'environment' || origin?.kind === 'profile';
 }
 
 /** Flags that may be why a connection failed, and those that only some failures have to do with. */
@@ -106,7 +139,7 @@ const OF_REQUEST: readonly FlagName[] = [
  * An error of a command, with the origin of the flags that it is about: those that it names, or, of the network and of
  * a service, which know no flags, all that had a part in the request.
  */
-export function explain(error: RolesAnywhereError, { settings }: Configured): RolesAnywhereError {
+export function explain(error: RolesAnywhereError, { settings }: Pick<Configured, 'settings'>): RolesAnywhereError {
   if (error.flag !== undefined) return withOrigins(error, originsOf(settings));
   if (error.class === 'refused') return withParts(error, settings, OF_REQUEST);
   if (error.class !== 'unavailable') return error;
@@ -150,25 +183,35 @@ function outside(
   profile: unknown,
   { env, shared, compat, readConfig = readConfigText }: Surroundings,
   takes: (flag: FlagName) => boolean,
+  attempt: Attempt,
 ): Outside {
   const path = configPath(env);
   if (typeof profile !== 'string' || profile === '') {
     const usual = shared === undefined ? undefined : usualProfile(shared, path, env);
     return {
-      sources: usual === undefined ? [] : [sdkProfile(usual, env, takes)],
-      others: retryMode(usual, env, takes),
+      sources: usual === undefined ? [] : [attempt(() => sdkProfile(usual, env, takes, attempt)) ?? new Map()],
+      others: attempt(() => retryMode(usual, env, takes)) ?? [],
       warnings: shared === '' && !compat ? [`the config file ${path} cannot be read: nothing in it counts`] : [],
     };
   }
-  const text = readConfig(path);
-  const file = new ConfigFile(text);
-  const { settings, secretKey } = profileSource(file, profile, command);
-  const named = namedProfile(file, profile);
+  const found = attempt(() => {
+    const text = readConfig(path);
+    const file = new ConfigFile(text);
+    return { text, file, named: namedProfile(file, profile) };
+  });
+  if (found === undefined) return { sources: [], others: [], warnings: [] };
+  const { text, file, named } = found;
+  const { settings = new Map<FlagName, Setting>(), secretKey } =
+    attempt(() => profileSource(file, profile, command, attempt)) ?? {};
   const warnings =
     secretKey !== undefined && text.exposed
       ? [`${text.path} holds ${secretKey}, and others than its owner can read the file: run chmod 600 on it`]
       : [];
-  return { sources: [settings, sdkProfile(named, env, takes)], others: retryMode(named, env, takes), warnings };
+  return {
+    sources: [settings, attempt(() => sdkProfile(named, env, takes, attempt)) ?? new Map<FlagName, Setting>()],
+    others: attempt(() => retryMode(named, env, takes)) ?? [],
+    warnings,
+  };
 }
 
 function problemOf(

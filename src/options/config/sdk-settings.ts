@@ -2,6 +2,7 @@
 // Tests: test/options/config/configured.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { FlagName, FlagValue } from '../flags.ts';
+import type { Attempt } from './attempt.ts';
 import type { ConfigFile, ConfigValue } from './file.ts';
 import { keyError } from './ini.ts';
 import { sharedProfile } from './shared-profile.ts';
@@ -47,7 +48,7 @@ const SWITCHES: ReadonlySet<FlagName> = new Set(['use-fips', 'use-dualstack']);
  *
  * @throws RolesAnywhereError `ERR_FLAG_VALUE`
  */
-export function sdkEnvironment(env: Environment, takes: (flag: FlagName) => boolean): Source {
+export function sdkEnvironment(env: Environment, takes: (flag: FlagName) => boolean, attempt: Attempt): Source {
   const ignored = env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS']?.toLowerCase() === 'true';
   return new Map(
     ROWS.flatMap(({ flag, variables, service }): [FlagName, Setting][] => {
@@ -57,7 +58,10 @@ export function sdkEnvironment(env: Environment, takes: (flag: FlagName) => bool
       const origin: Origin = { kind: 'environment', name };
       if (flag !== 'max-attempts') return [[flag, { value, origin, passive: true }]];
       if (ATTEMPTS.test(value)) return [[flag, { value: Number(value), origin }]];
-      throw wrongVariable(name, value, '1 to 100');
+      attempt(() => {
+        throw wrongVariable(name, value, '1 to 100');
+      });
+      return [];
     }),
   );
 }
@@ -107,6 +111,7 @@ export function sdkProfile(
   { keys, name: profile, path }: Profile,
   env: Environment,
   takes: (flag: FlagName) => boolean,
+  attempt: Attempt,
 ): Source {
   const ignore = keys.get('ignore_configured_endpoint_urls')?.value ?? env['AWS_IGNORE_CONFIGURED_ENDPOINT_URLS'];
   const services = keys.get('services')?.value;
@@ -117,8 +122,10 @@ export function sdkProfile(
     const found = special ?? keys.get(key);
     if (found === undefined) continue;
     const name = special === undefined ? key : `${key} of ${service} in services ${services}`;
+    const value = attempt(() => valueOf(path, flag, key, found));
+    if (value === undefined) continue;
     source.set(flag, {
-      value: valueOf(path, flag, key, found),
+      value,
       origin: { kind: 'profile', name, profile, file: path, line: found.line },
     });
   }

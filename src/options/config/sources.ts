@@ -9,6 +9,8 @@ import type { CommandName, FlagItem, FlagName, FlagValue } from '../flags.ts';
 import { readValues } from '../pflag.ts';
 import { badValue, flagOfAws } from '../problems.ts';
 import { nearest } from '../../platform/suggest.ts';
+import { strictly } from './attempt.ts';
+import type { Attempt } from './attempt.ts';
 import type { ConfigFile, ConfigSection } from './file.ts';
 import { keyError } from './ini.ts';
 import { SECTION_KEYS, rolesInSections } from './role-sections.ts';
@@ -60,15 +62,17 @@ export function keyOf(flag: FlagName): string | undefined {
  * The values that the environment gives to the flags of a command. An empty variable counts as not set, but for those of
  * a role to go on to, where it is the mistake that an empty flag is.
  */
-export function environmentSource(env: Environment, command: CommandName): Source {
+export function environmentSource(env: Environment, command: CommandName, attempt: Attempt): Source {
   const source = new Map<FlagName, Setting>();
   for (const flag of Object.keys(FLAGS).filter(isFlag)) {
     const name = variableOf(flag);
     const text = name === undefined ? undefined : env[name];
     if (name === undefined || text === undefined || !takesFlag(command, flag)) continue;
     const origin: Origin = { kind: 'environment', name };
-    if (text !== '') source.set(flag, { value: valueOf(flag, text, command, origin), origin });
-    else if (MEANT.has(flag)) source.set(flag, { value: '', origin });
+    if (text !== '') {
+      const value = attempt(() => valueOf(flag, text, command, origin));
+      if (value !== undefined) source.set(flag, { value, origin });
+    } else if (MEANT.has(flag)) source.set(flag, { value: '', origin });
   }
   return source;
 }
@@ -97,18 +101,25 @@ export interface ProfileSource {
  *
  * @throws RolesAnywhereError `ERR_CONFIG_PROFILE`, `ERR_CONFIG_KEY`, `ERR_CONFIG_FILE`, `ERR_FLAG_VALUE`
  */
-export function profileSource(file: ConfigFile, profile: string, command: CommandName): ProfileSource {
+export function profileSource(
+  file: ConfigFile,
+  profile: string,
+  command: CommandName,
+  attempt: Attempt,
+): ProfileSource {
   const settings = new Map<FlagName, Setting>();
   let secretKey: string | undefined;
-  const texts = profileTexts(file, profile);
+  const texts = profileTexts(file, profile, attempt);
   for (const { flag, text, name, line } of texts) {
     if (flagRow(flag).secret === true) secretKey ??= name;
     if (!takesFlag(command, flag)) continue;
     const origin: Origin = { kind: 'profile', name, profile, file: file.path, line };
-    const value =
+    const value = attempt(() =>
       SECTION_KEYS.get(name) === flag
-        ? rolesInSections(file, flag, text, line, profileTexts)
-        : valueOf(flag, text, command, origin);
+        ? rolesInSections(file, flag, text, line, (of, named) => profileTexts(of, named, strictly))
+        : valueOf(flag, text, command, origin),
+    );
+    if (value === undefined) continue;
     const before = settings.get(flag);
     if (before === undefined || !Array.isArray(before.value) || !Array.isArray(value))
       settings.set(flag, { value, origin });
@@ -123,7 +134,7 @@ function list(value: FlagValue): readonly (string | FlagItem)[] {
 }
 
 /** All `rolesanywhere_` keys of a profile, checked to be keys of flags. */
-function profileTexts(file: ConfigFile, profile: string): ProfileText[] {
+function profileTexts(file: ConfigFile, profile: string, attempt: Attempt): ProfileText[] {
   const section: ConfigSection = file.profile(profile);
   const flags = new Map(
     Object.keys(FLAGS)
@@ -144,11 +155,15 @@ function profileTexts(file: ConfigFile, profile: string): ProfileText[] {
     if (flag === undefined) unknown.push({ name, rest: name.slice(KEY_PREFIX.length), line });
     else texts.push({ flag, text, name, line });
   }
-  if (unknown.length > 0) throw unknownKeys(unknown, file.path, [...flags.keys()]);
+  attempt(() => {
+    if (unknown.length > 0) throw unknownKeys(unknown, file.path, [...flags.keys()]);
+  });
   for (const [name, line] of section.lines(new RegExp(`^${KEY_PREFIX}`))) {
     const flag = flags.get(name);
     if (flag !== undefined && MEANT.has(flag) && !texts.some((text) => text.name === name))
-      throw keyError(file.path, line, `${name} is empty`, 'give a value, or remove the line');
+      attempt(() => {
+        throw keyError(file.path, line, `${name} is empty`, 'give a value, or remove the line');
+      });
   }
   return texts;
 }

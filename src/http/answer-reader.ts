@@ -2,9 +2,9 @@
  * Takes an HTTP/1.1 answer apart as its bytes come (RFC 9112). Strict: what is not by the letter is malformed, since nobody
  * could say what was meant. Faults have the codes that Node's parser gives them.
  */
-// Tests: test/standalone/answer.test.ts, test/http/faults.test.ts
-import { MAX_HEADER_BYTES } from '../http/exchange.ts';
-import type { HttpResponse } from '../http/http.ts';
+// Tests: test/http/answer-reader.test.ts, test/http/faults.test.ts
+import { MAX_HEADER_BYTES } from './exchange.ts';
+import type { HttpResponse } from './http.ts';
 
 const [CR, LF, TAB] = [0x0d, 0x0a, 0x09];
 

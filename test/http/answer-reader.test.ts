@@ -2,7 +2,7 @@ import { createServer } from 'node:net';
 import { request as ask } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { AnswerReader } from '../../src/standalone/answer.ts';
+import { AnswerReader } from '../../src/http/answer-reader.ts';
 
 const LIMIT = 1000;
 
