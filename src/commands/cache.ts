@@ -1,4 +1,4 @@
-/** `cache list`, `cache clear`, `cache path`: what `credential-process --cache` keeps. */
+/** `cache list`, `cache clear`, `cache path`: what `--cache` keeps. */
 // Tests: test/cli/cache.test.ts
 import { remainingOf } from '../credentials/cache/entry.ts';
 import type { CacheEntry } from '../credentials/cache/entry.ts';
