@@ -7,7 +7,7 @@ import { createFileStore, openFolder, tidy, writeLine } from '../credentials/cac
 import { cacheFolder } from '../credentials/cache/folder.ts';
 import { keepCredentials } from '../credentials/cache/keep.ts';
 import { OF_DEVICES, withoutPin } from '../credentials/cache/line.ts';
-import { stampOf } from '../credentials/cache/safe-file.ts';
+import { stampOf, stampOfPlace } from '../credentials/cache/safe-file.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { configPath } from '../options/config/shared.ts';
 import type { ConnectionSettings } from '../options/connection.ts';
@@ -37,7 +37,7 @@ export interface Keeping {
   readonly effective: () => Promise<unknown>;
   /** The role that is asked for. */
   readonly role: string;
-  /** The absolute path of what is shown to the service, a certificate or a token; undefined where it is in no file. */
+  /** The absolute path of what is shown to the service, a certificate or a token, or a folder to choose from; undefined where it is in none. */
   readonly file: string | undefined;
   /** The time for all, in milliseconds. Default 60,000. */
   readonly timeoutMs: number | undefined;
@@ -93,8 +93,8 @@ export async function keptSession(
 }
 
 /**
- * Gives the credentials that are kept for a line, or gets them and keeps them. Nothing is kept where the file of the
- * certificate or token is not a plain one.
+ * Gives the credentials that are kept for a line, or gets them and keeps them. Nothing is kept where the certificate
+ * or token is in no plain file, nor in a folder that can be kept track of.
  *
  * @throws RolesAnywhereError `ERR_FLAG_VALUE`, and those of `vend`
  */
@@ -103,7 +103,7 @@ export async function keptCredentials(flags: CacheFlags, io: Io, keeping: Keepin
   const { role, file } = keeping;
   const minRemainingMs = minRemaining(flags);
   const plain = async (): Promise<SessionCredentials> => (await keeping.vend(keeping.timeoutMs)).credentials;
-  if (file !== undefined && stampOf(file) === undefined) return await plain();
+  if (file !== undefined && stampOfPlace(file) === undefined) return await plain();
   let folder: string;
   try {
     folder = await openFolder(cacheFolder(env));

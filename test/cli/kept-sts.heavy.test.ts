@@ -1,13 +1,13 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { X509Certificate, generateKeyPairSync, sign } from 'node:crypto';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CacheEntry } from '../../src/credentials/cache/entry.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { type CacheHome, cacheHome } from '../support/cache.ts';
 import { EXTERNAL_ID, FIRST, GUARDED, MFA, USER, mfaCode, startChainEmulator } from '../support/chain-world.ts';
-import { type CliResult, runCli } from '../support/cli.ts';
-import { startTestEmulator } from '../support/vending.ts';
+import { type CliResult, PKI, runCli } from '../support/cli.ts';
+import { startTestEmulator, worldFlags } from '../support/vending.ts';
 
 let home: CacheHome;
 beforeEach(() => {
@@ -288,5 +288,41 @@ describe('web-identity --cache', () => {
     ];
     expect(other).not.toBe(one);
     expect(keyOf(await assume({ ...env, AWS_ROLE_ARN: ROLE }))).toBe(one);
+  });
+});
+
+describe('credential-process --cache with a folder of certificates', () => {
+  let emulator: Emulator;
+  beforeAll(async () => {
+    emulator = await startTestEmulator();
+  });
+  afterAll(() => emulator.close());
+
+  it('keeps what it got while no file there changes, and asks again after', async () => {
+    const folder = join(home.dir, 'certificates');
+    mkdirSync(folder);
+    const add = (kind: string): void => {
+      for (const part of ['crt', 'key']) {
+        const name = `${kind}.${part}.pem`;
+        copyFileSync(`${PKI}${name}`, join(folder, name));
+      }
+    };
+    add('rsa-2048');
+    copyFileSync(`${PKI}intermediate.pem`, join(folder, 'intermediate.pem'));
+    const issuer = new X509Certificate(readFileSync(`${PKI}ec-p256.crt.pem`)).issuer.replaceAll('\n', ',');
+    const selector = ['--cert-selector', `Key=x509Issuer,Value=${issuer}`, '--use-latest-expiring-certificate'];
+    const line = ['credential-process', '--certificate', folder, ...selector, ...worldFlags(emulator), '--cache'];
+    const ask = async (): Promise<string> => keyOf(await runCli(line, { env: home.env }));
+    const first = await ask();
+    expect(await ask()).toBe(first);
+    expect(asked(emulator)).toBe(1);
+    expect(home.files('line')).toHaveLength(1);
+    add('ec-p256');
+    const second = await ask();
+    expect(second).not.toBe(first);
+    expect(await ask()).toBe(second);
+    rmSync(join(folder, 'rsa-2048.crt.pem'));
+    expect(await ask()).not.toBe(second);
+    expect(asked(emulator)).toBe(3);
   });
 });

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,7 +17,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore, listEntries, openFolder, tidy } from '../../../src/credentials/cache/file-store.ts';
 import { cacheFolder } from '../../../src/credentials/cache/folder.ts';
-import { isOwnFolder, readOwnFile, stampOf } from '../../../src/credentials/cache/safe-file.ts';
+import { isOwnFolder, readOwnFile, stampOf, stampOfPlace } from '../../../src/credentials/cache/safe-file.ts';
 
 const KEY = `session-1-${'a'.repeat(32)}`;
 
@@ -167,5 +168,32 @@ describe('the folder of the cache', () => {
     // The first row's directory is one of this user.
     const own = env['XDG_RUNTIME_DIR'] === '.' ? { ...env, XDG_RUNTIME_DIR: dir } : env;
     expect(cacheFolder(own, platform)).toBe(expected?.replace(/^\.\//, `${dir}/`));
+  });
+
+  it('is known by its stamp, a folder too, which any change of its files gives another', () => {
+    const folder = join(dir, 'certificates');
+    mkdirSync(folder);
+    for (const name of ['b.pem', 'a.pem']) writeFileSync(join(folder, name), name);
+    mkdirSync(join(folder, 'deeper'));
+    const seen = new Set<string | undefined>([undefined]);
+    const changes: [string, () => void][] = [
+      ['nothing before', () => undefined],
+      ['added', () => writeFileSync(join(folder, 'c.pem'), 'c')],
+      ['changed in place', () => writeFileSync(join(folder, 'a.pem'), 'longer')],
+      ['touched', () => utimesSync(join(folder, 'b.pem'), 1e9, 1e9)],
+      ['renamed', () => renameSync(join(folder, 'b.pem'), join(folder, 'd.pem'))],
+      ['removed', () => rmSync(join(folder, 'a.pem'))],
+      ['a link', () => symlinkSync(join(dir, 'missing'), join(folder, 'link.pem'))],
+    ];
+    for (const [what, change] of changes) {
+      change();
+      const stamp = stampOfPlace(folder);
+      expect({ what, isNew: !seen.has(stamp) }).toEqual({ what, isNew: true });
+      expect(stampOfPlace(folder)).toBe(stamp);
+      seen.add(stamp);
+    }
+    expect(stampOfPlace(join(folder, 'c.pem'))).toBe(stampOf(join(folder, 'c.pem')));
+    for (let index = 0; index < 100; index++) writeFileSync(join(folder, `${index}.pem`), '');
+    expect([stampOfPlace(folder), stampOfPlace(join(dir, 'missing'))]).toEqual([undefined, undefined]);
   });
 });
