@@ -52,6 +52,15 @@ function aged(seconds: number): void {
   }));
 }
 
+function hop(extra = ''): string[] {
+  return ['--assume-role-arn', `${FIRST},external-id=${EXTERNAL_ID}${extra}`];
+}
+
+/** A profile with the user's access key. */
+function profileText(name: string): string {
+  return `[${name}]\naws_access_key_id = ${USER.AWS_ACCESS_KEY_ID}\naws_secret_access_key = ${USER.AWS_SECRET_ACCESS_KEY}\n`;
+}
+
 describe('assume-role --cache', () => {
   let emulator: Emulator;
   let before: number;
@@ -64,7 +73,6 @@ describe('assume-role --cache', () => {
   });
 
   const sent = (): number => asked(emulator) - before;
-  const hop = (extra = ''): string[] => ['--assume-role-arn', `${FIRST},external-id=${EXTERNAL_ID}${extra}`];
   const assume = (env: Record<string, string>, ...args: string[]): Promise<CliResult> =>
     runCli(['assume-role', '--cache', '--region', 'us-east-1', '--sts-endpoint', emulator.url, ...args], {
       env: { ...home.env, ...env },
@@ -117,13 +125,11 @@ describe('assume-role --cache', () => {
   it('asks again once the files of the AWS CLI were changed', async () => {
     const file = join(home.dir, '.aws', 'credentials');
     mkdirSync(join(home.dir, '.aws'));
-    const text = (profile: string): string =>
-      `[${profile}]\naws_access_key_id = ${USER.AWS_ACCESS_KEY_ID}\naws_secret_access_key = ${USER.AWS_SECRET_ACCESS_KEY}\n`;
-    writeFileSync(file, text('base'));
+    writeFileSync(file, profileText('base'));
     const line = ['--source-profile', 'base', ...hop()];
     const first = keyOf(await assume({}, ...line));
     expect(keyOf(await assume({}, ...line))).toBe(first);
-    writeFileSync(`${file}.new`, text('base') + text('other'));
+    writeFileSync(`${file}.new`, profileText('base') + profileText('other'));
     renameSync(`${file}.new`, file);
     const second = keyOf(await assume({}, ...line));
     expect(second).not.toBe(first);
@@ -177,6 +183,11 @@ describe('assume-role --cache', () => {
     expect(sent()).toBe(1);
   });
 });
+
+/** The flags that name a role, a session and a token. */
+function lineFor(role: string, session: string, token: string): string[] {
+  return ['--role-arn', role, '--role-session-name', session, '--web-identity-token-file', token];
+}
 
 describe('web-identity --cache', () => {
   const ISSUER = 'https://idp.example.com/tenant';
@@ -261,17 +272,13 @@ describe('web-identity --cache', () => {
 
   it('never gives one line the set of another', async () => {
     const file = writeToken('pod-7');
-    const line = (role: string, session: string, token: string, ...more: string[]): string[] => [
-      ...['--role-arn', role, '--role-session-name', session, '--web-identity-token-file', token],
-      ...more,
-    ];
     const lines = [
-      line(ROLE, 'pod', file),
-      line(OTHER, 'pod', file),
-      line(ROLE, 'night', file),
-      line(ROLE, 'pod', writeToken('pod-7', 'other.jwt')),
-      line(ROLE, 'pod', file, '--session-duration', '900'),
-      line(ROLE, 'pod', file, '--policy-arn', 'arn:aws:iam::aws:policy/ReadOnlyAccess'),
+      lineFor(ROLE, 'pod', file),
+      lineFor(OTHER, 'pod', file),
+      lineFor(ROLE, 'night', file),
+      lineFor(ROLE, 'pod', writeToken('pod-7', 'other.jwt')),
+      [...line(ROLE, 'pod', file), '--session-duration', '900'],
+      [...line(ROLE, 'pod', file), '--policy-arn', 'arn:aws:iam::aws:policy/ReadOnlyAccess'],
     ];
     const keys: string[] = [];
     for (const words of lines) keys.push(keyOf(await assume({}, ...words)));

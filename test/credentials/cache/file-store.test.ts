@@ -171,29 +171,29 @@ describe('the folder of the cache', () => {
   });
 
   it('is known by its stamp, a folder too, which any change of its files gives another', () => {
-    const folder = join(dir, 'certificates');
-    mkdirSync(folder);
-    for (const name of ['b.pem', 'a.pem']) writeFileSync(join(folder, name), name);
-    mkdirSync(join(folder, 'deeper'));
+    const certificates = join(dir, 'certificates');
+    mkdirSync(certificates);
+    for (const name of ['b.pem', 'a.pem']) writeFileSync(join(certificates, name), name);
+    mkdirSync(join(certificates, 'deeper'));
     const seen = new Set<string | undefined>([undefined]);
     const changes: [string, () => void][] = [
       ['nothing before', () => undefined],
-      ['added', () => writeFileSync(join(folder, 'c.pem'), 'c')],
-      ['changed in place', () => writeFileSync(join(folder, 'a.pem'), 'longer')],
-      ['touched', () => utimesSync(join(folder, 'b.pem'), 1e9, 1e9)],
-      ['renamed', () => renameSync(join(folder, 'b.pem'), join(folder, 'd.pem'))],
-      ['removed', () => rmSync(join(folder, 'a.pem'))],
-      ['a link', () => symlinkSync(join(dir, 'missing'), join(folder, 'link.pem'))],
+      ['added', () => writeFileSync(join(certificates, 'c.pem'), 'c')],
+      ['changed in place', () => writeFileSync(join(certificates, 'a.pem'), 'longer')],
+      ['touched', () => utimesSync(join(certificates, 'b.pem'), 1e9, 1e9)],
+      ['renamed', () => renameSync(join(certificates, 'b.pem'), join(certificates, 'd.pem'))],
+      ['removed', () => rmSync(join(certificates, 'a.pem'))],
+      ['a link', () => symlinkSync(join(dir, 'missing'), join(certificates, 'link.pem'))],
     ];
     for (const [what, change] of changes) {
       change();
-      const stamp = stampOfPlace(folder);
+      const stamp = stampOfPlace(certificates);
       expect({ what, isNew: !seen.has(stamp) }).toEqual({ what, isNew: true });
-      expect(stampOfPlace(folder)).toBe(stamp);
+      expect(stampOfPlace(certificates)).toBe(stamp);
       seen.add(stamp);
     }
-    expect(stampOfPlace(join(folder, 'c.pem'))).toBe(stampOf(join(folder, 'c.pem')));
-    for (let index = 0; index < 100; index++) writeFileSync(join(folder, `${index}.pem`), '');
-    expect([stampOfPlace(folder), stampOfPlace(join(dir, 'missing'))]).toEqual([undefined, undefined]);
+    expect(stampOfPlace(join(certificates, 'c.pem'))).toBe(stampOf(join(certificates, 'c.pem')));
+    for (let index = 0; index < 100; index++) writeFileSync(join(certificates, `${index}.pem`), '');
+    expect([stampOfPlace(certificates), stampOfPlace(join(dir, 'missing'))]).toEqual([undefined, undefined]);
   });
 });
