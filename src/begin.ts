@@ -8,10 +8,18 @@ import { sep } from 'node:path';
 import { keptAnswer } from './output/kept-answer.ts';
 import { programPath } from './platform/program.ts';
 
-/** Answers a line from the cache, or goes on to all the rest of the program. */
-export function begin(): void {
+/** What is printed for a line without reading more of the program; undefined: it has to be read as ever. */
+type Answer = typeof keptAnswer;
+
+/**
+ * Answers a line from the cache, or goes on to all the rest of the program.
+ *
+ * @param quick answers of another kind, which are looked for first. Default: none
+ */
+export function begin(quick?: Answer): void {
   const path = programPath();
-  const answer = keptAnswer(path.slice(path.lastIndexOf(sep) + 1), process.argv.slice(2), process.env);
+  const line = [path.slice(path.lastIndexOf(sep) + 1), process.argv.slice(2), process.env] as const;
+  const answer = quick?.(...line) ?? keptAnswer(...line);
 
   if (answer === undefined || !print(answer)) void import('./cli.ts').then(({ start }) => start());
   else process.exit(0);
