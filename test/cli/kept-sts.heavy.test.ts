@@ -277,8 +277,8 @@ describe('web-identity --cache', () => {
       lineFor(OTHER, 'pod', file),
       lineFor(ROLE, 'night', file),
       lineFor(ROLE, 'pod', writeToken('pod-7', 'other.jwt')),
-      [...line(ROLE, 'pod', file), '--session-duration', '900'],
-      [...line(ROLE, 'pod', file), '--policy-arn', 'arn:aws:iam::aws:policy/ReadOnlyAccess'],
+      [...lineFor(ROLE, 'pod', file), '--session-duration', '900'],
+      [...lineFor(ROLE, 'pod', file), '--policy-arn', 'arn:aws:iam::aws:policy/ReadOnlyAccess'],
     ];
     const keys: string[] = [];
     for (const words of lines) keys.push(keyOf(await assume({}, ...words)));
