@@ -48,9 +48,12 @@ Module._load = function (request, ...rest) {
     expect(SERVICES.length).toBeGreaterThan(2);
   });
 
-  it.each(SERVICES)('does not end %s, which has read no file yet that SIGHUP could ask it to read again', async (name) => {
-    expect(await signalled(name, 'SIGHUP')).toEqual({ end: 2, debugger: false });
-  });
+  it.each(SERVICES)(
+    'does not end %s, which has read no file yet that SIGHUP could ask it to read again',
+    async (name) => {
+      expect(await signalled(name, 'SIGHUP')).toEqual({ end: 2, debugger: false });
+    },
+  );
 
   it.each(OTHERS)('ends %s, as SIGHUP ends any program', async (name) => {
     expect(await signalled(name, 'SIGHUP')).toEqual({ end: 'SIGHUP', debugger: false });
