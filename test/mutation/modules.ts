@@ -9,4 +9,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
   'refresh policy': {
     'src/credentials/refresh-policy.ts': ['test/credentials/refresh-policy.test.ts'],
   },
+  'guards of serve': {
+    'src/server/authorization.ts': ['test/server/authorization.test.ts'],
+  },
 };

@@ -15,3 +15,14 @@ it('an authorization takes its token again and again, and nothing in between', (
     expect(authorization.accepts('')).toBe(false);
   }
 });
+
+it('an authorization takes no more and no less than its token, whatever it compared last', () => {
+  const authorization = createAuthorization('0123456789abcdef');
+  expect(authorization.accepts('0123456789abcdef')).toBe(true);
+  for (const header of ['', '0123456789abcde', '0123456789abcdef0', '0123456789abcdef '])
+    expect({ header, accepted: authorization.accepts(header) }).toEqual({ header, accepted: false });
+});
+
+it('an authorization compares the bytes of a header, which Node gives as Latin-1', () => {
+  expect(createAuthorization('0123456789abcde\u00e9').accepts('0123456789abcde\u00e9')).toBe(true);
+});

@@ -58,3 +58,14 @@ it('what is left of a token does not change with the process: its end is counted
   expect(createSessionTokens({ key }).accepts(token)).toBe(true);
   expect(createSessionTokens({ key, monotonic: () => (other + 3601) * 1000 }).accepts(token)).toBe(false);
 });
+
+it('a token is over in the very millisecond in which it ends, and is taken in one spelling alone', () => {
+  const clock = tokens();
+  clock.now = 5000;
+  const token = clock.made.issue(10);
+  for (const spelling of [`${token}=`, `${token}\n`, ` ${token}`]) expect(clock.made.accepts(spelling)).toBe(false);
+  clock.now = 14_999;
+  expect(clock.made.accepts(token)).toBe(true);
+  clock.now = 15_000;
+  expect(clock.made.accepts(token)).toBe(false);
+});
