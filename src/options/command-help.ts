@@ -261,7 +261,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     ],
   },
   cache: {
-    summary: 'list or remove the credentials that credential-process --cache keeps, or say where they are',
+    summary: 'list or remove the credentials that --cache keeps, or say where they are',
     args: 'list|clear|path',
     text: 'list prints for each set when it ends, whether it is still used, its role and its certificate, and no secret; with --json as JSON. clear removes all that is kept. path prints the folder.',
     examples: [
