@@ -61,7 +61,11 @@ const renewContainer: Attempt = async (call, does, count) => {
   rmSync(files.folder, { recursive: true });
   const est = await world.startEst();
   const line = [
-    ...['renew', '--force', '--new-key', '--certificate', file],
+    'renew',
+    '--force',
+    '--new-key',
+    '--certificate',
+    file,
     ...flagsOf({ 'renew-from': `est:${est.origin}`, 'renew-ca': world.roots }),
   ];
   const env = { ROLES_ANYWHERE_PKCS12_PASSWORD: PASSWORD };
@@ -95,7 +99,10 @@ const MINE = '# mine\n[default]\noutput = json\n';
 function initLine(): string[] {
   const { emulator, roots } = world;
   return [
-    ...['init', '--yes', '--profile', 'work'],
+    'init',
+    '--yes',
+    '--profile',
+    'work',
     ...flagsOf({
       certificate: `${PKI}ec-p256.crt.pem`,
       'private-key': `${PKI}ec-p256.key.pem`,
@@ -166,13 +173,13 @@ describe.skipIf(!requireTool('gcc'))('at every call that changes a file', () => 
   );
 });
 
-describe('links in the place of ~/.aws/config', () => {
-  const place = (): { home: string; file: string; other: string } => {
-    const home = mkdtempSync(join(world.folder, 'links-'));
-    mkdirSync(join(home, '.aws'), { mode: 0o700 });
-    return { home, file: join(home, '.aws/config'), other: join(home, 'other') };
-  };
+function place(): { home: string; file: string; other: string } {
+  const home = mkdtempSync(join(world.folder, 'links-'));
+  mkdirSync(join(home, '.aws'), { mode: 0o700 });
+  return { home, file: join(home, '.aws/config'), other: join(home, 'other') };
+}
 
+describe('links in the place of ~/.aws/config', () => {
   it('a hard link keeps what was there: the file is replaced, and not written into', async () => {
     const { home, file, other } = place();
     writeFileSync(other, MINE, { mode: 0o600 });
@@ -210,8 +217,8 @@ describe('links in the place of ~/.aws/config', () => {
       symlinkSync(target, file);
       const ended = await run(initLine(), { HOME: home });
       expect(readlinkSync(file)).toBe(target);
-      if (ended?.status === 0) expect(readFileSync(file, 'utf8')).toContain('[profile work]');
-      else expect(ended?.stderr).toMatch(/\[ERR_[A-Z0-9_]+\]/);
+      const outcome = ended?.status === 0 ? readFileSync(file, 'utf8') : ended?.stderr;
+      expect(outcome).toMatch(/\[profile work\]|\[ERR_[A-Z0-9_]+\]/);
     }
   });
 });
