@@ -173,7 +173,7 @@ describe.skipIf(!requireTool('gcc'))('at every call that changes a file', () => 
   );
 });
 
-function place(): { home: string; file: string; other: string } {
+function linkWorld(): { home: string; file: string; other: string } {
   const home = mkdtempSync(join(world.folder, 'links-'));
   mkdirSync(join(home, '.aws'), { mode: 0o700 });
   return { home, file: join(home, '.aws/config'), other: join(home, 'other') };
@@ -181,7 +181,7 @@ function place(): { home: string; file: string; other: string } {
 
 describe('links in the place of ~/.aws/config', () => {
   it('a hard link keeps what was there: the file is replaced, and not written into', async () => {
-    const { home, file, other } = place();
+    const { home, file, other } = linkWorld();
     writeFileSync(other, MINE, { mode: 0o600 });
     linkSync(other, file);
     expect((await run(initLine(), { HOME: home }))?.status).toBe(0);
@@ -191,7 +191,7 @@ describe('links in the place of ~/.aws/config', () => {
   });
 
   it('a symbolic link stays one, and its file is written', async () => {
-    const { home, file, other } = place();
+    const { home, file, other } = linkWorld();
     writeFileSync(other, MINE, { mode: 0o600 });
     symlinkSync(other, file);
     expect((await run(initLine(), { HOME: home }))?.status).toBe(0);
@@ -200,7 +200,7 @@ describe('links in the place of ~/.aws/config', () => {
   });
 
   it.each(['symbolic', 'hard'])('a %s link in the place of the lock is not written through', async (kind) => {
-    const { home, file, other } = place();
+    const { home, file, other } = linkWorld();
     writeFileSync(file, MINE, { mode: 0o600 });
     writeFileSync(other, 'not a lock\n', { mode: 0o600 });
     if (kind === 'hard') linkSync(other, `${file}.lock`);
@@ -213,7 +213,7 @@ describe('links in the place of ~/.aws/config', () => {
 
   it('a link to nowhere, and one to itself, are followed to a file or refused with a code', async () => {
     for (const target of ['nowhere', 'config']) {
-      const { home, file } = place();
+      const { home, file } = linkWorld();
       symlinkSync(target, file);
       const ended = await run(initLine(), { HOME: home });
       expect(readlinkSync(file)).toBe(target);
