@@ -69,6 +69,7 @@ export async function soak({
     rotations: 0,
     renewals: 0,
     killed: 0,
+    givenUp: 0,
     faults: 0,
     clockSteps: 0,
     reloads: 0,
@@ -140,9 +141,9 @@ export async function soak({
       disturbService({ world, random: randomOf(seed, 'service'), events, counts, signal, pace }),
     ];
     const [first] = servers;
-    if (seconds * 1000 > 2.2 * OUTAGE_MS && first !== undefined) {
+    if (seconds * 1000 > 1.3 * OUTAGE_MS && first !== undefined) {
       const options = { world, server: first, random: randomOf(seed, 'outage'), events, counts, signal, wrong, pace };
-      disturbances.push(outage(options, (seconds * 1000) / 4, OUTAGE_MS));
+      disturbances.push(outage(options, (seconds * 1000) / 6, OUTAGE_MS));
     }
 
     const until = seconds * 1000;
