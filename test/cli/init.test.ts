@@ -150,7 +150,7 @@ describe('init', () => {
       });
       expect(refused.status).not.toBe(0);
       expect(refused.stderr).toContain('HOME, HTTP_PROXY alone');
-      expect(refused.stderr).toMatch(/proxy/);
+      expect(proxy.requests.length).toBeGreaterThan(0);
       expect(() => statSync(config)).toThrow('ENOENT');
       const { status, stderr } = await runCli(['init', ...identity, ...worldFlags(emulator), '--yes'], {
         env: { HOME: home, HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' },
