@@ -178,7 +178,7 @@ async function check(profile: string, text: string, line: string, { env, log }: 
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
     throw new RolesAnywhereError(error.code, error.message, {
-      hint: `nothing was written. It was run with ${[`PATH=${BARE_PATH}`, 'HOME', ...named].join(', ')} alone, as cron would; what it said is above, --print shows the profile, and doctor with the same flags says more`,
+      hint: `nothing was written. It was run with ${[`PATH=${BARE_PATH}`, 'HOME', ...named].join(', ')} alone, as cron would: other variables of this shell, such as AWS_ENDPOINT_URL, do not count there. What it said is above, --print shows the profile, and doctor with the same flags says more`,
       cause: error,
     });
   } finally {

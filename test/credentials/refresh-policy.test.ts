@@ -11,14 +11,17 @@ import {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+/** Evenly spread: most of `fc.double` is next to 0, where chance changes nothing. */
+const chance = fc.integer({ min: 0, max: 999_999 }).map((parts) => parts / 1_000_000);
 
 describe('the remaining life at which a set is renewed', () => {
   it.each([
     { life: 15 * MINUTE, left: 10 * MINUTE, why: 'botocore may use what it got for ten minutes more' },
     { life: 30 * MINUTE, left: 15 * MINUTE, why: 'half of it' },
     { life: HOUR, left: 25 * MINUTE, why: 'botocore asks again from 25 minutes on' },
-    { life: 12 * HOUR, left: 25 * MINUTE, why: 'the same for the longest session' },
+    { life: 200 * MINUTE, left: 25 * MINUTE, why: 'the same' },
+    { life: 6 * HOUR, left: 45 * MINUTE, why: 'an eighth, to outlast a loss of the service' },
+    { life: 12 * HOUR, left: 90 * MINUTE, why: 'the same for the longest session' },
   ])('a life of $life ms: $left ms ($why)', ({ life, left }) => {
     expect(refreshThreshold(life, 0, DEFAULT_REFRESH)).toBe(left);
   });
@@ -33,15 +36,51 @@ describe('the remaining life at which a set is renewed', () => {
     expect(settings.minIntervalMs).toBe(interval);
   });
 
-  it('chance moves it only earlier, by a tenth of the wait and five minutes at most', () => {
+  it('is no more than an upper bound that was given, whatever the life', () => {
+    const settings = { ...DEFAULT_REFRESH, maxRemainingMs: 25 * MINUTE };
+    expect(refreshThreshold(12 * HOUR, 0, settings)).toBe(25 * MINUTE);
+  });
+
+  it.each([
+    { life: 15 * MINUTE, most: 10.5 * MINUTE, why: 'a tenth of the wait' },
+    { life: HOUR, most: 30 * MINUTE, why: 'half of the life' },
+    { life: 12 * HOUR, most: 6 * HOUR, why: 'the same' },
+  ])('is by chance up to $most ms of a life of $life ms ($why)', ({ life, most }) => {
+    expect(refreshThreshold(life, 1, DEFAULT_REFRESH)).toBe(most);
+  });
+
+  it('chance moves it only earlier, by a tenth of the wait and five minutes at most where an upper bound is given', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 12 * HOUR }), chance, (life, random) => {
-        const plain = refreshThreshold(life, 0, DEFAULT_REFRESH);
-        const moved = refreshThreshold(life, random, DEFAULT_REFRESH) - plain;
+        const settings = { ...DEFAULT_REFRESH, maxRemainingMs: 25 * MINUTE };
+        const plain = refreshThreshold(life, 0, settings);
+        const moved = refreshThreshold(life, random, settings) - plain;
         expect(moved).toBeGreaterThanOrEqual(0);
         expect(moved).toBeLessThanOrEqual(Math.min(5 * MINUTE, Math.max(0, life - plain) / 10) + 1e-6);
       }),
     );
+  });
+
+  it('is by chance any time between half of the life and the bound, and never before half', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: HOUR, max: 12 * HOUR }), chance, (life, random) => {
+        const [late, early] = [refreshThreshold(life, 0, DEFAULT_REFRESH), life / 2];
+        const threshold = refreshThreshold(life, random, DEFAULT_REFRESH);
+        expect(threshold).toBeCloseTo(late + random * (early - late));
+      }),
+    );
+  });
+
+  it.each([
+    { life: HOUR, moved: 1.75 * MINUTE, why: 'a tenth of the 35 minutes until the refresh, halved' },
+    { life: 12 * HOUR, moved: 2.5 * MINUTE, why: 'half of five minutes' },
+  ])('middling chance moves it by $moved ms for a life of $life ms with an upper bound: $why', ({ life, moved }) => {
+    const settings = { ...DEFAULT_REFRESH, maxRemainingMs: 25 * MINUTE };
+    expect(refreshThreshold(life, 0.5, settings)).toBe(25 * MINUTE + moved);
+  });
+
+  it('leaves a second between the end of a set and the last time it is given out', () => {
+    expect(DEFAULT_REFRESH.expiryMarginMs).toBe(1000);
   });
 });
 
@@ -112,6 +151,10 @@ describe('the wait after a failure', () => {
   it('doubles its bound with each failure up to the cap', () => {
     const most = [1, 2, 3, 4, 5, 6, 7, 2000].map((failures) => backoff({ ...failure, failures }, 1, DEFAULT_REFRESH));
     expect(most).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+  });
+
+  it('is a quarter of the first step at least, for the luckiest draw', () => {
+    expect([1, 2, 7].map((failures) => backoff({ ...failure, failures }, 0, DEFAULT_REFRESH))).toEqual([250, 250, 250]);
   });
 
   it('stays between a quarter of the first step and the cap', () => {
