@@ -27,6 +27,8 @@ export interface ChainSurroundings {
   readonly fromRole: boolean;
   /** Whether credentials are asked for once, so that one MFA code is enough. */
   readonly once: boolean;
+  /** Told what is waited for from now on, in words that follow `waiting for`. */
+  readonly awaiting?: ((what: string | undefined) => void) | undefined;
 }
 
 /** Makes one source of credentials out of a first one and the hops. */
@@ -71,9 +73,9 @@ export function checkSourceIdentity(flags: HopFlags, certificate: Uint8Array): v
       );
 }
 
-function stageOf(hop: Hop, { region, connection, once }: ChainSurroundings): HopStage {
+function stageOf(hop: Hop, { region, connection, once, awaiting }: ChainSurroundings): HopStage {
   const { input, mfaToken } = hop;
-  const codes = codesOf(input.serialNumber, codeProvider(hop, once), {}, flagOf);
+  const codes = codesOf(input.serialNumber, codeProvider(hop, once, awaiting), {}, flagOf);
   return async (credentials, signal) => {
     const current = connection();
     const [, partition = ''] = input.roleArn.split(':');
@@ -89,7 +91,11 @@ function stageOf(hop: Hop, { region, connection, once }: ChainSurroundings): Hop
 }
 
 /** What gives the codes of a hop's MFA device; undefined where there is none, and no code either. */
-function codeProvider({ input, mfaToken, mfaCommand }: Hop, once: boolean): TokenProvider | undefined {
+function codeProvider(
+  { input, mfaToken, mfaCommand }: Hop,
+  once: boolean,
+  awaiting: ChainSurroundings['awaiting'],
+): TokenProvider | undefined {
   if (mfaToken !== undefined && mfaCommand !== undefined)
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--mfa-token and --mfa-command exclude each other', {
       hint: 'leave one of them out',
@@ -102,7 +108,16 @@ function codeProvider({ input, mfaToken, mfaCommand }: Hop, once: boolean): Toke
       { hint: 'let a command give each code: --mfa-command', flag: '--mfa-token' },
     );
   if (mfaToken !== undefined) return async () => mfaToken;
-  if (mfaCommand !== undefined)
-    return commandTokenProvider(mfaCommand, { stderr: 'inherit', env: withoutSecrets(process.env) });
+  if (mfaCommand !== undefined) {
+    const run = commandTokenProvider(mfaCommand, { stderr: 'inherit', env: withoutSecrets(process.env) });
+    return async (request) => {
+      awaiting?.('the code of --mfa-command');
+      try {
+        return await run(request);
+      } finally {
+        awaiting?.(undefined);
+      }
+    };
+  }
   return input.serialNumber === undefined ? undefined : terminalTokenProvider();
 }

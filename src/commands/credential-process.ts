@@ -19,7 +19,7 @@ export const run: RunCommand<'credential-process'> = async (flags, io) => {
   try {
     const credentials =
       flags.cache === true
-        ? await (await import('./kept-session.ts')).keptSession(options, flags, io, vend)
+        ? await (await import('./kept-session.ts')).keptSession(options, flags, { ...io, awaiting }, vend)
         : (await vend(options)).credentials;
     io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true, lineFeed: !io.compat }));
   } finally {

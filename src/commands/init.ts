@@ -150,17 +150,22 @@ async function confirm(question: string): Promise<void> {
     throw new RolesAnywhereError('ERR_INTERRUPTED', 'nothing was written, as it was not confirmed');
 }
 
+/** Variables that name the way out of this machine. A line that is checked without them fails where there is no other. */
+const OF_PROXIES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NO_PROXY', 'no_proxy'];
+
 /**
- * Runs the line as cron would, with the file as it is going to be.
+ * Runs the line as cron would, with the file as it is going to be, and with the proxy of this environment.
  *
  * @throws RolesAnywhereError `ERR_SOURCE_CREDENTIALS`
  */
 async function check(profile: string, text: string, line: string, { env, log }: Io): Promise<void> {
+  const proxies = Object.fromEntries(OF_PROXIES.filter((name) => env[name]).map((name) => [name, env[name]]));
+  const named = Object.keys(proxies);
   const folder = mkdtempSync(join(tmpdir(), 'roles-anywhere-init-'));
   try {
     const file = join(folder, 'config');
     writeFileSync(file, text, { mode: 0o600 });
-    const bare = process.platform === 'win32' ? env : { PATH: BARE_PATH, HOME: env['HOME'] };
+    const bare = process.platform === 'win32' ? env : { PATH: BARE_PATH, HOME: env['HOME'], ...proxies };
     const { expiration } = await fromProcess(line, {
       env: { ...bare, AWS_CONFIG_FILE: file },
       profile,
@@ -168,10 +173,12 @@ async function check(profile: string, text: string, line: string, { env, log }: 
       cwd: '/',
     });
     log.info(`the line gives credentials${expiration === undefined ? '' : ` until ${expiration.toISOString()}`}`);
+    if (named.length > 0)
+      log.info(`it was run with ${named.join(', ')}: cron, services and IDEs that use the profile need the same`);
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
     throw new RolesAnywhereError(error.code, error.message, {
-      hint: `nothing was written. It was run with PATH=${BARE_PATH} and HOME alone, as cron would: variables of this shell, such as AWS_ENDPOINT_URL or a proxy, do not count there. What it said is above, --print shows the profile, and doctor with the same flags says more`,
+      hint: `nothing was written. It was run with ${[`PATH=${BARE_PATH}`, 'HOME', ...named].join(', ')} alone, as cron would: other variables of this shell, such as AWS_ENDPOINT_URL, do not count there. What it said is above, --print shows the profile, and doctor with the same flags says more`,
       cause: error,
     });
   } finally {

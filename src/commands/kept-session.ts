@@ -8,6 +8,7 @@ import { cacheFolder } from '../credentials/cache/folder.ts';
 import { keepCredentials } from '../credentials/cache/keep.ts';
 import { OF_DEVICES, withoutPin } from '../credentials/cache/line.ts';
 import { stampOf, stampOfPlace } from '../credentials/cache/safe-file.ts';
+import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { configPath } from '../options/config/shared.ts';
 import type { ConnectionSettings } from '../options/connection.ts';
@@ -18,6 +19,7 @@ import type { VendingOptions } from '../options/vending.ts';
 import { currentLine } from '../output/kept-answer.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Io } from './command.ts';
+import type { Waits } from './waits.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** Of the time for all, so much is kept for a request of one's own, should the others come to nothing: one attempt's. */
@@ -26,6 +28,9 @@ const LEAST_SECONDS = 1;
 const MOST_SECONDS = 43_200;
 /** A file that changed so shortly ago may change again and look the same. */
 const SETTLED_MS = 2000;
+
+/** With what is told of waits: words that follow `waiting for`. */
+export type WaitingIo = Io & { readonly awaiting?: Waits['awaiting'] | undefined };
 
 type Flags = FlagsOf<'credential-process'>;
 
@@ -69,7 +74,7 @@ export interface Vended {
 export async function keptSession(
   options: VendingOptions,
   flags: Flags,
-  io: Io,
+  io: WaitingIo,
   vend: (options: VendingOptions) => Promise<Vended>,
 ): Promise<SessionCredentials> {
   const { env } = io;
@@ -98,7 +103,7 @@ export async function keptSession(
  *
  * @throws RolesAnywhereError `ERR_FLAG_VALUE`, and those of `vend`
  */
-export async function keptCredentials(flags: CacheFlags, io: Io, keeping: Keeping): Promise<SessionCredentials> {
+export async function keptCredentials(flags: CacheFlags, io: WaitingIo, keeping: Keeping): Promise<SessionCredentials> {
   const { log, env } = io;
   const { role, file } = keeping;
   const minRemainingMs = minRemaining(flags);
@@ -115,7 +120,7 @@ export async function keptCredentials(flags: CacheFlags, io: Io, keeping: Keepin
   const key = `session-${CACHE_VERSION}-${digest(JSON.stringify(await keeping.effective()))}`;
   const timeoutMs = keeping.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const credentials = await keepCredentials({
-    store: createFileStore(folder),
+    store: toldOf(createFileStore(folder), io.awaiting),
     key,
     role,
     certificate: file,
@@ -132,6 +137,21 @@ export async function keptCredentials(flags: CacheFlags, io: Io, keeping: Keepin
     // Then the next run reads its line as this one did.
   });
   return credentials;
+}
+
+/** A store that tells of its wait for others. */
+function toldOf(store: CredentialsStore, awaiting: WaitingIo['awaiting']): CredentialsStore {
+  return {
+    ...store,
+    async lock(key, request) {
+      awaiting?.('another process to get the same credentials');
+      try {
+        return await store.lock?.(key, request);
+      } finally {
+        awaiting?.(undefined);
+      }
+    },
+  };
 }
 
 function minRemaining(flags: CacheFlags): number {

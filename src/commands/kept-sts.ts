@@ -11,9 +11,8 @@ import type { FlagsOf } from '../options/flag-values.ts';
 import { hopsOf } from '../options/hops.ts';
 import type { HopFlags } from '../options/hops.ts';
 import { regionOf } from '../sources/region.ts';
-import type { Io } from './command.ts';
 import { keptCredentials, reachedBy } from './kept-session.ts';
-import type { Vended } from './kept-session.ts';
+import type { Vended, WaitingIo } from './kept-session.ts';
 
 /** Variables by which the credentials are found that a role is assumed with, secrets apart. */
 const OF_SOURCES = [
@@ -39,7 +38,7 @@ const OF_SOURCES = [
  */
 export async function keptAssumeRole(
   flags: FlagsOf<'assume-role'>,
-  io: Io,
+  io: WaitingIo,
   vend: (flags: FlagsOf<'assume-role'>) => Promise<Vended>,
 ): Promise<SessionCredentials> {
   const { env } = io;
@@ -77,7 +76,7 @@ export async function keptAssumeRole(
  */
 export async function keptWebIdentity(
   { flags, input, tokenFile }: KeptWebIdentity,
-  io: Io,
+  io: WaitingIo,
   vend: (flags: FlagsOf<'web-identity'>) => Promise<Vended>,
 ): Promise<SessionCredentials> {
   const { env } = io;

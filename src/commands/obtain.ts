@@ -71,7 +71,7 @@ async function fromSource(flags: ObtainingFlags, io: Io, { check, awaiting }: Ob
   check?.(partition);
   const source = localSource(flags, connection, io, region);
   const further = chained
-    ? chainOf(flags, { region, connection: () => connection, fromRole: false, once: true })(source)
+    ? chainOf(flags, { region, connection: () => connection, fromRole: false, once: true, awaiting })(source)
     : source;
   const credentials = await further(new AbortController().signal);
   return { credentials, region, partition, connection, sessionDuration: undefined };

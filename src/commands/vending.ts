@@ -63,7 +63,7 @@ export async function openVending(
     async readRootsAgain() {
       opened = { ...opened, tls: await tlsSettings(settings, env) };
     },
-    further: chain?.chainOf(flags, { region, connection, fromRole: true, once }),
+    further: chain?.chainOf(flags, { region, connection, fromRole: true, once, awaiting }),
     checkHops: (certificate) => chain?.checkSourceIdentity(flags, certificate),
     loading: {
       // What was typed once is not asked for again when a file changes.

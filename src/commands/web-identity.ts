@@ -37,7 +37,7 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
     // Without a further role, the session policy is this session's.
     const chained = goesOn ? asked : { ...asked, policy: undefined, 'policy-arn': undefined };
     const further = isChained(chained)
-      ? chainOf(chained, { region, connection: () => connection, fromRole: true, once: true })
+      ? chainOf(chained, { region, connection: () => connection, fromRole: true, once: true, awaiting })
       : undefined;
     const { roleArn } = input;
     const first = async (): Promise<AssumedRole> => {
@@ -59,7 +59,9 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
       tokenFile === ''
         ? await vend(flags)
         : {
-            credentials: await (await import('./kept-sts.ts')).keptWebIdentity({ flags, input, tokenFile }, io, vend),
+            credentials: await (
+              await import('./kept-sts.ts')
+            ).keptWebIdentity({ flags, input, tokenFile }, { ...io, awaiting }, vend),
           };
     io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
     io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));

@@ -7,6 +7,7 @@ import type { Emulator } from '../../src/emulator/emulator.ts';
 import { CLI, PKI, runCli, runProgram } from '../support/cli.ts';
 import type { CliResult } from '../support/cli.ts';
 import { refusal, refusalOf } from '../support/refusal.ts';
+import { scriptedServer } from '../support/scripted-server.ts';
 import { runOnTerminal } from '../support/terminal.ts';
 import { requireTool } from '../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
@@ -136,6 +137,29 @@ describe('init', () => {
     expect(stderr).toContain('nothing was written');
     expect(stderr).toContain('ERR_ACCESS_DENIED');
     expect(() => statSync(config)).toThrow('ENOENT');
+  });
+
+  it('runs the line with the proxy of the environment, and says that others need it', async () => {
+    const proxy = await scriptedServer((response) => response.writeHead(403).end());
+    try {
+      // Not by the proxy: this machine itself.
+      const other = ['--allow-http', '--endpoint', 'http://rolesanywhere.example.com'];
+      const flags = worldFlags(emulator).filter((_, at, all) => ![all[at], all[at - 1]].includes('--endpoint'));
+      const refused = await runCli(['init', ...identity, ...flags, ...other, '--yes', '--max-attempts', '1'], {
+        env: { HOME: home, HTTP_PROXY: proxy.url },
+      });
+      expect(refused.status).not.toBe(0);
+      expect(refused.stderr).toContain('HOME, HTTP_PROXY alone');
+      expect(proxy.requests.length).toBeGreaterThan(0);
+      expect(() => statSync(config)).toThrow('ENOENT');
+      const { status, stderr } = await runCli(['init', ...identity, ...worldFlags(emulator), '--yes'], {
+        env: { HOME: home, HTTP_PROXY: proxy.url, NO_PROXY: '127.0.0.1' },
+      });
+      expect(status).toBe(0);
+      expect(stderr).toContain('it was run with HTTP_PROXY, NO_PROXY: cron, services and IDEs');
+    } finally {
+      await proxy.close();
+    }
   });
 
   it('leaves a file alone that the AWS CLI refuses, and says so of a folder that cannot be written', async () => {

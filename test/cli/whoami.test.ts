@@ -1,3 +1,7 @@
+import { X509Certificate } from 'node:crypto';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { EXTERNAL_ID, FIRST, SECOND, USER, startChainEmulator } from '../support/chain-world.ts';
@@ -55,6 +59,34 @@ describe('whoami', () => {
     const said = JSON.parse(stdout) as Record<string, string>;
     expect(Object.keys(said)).toEqual(['Account', 'Arn', 'UserId']);
     expect(said['Arn']).toMatch(/:user\//);
+  });
+
+  it('takes the certificate of a folder that --cert-selector chooses, and says where none fits', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'whoami-'));
+    try {
+      for (const kind of ['rsa-2048', 'ec-p256'])
+        for (const part of ['crt', 'key'])
+          copyFileSync(`${PKI}${kind}.${part}.pem`, join(folder, `${kind}.${part}.pem`));
+      copyFileSync(`${PKI}intermediate.pem`, join(folder, 'intermediate.pem'));
+      const { serialNumber } = new X509Certificate(readFileSync(`${PKI}rsa-2048.crt.pem`));
+      const ask = (serial: string): Promise<CliResult> =>
+        runCli(
+          ['whoami', '--json', '--certificate', folder, '--cert-selector', `Key=x509Serial,Value=${serial}`].concat(
+            worldFlags(emulator),
+            ['--sts-endpoint', emulator.url],
+          ),
+        );
+      const { status, stdout, stderr } = await ask(serialNumber);
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      // A session of Roles Anywhere is named after the serial number.
+      const { Arn } = JSON.parse(stdout) as { Arn: string };
+      expect(BigInt(`0x${Arn.split('/').at(-1) ?? ''}`)).toBe(BigInt(`0x${serialNumber}`));
+      const none = await ask('0A');
+      expect({ status: none.status, stdout: none.stdout }).toEqual({ status: 3, stdout: '' });
+      expect(none.stderr).toContain('[ERR_CERTIFICATE_NOT_FOUND]');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("passes STS's refusal on, and takes no answer that is none", async () => {

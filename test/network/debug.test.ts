@@ -1,6 +1,7 @@
 /** What `--debug`, `--log-format` and a terminal show of the built program's network. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
+import { cacheHome } from '../support/cache.ts';
 import { PROGRAM, runCli } from '../support/cli.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import type { Answer } from '../support/scripted-server.ts';
@@ -144,6 +145,34 @@ describe.skipIf(!requireTool('python3'))('on a terminal', () => {
     await server.close();
     const said = [...stdout.matchAll(/waiting for \S+ to answer \((\d+) s\)/g)].map(([, seconds]) => seconds);
     expect(said).toEqual(['1', '5']);
+  });
+
+  it('a command that gives an MFA code is waited for by name', async () => {
+    const device = 'arn:aws:iam::123456789012:mfa/ada';
+    const hop = ['--assume-role-arn', 'arn:aws:iam::123456789012:role/Next', '--mfa-serial', device];
+    const slow = ['--mfa-command', 'sleep 1.5; exit 1', '--region', 'us-east-1', '--sts-endpoint', emulator.url];
+    const { stdout } = await runOnTerminal([...PROGRAM, 'assume-role', '--source', 'env', ...hop, ...slow], [], {
+      AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+      AWS_SECRET_ACCESS_KEY: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+    });
+    expect(stdout).toContain('waiting for the code of --mfa-command (1 s)\n');
+    expect(stdout).toContain('[ERR_MFA_CODE]');
+  });
+
+  it('another process that renews the kept credentials is waited for by name', async () => {
+    const home = cacheHome();
+    const server = await scriptedServer((response) => setTimeout(() => response.writeHead(403).end(), 4000));
+    try {
+      const words = line(emulator, server.url, ['--cache', '--max-attempts', '1']);
+      const first = runCli(words, { env: home.env });
+      while (server.requests.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+      const { stdout } = await runOnTerminal([...PROGRAM, ...words], [], home.env);
+      expect(stdout).toContain('waiting for another process to get the same credentials (1 s)\n');
+      expect((await first).stderr).not.toContain('waiting for');
+    } finally {
+      await server.close();
+      home.remove();
+    }
   });
 
   it('a shorter one is not, and elsewhere none is', async () => {
