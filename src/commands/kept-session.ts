@@ -6,13 +6,13 @@ import { CACHE_VERSION, DEFAULT_MIN_REMAINING_MS } from '../credentials/cache/en
 import { createFileStore, openFolder, tidy, writeLine } from '../credentials/cache/file-store.ts';
 import { cacheFolder } from '../credentials/cache/folder.ts';
 import { keepCredentials } from '../credentials/cache/keep.ts';
-import { OF_DEVICES, withoutPin } from '../credentials/cache/line.ts';
+import { deviceVariables, withoutPin } from '../credentials/cache/line.ts';
+import { libraryPlace } from '../credentials/cache/place.ts';
 import { stampOf } from '../credentials/cache/safe-file.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { configPath } from '../options/config/shared.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import { isChained } from '../options/flags.ts';
-import { tokenOptions } from '../options/token.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import { currentLine } from '../output/kept-answer.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -102,9 +102,11 @@ async function effective(options: VendingOptions, flags: Flags, env: Io['env']):
     partition,
     [identity.certificate, identity.privateKey, identity.intermediates].map((place) => placeText(place, env)),
     identity.skipChecks,
-    tokenOptions(flags).library,
+    libraryPlace(flags['pkcs11-lib']),
     [flags['tpm-device'], flags['tpm-policy-pcr'], identity.store],
-    OF_DEVICES.map((name) => env[name]),
+    deviceVariables(env),
+    // Modules have their settings below it.
+    [identity.certificate, identity.privateKey].some((place) => placeOf(place ?? '') === 'other') ? env['HOME'] : '',
     [identity.choice, selectorStamp(identity.choice?.selector)],
     // URLs, and which of AWS's own endpoints.
     endpoints,
@@ -156,7 +158,7 @@ async function remember(folder: string, entry: string, minRemainingMs: number, f
     flags['ca-bundle'],
     env['AWS_CA_BUNDLE'],
   ];
-  const isRelative = [...paths, config].some(
+  const isRelative = [...paths, config, libraryPlace(flags['pkcs11-lib']) === flags['pkcs11-lib'] ? '' : '.'].some(
     (path) => path !== undefined && path !== '' && placeOf(path) === 'file' && !isAbsolute(path),
   );
   const line = currentLine(basename(io.program), tokens, env);
