@@ -2,7 +2,7 @@
  * `serve` as users run it under a mixed load for as long as is asked: does
  * memory, or the number of open files, grow?
  *
- * Usage: npm run soak -- [--minutes N] [--rate REQUESTS_PER_SECOND] [--cli FILE]
+ * Usage: node scripts/run-ts.mjs bench/serve-soak.ts [--minutes N] [--rate REQUESTS_PER_SECOND] [--cli FILE]
  * SOAK_MINUTES says how long, too.
  *
  * Sessions of 900 seconds, so that there are some ten refreshes an hour;

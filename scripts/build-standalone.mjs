@@ -20,6 +20,7 @@ import { bundledPackages } from './build/packages.mjs';
 import { bundleStandalone } from './build/standalone-bundle.mjs';
 import { nativePart } from './build/standalone-koffi.mjs';
 import { standaloneNotices, standaloneSbom } from './build/standalone-legal.mjs';
+import { signedAdHoc, wrongPages } from './build/standalone-signature.mjs';
 import { fetchRuntime, neutraliseRuntime } from './build/standalone-runtime.mjs';
 import { executableOf, hostTarget, targetsNamed } from './build/standalone-targets.mjs';
 import { npm, root } from './prepare.mjs';
@@ -58,6 +59,7 @@ async function build(target, compiler, pack) {
   const runtime = join(folder, 'runtime');
   const deafTo = neutraliseRuntime(fetchRuntime(target, join(folder, 'published')), runtime);
   compile(compiler, target, code, runtime);
+  if (target.runsOn.os[0] === 'darwin') sign(join(code, executableOf(target)));
   renameSync(join(code, executableOf(target)), join(place, executableOf(target)));
   const packages = bundledPackages(root, new Set([...modules, ...page.modules]));
   const legal = {
@@ -77,6 +79,8 @@ function compile(compiler, target, code, runtime) {
     ['build', '--compile', `--target=${target.bun}`, `--compile-executable-path=${runtime}`],
     // Code that is ready to run: a third of the start otherwise goes into parsing.
     ['--bytecode', '--format=esm', '--splitting', '--keep-names', '--sourcemap=none'],
+    // A one-shot is over before machine code of it pays: src/standalone/main.ts sets the usual for everything else.
+    ['--compile-jit-policy=100'],
     // The directory that the executable is started in belongs to a stranger: nothing there is read.
     ['dotenv', 'bunfig', 'tsconfig', 'package-json'].map((what) => `--no-compile-autoload-${what}`),
     ['--asset=koffi.node', '--asset=console', `--outfile=${executableOf(target)}`, 'main.js'],
@@ -90,6 +94,11 @@ function compile(compiler, target, code, runtime) {
   } catch (error) {
     throw new Error(`the compiler failed for ${target.name}\n${error.stdout}${error.stderr}`, { cause: error });
   }
+}
+
+function sign(file) {
+  const bytes = readFileSync(file);
+  if (wrongPages(bytes) > 0) writeFileSync(file, signedAdHoc(bytes, manifest.name));
 }
 
 /** A package whose command is the executable itself: npm puts it on the PATH, and no Node runs when it is started. */

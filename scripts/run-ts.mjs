@@ -21,6 +21,17 @@ const bundle = await rolldown({
   external: /^[^./]/,
   transform: { define: { PACKAGE_VERSION: JSON.stringify(version) } },
   logLevel: 'warn',
+  plugins: [
+    {
+      name: 'place',
+      // Tests find files by the place of their own sources, which is not that of the bundle.
+      transform(code, id) {
+        if (!id.startsWith(join(root, 'test')) || !code.includes('import.meta.url')) return null;
+        const place = JSON.stringify(pathToFileURL(id).href);
+        return { code: code.replaceAll('import.meta.url', () => place), moduleType: 'ts' };
+      },
+    },
+  ],
 });
 await bundle.write({ dir, format: 'esm', entryFileNames: 'main.mjs', chunkFileNames: '[name]-[hash].mjs' });
 await bundle.close();

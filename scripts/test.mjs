@@ -25,7 +25,7 @@ const OF_THE_PROGRAM = [
   '--exclude',
   '**/tpm/**',
   '--exclude',
-  'test/**/!(surroundings|bare-root|hot-path|loads).heavy.test.ts',
+  'test/**/!(surroundings|bare-root|hot-path|loads|targets|comparison).heavy.test.ts',
 ];
 const args =
   suite === undefined ? process.argv.slice(2) : suite === 'standalone' ? [...OF_THE_PROGRAM, ...others] : others;

@@ -300,6 +300,17 @@ const ALL = [
         remedy: 'the CA was made anew: take the certificate of the old one, or have the certificate issued again',
       },
       {
+        codes: ['ERR_CHAIN_PATH_LENGTH'],
+        cause: '`doctor`: more CAs stand below a CA than its certificate allows (path length constraint)',
+        remedy:
+          'have the certificate issued by the CA that is named, or that CA certified again with a larger `pathlen`',
+      },
+      {
+        codes: ['ERR_CHAIN_NAMES'],
+        cause: '`doctor`: a name in the certificate is not one that a CA above it may give (name constraints)',
+        remedy: 'have it issued with another name, or by another CA',
+      },
+      {
         codes: ['ERR_TRUST_ANCHOR'],
         cause: '`doctor --trust-anchor`: a certificate of the trust anchor is not valid now',
         remedy: 'put the CA certificate of today into the trust anchor',

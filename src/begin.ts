@@ -2,19 +2,35 @@
  * How a run begins, and in most runs of `credential-process --cache` ends: when credentials are kept for the line, they are
  * printed, and nothing else is loaded. Anything that is not quite as expected goes on to cli.ts.
  */
-// Tests: test/cli/cache.test.ts, test/package/hot-path.test.ts
+// Tests: test/begin.heavy.test.ts, test/cli/cache.test.ts, test/package/hot-path.test.ts
 import { writeSync } from 'node:fs';
 import { sep } from 'node:path';
 import { keptAnswer } from './output/kept-answer.ts';
 import { programPath } from './platform/program.ts';
 
-/** Answers a line from the cache, or goes on to all the rest of the program. */
-export function begin(): void {
-  const path = programPath();
-  const answer = keptAnswer(path.slice(path.lastIndexOf(sep) + 1), process.argv.slice(2), process.env);
+/** What is printed for a line without reading more of the program; undefined: it has to be read as ever. */
+type Answer = typeof keptAnswer;
 
-  if (answer === undefined || !print(answer)) void import('./cli.ts').then(({ start }) => start());
-  else process.exit(0);
+/** The commands that go on as services. The table of commands says the same, and is not read yet. */
+const SERVICES: ReadonlySet<string> = new Set(['renew', 'serve', 'update']);
+
+/**
+ * Answers a line from the cache, or goes on to all the rest of the program.
+ *
+ * @param quick answers of another kind, which are looked for first. Default: none
+ */
+export function begin(quick?: Answer): void {
+  const path = programPath();
+  const line = [path.slice(path.lastIndexOf(sep) + 1), process.argv.slice(2), process.env] as const;
+  const answer = quick?.(...line) ?? keptAnswer(...line);
+
+  if (answer !== undefined && print(answer)) process.exit(0);
+  // Reading the rest takes longer than all before it. A service is not ended meanwhile by a signal that asks it to read its
+  // files again: it has read none yet.
+  if (SERVICES.has(process.argv[2] ?? '')) process.on('SIGHUP', () => undefined);
+  // Node would open its debugger at this signal, to any user of this machine.
+  process.on('SIGUSR1', () => undefined);
+  void import('./cli.ts').then(({ start }) => start());
 }
 
 /** False when it could not be written: cli.ts will find the same, and say it. */

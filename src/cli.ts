@@ -10,7 +10,7 @@ import { programPath } from './platform/program.ts';
 import type { Configured } from './options/config/configured.ts';
 import { sharedConfig } from './options/config/shared.ts';
 import type { FlagsOf } from './options/flag-values.ts';
-import { commandRow, isCommand } from './options/flags.ts';
+import { commandRow } from './options/flags.ts';
 import type { CommandName, CommandRow } from './options/flags.ts';
 import { parseOrdinary } from './options/pflag.ts';
 import type { Parsed } from './options/pflag.ts';
@@ -228,13 +228,8 @@ async function fail(thrown: unknown): Promise<void> {
   process.exit(EXIT_STATUS[kind]);
 }
 
-/** Runs the program and ends the process. */
+/** Runs the program and ends the process. begin.ts has seen to its signals. */
 export function start(): void {
-  // It would end a service that has not read its files yet. What has been read by then is new.
-  const [, , first = ''] = process.argv;
-  if (isCommand(first) && commandRow(first).goesOn === 'service') process.on('SIGHUP', () => undefined);
-  // Node would open its debugger at this signal, to any user of this machine.
-  process.on('SIGUSR1', () => undefined);
   process.on('uncaughtException', (error) => void fail(error));
   main(process.argv.slice(2)).then((status) => process.exit(status), fail);
 }

@@ -12,6 +12,7 @@ const INSTEAD = {
 
 /** The same for single modules that import another: who imports, and what is in the place of which. */
 const INSTEAD_FOR = {
+  'src/identity/contents.ts': { 'src/identity/ml-dsa.ts': 'src/standalone/ml-dsa.ts' },
   'src/commands/connection.ts': { 'src/http/direct.ts': 'src/standalone/direct.ts' },
   ...Object.fromEntries(
     ['src/x509/keys.ts', 'src/x509/chain.ts', 'src/signing/canonical.ts'].map((file) => [
@@ -22,14 +23,18 @@ const INSTEAD_FOR = {
 };
 
 /**
- * What a run of `credential-process` with a PEM identity loads: one file, with what these modules import statically. The
- * runtime's own modules that it may import are few, since they take longer to load than all of this program's.
+ * What a run of `credential-process` with a PEM identity loads: two files, each with what these modules import statically.
+ * The first is enough for `version` and for an answer from the cache. The runtime's own modules that they may import are few,
+ * since they take longer to load than all of this program's.
  */
-const HOT = ['src/standalone/main.ts', 'src/cli.ts', 'src/http/ca-bundle.ts'];
-
-/** What the hot file may import, and weigh before it is compiled: look at what came in before raising this. */
-const MODULES_OF_HOT = new Set(['node:fs', 'node:path']);
-const HOT_BUDGET_BYTES = 176 * 1024;
+const HOT = {
+  main: { modules: ['src/standalone/main.ts'], bytes: 20 * 1024, imports: ['node:fs', 'node:path'] },
+  hot: {
+    modules: ['src/cli.ts', 'src/http/ca-bundle.ts'],
+    bytes: 160 * 1024,
+    imports: ['node:fs', 'node:path', './main.js', './rolldown-runtime.js'],
+  },
+};
 
 const IMPORT_OF_REQUIRE = 'import { createRequire } from "node:module";\n';
 
@@ -48,6 +53,13 @@ const requireWhenUsed = {
   },
 };
 
+/** The bundler's helpers, which the first file does not use, but is made to load for the others' sake. */
+const withoutHelpers = {
+  name: 'without-helpers',
+  renderChunk: (code, { name }) =>
+    name === 'main' ? code.replace('import "./rolldown-runtime.js";\n', '') : undefined,
+};
+
 /**
  * Writes ES modules for the compiler: `main.js` and its chunks.
  *
@@ -64,13 +76,19 @@ export async function bundleStandalone(root, folder, version, constants) {
       new Map(Object.entries(pairs).map(([of, by]) => [placed(of), join(root, by)])),
     ]),
   );
-  const hot = new Set(HOT.map((file) => join(root, file)));
+  const groups = Object.entries(HOT).map(([name, { modules }], at) => {
+    const own = new Set(modules.map((file) => join(root, file)));
+    return { name, test: (id) => own.has(id), priority: 2 - at };
+  });
   const output = await bundle(
     {
       ...settings,
       onLog(level, log, report) {
         // What is hot comes with the rest of it.
-        if (log.code !== 'INEFFECTIVE_DYNAMIC_IMPORT' || !HOT.some((file) => log.message.includes(`${file} is`)))
+        if (
+          log.code !== 'INEFFECTIVE_DYNAMIC_IMPORT' ||
+          !HOT.hot.modules.some((file) => log.message.includes(`${file} is`))
+        )
           settings.onLog(level, log, report);
       },
       transform: {
@@ -85,6 +103,7 @@ export async function bundleStandalone(root, folder, version, constants) {
       plugins: [
         lessOfUndici,
         requireWhenUsed,
+        withoutHelpers,
         {
           name: 'instead',
           async resolveId(source, importer, options) {
@@ -103,18 +122,21 @@ export async function bundleStandalone(root, folder, version, constants) {
       entryFileNames: '[name].js',
       chunkFileNames: '[name].js',
       minifyInternalExports: false,
-      codeSplitting: { groups: [{ name: 'hot', test: (id) => hot.has(id) }] },
+      codeSplitting: { groups },
     },
   );
-  const main = output.find(({ fileName }) => fileName === 'main.js');
-  const hotBytes = Buffer.byteLength(main.code);
-  if (hotBytes > HOT_BUDGET_BYTES)
-    throw new Error(`the executable's hot file has ${hotBytes} bytes; its budget is ${HOT_BUDGET_BYTES}`);
-  const foreign = [
-    ...[...main.code.matchAll(/^import .*"([^"]+)";$/gm)].map(([, name]) => name),
-    ...usedModules([main]),
-  ].filter((id) => !MODULES_OF_HOT.has(id) && !id.startsWith(join(root, 'src/')) && !id.startsWith('\0'));
-  if (foreign.length > 0)
-    throw new Error(`this got into the executable's hot file; import it dynamically:\n  ${foreign.join('\n  ')}`);
+  for (const [name, budget] of Object.entries(HOT)) checkHot(root, output, `${name}.js`, budget);
   return usedModules(output);
+}
+
+function checkHot(root, output, fileName, { bytes, imports }) {
+  const file = output.find((chunk) => chunk.fileName === fileName);
+  const length = Buffer.byteLength(file.code);
+  if (length > bytes) throw new Error(`the executable's ${fileName} has ${length} bytes; its budget is ${bytes}`);
+  const foreign = [
+    ...[...file.code.matchAll(/^import .*"([^"]+)";$/gm)].map(([, name]) => name),
+    ...usedModules([file]),
+  ].filter((id) => !imports.includes(id) && !id.startsWith(join(root, 'src/')) && !id.startsWith('\0'));
+  if (foreign.length > 0)
+    throw new Error(`this got into the executable's ${fileName}; import it dynamically:\n  ${foreign.join('\n  ')}`);
 }

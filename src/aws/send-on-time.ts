@@ -17,13 +17,17 @@ type Send = (signedAt: number, timeoutMs: number) => Promise<HttpResponse>;
 /** Below it, Date is within whole seconds, the network, and what clocks are off that nobody minds. */
 const LEAST_OFFSET_MS = 60_000;
 
+/** The service takes no signature that is further from its time: AWS General Reference, "SigV4", and a minute for the way. */
+const MOST_OFF_MS = 6 * 60_000;
+
 /**
  * Makes the function that sends the requests of one operation.
  *
  * A refusal whose Date is more than a minute from the time that it was signed with is followed, once for the operation,
  * by a request signed with the service's time. An offset stands when such a request succeeds: a refusal may be anybody's.
  * A good answer corrects the clock too: within five minutes the service takes signatures, and credentials would be
- * judged by the wrong clock.
+ * judged by the wrong clock. A Date that is further off is not the time of whoever took the signature, such as that of a
+ * load balancer: it is passed over.
  *
  * @param signed whether the time is a part of the request. Default true
  */
@@ -53,7 +57,9 @@ export function senderOnTime(
     if (response.status >= 200 && response.status <= 299) {
       const date = Date.parse(response.headers['date'] ?? '');
       const local = signedAt - offset + (monotonic() - begun);
-      const isOff = Math.abs(date - signedAt) > LEAST_OFFSET_MS && Math.abs(date - (local + offset)) > LEAST_OFFSET_MS;
+      const off = Math.abs(date - signedAt);
+      const isTold = off > LEAST_OFFSET_MS && (off <= MOST_OFF_MS || !signed);
+      const isOff = isTold && Math.abs(date - (local + offset)) > LEAST_OFFSET_MS;
       if (offset !== clock.offset() || isOff) {
         const { confirmOffset } = await import('./clock-offset.ts');
         confirmOffset(clock, isOff ? Math.round(date - local) : offset, log, onClockOffset);

@@ -1,4 +1,4 @@
-/** `cache list`, `cache clear`, `cache path`: what `credential-process --cache` keeps. */
+/** `cache list`, `cache clear`, `cache path`: what `--cache` keeps. */
 // Tests: test/cli/cache.test.ts
 import { remainingOf } from '../credentials/cache/entry.ts';
 import type { CacheEntry } from '../credentials/cache/entry.ts';
@@ -47,7 +47,7 @@ interface Row {
   readonly account: string | undefined;
   readonly certificate: string | undefined;
   readonly expiration: string;
-  readonly state: 'valid' | 'expired' | 'certificate replaced';
+  readonly state: 'valid' | 'expired' | 'file replaced';
 }
 
 function rowOf(name: string, entry: CacheEntry, now: number): Row {
@@ -60,7 +60,7 @@ function rowOf(name: string, entry: CacheEntry, now: number): Row {
     account: credentials.accountId,
     certificate: certificate?.[0],
     expiration: credentials.expiration,
-    state: remainingOf(entry, now) === 0 ? 'expired' : isCurrent ? 'valid' : 'certificate replaced',
+    state: remainingOf(entry, now) === 0 ? 'expired' : isCurrent ? 'valid' : 'file replaced',
   };
 }
 

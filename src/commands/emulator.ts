@@ -28,6 +28,8 @@ export const run: RunCommand<'emulator'> = async (flags, io) => {
     const caFile = flags['tls-dev'];
     if (tlsCa !== undefined && caFile !== undefined)
       writeOutput('--tls-dev', caFile, () => writeFileSync(caFile, tlsCa, { mode: 0o600 }));
+    // Whoever reads that it listens may end it at once.
+    const stopped = io.stop();
     log.info(`listening on ${tlsUrl === undefined ? url : `${url} and ${tlsUrl}`}`);
     const ready = {
       url,
@@ -43,7 +45,7 @@ export const run: RunCommand<'emulator'> = async (flags, io) => {
         '--host: other machines may reach this emulator, and its built-in keys are known to all: use it in a closed network',
       );
     io.stdout(`${JSON.stringify(ready)}\n`);
-    await io.stop();
+    await stopped;
   } finally {
     await emulator.close();
   }

@@ -171,7 +171,7 @@ async function check(profile: string, text: string, line: string, { env, log }: 
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
     throw new RolesAnywhereError(error.code, error.message, {
-      hint: `nothing was written. It was run with PATH=${BARE_PATH} and HOME alone, as cron would; what it said is above, --print shows the profile, and doctor with the same flags says more`,
+      hint: `nothing was written. It was run with PATH=${BARE_PATH} and HOME alone, as cron would: variables of this shell, such as AWS_ENDPOINT_URL or a proxy, do not count there. What it said is above, --print shows the profile, and doctor with the same flags says more`,
       cause: error,
     });
   } finally {

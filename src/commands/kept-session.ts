@@ -1,4 +1,4 @@
-/** `credential-process --cache`: from the options of a line to the key that its credentials are kept under. */
+/** `--cache`: from the options of a line to the key that its credentials are kept under. */
 // Tests: test/cli/cache.test.ts
 import { createHash } from 'node:crypto';
 import { basename, isAbsolute, resolve } from 'node:path';
@@ -8,10 +8,11 @@ import { cacheFolder } from '../credentials/cache/folder.ts';
 import { keepCredentials } from '../credentials/cache/keep.ts';
 import { deviceVariables, withoutPin } from '../credentials/cache/line.ts';
 import { libraryPlace } from '../credentials/cache/place.ts';
-import { stampOf } from '../credentials/cache/safe-file.ts';
+import { stampOf, stampOfPlace } from '../credentials/cache/safe-file.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { configPath } from '../options/config/shared.ts';
-import type { FlagsOf } from '../options/flag-values.ts';
+import type { ConnectionSettings } from '../options/connection.ts';
+import type { FlagsOf, FlagValues } from '../options/flag-values.ts';
 import { isChained } from '../options/flags.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import { currentLine } from '../output/kept-answer.ts';
@@ -28,8 +29,39 @@ const SETTLED_MS = 2000;
 
 type Flags = FlagsOf<'credential-process'>;
 
+type CacheFlags = FlagValues<'cache-min-remaining' | 'no-account-id'>;
+
+/** What is kept for a line, and how it is obtained. */
+export interface Keeping {
+  /** All that decides which credentials these are. Secrets apart: they open what is named here. */
+  readonly effective: () => Promise<unknown>;
+  /** The role that is asked for. */
+  readonly role: string;
+  /** The absolute path of what is shown to the service, a certificate or a token, or a folder to choose from; undefined where it is in none. */
+  readonly file: string | undefined;
+  /** The time for all, in milliseconds. Default 60,000. */
+  readonly timeoutMs: number | undefined;
+  /**
+   * The paths that the line names, if what it comes to follows from nothing but its words, its variables and the config
+   * file; undefined otherwise: then each run of it is read as ever.
+   */
+  readonly paths: readonly (string | undefined)[] | undefined;
+  /**
+   * Asks the service.
+   *
+   * @param timeoutMs the time that is left for it
+   */
+  readonly vend: (timeoutMs: number | undefined) => Promise<Vended>;
+}
+
+/** Credentials, and how far the service's clock is ahead. */
+export interface Vended {
+  readonly credentials: SessionCredentials;
+  readonly clockOffset: number;
+}
+
 /**
- * Gives the credentials that are kept for a line, or gets them and keeps them.
+ * Gives the credentials that are kept for a line of `credential-process`, or gets them and keeps them.
  *
  * @param vend asks the service, with the options as they are after the wait for others
  * @throws RolesAnywhereError `ERR_FLAG_VALUE`, `ERR_FLAG_CONFLICT`, and those of `vend`
@@ -38,51 +70,71 @@ export async function keptSession(
   options: VendingOptions,
   flags: Flags,
   io: Io,
-  vend: (options: VendingOptions) => Promise<{ credentials: SessionCredentials; clockOffset: number }>,
+  vend: (options: VendingOptions) => Promise<Vended>,
 ): Promise<SessionCredentials> {
-  const { log, env } = io;
-  const minRemainingMs = minRemaining(flags);
+  const { env } = io;
   const { certificate } = options.identity;
   if (certificate === '-')
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--cache and --certificate - exclude each other', {
       hint: 'what comes from standard input cannot be told from what came before: give the certificate in a file',
       flag: ['--cache', '--certificate'],
     });
-  const file = certificate !== undefined && placeOf(certificate) === 'file' ? resolve(certificate) : undefined;
-  if (file !== undefined && stampOf(file) === undefined) return (await vend(options)).credentials;
+  return await keptCredentials(flags, io, {
+    effective: async () => await effective(options, flags, env),
+    role: options.session.roleArn,
+    file: certificate !== undefined && placeOf(certificate) === 'file' ? resolve(certificate) : undefined,
+    timeoutMs: options.connection.retry.timeoutMs,
+    paths: [flags.certificate, flags['private-key'], flags.intermediates, flags['ca-bundle'], env['AWS_CA_BUNDLE']],
+    async vend(timeoutMs) {
+      const { connection } = options;
+      return await vend({ ...options, connection: { ...connection, retry: { ...connection.retry, timeoutMs } } });
+    },
+  });
+}
+
+/**
+ * Gives the credentials that are kept for a line, or gets them and keeps them. Nothing is kept where the certificate
+ * or token is in no plain file, nor in a folder that can be kept track of.
+ *
+ * @throws RolesAnywhereError `ERR_FLAG_VALUE`, and those of `vend`
+ */
+export async function keptCredentials(flags: CacheFlags, io: Io, keeping: Keeping): Promise<SessionCredentials> {
+  const { log, env } = io;
+  const { role, file } = keeping;
+  const minRemainingMs = minRemaining(flags);
+  const plain = async (): Promise<SessionCredentials> => (await keeping.vend(keeping.timeoutMs)).credentials;
+  if (file !== undefined && stampOfPlace(file) === undefined) return await plain();
   let folder: string;
   try {
     folder = await openFolder(cacheFolder(env));
   } catch (error) {
     if (!(error instanceof RolesAnywhereError)) throw error;
     log.warn(`--cache has no effect: ${error.message}`);
-    return (await vend(options)).credentials;
+    return await plain();
   }
-  const key = `session-${CACHE_VERSION}-${digest(JSON.stringify(await effective(options, flags, env)))}`;
-  const timeoutMs = options.connection.retry.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const key = `session-${CACHE_VERSION}-${digest(JSON.stringify(await keeping.effective()))}`;
+  const timeoutMs = keeping.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const credentials = await keepCredentials({
     store: createFileStore(folder),
     key,
-    role: options.session.roleArn,
+    role,
     certificate: file,
     minRemainingMs,
     waitMs: timeoutMs - Math.min(OWN_MS, timeoutMs / 4),
     onWarning: (message) => log.warn(message),
     async vend(waitedMs) {
-      const { connection } = options;
-      const retry = { ...connection.retry, timeoutMs: timeoutMs - waitedMs };
-      const got = await vend({ ...options, connection: { ...connection, retry } });
+      const got = await keeping.vend(timeoutMs - waitedMs);
       await tidy(folder, Date.now()).catch(() => 0);
       return got;
     },
   });
-  await remember(folder, key, minRemainingMs, flags, io).catch(() => {
+  await remember(folder, key, minRemainingMs, flags, keeping.paths, io).catch(() => {
     // Then the next run reads its line as this one did.
   });
   return credentials;
 }
 
-function minRemaining(flags: Flags): number {
+function minRemaining(flags: CacheFlags): number {
   const { 'cache-min-remaining': seconds } = flags;
   if (seconds === undefined) return DEFAULT_MIN_REMAINING_MS;
   if (seconds >= LEAST_SECONDS && seconds <= MOST_SECONDS) return seconds * 1000;
@@ -95,7 +147,6 @@ function minRemaining(flags: Flags): number {
 /** All that decides which credentials a line gets, passwords and codes apart: they open what is named here. */
 async function effective(options: VendingOptions, flags: Flags, env: Io['env']): Promise<unknown> {
   const { identity, session, partition, connection } = options;
-  const { endpoints, trust } = connection;
   return [
     CACHE_VERSION,
     session,
@@ -108,11 +159,15 @@ async function effective(options: VendingOptions, flags: Flags, env: Io['env']):
     // Modules have their settings below it.
     [identity.certificate, identity.privateKey].some((place) => placeOf(place ?? '') === 'other') ? env['HOME'] : '',
     [identity.choice, selectorStamp(identity.choice?.selector)],
-    // URLs, and which of AWS's own endpoints.
-    endpoints,
-    [trust.verify, trust.caBundle === undefined ? undefined : resolve(trust.caBundle.path), trust.caStore],
+    reachedBy(connection),
     isChained(flags) ? (await import('../options/hops.ts')).hopsOf(flags, true).map(({ input }) => input) : [],
   ];
+}
+
+/** Whose answers are believed: URLs, which of AWS's own endpoints, and roots. */
+export function reachedBy({ endpoints, trust }: ConnectionSettings): readonly unknown[] {
+  const { verify, caBundle, caStore } = trust;
+  return [endpoints, [verify, caBundle === undefined ? undefined : resolve(caBundle.path), caStore]];
 }
 
 /** Where a certificate or key is: a path of a file, a variable, standard input, a token or a TPM. */
@@ -142,22 +197,22 @@ function digest(text: string): string {
  * Remembers what a line comes to, so that the next run of it need not find out. Not where that follows from more than its
  * words, its variables and the config file: from files that are named in them, or from variables that hold the certificate.
  */
-async function remember(folder: string, entry: string, minRemainingMs: number, flags: Flags, io: Io): Promise<void> {
+async function remember(
+  folder: string,
+  entry: string,
+  minRemainingMs: number,
+  flags: CacheFlags,
+  paths: Keeping['paths'],
+  io: Io,
+): Promise<void> {
   const { env, tokens } = io;
-  if (tokens === undefined || io.log.level === 'debug') return;
+  if (tokens === undefined || paths === undefined || io.log.level === 'debug') return;
   const values = Object.values(flags).flat();
   const said = values.map((value) => (typeof value === 'object' ? JSON.stringify(value) : String(value)));
   if (said.some((text) => /file:\/\/|^env:/.test(text))) return;
   const config = configPath(env);
   const stamp = stampOf(config);
   if (stamp !== undefined && Date.now() - Number(stamp.split(' ').at(-1)) / 1e6 < SETTLED_MS) return;
-  const paths = [
-    flags.certificate,
-    flags['private-key'],
-    flags.intermediates,
-    flags['ca-bundle'],
-    env['AWS_CA_BUNDLE'],
-  ];
   const isRelative = [...paths, config, libraryPlace(flags['pkcs11-lib']) === flags['pkcs11-lib'] ? '' : '.'].some(
     (path) => path !== undefined && path !== '' && placeOf(path) === 'file' && !isAbsolute(path),
   );

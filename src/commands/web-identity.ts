@@ -1,5 +1,5 @@
 /** `web-identity`: from an identity provider's token to credentials, printed as `credential-process` does. */
-// Tests: test/cli/chain.test.ts
+// Tests: test/cli/chain.test.ts, test/cli/kept-sts.heavy.test.ts
 import { endpointOf } from '../aws/endpoints.ts';
 import { checkWebIdentity } from '../aws/sts-input.ts';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
@@ -14,6 +14,7 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { readTokenFile } from '../sources/token-file.ts';
 import { chainOf } from './chain.ts';
 import type { Io, RunCommand } from './command.ts';
+import type { Vended } from './kept-session.ts';
 import { openSts } from './sts-command.ts';
 import { watchWaits } from './waits.ts';
 
@@ -31,28 +32,46 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
   checkWebIdentity(input, (parameter) => FLAG_OF[parameter] ?? flagOf(parameter));
   const readToken = tokenReader(flags, io);
   const { awaiting, done } = watchWaits(io);
-  const { region, connection } = await openSts(flags, io, ['sts'], awaiting);
-  // Without a further role, the session policy is this session's.
-  const chained = goesOn ? flags : { ...flags, policy: undefined, 'policy-arn': undefined };
-  const further = isChained(chained)
-    ? chainOf(chained, { region, connection: () => connection, fromRole: true, once: true })
-    : undefined;
-  const { roleArn } = input;
-  const vend = async (): Promise<AssumedRole> => {
-    const [, partition = ''] = roleArn.split(':');
-    io.log.debug(
-      `AssumeRoleWithWebIdentity ${roleArn} in ${region} at ${endpointOf(connection, 'sts', partition, region).href}`,
-    );
-    const { token, sessionName } = await readToken(connection.budget?.remaining);
-    const { roleSessionName = sessionName } = input;
-    return await assumeRoleWithWebIdentity({ ...input, roleSessionName, region, token }, connection);
+  const vend = async (asked: typeof flags): Promise<Vended> => {
+    const { region, connection } = await openSts(asked, io, ['sts'], awaiting);
+    // Without a further role, the session policy is this session's.
+    const chained = goesOn ? asked : { ...asked, policy: undefined, 'policy-arn': undefined };
+    const further = isChained(chained)
+      ? chainOf(chained, { region, connection: () => connection, fromRole: true, once: true })
+      : undefined;
+    const { roleArn } = input;
+    const first = async (): Promise<AssumedRole> => {
+      const [, partition = ''] = roleArn.split(':');
+      io.log.debug(
+        `AssumeRoleWithWebIdentity ${roleArn} in ${region} at ${endpointOf(connection, 'sts', partition, region).href}`,
+      );
+      const { token, sessionName } = await readToken(connection.budget?.remaining);
+      const { roleSessionName = sessionName } = input;
+      return await assumeRoleWithWebIdentity({ ...input, roleSessionName, region, token }, connection);
+    };
+    const credentials = await (further === undefined ? first() : further(first)(new AbortController().signal));
+    return { credentials, clockOffset: connection.clock.offset() };
   };
-  const credentials = await (further === undefined ? vend() : further(vend)(new AbortController().signal)).finally(
-    done,
-  );
-  io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
-  io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));
+  // A token of the Workload API is in no file by which a later run could tell that it is the same workload's.
+  const tokenFile = flags.cache === true && flags['web-identity-token'] === undefined ? tokenPath(flags, io) : '';
+  try {
+    const { credentials } =
+      tokenFile === ''
+        ? await vend(flags)
+        : {
+            credentials: await (await import('./kept-sts.ts')).keptWebIdentity({ flags, input, tokenFile }, io, vend),
+          };
+    io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
+    io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));
+  } finally {
+    done();
+  }
 };
+
+/** The path of the token's file; empty where none is named. */
+function tokenPath({ 'web-identity-token-file': file }: FlagsOf<'web-identity'>, { env }: Io): string {
+  return file ?? env['AWS_WEB_IDENTITY_TOKEN_FILE'] ?? '';
+}
 
 /** A token, and the name of a session that goes by it, where it has one. */
 interface Token {
@@ -63,10 +82,11 @@ interface Token {
 
 /** @returns what gives the token, within the time that is left */
 function tokenReader(
-  { 'web-identity-token': value, 'web-identity-token-file': file }: FlagsOf<'web-identity'>,
-  { env }: Io,
+  flags: FlagsOf<'web-identity'>,
+  io: Io,
 ): (remaining: (() => number) | undefined) => Promise<Token> {
-  const tokenFile = file ?? env['AWS_WEB_IDENTITY_TOKEN_FILE'] ?? '';
+  const { 'web-identity-token': value } = flags;
+  const tokenFile = tokenPath(flags, io);
   if (value === undefined && tokenFile === '')
     throw missing('--web-identity-token-file', 'AWS_WEB_IDENTITY_TOKEN_FILE');
   if (value === undefined) return async () => ({ token: async () => await readTokenFile(tokenFile) });
@@ -77,7 +97,7 @@ function tokenReader(
     });
   return async (timeoutMs) => {
     const { readJwtSvid, sessionNameOf } = await import('../identity/spiffe/index.ts');
-    const { token, id } = await readJwtSvid(value, { env, timeoutMs });
+    const { token, id } = await readJwtSvid(value, { env: io.env, timeoutMs });
     return { token: async () => token, sessionName: sessionNameOf(id) };
   };
 }

@@ -80,11 +80,10 @@ export interface Situation {
 /** How long to wait before the next attempt; 0 means now. */
 export function untilAttempt(situation: Situation, settings: RefreshSettings): number {
   const hold = Math.max(0, situation.holdMs);
-  if (situation.remainingMs <= 0) return hold;
   const due = situation.requested ? 0 : situation.remainingMs - situation.thresholdMs;
   const allowed = Math.max(due, settings.minIntervalMs - situation.sinceAttemptMs, hold);
-  // Once the set has ceased to be valid, only the failure's wait counts.
-  return Math.max(0, Math.min(allowed, Math.max(situation.remainingMs, hold)));
+  // Once the set has ceased to be valid, or where there is none, only the failure's wait counts.
+  return Math.min(allowed, Math.max(situation.remainingMs, hold));
 }
 
 /** The failure to wait after. */

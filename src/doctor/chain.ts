@@ -7,6 +7,7 @@ import { sameBytes } from '../x509/certificate.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { DerError } from '../x509/der.ts';
 import { nameText, readName } from '../x509/names.ts';
+import { lengthProblem, nameProblem } from '../x509/path-constraints.ts';
 import { brokenPeriod } from '../x509/rules.ts';
 import type { Notebook } from './notebook.ts';
 
@@ -39,12 +40,15 @@ export function checkChain({ leaf, chain, candidates, anchors, now }: Path, note
     const last = path.at(-1) ?? leaf;
     const named = (one: Certificate): boolean => sameBytes(one.subject, last.issuer);
     const fits = (one: Certificate): boolean => named(one) && hasSigned(one, last);
-    if (anchors?.some(fits) === true) {
+    const anchor = anchors?.find(fits);
+    if (anchor !== undefined) {
+      checkConstraints(anchor, path, notes);
       notes.fact('chain', 'chain', `${through(path)}, and leads to the trust anchor`);
       return;
     }
     const next = chain.find((one) => fits(one) && !path.includes(one));
     if (next !== undefined) {
+      checkConstraints(next, path, notes);
       path.push(next);
       continue;
     }
@@ -82,6 +86,36 @@ export function checkChain({ leaf, chain, candidates, anchors, now }: Path, note
         `${through(path)}, up to ${issuerText(last)}: that must be the trust anchor, or be issued by it`,
       );
     return;
+  }
+}
+
+/** What a CA says of what is below it. What cannot be read there is for the service to judge. */
+function checkConstraints(authority: Certificate, path: readonly Certificate[], notes: Notebook): void {
+  try {
+    const length = lengthProblem(authority, path);
+    if (length !== undefined)
+      notes.fail(
+        'chain',
+        new RolesAnywhereError(
+          'ERR_CHAIN_PATH_LENGTH',
+          `the certificate of the CA ${subjectText(authority)} allows ${length.limit} CAs below it (path length constraint), and ${length.found} ${length.found === 1 ? 'is' : 'are'} there`,
+          {
+            hint: `have the certificate issued by a CA that is at most ${length.limit + 1} below that one, or that one certified again without the limit`,
+          },
+        ),
+      );
+    const name = nameProblem(authority, path);
+    if (name !== undefined)
+      notes.fail(
+        'chain',
+        new RolesAnywhereError(
+          'ERR_CHAIN_NAMES',
+          `the name ${name.name} of ${subjectText(name.certificate)} is ${name.isExcluded ? 'excluded' : 'not permitted'} by the name constraints of the CA ${subjectText(authority)}`,
+          { hint: 'have the certificate issued with a name that this CA may give, or by another CA' },
+        ),
+      );
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
   }
 }
 

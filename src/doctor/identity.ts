@@ -3,10 +3,11 @@
 import { createPublicKey, randomBytes, verify } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import type { Identity } from '../identity/identity.ts';
+import type { Identity, Signer } from '../identity/identity.ts';
 import { isPkcs11, loadCertificates, loadIdentity } from '../identity/load.ts';
 import type { LoadDeps } from '../identity/load.ts';
 import { binaryLabel } from '../identity/der-forms.ts';
+import type { PrivateKey } from '../identity/private-key.ts';
 import { isPath } from '../identity/source.ts';
 import { daysText, isoSeconds, keyText, refusalOf } from '../identity/verdicts.ts';
 import type { VendingOptions } from '../options/vending.ts';
@@ -84,7 +85,16 @@ export async function checkIdentity(
   checkChain({ leaf, chain: chainOf(identity), candidates, anchors: surroundings.anchors, now }, notes);
   if (surroundings.mayUseHardware || !(await isTpmFile(privateKey ?? certificate)))
     await checkSignature(identity, leaf, notes);
-  else notes.leave('the private key, which only a TPM can load, and may ask for a password: --call signs with it');
+  else {
+    notes.leave(
+      'a signature of the private key, which only a TPM can load, and may ask for a password: --call signs with it',
+    );
+    try {
+      await checkTpm(identity.signer, notes);
+    } catch (error) {
+      notes.fail('certificate', error);
+    }
+  }
   return { identity, leaf };
 }
 
@@ -133,27 +143,11 @@ async function checkHeld(spec: Spec, surroundings: IdentitySurroundings, notes: 
   notes.leave('the private key, since a token or a TPM may ask for a PIN or a password: --call signs with it');
   let leaf: Certificate | undefined;
   try {
-    if (privateKey?.startsWith('handle:') === true) {
-      const { listSigningKeys } = await import('../identity/tpm/index.ts');
-      const keys = await listSigningKeys(loading.tpm, { env: loading.env, timeoutMs: 5000 });
-      notes.fact(
-        'certificate',
-        'keys in the TPM',
-        keys.map(({ handle, kind }) => `${handle} (${kind})`).join(', ') || 'none',
-      );
-      if (!keys.some(({ handle }) => handle === privateKey.toLowerCase()))
-        throw new RolesAnywhereError(
-          'ERR_TPM_KEY_NOT_FOUND',
-          `--private-key ${privateKey}: the TPM has no signing key there`,
-          {
-            hint:
-              keys.length === 0 ? 'it holds none at all' : `it holds ${keys.map(({ handle }) => handle).join(', ')}`,
-            flag: '--private-key',
-          },
-        );
-    }
+    const held = privateKey?.startsWith('handle:') === true ? await openHeld(privateKey, loading, notes) : undefined;
     if (isPkcs11(certificate)) leaf = await certificateInToken(certificate ?? '', loading, notes);
     else if (certificate !== undefined) [leaf] = await loadCertificates(certificate, loading);
+    if (leaf !== undefined && held?.belongsTo(leaf) === false) throw notItsKey(`--private-key ${privateKey}`);
+    await checkTpm(held?.signer, notes);
     // The token of the key is there, or the module says why not. Which keys it has is seen after a login.
     if (isPkcs11(privateKey) && privateKey !== certificate)
       await listInToken(ofToken(privateKey ?? ''), '--private-key', loading, notes);
@@ -169,6 +163,35 @@ async function checkHeld(spec: Spec, surroundings: IdentitySurroundings, notes: 
     checkChain({ leaf, chain, candidates: bundle, anchors, now }, notes);
   }
   return { identity: undefined, leaf };
+}
+
+/** The key by a handle, of which the public half is read alone. */
+async function openHeld(handle: string, { tpm, env }: LoadDeps, notes: Notebook): Promise<PrivateKey> {
+  const { listSigningKeys, openHandle } = await import('../identity/tpm/index.ts');
+  const deps = { env, timeoutMs: 5000 };
+  const keys = await listSigningKeys(tpm, deps);
+  const listed = keys.map((key) => `${key.handle} (${key.kind})`).join(', ');
+  notes.fact('certificate', 'keys in the TPM', listed || 'none');
+  try {
+    return await openHandle(handle, '--private-key', tpm, deps);
+  } catch (error) {
+    if (!(error instanceof RolesAnywhereError) || error.code !== 'ERR_TPM_KEY_NOT_FOUND') throw error;
+    const hint = keys.length === 0 ? 'it holds none that signs' : `it holds ${listed}`;
+    throw new RolesAnywhereError(error.code, error.message, { hint, cause: error });
+  }
+}
+
+/** Writes down whether a key in a TPM can be used, without a password. */
+async function checkTpm(signer: Signer | undefined, notes: Notebook): Promise<void> {
+  if (signer === undefined) return;
+  const { examineKey } = await import('../identity/tpm/index.ts');
+  notes.fact('certificate', 'passwords of the TPM', (await examineKey(signer)) ?? 'it does not say how many it takes');
+}
+
+function notItsKey(source: string): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_KEY_MISMATCH', `${source} is not the key of the certificate`, {
+    hint: 'give the key that the certificate was requested with',
+  });
 }
 
 /** The intermediates that were given, also those that lead nowhere. What cannot be read again has been told of. */

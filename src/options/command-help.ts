@@ -21,11 +21,11 @@ export interface Example {
   readonly line: readonly string[];
 }
 
-const FILES = '--certificate client.pem --private-key client.key';
+const FILES = '--certificate certificate.pem --private-key key.pem';
 const ARNS = [
-  '--trust-anchor-arn arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/UUID',
-  '--profile-arn arn:aws:rolesanywhere:us-east-1:111122223333:profile/UUID',
-  '--role-arn arn:aws:iam::111122223333:role/NAME',
+  '--trust-anchor-arn arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/UUID',
+  '--profile-arn arn:aws:rolesanywhere:us-east-1:123456789012:profile/UUID',
+  '--role-arn arn:aws:iam::123456789012:role/Workload',
 ];
 
 export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
@@ -39,19 +39,19 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       },
       {
         text: 'with the ARNs and files that a profile of ~/.aws/config names, and one session for all runs',
-        line: ['credential-process --config-profile build --cache'],
+        line: ['credential-process --config-profile workload --cache'],
       },
       {
         text: 'with a key in a token, whose PIN is in a file',
         line: [
-          "credential-process --certificate 'pkcs11:token=corp;object=client'",
+          "credential-process --certificate 'pkcs11:token=corp;object=workload'",
           '--pkcs11-pin-file pin.txt',
           ...ARNS,
         ],
       },
       {
         text: 'going on to a role of another account',
-        line: [`credential-process ${FILES}`, ...ARNS, '--assume-role-arn arn:aws:iam::444455556666:role/DEPLOY'],
+        line: [`credential-process ${FILES}`, ...ARNS, '--assume-role-arn arn:aws:iam::444455556666:role/Deploy'],
       },
     ],
   },
@@ -61,21 +61,21 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     examples: [
       {
         text: "from a profile in the AWS CLI's files",
-        line: ['assume-role --source-profile base', '--assume-role-arn arn:aws:iam::111122223333:role/NAME'],
+        line: ['assume-role --source-profile base', '--assume-role-arn arn:aws:iam::123456789012:role/Workload'],
       },
       {
         text: 'through one role to another, with a session tag for the last',
         line: [
-          'assume-role --source env --assume-role-arn arn:aws:iam::111122223333:role/NAME',
-          '--assume-role-arn arn:aws:iam::444455556666:role/DEPLOY --tag team=build',
+          'assume-role --source env --assume-role-arn arn:aws:iam::123456789012:role/Hub',
+          '--assume-role-arn arn:aws:iam::444455556666:role/Deploy --tag team=build',
         ],
       },
       {
         text: 'a role that requires MFA; its code is asked for at the terminal',
         line: [
           'assume-role --source-profile base',
-          '--assume-role-arn arn:aws:iam::111122223333:role/NAME',
-          '--mfa-serial arn:aws:iam::111122223333:mfa/NAME',
+          '--assume-role-arn arn:aws:iam::123456789012:role/Workload',
+          '--mfa-serial arn:aws:iam::123456789012:mfa/me',
         ],
       },
     ],
@@ -88,14 +88,14 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
         text: 'with a token in a file',
         line: [
           'web-identity --web-identity-token-file token.jwt',
-          '--role-arn arn:aws:iam::111122223333:role/NAME --region us-east-1',
+          '--role-arn arn:aws:iam::123456789012:role/Workload --region us-east-1',
         ],
       },
       {
         text: 'with a token of a SPIFFE Workload API',
         line: [
           "web-identity --web-identity-token 'spiffe:?audience=sts.amazonaws.com'",
-          '--role-arn arn:aws:iam::111122223333:role/NAME --region us-east-1',
+          '--role-arn arn:aws:iam::123456789012:role/Workload --region us-east-1',
         ],
       },
     ],
@@ -111,7 +111,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       },
       {
         text: 'a command that runs for longer than a session',
-        line: ['exec --config-profile build --server -- terraform apply'],
+        line: ['exec --config-profile workload --server -- terraform apply'],
       },
       {
         text: "from a profile in the AWS CLI's files instead of a certificate",
@@ -123,14 +123,14 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     summary: 'print temporary credentials in the form of a shell, a file or a CI system',
     text: 'Obtains credentials as credential-process does, or takes those of --source, and prints them. Without --format they are for the shell that this seems to be. Variables by which a program would find other credentials are removed, if they are set. github masks the values in the log and writes to the file that GITHUB_ENV names; gitlab is a dotenv report; ini is a profile of a credentials file, which --profile names.',
     examples: [
-      { text: 'lines for a shell such as bash', line: ['export --config-profile build --format env'] },
+      { text: 'lines for a shell such as bash', line: ['export --config-profile workload --format env'] },
       {
         text: 'variables for the steps that follow in GitHub Actions',
-        line: ['export --config-profile build --format github'],
+        line: ['export --config-profile workload --format github'],
       },
       {
         text: 'a profile for a credentials file',
-        line: ['export --config-profile build --format ini --profile build >>credentials'],
+        line: ['export --config-profile workload --format ini --profile workload >>credentials'],
       },
     ],
   },
@@ -146,8 +146,8 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     summary: 'say whose credentials these are, and how long they last',
     text: 'Obtains credentials as credential-process does, or takes those of --source, and asks STS (GetCallerIdentity) whose they are: account, role, session, time left. No permission is needed for it.',
     examples: [
-      { text: 'whose credentials a profile gives', line: ['whoami --config-profile build'] },
-      { text: 'the same for programs', line: ['whoami --config-profile build --json'] },
+      { text: 'whose credentials a profile gives', line: ['whoami --config-profile workload'] },
+      { text: 'the same for programs', line: ['whoami --config-profile workload --json'] },
       { text: 'whose credentials are in the environment', line: ['whoami --source env'] },
     ],
   },
@@ -156,7 +156,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     text: 'Whoever has the URL is signed in: it is as secret as credentials, and good for 15 minutes. --session-duration is also that of the console session, unless --assume-role-arn is given: AWS ends such a session after an hour.',
     examples: [
       { text: 'a link to one service', line: [`console ${FILES}`, ...ARNS, '--service s3'] },
-      { text: 'the console in the browser of this machine', line: ['console --config-profile build --open'] },
+      { text: 'the console in the browser of this machine', line: ['console --config-profile workload --open'] },
     ],
   },
   'read-certificate-data': {
@@ -165,12 +165,12 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     examples: [
       {
         text: 'for people: names, validity, rules, session tags',
-        line: ['read-certificate-data --certificate client.pem --format text'],
+        line: ['read-certificate-data --certificate certificate.pem --format text'],
       },
       { text: 'the certificates in all tokens', line: ["read-certificate-data --certificate 'pkcs11:'"] },
       {
         text: 'what a selector matches in a folder',
-        line: ['read-certificate-data --certificate certs', "--cert-selector 'Key=x509Subject,Value=CN=client'"],
+        line: ['read-certificate-data --certificate certs', "--cert-selector 'Key=x509Subject,Value=CN=workload'"],
       },
     ],
   },
@@ -178,7 +178,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     summary: 'sign a fixed text, to show that a key can be used',
     text: 'Signs "AWS Roles Anywhere Credential Helper Signing Test" || "1" || SHA256("IAM RA" || public key). The signature is in hexadecimal, except with --format bin.',
     examples: [
-      { text: 'with a key in a file', line: ['sign-string --private-key client.key --format text'] },
+      { text: 'with a key in a file', line: ['sign-string --private-key key.pem --format text'] },
       {
         text: 'with a key in the TPM, and a digest of 384 bits',
         line: ['sign-string --private-key handle:0x81000001 --digest SHA384'],
@@ -192,19 +192,22 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       {
         text: 'the policy for a role, with a trust anchor that is there',
         line: [
-          'trust-policy --certificate client.pem',
-          '--trust-anchor-arn arn:aws:rolesanywhere:us-east-1:111122223333:trust-anchor/UUID',
+          'trust-policy --certificate certificate.pem',
+          '--trust-anchor-arn arn:aws:rolesanywhere:us-east-1:123456789012:trust-anchor/UUID',
         ],
       },
       {
         text: 'everything from nothing, with the AWS CLI',
-        line: ['trust-policy --certificate client.pem --certificate-bundle root.pem', '--format aws-cli >set-up.sh'],
+        line: [
+          'trust-policy --certificate certificate.pem --certificate-bundle root.pem',
+          '--format aws-cli >set-up.sh',
+        ],
       },
       {
         text: 'with a CA of AWS Private CA, by Terraform',
         line: [
-          'trust-policy --certificate client.pem --name build',
-          '--acm-pca-arn arn:aws:acm-pca:us-east-1:111122223333:certificate-authority/UUID',
+          'trust-policy --certificate certificate.pem --name Workload',
+          '--acm-pca-arn arn:aws:acm-pca:us-east-1:123456789012:certificate-authority/UUID',
           '--format terraform >main.tf',
         ],
       },
@@ -230,9 +233,9 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     text: 'Writes a credential_process line with the path of this program, and the settings that are given as rolesanywhere_ keys, between two marks in the profile --profile of ~/.aws/config (AWS_CONFIG_FILE): from then on every AWS tool gets its credentials here. Asks for what is missing at the terminal, shows the keys in tokens and in the TPM, runs the line as cron would and only then writes. What else is in the file stays as it is.',
     examples: [
       { text: 'all that is needed in one line', line: [`init ${FILES}`, ...ARNS] },
-      { text: 'asking for what is missing', line: ['init --profile build'] },
-      { text: 'only what would change', line: [`init --profile build ${FILES}`, ...ARNS, '--diff'] },
-      { text: 'away with it', line: ['init --profile build --remove'] },
+      { text: 'asking for what is missing', line: ['init --profile workload'] },
+      { text: 'only what would change', line: [`init --profile workload ${FILES}`, ...ARNS, '--diff'] },
+      { text: 'away with it', line: ['init --profile workload --remove'] },
     ],
   },
   link: {
@@ -253,15 +256,15 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
         text: 'a line that does not work: doctor in the place of credential-process',
         line: [`doctor ${FILES}`, ...ARNS],
       },
-      { text: 'a report for a ticket', line: ['doctor --profile build --call --redact'] },
+      { text: 'a report for a ticket', line: ['doctor --profile workload --call --redact'] },
       {
         text: 'whether the chain leads to the certificate of the trust anchor',
-        line: ['doctor --profile build --trust-anchor root.pem'],
+        line: ['doctor --profile workload --trust-anchor root.pem'],
       },
     ],
   },
   cache: {
-    summary: 'list or remove the credentials that credential-process --cache keeps, or say where they are',
+    summary: 'list or remove the credentials that --cache keeps, or say where they are',
     args: 'list|clear|path',
     text: 'list prints for each set when it ends, whether it is still used, its role and its certificate, and no secret; with --json as JSON. clear removes all that is kept. path prints the folder.',
     examples: [
@@ -298,7 +301,7 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
         line: [
           `renew ${FILES}`,
           '--renew-from vault:https://vault.example:8200/v1/pki/sign/web --renew-token-file token',
-          '--enroll --subject CN=client --san dns:client.example',
+          '--enroll --subject CN=workload --san dns:workload.example',
         ],
       },
     ],
@@ -311,13 +314,13 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
       {
         text: 'two roles, each under a name of its own',
         line: [
-          'serve --config-profile build --role read=arn:aws:iam::111122223333:role/READ',
-          '--role write=arn:aws:iam::111122223333:role/WRITE',
+          'serve --config-profile workload --role app=arn:aws:iam::123456789012:role/App',
+          '--role backup=arn:aws:iam::123456789012:role/Backup',
         ],
       },
       {
         text: 'container credentials alone, with metrics',
-        line: ['serve --config-profile build --no-imds --metrics-listen 9913'],
+        line: ['serve --config-profile workload --no-imds --metrics-listen 9913'],
       },
     ],
   },
@@ -325,8 +328,8 @@ export const COMMAND_HELP: Readonly<Record<CommandName, CommandHelp>> = {
     summary: 'write fresh credentials into a profile of the shared credentials file',
     text: 'Writes ~/.aws/credentials, or the file that AWS_SHARED_CREDENTIALS_FILE names, and renews what it wrote until it is stopped. Every other byte of the file stays as it is, and whoever else writes with this program is waited for. A file that the AWS CLI would refuse is left alone. SIGHUP reads files again, SIGTERM and SIGINT end it.',
     examples: [
-      { text: 'until it is stopped', line: [`update --profile work ${FILES}`, ...ARNS] },
-      { text: 'once, for cron', line: ['update --profile work --config-profile build --once'] },
+      { text: 'until it is stopped', line: [`update --profile workload ${FILES}`, ...ARNS] },
+      { text: 'once, for cron', line: ['update --profile workload --config-profile workload --once'] },
     ],
   },
   version: {

@@ -345,7 +345,16 @@ export const COMMANDS = {
     compatDefaults: { 'session-duration': 3600, 'no-account-id': true },
   },
   'assume-role': {
-    flags: [...CHAIN, 'source', 'source-profile', 'region', ...NETWORK, 'no-account-id'],
+    flags: [
+      ...CHAIN,
+      'source',
+      'source-profile',
+      'region',
+      ...NETWORK,
+      'no-account-id',
+      'cache',
+      'cache-min-remaining',
+    ],
     required: ['assume-role-arn'],
   },
   'web-identity': {
@@ -360,6 +369,8 @@ export const COMMANDS = {
       'region',
       ...NETWORK,
       'no-account-id',
+      'cache',
+      'cache-min-remaining',
     ],
   },
   exec: {

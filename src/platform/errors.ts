@@ -114,6 +114,8 @@ export const ERROR_CLASSES = {
   ERR_CHAIN_TOO_LONG: 'identity',
   ERR_CHAIN_INCOMPLETE: 'identity', // nothing that is sent leads to the trust anchor
   ERR_CHAIN_SIGNATURE: 'identity', // a CA of the right name and another key
+  ERR_CHAIN_PATH_LENGTH: 'identity', // more CAs below a CA than it allows
+  ERR_CHAIN_NAMES: 'identity', // names below a CA that it may not give
   ERR_TRUST_ANCHOR: 'identity', // a certificate of the trust anchor that is not valid now
   ERR_CERTIFICATE_NOT_FOUND: 'identity', // none that a selector matches
   ERR_CERTIFICATE_AMBIGUOUS: 'identity', // several that it matches

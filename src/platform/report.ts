@@ -26,7 +26,7 @@ export function report(failure: unknown, options: ReportOptions): RolesAnywhereE
   const debug = style === undefined ? argv.includes('--debug') : style.level === 'debug';
   const error =
     failure instanceof RolesAnywhereError
-      ? withAdvice(withEndpoint(failure, options))
+      ? withAdvice(withProxy(withEndpoint(failure, options), options))
       : new RolesAnywhereError('ERR_INTERNAL', 'unexpected error: this is a defect', {
           hint: debug ? 'report it with what is shown here' : 'run it again with --debug to see where it happened',
           cause: failure,
@@ -61,6 +61,19 @@ function withEndpoint(error: RolesAnywhereError, { argv, env }: ReportOptions): 
   const names = [...new Set(hosts.length > 0 ? hosts : error.class === 'refused' ? given : [])];
   if (names.length === 0) return error;
   return new RolesAnywhereError(error.code, `${error.message}; the endpoint is from ${names.join(', ')}`, error);
+}
+
+/** An error that names a proxy, with the variable that gave it: it may be left over from another network. */
+function withProxy(error: RolesAnywhereError, { argv, env }: ReportOptions): RolesAnywhereError {
+  const onLine = argv.some((token) => token === '--proxy' || token.startsWith('--proxy='));
+  if (onLine || error.message.includes('--proxy (')) return error;
+  const from = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].find((name) => {
+    const { [name]: value = '' } = env;
+    const host = hostOf(value.includes('://') ? value : `http://${value}`);
+    return value !== '' && `${error.message} `.includes(`the proxy ${host} `);
+  });
+  if (from === undefined) return error;
+  return new RolesAnywhereError(error.code, `${error.message}; the proxy is from ${from}`, error);
 }
 
 /** Better advice on values of which a shell, or a reader of another format, would have made something else. */

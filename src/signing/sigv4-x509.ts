@@ -38,7 +38,7 @@ export interface SigningContext {
 }
 
 /** The signing algorithm's name for each kind of key. */
-export const SIGNING_ALGORITHM: Readonly<Record<KeyType, string>> = {
+const SIGNING_ALGORITHM: Readonly<Record<KeyType, string>> = {
   RSA: 'AWS4-X509-RSA-SHA256',
   EC: 'AWS4-X509-ECDSA-SHA256',
   'ML-DSA-44': 'AWS4-X509-MLDSA',

@@ -7,10 +7,11 @@
 import type { KeyObject, webcrypto } from 'node:crypto';
 import type { Digest } from '../identity/identity.ts';
 import type { PrivateKey } from '../identity/private-key.ts';
+import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, sameBytes } from '../x509/certificate.ts';
 import { DerError, type DerValue, TAG, expectTag, readChildren, readDer } from '../x509/der.ts';
 import { ecdsaToDer } from '../x509/ecdsa.ts';
-import { belongsTo } from '../x509/keys.ts';
+import { belongsTo, unsupported } from '../x509/keys.ts';
 import type { PemBlock } from '../x509/pem.ts';
 
 /** DER of the algorithm's identifier, in hexadecimal: how keys are told, and written. RFC 8017 (A.1), RFC 5480 (2.1.1). */
@@ -52,8 +53,18 @@ export async function openPlainKey(block: PemBlock, source: string): Promise<Pri
       plain.pkcs8.fill(0);
     }
   }
-  const common = await import('../identity/plain-key.ts');
-  return await common.openPlainKey(block, source);
+  const [common, { foreignCurve, isMislabelled }] = await Promise.all([
+    import('../identity/plain-key.ts'),
+    import('./foreign-curve.ts'),
+  ]);
+  const curve = foreignCurve(block); // read before the common code wipes it
+  if (isMislabelled(block)) block.der.fill(0); // nothing that can be read
+  try {
+    return await common.openPlainKey(block, source);
+  } catch (error) {
+    const isUnread = error instanceof RolesAnywhereError && error.code === 'ERR_KEY_MALFORMED';
+    throw isUnread && curve !== undefined ? unsupported(`EC (${curve})`, source) : error;
+  }
 }
 
 /** The same key for node:crypto, which is loaded for it. */

@@ -55,7 +55,8 @@ export function readPrivateKey(block: PemBlock, source: string): KeyObject {
   try {
     const format = readableFormat(block, source);
     const key = parseKey(block.der, format, source);
-    keyTypeOf(key, source); // refuses what cannot be used
+    // Refuses what cannot be used, under the name that it has where node:crypto cannot read it.
+    keyTypeOf(key, source, format === 'pkcs8' ? pkcs8Algorithm(block.der)?.name : undefined);
     return key;
   } finally {
     block.der.fill(0);
@@ -105,18 +106,20 @@ function pkcs8Algorithm(der: Uint8Array): KeyAlgorithm | undefined {
 /**
  * The type of a key that can be used.
  *
+ * @param name what an error calls a type that cannot be used. Default: as node:crypto does
  * @throws RolesAnywhereError `ERR_KEY_UNSUPPORTED`
  */
-export function keyTypeOf(key: KeyObject, source: string): KeyType {
+export function keyTypeOf(key: KeyObject, source: string, name?: string): KeyType {
   const type = key.asymmetricKeyType ?? 'unknown';
   if (type === 'rsa') return 'RSA';
-  if (type !== 'ec') throw unsupported(type, source);
+  if (type !== 'ec') throw unsupported(name ?? type, source);
   const curve = key.asymmetricKeyDetails?.namedCurve;
   if (curve !== undefined && CURVES.has(curve)) return 'EC';
   throw unsupported(`EC (${curve === undefined || curve === 'UNDEF' ? 'a curve without a name' : curve})`, source);
 }
 
-function unsupported(name: string, source: string): RolesAnywhereError {
+/** The error for a key of a type that cannot be used. */
+export function unsupported(name: string, source: string): RolesAnywhereError {
   return new RolesAnywhereError('ERR_KEY_UNSUPPORTED', `${source} holds a key of the type ${name}`, {
     hint: 'use RSA, EC on P-256, P-384 or P-521, or ML-DSA',
   });

@@ -168,9 +168,10 @@ const [SPACE, PADDING, FOREIGN] = [64, 65, 66];
 
 /** What each byte stands for: a digit below 64, or one of the three above. */
 const BASE64 = new Uint8Array(256).fill(FOREIGN);
-for (const [digit, byte] of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/').entries())
-  BASE64[byte] = digit;
-for (const byte of Buffer.from(' \t\v\f\r\n')) BASE64[byte] = SPACE;
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+for (let digit = 0; digit < DIGITS.length; digit++) BASE64[DIGITS.charCodeAt(digit)] = digit;
+// Tab, line feed, vertical tab, form feed, carriage return, and the space.
+BASE64.fill(SPACE, 0x09, 0x0e)[0x20] = SPACE;
 BASE64[0x3d] = PADDING;
 
 /**

@@ -62,6 +62,17 @@ describe('requests that share a clock', () => {
     expect([response.status, clock.offset(), clock.presumed()]).toEqual([201, 0, 0]);
   });
 
+  it.each([HOUR, -HOUR, 7 * MINUTE])(
+    'leave the clock alone at a good answer whose Date is %d ms off: who took the signature has another time',
+    async (by) => {
+      const clock = createServiceClock(() => NOW);
+      const headers = { date: new Date(NOW + by).toUTCString() };
+      const odd = async (signedAt: number): Promise<HttpResponse> => ({ ...(await service(0)(signedAt)), headers });
+      expect((await senderOnTime(clock, still)(odd, 1000)).response.status).toBe(201);
+      expect([clock.offset(), clock.presumed()]).toEqual([0, 0]);
+    },
+  );
+
   it.each([4 * MINUTE, -4 * MINUTE])('learn from a good answer that the clock is %d ms off', async (ahead) => {
     const clock = createServiceClock(() => NOW);
     await senderOnTime(clock, still)(service(ahead), 1000);

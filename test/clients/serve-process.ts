@@ -32,6 +32,7 @@ export interface ServeProcess {
   /** Everything on stderr so far: the log. */
   log(): string;
   kill(signal: NodeJS.Signals): void;
+  readonly pid: number;
   /** Resolves with the exit status, or the signal that ended it. */
   readonly exited: Promise<number | NodeJS.Signals>;
   /** Its runtime directory, where token files are by default. */
@@ -101,6 +102,7 @@ export function spawnCommand(
     lines: () => out,
     log: () => err,
     kill: (signal) => void child.kill(signal),
+    pid: child.pid ?? 0,
     exited,
     runtimeDir,
     until: (text) => when(text, () => out.includes(text) || err.includes(text)),

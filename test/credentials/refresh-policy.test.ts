@@ -11,7 +11,8 @@ import {
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
-const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+/** Evenly spread: most of `fc.double` is next to 0, where chance changes nothing. */
+const chance = fc.integer({ min: 0, max: 999_999 }).map((parts) => parts / 1_000_000);
 
 describe('the remaining life at which a set is renewed', () => {
   it.each([
@@ -42,6 +43,17 @@ describe('the remaining life at which a set is renewed', () => {
         expect(moved).toBeLessThanOrEqual(Math.min(5 * MINUTE, Math.max(0, life - plain) / 10) + 1e-6);
       }),
     );
+  });
+
+  it.each([
+    { life: HOUR, moved: 1.75 * MINUTE, why: 'a tenth of the 35 minutes until the refresh, halved' },
+    { life: 12 * HOUR, moved: 2.5 * MINUTE, why: 'half of five minutes' },
+  ])('middling chance moves it by $moved ms for a life of $life ms: $why', ({ life, moved }) => {
+    expect(refreshThreshold(life, 0.5, DEFAULT_REFRESH)).toBe(25 * MINUTE + moved);
+  });
+
+  it('leaves a second between the end of a set and the last time it is given out', () => {
+    expect(DEFAULT_REFRESH.expiryMarginMs).toBe(1000);
   });
 });
 
@@ -112,6 +124,10 @@ describe('the wait after a failure', () => {
   it('doubles its bound with each failure up to the cap', () => {
     const most = [1, 2, 3, 4, 5, 6, 7, 2000].map((failures) => backoff({ ...failure, failures }, 1, DEFAULT_REFRESH));
     expect(most).toEqual([1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+  });
+
+  it('is a quarter of the first step at least, for the luckiest draw', () => {
+    expect([1, 2, 7].map((failures) => backoff({ ...failure, failures }, 0, DEFAULT_REFRESH))).toEqual([250, 250, 250]);
   });
 
   it('stays between a quarter of the first step and the cap', () => {

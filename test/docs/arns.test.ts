@@ -26,6 +26,12 @@ describe('the documents', () => {
     expect(found.filter((id) => !BUILT_IN.has(id))).toEqual([]);
   });
 
+  it.each(DOCUMENTS)('%s has no other account in a trust anchor or a profile, and no other file names', (document) => {
+    const text = readFileSync(join(ROOT, document), 'utf8');
+    expect(text.match(/rolesanywhere:[a-z0-9-]+:(?!123456789012:)\d{12}:/g) ?? []).toEqual([]);
+    expect(text.match(/client\.(?:pem|key)\b|\b111122223333\b/g) ?? []).toEqual([]);
+  });
+
   it('show the built-in role with the built-in profile', () => {
     expect(roles.map(({ arn }) => arn)).toEqual(['arn:aws:iam::123456789012:role/Workload']);
     for (const document of ['README.md', 'docs/getting-started.md', 'docs/configuration.md', 'docs/emulator.md'])

@@ -5,6 +5,16 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type * as x509 from '@peculiar/x509';
+import {
+  certificatePem,
+  generateKeys,
+  issueAuthority,
+  issueLeaf,
+  leafExtensions,
+  privateKeyPem,
+} from '../../certs-dev/authority.ts';
+import type { Authority, AuthorityOptions } from '../../certs-dev/authority.ts';
 import { startEmulator } from '../../src/emulator/emulator.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { freshPki } from '../support/bad-leaves.ts';
@@ -12,6 +22,7 @@ import { CLI } from '../support/cli.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import type { ConnectProxy } from '../support/connect-proxy.ts';
 import { doctor, put } from '../support/doctor.ts';
+import { constraints, directory, dns } from '../support/name-constraints.ts';
 import { openssl } from '../support/pki.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
 import type { ScriptedServer } from '../support/scripted-server.ts';
@@ -35,6 +46,7 @@ let folder: string;
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'ra-doctor-'));
   fresh = await freshPki();
+  await makeLimited();
   emulator = await startEmulator({
     trustAnchors: [
       {
@@ -93,6 +105,42 @@ afterAll(async () => {
   fresh.remove();
   rmSync(folder, { recursive: true });
 });
+
+/** A file of {@link makeLimited}. */
+function limited(name: string): string {
+  return join(folder, 'limited', `${name}.pem`);
+}
+
+function write(name: string, ...certificates: x509.X509Certificate[]): void {
+  put(limited(name), certificates.map((one) => certificatePem(one)).join(''));
+}
+
+async function authority(subject: string, options: Partial<AuthorityOptions> = {}): Promise<Authority> {
+  return await issueAuthority({ subject, keys: await generateKeys('ec-p256'), ...options });
+}
+
+/** Certificates below CAs that allow less than what is below them, all with one key, and one CA that has expired. */
+async function makeLimited(): Promise<void> {
+  const keys = await generateKeys('ec-p256');
+  put(limited('key'), privateKeyPem(keys));
+  const leafOf = async (issuer: Authority, subject = 'CN=workload', names: x509.JsonGeneralNames = []) =>
+    await issueLeaf({ subject, issuer, publicKey: keys.publicKey, extensions: leafExtensions(names) });
+
+  const dates = { notBefore: new Date('2010-01-01'), notAfter: new Date('2020-01-01') };
+  write('expired', (await authority('CN=Old root', dates)).certificate);
+  const root = await authority('CN=Root');
+  write('root', root.certificate);
+  const short = await authority('CN=Limited', { issuer: root, pathLength: 0 });
+  const below = await authority('CN=Below', { issuer: short });
+  write('deep', await leafOf(below));
+  write('deep-chain', below.certificate, short.certificate);
+  const named = await authority('CN=Named', { issuer: root, extensions: [constraints([dns('example.com')])] });
+  write('named', await leafOf(named, 'CN=workload', [{ type: 'dns', value: 'web.example.net' }]));
+  write('named-chain', named.certificate);
+  const excluding = await authority('CN=Excluding', { extensions: [constraints([], [directory('O=Excluded')])] });
+  write('excluding', excluding.certificate);
+  write('excluded', await leafOf(excluding, 'O=Excluded,CN=workload'));
+}
 
 let count = 0;
 
@@ -617,6 +665,60 @@ const CHAINS: readonly Broken[] = [
   },
 ];
 
+const LIMITED: readonly Broken[] = [
+  {
+    name: 'the certificate of the trust anchor has expired',
+    first: 'ERR_TRUST_ANCHOR',
+    says: /CN=Old root.* 2020-01-01T00:00:00Z/,
+    make: () => ({ args: [...flags(), `--trust-anchor=${limited('expired')}`] }),
+  },
+  {
+    name: 'a CA stands below one that allows none',
+    first: 'ERR_CHAIN_PATH_LENGTH',
+    says: /CN=Limited.* 0 CAs below it/,
+    make: () => ({
+      args: [
+        ...flags({ certificate: limited('deep'), 'private-key': limited('key'), intermediates: limited('deep-chain') }),
+        `--trust-anchor=${limited('root')}`,
+      ],
+    }),
+  },
+  {
+    name: 'the same of an intermediate, and the trust anchor is not known here',
+    first: 'ERR_CHAIN_PATH_LENGTH',
+    make: () => ({
+      args: flags({
+        certificate: limited('deep'),
+        'private-key': limited('key'),
+        intermediates: limited('deep-chain'),
+      }),
+    }),
+  },
+  {
+    name: 'a name in the certificate is none that its CA may give',
+    first: 'ERR_CHAIN_NAMES',
+    says: /DNS:web\.example\.net .*not permitted.*CN=Named/,
+    make: () => ({
+      args: flags({
+        certificate: limited('named'),
+        'private-key': limited('key'),
+        intermediates: limited('named-chain'),
+      }),
+    }),
+  },
+  {
+    name: 'the trust anchor excludes the subject of the certificate',
+    first: 'ERR_CHAIN_NAMES',
+    says: /subject:CN=workload,O=Excluded .*excluded.*CN=Excluding/,
+    make: () => ({
+      args: [
+        ...flags({ certificate: limited('excluded'), 'private-key': limited('key'), intermediates: null }),
+        `--trust-anchor=${limited('excluding')}`,
+      ],
+    }),
+  },
+];
+
 const NETWORKS: readonly Broken[] = [
   {
     name: 'nothing listens at the endpoint',
@@ -1035,7 +1137,7 @@ const SURROUNDINGS: readonly Broken[] = [
   },
 ];
 
-const ALL = { OPTIONS, IDENTITIES, CHAINS, NETWORKS, SERVICE, PROFILES, SURROUNDINGS };
+const ALL = { OPTIONS, IDENTITIES, CHAINS, LIMITED, NETWORKS, SERVICE, PROFILES, SURROUNDINGS };
 
 describe.each(Object.entries(ALL))('doctor, of broken set-ups (%s)', (_area, table) => {
   it.each(table)('names the real cause first when $name', async ({ first, says = /^/, follows = first, make }) => {

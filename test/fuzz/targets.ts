@@ -1,6 +1,7 @@
 /** All targets of the fuzzer, by name. */
 import type { OpenTarget } from './harness/target.ts';
 import { ANSWERS } from './targets/answers.ts';
+import { CHECKUPS } from './targets/checkups.ts';
 import { CONFIGURATION } from './targets/config.ts';
 import { DOCUMENTS } from './targets/documents.ts';
 import { KEYS } from './targets/keys.ts';
@@ -14,6 +15,7 @@ export const TARGETS: Readonly<Record<string, OpenTarget>> = {
   ...CONFIGURATION,
   ...ANSWERS,
   ...DOCUMENTS,
+  ...CHECKUPS,
   ...SERVERS,
   ...WIRES,
 };

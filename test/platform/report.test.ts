@@ -66,6 +66,29 @@ describe('a left-over variable with an endpoint', () => {
   });
 });
 
+describe('a left-over variable with a proxy', () => {
+  const refused = new RolesAnywhereError('ERR_CONNECT', 'the proxy proxy.test:3128 refused the connection');
+  const other = new RolesAnywhereError('ERR_CONNECT', 'service.test refused the connection');
+
+  it.each([
+    ['HTTPS_PROXY', 'http://alice:secret@proxy.test:3128/'],
+    ['https_proxy', 'proxy.test:3128'],
+    ['http_proxy', 'socks5h://proxy.test:3128'],
+  ])('is named: %s', (name, value) => {
+    const text = told(refused, { env: { [name]: value } });
+    expect(text).toContain(`refused the connection; the proxy is from ${name} [ERR_CONNECT]`);
+    expect(text).not.toContain('secret');
+  });
+
+  it.each<[string, RolesAnywhereError, Partial<ReportOptions>]>([
+    ['where the line gives the proxy', refused, { argv: ['--proxy=proxy.test:3128'] }],
+    ['where another proxy failed', refused, { env: { HTTPS_PROXY: 'http://proxy.test:31' } }],
+    ['where the service failed', other, {}],
+  ])('is not named %s', (_, error, options) => {
+    expect(told(error, { env: { HTTPS_PROXY: 'proxy.test:3128' }, ...options })).not.toContain('is from');
+  });
+});
+
 describe('advice on a value', () => {
   const cases: [string, RolesAnywhereError, RegExp][] = [
     [

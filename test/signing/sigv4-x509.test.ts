@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Identity } from '../../src/identity/identity.ts';
 import type { KeyType } from '../../src/x509/algorithms.ts';
-import { SIGNING_ALGORITHM, signRequest } from '../../src/signing/sigv4-x509.ts';
+import { signRequest } from '../../src/signing/sigv4-x509.ts';
 import { amzDate } from '../../src/signing/string-to-sign.ts';
 import { requireTool } from '../support/tools.ts';
 
@@ -33,12 +33,18 @@ function identityWith(signs: Identity['signer']['sign'], keyType: KeyType, chain
 }
 
 describe('signRequest', () => {
-  it.each(Object.entries(SIGNING_ALGORITHM))('names the algorithm for %s: %s', async (keyType, algorithm) => {
+  it.each<[KeyType, string]>([
+    ['RSA', 'AWS4-X509-RSA-SHA256'],
+    ['EC', 'AWS4-X509-ECDSA-SHA256'],
+    ['ML-DSA-44', 'AWS4-X509-MLDSA'],
+    ['ML-DSA-65', 'AWS4-X509-MLDSA'],
+    ['ML-DSA-87', 'AWS4-X509-MLDSA'],
+  ])('names the algorithm for %s: %s', async (keyType, algorithm) => {
     let signed = '';
     const identity = identityWith((message) => {
       signed = Buffer.from(message).toString();
       return Promise.resolve(Uint8Array.of(1, 2));
-    }, keyType as KeyType);
+    }, keyType);
     const headers = await signRequest(REQUEST, identity, CONTEXT);
     expect(signed.split('\n')[0]).toBe(algorithm);
     expect(headers['authorization']).toBe(
@@ -79,11 +85,30 @@ describe('signRequest', () => {
   it('sends and signs the chain only if there is one, leaf side first', async () => {
     const without = await signRequest(REQUEST, identityWith(signer, 'RSA'), CONTEXT);
     expect(without).not.toHaveProperty('x-amz-x509-chain');
+    const one = await signRequest(REQUEST, identityWith(signer, 'RSA', [Buffer.from('FIRST')]), CONTEXT);
+    expect(one['x-amz-x509-chain']).toBe('RklSU1Q=');
     const chain = [Buffer.from('FIRST'), Buffer.from('SECOND')];
     const headers = await signRequest(REQUEST, identityWith(signer, 'RSA', chain), CONTEXT);
     expect(headers['x-amz-x509-chain']).toBe('RklSU1Q=,U0VDT05E');
     expect(headers['authorization']).toContain(
       'SignedHeaders=content-type;host;x-amz-date;x-amz-x509;x-amz-x509-chain,',
+    );
+  });
+
+  it('tells what it signs, stage by stage', async () => {
+    const stages: [string, string][] = [];
+    let signed = '';
+    const identity = identityWith((message) => {
+      signed = Buffer.from(message).toString();
+      return Promise.resolve(Uint8Array.of(0));
+    }, 'EC');
+    await signRequest(REQUEST, identity, { ...CONTEXT, onStage: (stage, text) => void stages.push([stage, text]) });
+    expect(stages.map(([stage]) => stage)).toEqual(['canonical request', 'string to sign']);
+    expect(stages[1]?.[1]).toBe(signed);
+    expect(signed.split('\n')[3]).toBe(
+      createHash('sha256')
+        .update(stages[0]?.[1] ?? '')
+        .digest('hex'),
     );
   });
 

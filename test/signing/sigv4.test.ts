@@ -28,6 +28,21 @@ describe('signWithAccessKey', () => {
     });
   });
 
+  it('tells what it signs, stage by stage', () => {
+    const stages: [string, string | undefined][] = [];
+    const request = { method: 'GET', url: new URL('https://example.amazonaws.com/'), headers: {}, body: '' };
+    signWithAccessKey(request, KEY, {
+      region: 'us-east-1',
+      service: 'service',
+      date: DATE,
+      onStage: (stage, text) => void stages.push([stage, text.split('\n')[0]]),
+    });
+    expect(stages).toEqual([
+      ['canonical request', 'GET'],
+      ['string to sign', 'AWS4-HMAC-SHA256'],
+    ]);
+  });
+
   it('signs post-x-www-form-urlencoded of the test suite', () => {
     const request = {
       method: 'POST',

@@ -100,6 +100,37 @@ describe.each(FILES)('the stages of signing, by %s', (file) => {
   });
 });
 
+describe('queryParameters', () => {
+  it.each([
+    [
+      '?flag&=x&a=b=c',
+      [
+        ['flag', ''],
+        ['', 'x'],
+        ['a', 'b=c'],
+      ],
+    ],
+    [
+      '?a=1&&b=%26+',
+      [
+        ['a', '1'],
+        ['b', '&+'],
+      ],
+    ],
+    ['a=1', [['a', '1']]],
+    ['?', []],
+    ['', []],
+  ])('reads %j, where a name ends at its first equals sign', (search, parameters) => {
+    expect(queryParameters(search)).toEqual(parameters);
+  });
+});
+
+describe('canonicalPath', () => {
+  it('has a slash where the path is empty', () => {
+    expect(canonicalPath('')).toBe('/');
+  });
+});
+
 describe('the vectors', () => {
   it.each([
     [

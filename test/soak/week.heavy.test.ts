@@ -7,6 +7,7 @@ import type { CredentialsProvider } from '../../src/credentials/provider.ts';
 import { createProvider } from '../../src/credentials/refresher.ts';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { numbers } from './random.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -18,17 +19,6 @@ const ROLES = 20;
 const CLIENTS = 200;
 /** What the heap may grow by from the second sample to the last. */
 const MOST_GROWTH_BYTES = 2 ** 20;
-
-/** Numbers in [0, 1), the same each time (mulberry32). */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Week {
   given: number;

@@ -38,7 +38,12 @@ describe('what the executable loads', () => {
     return [...new Set(modules.map((name) => name.replace(`${pathToFileURL(code).href}/`, './')))].toSorted();
   }
 
-  const ALWAYS = ['node:fs', 'node:path'];
+  const FIRST = ['node:fs', 'node:path'];
+  const ALWAYS = ['./hot.js', './main.js', './rolldown-runtime.js', ...FIRST];
+
+  it('is the first file alone for `version`', async () => {
+    expect(await loads(['version'])).toEqual(FIRST);
+  });
 
   describe.each(['ec-p256', 'ec-p384', 'rsa-2048'])('for credential-process with a key of %s', (kind) => {
     const files = ['--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.key.pem`];
@@ -51,6 +56,15 @@ describe('what the executable loads', () => {
       const bundle = ['--ca-bundle', answering!.root];
       expect(await loads(['credential-process', ...files, ...answering!.flags(true), ...bundle])).toEqual(ALWAYS);
     });
+  });
+
+  it('is compiled as usual where it pays: for ML-DSA, and for every command but the one-shot', async () => {
+    const files = ['--certificate', `${PKI}ml-dsa-44.crt.pem`, '--private-key', `${PKI}ml-dsa-44.key.pem`];
+    const rest = answering!.flags(false);
+    expect(await loads(['credential-process', '--skip-checks', '--log-level', 'error', ...files, ...rest])).toContain(
+      'compiled at 1',
+    );
+    expect(await loads(['read-certificate-data', '--certificate', `${PKI}ec-p256.crt.pem`])).toContain('compiled at 1');
   });
 
   it('is cryptography of Node where the key is another one', async () => {

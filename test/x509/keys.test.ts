@@ -34,10 +34,10 @@ describe('readPrivateKey', () => {
   });
 
   it.each([
-    ['Ed25519', () => pkcs8(generateKeyPairSync('ed25519')), 'ed25519'],
-    ['X25519', () => pkcs8(generateKeyPairSync('x25519')), 'x25519'],
-    ['DSA', () => pkcs8(generateKeyPairSync('dsa', { modulusLength: 1024, divisorLength: 160 })), 'dsa'],
-    ['RSASSA-PSS', () => pkcs8(generateKeyPairSync('rsa-pss', { modulusLength: 1024 })), 'rsa-pss'],
+    ['Ed25519', () => pkcs8(generateKeyPairSync('ed25519')), 'Ed25519'],
+    ['X25519', () => pkcs8(generateKeyPairSync('x25519')), 'X25519'],
+    ['DSA', () => pkcs8(generateKeyPairSync('dsa', { modulusLength: 1024, divisorLength: 160 })), 'DSA'],
+    ['RSASSA-PSS', () => pkcs8(generateKeyPairSync('rsa-pss', { modulusLength: 1024 })), 'RSASSA-PSS'],
     ['EC on secp256k1', () => pkcs8(generateKeyPairSync('ec', { namedCurve: 'secp256k1' })), 'EC (secp256k1)'],
     [
       'ML-DSA',

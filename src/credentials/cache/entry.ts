@@ -21,7 +21,7 @@ export interface CacheEntry {
   readonly holdUntil?: number | undefined;
   /** Whose they are, for people: the role that was asked for. */
   readonly role: string;
-  /** The certificate they were obtained with: its path, and {@link stampOf} it; undefined where it is in no file. */
+  /** The certificate or token they were obtained with: its path, and {@link stampOfPlace}; undefined where it is in no file. */
   readonly certificate?: readonly [path: string, stamp: string] | undefined;
   readonly credentials: KeptCredentials;
 }

@@ -6,7 +6,7 @@ import { formatExpiration } from '../expiration.ts';
 import { CACHE_VERSION, isFresh, isStillGood, unpacked } from './entry.ts';
 import type { CacheEntry } from './entry.ts';
 import { readEntry } from './read-entry.ts';
-import { bootOf, countedNow, stampOf } from './safe-file.ts';
+import { bootOf, countedNow, stampOfPlace } from './safe-file.ts';
 import type { CredentialsStore, StoreLock } from './store.ts';
 
 export interface KeepRequest {
@@ -14,7 +14,7 @@ export interface KeepRequest {
   readonly key: string;
   /** The role that is asked for, for whoever lists what is kept. */
   readonly role: string;
-  /** The absolute path of the certificate's file; undefined where it is in none. */
+  /** The absolute path of the file of the certificate or token, or of a folder to choose from; undefined where it is in none. */
   readonly certificate: string | undefined;
   /** What must be left of a set's life, in milliseconds. At most a third of its whole life counts. */
   readonly minRemainingMs: number;
@@ -88,7 +88,7 @@ async function lockOf(
 
 async function renew(request: KeepRequest, old: CacheEntry | undefined, waitedMs: number): Promise<SessionCredentials> {
   const { role, certificate, onWarning, now = Date.now, random = Math.random } = request;
-  const stamp = certificate === undefined ? undefined : stampOf(certificate);
+  const stamp = certificate === undefined ? undefined : stampOfPlace(certificate);
   const asked = now();
   const [boot, at] = [bootOf(), countedNow()];
   try {

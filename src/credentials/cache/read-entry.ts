@@ -2,7 +2,7 @@
 // Tests: test/credentials/cache/keep.test.ts
 import { afterSetBack, parseEntry } from './entry.ts';
 import type { CacheEntry } from './entry.ts';
-import { bootOf, countedNow, stampOf } from './safe-file.ts';
+import { bootOf, countedNow, stampOfPlace } from './safe-file.ts';
 
 /**
  * The entry; undefined for none, what cannot be read, and one whose certificate was replaced or is gone.
@@ -14,5 +14,5 @@ export function readEntry(text: string | undefined, now: number = Date.now()): C
   const entry = found && afterSetBack(found, now, countedNow(), (boot) => boot === bootOf());
   if (entry?.certificate === undefined) return entry;
   const [path, stamp] = entry.certificate;
-  return stampOf(path) === stamp ? entry : undefined;
+  return stampOfPlace(path) === stamp ? entry : undefined;
 }

@@ -3,7 +3,7 @@
  * without a module that Node has not loaded by itself: a run that finds what it needs here should cost no more than Node.
  */
 // Tests: test/credentials/cache/file-store.test.ts
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync, readdirSync, statSync } from 'node:fs';
 
 /** An entry has some 3 KB, and what a line was some more. */
 const MAX_BYTES = 256 * 1024;
@@ -56,6 +56,29 @@ export function stampOf(path: string): Stamp | undefined {
     return stats?.isFile() === true
       ? [stats.dev, stats.ino, stats.size, stats.mtimeNs].map(String).join(' ')
       : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A folder of more is not kept track of: each look at it takes a call for every file. */
+const MOST_FILES = 100;
+
+/**
+ * What tells a file, or a folder and the files right in it, from what was at its path before. A file that is added, removed,
+ * renamed, replaced or changed gives a folder another stamp.
+ *
+ * @returns undefined where there is neither, and for a folder of more than 100 files
+ */
+export function stampOfPlace(path: string): Stamp | undefined {
+  const stamp = stampOf(path);
+  if (stamp !== undefined) return stamp;
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    const names = readdirSync(path);
+    if (names.length > MOST_FILES) return undefined;
+    names.sort();
+    return ['folder', dev, ino, ...names.map((name) => `\n${name} ${stampOf(`${path}/${name}`) ?? ''}`)].join(' ');
   } catch {
     return undefined;
   }

@@ -5,6 +5,7 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import { sameBytes } from '../../x509/certificate.ts';
 import { keyTypeOf } from '../../x509/keys.ts';
 import { type AskPassword, type TypedPasswords, readPassword } from '../containers/password.ts';
+import type { Signer } from '../identity.ts';
 import type { PasswordSource, PasswordSources } from '../passwords.ts';
 import { PinGuard, guardDirectory } from '../pkcs11/pin-guard.ts';
 import type { PrivateKey } from '../private-key.ts';
@@ -21,6 +22,7 @@ import { parsePcrSelection } from './policy.ts';
 import { has, publicKeyOf } from './public-area.ts';
 import { TpmSigner } from './signer.ts';
 import type { Tpm } from './tpm.ts';
+import { describeTries } from './tries.ts';
 import { TpmFormatError } from './wire.ts';
 
 /** How the TPM is reached and keys are used: values of the flags of the same names. */
@@ -176,6 +178,17 @@ export async function listSigningKeys(settings: TpmSettings = {}, deps: TpmDeps 
       deps,
     ),
   );
+}
+
+/**
+ * Whether a key in or for a TPM can sign, as far as that takes no password.
+ *
+ * @returns how many wrong passwords the TPM still takes, in words; undefined where it does not say, and of other keys
+ * @throws RolesAnywhereError `ERR_TPM_...`
+ */
+export async function examineKey(signer: Signer): Promise<string | undefined> {
+  const tries = signer instanceof TpmSigner ? await signer.examine() : undefined;
+  return tries && describeTries(tries);
 }
 
 function privateKey(key: TpmKey, location: () => TpmLocation, passwords: Passwords, deps: TpmDeps): PrivateKey {

@@ -23,6 +23,7 @@ import { type AsymmetricKey, type PublicArea, has, nameOf } from './public-area.
 import { digestAlgorithm, digestFor, schemeFor } from './scheme.ts';
 import { Authorizer, EC_TEMPLATE, RSA_TEMPLATE, startSalted } from './sessions.ts';
 import { type Tpm, byHandle } from './tpm.ts';
+import { type Tries, describeTries, triesLeft } from './tries.ts';
 import { u32 } from './wire.ts';
 
 /** Where a key is, and what is known of it. */
@@ -108,6 +109,38 @@ export async function signWith(
   const { wantsPassword } = await during('policy', () => fulfilPolicy(tpm, session, policy));
   if (wantsPassword) return await unlock((password) => make(session.authorize(password)));
   return await make(session.authorize(new Uint8Array()));
+}
+
+/**
+ * Looks for what would keep a key from signing, as far as that takes no password: the key, or the parent of one in a file,
+ * is not there or is none that will do, or the TPM takes no passwords.
+ *
+ * @returns how many wrong passwords it still takes, where it says that
+ * @throws TpmError, RolesAnywhereError
+ */
+export async function examine(tpm: Tpm, tpmKey: TpmKey): Promise<Tries | undefined> {
+  const { area, file, source, handle } = tpmKey;
+  schemeFor(signingKeyIn(area, source), 'SHA256', source);
+  const byPolicy = tpmKey.pcrs !== undefined || (file?.policy.length ?? 0) > 0;
+  if (!has(area, 'userWithAuth') && !byPolicy) throw policyRequired(source);
+  if (handle !== undefined) await current(tpm, handle, tpmKey);
+  const parent =
+    file === undefined || HIERARCHIES.has(file.parent)
+      ? undefined
+      : await during('find the parent', () => readPublic(tpm, file.parent));
+  if (parent !== undefined && !(has(parent.area, 'restricted') && has(parent.area, 'decrypt')))
+    throw new RolesAnywhereError('ERR_TPM_PARENT', `${source}: ${parentName(file)}, its parent, is no storage key`, {
+      hint: 'another key is there now: `tpm2_getcap handles-persistent` lists what is there',
+    });
+  const tries = await triesLeft(tpm);
+  const counts = (!byPolicy && !has(area, 'noDa')) || (parent !== undefined && !has(parent.area, 'noDa'));
+  if (tries?.left === 0 && counts)
+    throw new RolesAnywhereError(
+      'ERR_TPM_LOCKOUT',
+      `${source}: the TPM takes no passwords now: there were too many wrong ones (${describeTries(tries)})`,
+      { hint: 'wait until it takes them again, or reset it with `tpm2_dictionarylockout -c`' },
+    );
+  return tries;
 }
 
 function keyEntity({ source, area, file }: TpmKey, name: Uint8Array): Protected {

@@ -9,9 +9,10 @@ import { type AccessOptions, withTpm } from './access.ts';
 import type { Signature } from './commands.ts';
 import { CURVES } from './constants.ts';
 import { explain } from './failures.ts';
-import { type TpmKey, parentName, signWith, signingKeyIn } from './key.ts';
+import { type TpmKey, examine, parentName, signWith, signingKeyIn } from './key.ts';
 import type { TpmLocation } from './location.ts';
 import { type Passwords, PersonNeeded } from './passwords.ts';
+import type { Tries } from './tries.ts';
 import { concat } from './wire.ts';
 
 /** The key, its parent and its hierarchy may each want a password: nobody is asked more often. */
@@ -52,6 +53,15 @@ export class TpmSigner implements Signer {
         if (asked === MAX_QUESTIONS) throw explain(error.refused, this.#names());
         await this.#passwords.ask(error);
       }
+    }
+  }
+
+  /** See {@link examine}. */
+  async examine(): Promise<Tries | undefined> {
+    try {
+      return await withTpm(this.#location(), (tpm) => examine(tpm, this.#key), this.#options);
+    } catch (error) {
+      throw explain(error, this.#names());
     }
   }
 

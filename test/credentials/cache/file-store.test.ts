@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -16,7 +17,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore, listEntries, openFolder, tidy } from '../../../src/credentials/cache/file-store.ts';
 import { cacheFolder } from '../../../src/credentials/cache/folder.ts';
-import { isOwnFolder, readOwnFile, stampOf } from '../../../src/credentials/cache/safe-file.ts';
+import { isOwnFolder, readOwnFile, stampOf, stampOfPlace } from '../../../src/credentials/cache/safe-file.ts';
 
 const KEY = `session-1-${'a'.repeat(32)}`;
 
@@ -167,5 +168,32 @@ describe('the folder of the cache', () => {
     // The first row's directory is one of this user.
     const own = env['XDG_RUNTIME_DIR'] === '.' ? { ...env, XDG_RUNTIME_DIR: dir } : env;
     expect(cacheFolder(own, platform)).toBe(expected?.replace(/^\.\//, `${dir}/`));
+  });
+
+  it('is known by its stamp, a folder too, which any change of its files gives another', () => {
+    const certificates = join(dir, 'certificates');
+    mkdirSync(certificates);
+    for (const name of ['b.pem', 'a.pem']) writeFileSync(join(certificates, name), name);
+    mkdirSync(join(certificates, 'deeper'));
+    const seen = new Set<string | undefined>([undefined]);
+    const changes: [string, () => void][] = [
+      ['nothing before', () => undefined],
+      ['added', () => writeFileSync(join(certificates, 'c.pem'), 'c')],
+      ['changed in place', () => writeFileSync(join(certificates, 'a.pem'), 'longer')],
+      ['touched', () => utimesSync(join(certificates, 'b.pem'), 1e9, 1e9)],
+      ['renamed', () => renameSync(join(certificates, 'b.pem'), join(certificates, 'd.pem'))],
+      ['removed', () => rmSync(join(certificates, 'a.pem'))],
+      ['a link', () => symlinkSync(join(dir, 'missing'), join(certificates, 'link.pem'))],
+    ];
+    for (const [what, change] of changes) {
+      change();
+      const stamp = stampOfPlace(certificates);
+      expect({ what, isNew: !seen.has(stamp) }).toEqual({ what, isNew: true });
+      expect(stampOfPlace(certificates)).toBe(stamp);
+      seen.add(stamp);
+    }
+    expect(stampOfPlace(join(certificates, 'c.pem'))).toBe(stampOf(join(certificates, 'c.pem')));
+    for (let index = 0; index < 100; index++) writeFileSync(join(certificates, `${index}.pem`), '');
+    expect([stampOfPlace(certificates), stampOfPlace(join(dir, 'missing'))]).toEqual([undefined, undefined]);
   });
 });

@@ -24,6 +24,8 @@ export interface FaultProxy {
   set(fault: WireFault | undefined): void;
   /** Where new connections lead. */
   leadTo(port: number): void;
+  /** Resets the connections that are open. */
+  reset(): void;
   /** Connections so far. */
   readonly connections: number;
   /** The bytes that the service sent on the last connection. */
@@ -85,6 +87,9 @@ export async function startFaultProxy(port: number): Promise<FaultProxy> {
     },
     leadTo(next) {
       target = next;
+    },
+    reset() {
+      for (const socket of sockets) socket.resetAndDestroy();
     },
     get connections() {
       return connections;

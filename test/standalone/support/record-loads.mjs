@@ -24,7 +24,7 @@ process.getBuiltinModule = (name) => {
   modules.push(name);
   return get(name);
 };
-globalThis.Bun = { connect, CryptoHasher };
+globalThis.Bun = { connect, CryptoHasher, unsafe: { setJITPolicy: (scale) => modules.push(`compiled at ${scale}`) } };
 process.on('exit', () => {
   for (let message = receiveMessageOnPort(port1); message !== undefined; message = receiveMessageOnPort(port1))
     modules.push(message.message);

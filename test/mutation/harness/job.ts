@@ -1,0 +1,22 @@
+/** What the two processes of a mutation run tell each other. */
+
+/** What to mutate, and the tests that must notice. */
+export interface Job {
+  readonly root: string;
+  readonly file: string;
+  readonly tests: readonly string[];
+  /** The mutants to try, by their place in the list of all. */
+  readonly mutants: readonly number[];
+}
+
+/** What became of one mutant; -1 is the source as it is. */
+export interface Report {
+  readonly mutant: number;
+  readonly outcome: Outcome;
+  readonly ms: number;
+  /** Why, in one line: the test that failed. */
+  readonly why: string;
+}
+
+/** `killed` by a test that failed, by `timeout` of a test or of the process, or `survived`. */
+export type Outcome = 'killed' | 'timeout' | 'survived';

@@ -1,0 +1,11 @@
+import { describe, expect, it } from 'vitest';
+import { larger, steps } from './decide.ts';
+
+describe('decide', () => {
+  it('counts steps', () => {
+    expect(steps(3)).toBe(3);
+  });
+  it('finds the larger', () => {
+    expect([larger(1, 2), larger(2, 1)]).toEqual([2, 2]);
+  });
+});
