@@ -29,7 +29,10 @@ export interface RetryEnvironment {
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 20_000;
-const DEFAULT_ATTEMPTS = 3;
+
+/** Attempts that are made when nobody says how many, and the time for all of them, in milliseconds. */
+export const DEFAULT_ATTEMPTS = 3;
+export const DEFAULT_TIMEOUT_MS = 60_000;
 
 /** Codes of failures that may pass: no answer, too many requests, or a failing service. */
 const PASSING: ReadonlySet<ErrorCode> = new Set([
@@ -73,7 +76,7 @@ export async function withRetries<T>(
   } = {},
 ): Promise<T> {
   const { retry = {}, signal, monotonic = processAge, random = Math.random, sleep = sleepUntil } = connection;
-  const { attempts, timeoutMs = 60_000 } = retry;
+  const { attempts, timeoutMs = DEFAULT_TIMEOUT_MS } = retry;
   const { attemptTimeoutMs = Math.max(15_000, timeoutMs / (attempts ?? DEFAULT_ATTEMPTS)) } = retry;
   const { budget = createBudget(timeoutMs, monotonic) } = connection;
   let counted = 0;
@@ -84,18 +87,28 @@ export async function withRetries<T>(
       if (!(error instanceof RolesAnywhereError) || !mayPass(error)) throw error;
       if (attempts !== undefined || error.code !== 'ERR_THROTTLED') counted++;
       if (counted >= (attempts ?? DEFAULT_ATTEMPTS)) throw error;
-      const asked = error.retryAfterMs ?? 0;
-      const spread = Math.max(Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (made - 1)), asked / 2);
-      const left = budget.remaining();
-      // What the service asks for fits, though not every random time behind it does.
-      const delay = asked > 0 ? Math.min(asked + random() * spread, Math.max(asked, left - 1)) : random() * spread;
-      if (delay >= left) throw error;
+      const delay = delayAfter(made, error.retryAfterMs ?? 0, budget.remaining(), random());
+      if (delay === undefined) throw error;
       tell(connection.onRetry, error, delay);
       await sleep(delay, signal).catch((cause: unknown) => {
         throw new RolesAnywhereError('ERR_INTERRUPTED', 'interrupted while waiting to try again', { cause });
       });
     }
   }
+}
+
+/**
+ * The wait before an operation's next request, in milliseconds; undefined where it does not fit into the time that is left.
+ *
+ * @param made requests so far, at least 1
+ * @param askedMs what the service asked for (Retry-After); 0 where it did not
+ * @param random uniform in [0, 1)
+ */
+export function delayAfter(made: number, askedMs: number, leftMs: number, random: number): number | undefined {
+  const spread = Math.max(Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (made - 1)), askedMs / 2);
+  // What the service asks for fits, though not every random time behind it does.
+  const delay = askedMs > 0 ? Math.min(askedMs + random * spread, Math.max(askedMs, leftMs - 1)) : random * spread;
+  return delay < leftMs ? delay : undefined;
 }
 
 function sleepUntil(ms: number, signal?: AbortSignal): Promise<unknown> {

@@ -5,11 +5,15 @@ export interface RefreshSettings {
   lifeFraction: number;
   /** Lower bound of that remaining life. Default 10 minutes: botocore may go on using what it got for that long. */
   minRemainingMs: number;
-  /** Upper bound of that remaining life. Default 25 minutes: from there on botocore asks again and again. */
-  maxRemainingMs: number;
+  /**
+   * Upper bound of that remaining life. Default (undefined): 25 minutes, from where on botocore asks again and again, or an
+   * eighth of the life where that is more; and chance moves a refresh to any time between what `lifeFraction` says and this
+   * bound, so that a fleet that began at once does not stay together.
+   */
+  maxRemainingMs: number | undefined;
   /** Largest part of the time until a refresh by which chance moves it earlier. Default 0.1. */
   jitter: number;
-  /** Largest time by which chance moves a refresh earlier. Default 5 minutes. */
+  /** Largest time by which `jitter` moves a refresh earlier. Default 5 minutes. */
   maxJitterMs: number;
   /** Shortest time between the starts of two attempts while a valid set is in hand. Default 1 minute. */
   minIntervalMs: number;
@@ -26,7 +30,7 @@ export interface RefreshSettings {
 export const DEFAULT_REFRESH: Readonly<RefreshSettings> = {
   lifeFraction: 0.5,
   minRemainingMs: 10 * 60_000,
-  maxRemainingMs: 25 * 60_000,
+  maxRemainingMs: undefined,
   jitter: 0.1,
   maxJitterMs: 5 * 60_000,
   minIntervalMs: 60_000,
@@ -36,18 +40,25 @@ export const DEFAULT_REFRESH: Readonly<RefreshSettings> = {
   maxRetryAfterMs: 5 * 60_000,
 };
 
+const LEAST_UPPER_BOUND_MS = 25 * 60_000;
+const UPPER_BOUND_PART = 1 / 8;
+
 /**
  * The remaining life at which a set is renewed: half of its life within the
  * bounds, and by chance somewhat more. The reasons for the bounds are the
- * windows in which the SDKs ask again.
+ * windows in which the SDKs ask again, and what a fleet of many hosts goes
+ * through in bench/fleet.ts.
  *
  * @param lifeMs of the set, from its arrival to its expiration
  * @param random uniform in [0, 1)
  */
 export function refreshThreshold(lifeMs: number, random: number, settings: RefreshSettings): number {
-  const window = Math.min(Math.max(lifeMs * settings.lifeFraction, settings.minRemainingMs), settings.maxRemainingMs);
-  const wait = Math.max(0, lifeMs - window);
-  return window + random * Math.min(wait * settings.jitter, settings.maxJitterMs);
+  const { lifeFraction, minRemainingMs, jitter, maxJitterMs } = settings;
+  const wanted = lifeMs * lifeFraction;
+  const upperBound = settings.maxRemainingMs ?? Math.max(LEAST_UPPER_BOUND_MS, lifeMs * UPPER_BOUND_PART);
+  const window = Math.min(Math.max(wanted, minRemainingMs), upperBound);
+  const byJitter = Math.min(Math.max(0, lifeMs - window) * jitter, maxJitterMs);
+  return window + random * (settings.maxRemainingMs === undefined ? Math.max(byJitter, wanted - window) : byJitter);
 }
 
 /**

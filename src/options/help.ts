@@ -233,7 +233,7 @@ export const FLAG_HELP: Readonly<Record<FlagName, FlagHelp>> = {
   'refresh-before': {
     group: 'Server',
     value: 'SECONDS',
-    text: 'remaining lifetime at which credentials are renewed; by default half of their lifetime, but at least 600 and at most 1500',
+    text: 'remaining lifetime at which credentials are renewed; by default a random one below half of their lifetime, but at least 600, and 1500 or an eighth of the lifetime',
   },
   'imds-address': {
     group: 'Server',

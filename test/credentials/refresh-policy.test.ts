@@ -19,7 +19,9 @@ describe('the remaining life at which a set is renewed', () => {
     { life: 15 * MINUTE, left: 10 * MINUTE, why: 'botocore may use what it got for ten minutes more' },
     { life: 30 * MINUTE, left: 15 * MINUTE, why: 'half of it' },
     { life: HOUR, left: 25 * MINUTE, why: 'botocore asks again from 25 minutes on' },
-    { life: 12 * HOUR, left: 25 * MINUTE, why: 'the same for the longest session' },
+    { life: 200 * MINUTE, left: 25 * MINUTE, why: 'the same' },
+    { life: 6 * HOUR, left: 45 * MINUTE, why: 'an eighth, to outlast a loss of the service' },
+    { life: 12 * HOUR, left: 90 * MINUTE, why: 'the same for the longest session' },
   ])('a life of $life ms: $left ms ($why)', ({ life, left }) => {
     expect(refreshThreshold(life, 0, DEFAULT_REFRESH)).toBe(left);
   });
@@ -34,13 +36,37 @@ describe('the remaining life at which a set is renewed', () => {
     expect(settings.minIntervalMs).toBe(interval);
   });
 
-  it('chance moves it only earlier, by a tenth of the wait and five minutes at most', () => {
+  it('is no more than an upper bound that was given, whatever the life', () => {
+    const settings = { ...DEFAULT_REFRESH, maxRemainingMs: 25 * MINUTE };
+    expect(refreshThreshold(12 * HOUR, 0, settings)).toBe(25 * MINUTE);
+  });
+
+  it.each([
+    { life: 15 * MINUTE, most: 10.5 * MINUTE, why: 'a tenth of the wait' },
+    { life: HOUR, most: 30 * MINUTE, why: 'half of the life' },
+    { life: 12 * HOUR, most: 6 * HOUR, why: 'the same' },
+  ])('is by chance up to $most ms of a life of $life ms ($why)', ({ life, most }) => {
+    expect(refreshThreshold(life, 1, DEFAULT_REFRESH)).toBe(most);
+  });
+
+  it('chance moves it only earlier, by a tenth of the wait and five minutes at most where an upper bound is given', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 12 * HOUR }), chance, (life, random) => {
-        const plain = refreshThreshold(life, 0, DEFAULT_REFRESH);
-        const moved = refreshThreshold(life, random, DEFAULT_REFRESH) - plain;
+        const settings = { ...DEFAULT_REFRESH, maxRemainingMs: 25 * MINUTE };
+        const plain = refreshThreshold(life, 0, settings);
+        const moved = refreshThreshold(life, random, settings) - plain;
         expect(moved).toBeGreaterThanOrEqual(0);
         expect(moved).toBeLessThanOrEqual(Math.min(5 * MINUTE, Math.max(0, life - plain) / 10) + 1e-6);
+      }),
+    );
+  });
+
+  it('is by chance any time between half of the life and the bound, and never before half', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: HOUR, max: 12 * HOUR }), chance, (life, random) => {
+        const [late, early] = [refreshThreshold(life, 0, DEFAULT_REFRESH), life / 2];
+        const threshold = refreshThreshold(life, random, DEFAULT_REFRESH);
+        expect(threshold).toBeCloseTo(late + random * (early - late));
       }),
     );
   });
@@ -48,8 +74,9 @@ describe('the remaining life at which a set is renewed', () => {
   it.each([
     { life: HOUR, moved: 1.75 * MINUTE, why: 'a tenth of the 35 minutes until the refresh, halved' },
     { life: 12 * HOUR, moved: 2.5 * MINUTE, why: 'half of five minutes' },
-  ])('middling chance moves it by $moved ms for a life of $life ms: $why', ({ life, moved }) => {
-    expect(refreshThreshold(life, 0.5, DEFAULT_REFRESH)).toBe(25 * MINUTE + moved);
+  ])('middling chance moves it by $moved ms for a life of $life ms with an upper bound: $why', ({ life, moved }) => {
+    const settings = { ...DEFAULT_REFRESH, maxRemainingMs: 25 * MINUTE };
+    expect(refreshThreshold(life, 0.5, settings)).toBe(25 * MINUTE + moved);
   });
 
   it('leaves a second between the end of a set and the last time it is given out', () => {

@@ -127,8 +127,8 @@ const FAULTS = [
   {
     name: 'no wait after a failure',
     file: policy,
-    from: 'if (situation.remainingMs <= 0) return hold;',
-    to: 'if (situation.remainingMs <= 0) return 0;',
+    from: 'Math.max(situation.remainingMs, hold)',
+    to: 'Math.max(situation.remainingMs, 0)',
     sees: /after a failure that imposes/,
   },
 ];
