@@ -84,7 +84,15 @@ export async function keptSession(
     role: options.session.roleArn,
     file: certificate !== undefined && placeOf(certificate) === 'file' ? resolve(certificate) : undefined,
     timeoutMs: options.connection.retry.timeoutMs,
-    paths: [flags.certificate, flags['private-key'], flags.intermediates, flags['ca-bundle'], env['AWS_CA_BUNDLE']],
+    paths: [
+      flags.certificate,
+      flags['private-key'],
+      flags.intermediates,
+      flags['ca-bundle'],
+      env['AWS_CA_BUNDLE'],
+      // A bare name is for the system to find, wherever the line is run.
+      flags['pkcs11-lib']?.includes('/') === true ? flags['pkcs11-lib'] : undefined,
+    ],
     async vend(timeoutMs) {
       const { connection } = options;
       return await vend({ ...options, connection: { ...connection, retry: { ...connection.retry, timeoutMs } } });
@@ -213,7 +221,7 @@ async function remember(
   const config = configPath(env);
   const stamp = stampOf(config);
   if (stamp !== undefined && Date.now() - Number(stamp.split(' ').at(-1)) / 1e6 < SETTLED_MS) return;
-  const isRelative = [...paths, config, libraryPlace(flags['pkcs11-lib']) === flags['pkcs11-lib'] ? '' : '.'].some(
+  const isRelative = [...paths, config].some(
     (path) => path !== undefined && path !== '' && placeOf(path) === 'file' && !isAbsolute(path),
   );
   const line = currentLine(basename(io.program), tokens, env);
