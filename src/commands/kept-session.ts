@@ -6,7 +6,8 @@ import { CACHE_VERSION, DEFAULT_MIN_REMAINING_MS } from '../credentials/cache/en
 import { createFileStore, openFolder, tidy, writeLine } from '../credentials/cache/file-store.ts';
 import { cacheFolder } from '../credentials/cache/folder.ts';
 import { keepCredentials } from '../credentials/cache/keep.ts';
-import { OF_DEVICES, withoutPin } from '../credentials/cache/line.ts';
+import { deviceVariables, withoutPin } from '../credentials/cache/line.ts';
+import { libraryPlace } from '../credentials/cache/place.ts';
 import { stampOf, stampOfPlace } from '../credentials/cache/safe-file.ts';
 import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
@@ -14,7 +15,6 @@ import { configPath } from '../options/config/shared.ts';
 import type { ConnectionSettings } from '../options/connection.ts';
 import type { FlagsOf, FlagValues } from '../options/flag-values.ts';
 import { isChained } from '../options/flags.ts';
-import { tokenOptions } from '../options/token.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import { currentLine } from '../output/kept-answer.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -89,7 +89,15 @@ export async function keptSession(
     role: options.session.roleArn,
     file: certificate !== undefined && placeOf(certificate) === 'file' ? resolve(certificate) : undefined,
     timeoutMs: options.connection.retry.timeoutMs,
-    paths: [flags.certificate, flags['private-key'], flags.intermediates, flags['ca-bundle'], env['AWS_CA_BUNDLE']],
+    paths: [
+      flags.certificate,
+      flags['private-key'],
+      flags.intermediates,
+      flags['ca-bundle'],
+      env['AWS_CA_BUNDLE'],
+      // A bare name is for the system to find, wherever the line is run.
+      flags['pkcs11-lib']?.includes('/') === true ? flags['pkcs11-lib'] : undefined,
+    ],
     async vend(timeoutMs) {
       const { connection } = options;
       return await vend({ ...options, connection: { ...connection, retry: { ...connection.retry, timeoutMs } } });
@@ -173,9 +181,11 @@ async function effective(options: VendingOptions, flags: Flags, env: Io['env']):
     partition,
     [identity.certificate, identity.privateKey, identity.intermediates].map((place) => placeText(place, env)),
     identity.skipChecks,
-    tokenOptions(flags).library,
+    libraryPlace(flags['pkcs11-lib']),
     [flags['tpm-device'], flags['tpm-policy-pcr'], identity.store],
-    OF_DEVICES.map((name) => env[name]),
+    deviceVariables(env),
+    // Modules have their settings below it.
+    [identity.certificate, identity.privateKey].some((place) => placeOf(place ?? '') === 'other') ? env['HOME'] : '',
     [identity.choice, selectorStamp(identity.choice?.selector)],
     reachedBy(connection),
     isChained(flags) ? (await import('../options/hops.ts')).hopsOf(flags, true).map(({ input }) => input) : [],

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { CACHE_VERSION, DEFAULT_MIN_REMAINING_MS } from '../credentials/cache/entry.ts';
-import { OF_DEVICES } from '../credentials/cache/line.ts';
+import { deviceVariables } from '../credentials/cache/line.ts';
 import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -73,6 +73,9 @@ export function sharedSource(
   let store = typeof cache === 'object' ? cache : undefined;
   let since: number | undefined;
   const source: Source = async ({ signal }) => {
+    // What is no plain file, as a pipe or what a Workload API gives, cannot be told from what was there before.
+    const { stampOf } = await import('../credentials/cache/safe-file.ts');
+    if (file !== undefined && stampOf(file) === undefined) return await vend({ signal });
     const { keepCredentials } = await import('../credentials/cache/keep.ts');
     store ??= await ownStore();
     return await keepCredentials({
@@ -111,7 +114,8 @@ function placeOf(certificate: string | Uint8Array): readonly [place: string, fil
   // A URI may hold a PIN, and text may hold a key.
   if (certificate.includes('-----BEGIN')) return [digest(certificate)];
   if (/^(?:pkcs11|nv):/i.test(certificate))
-    return [digest([certificate, ...OF_DEVICES.map((name) => process.env[name])].join('\n'))];
+    // Modules have their settings below the home directory.
+    return [digest([certificate, process.env['HOME'], ...deviceVariables(process.env)].join('\n'))];
   const file = resolve(certificate);
   return [file, file];
 }

@@ -161,14 +161,16 @@ describe.skipIf(!hasSoftHsm())('certificates in tokens, told apart behind the PI
         ['--certificate', `pkcs11:token=main;pin-value=${PIN};object=${object}`],
         ['--intermediates', pkiPath('intermediate.pem')],
       ];
-      const keyOf = async (object: string, { env }: SoftHsm): Promise<unknown> => {
-        const { status, stdout } = await runCli(line(object).flat(), { env: { ...env, ...home.env } });
+      const keyOf = async (object: string, { env }: SoftHsm, more = {}): Promise<unknown> => {
+        const { status, stdout } = await runCli(line(object).flat(), { env: { ...env, ...home.env, ...more } });
         expect(status).toBe(0);
         return (JSON.parse(stdout) as { AccessKeyId: string }).AccessKeyId;
       };
       const first = [await keyOf('one', hsm), await keyOf('two', hsm), await keyOf('one', other)];
       expect(new Set(first).size).toBe(3);
       expect([await keyOf('one', hsm), await keyOf('two', hsm), await keyOf('one', other)]).toEqual(first);
+      // Where a module has no variable, it has its settings in the home directory.
+      expect(first).not.toContain(await keyOf('one', hsm, { HOME: hsm.directory }));
       for (const name of home.files()) expect(readFileSync(join(home.folder, name), 'utf8')).not.toContain(`=${PIN}`);
     } finally {
       hsm.remove();

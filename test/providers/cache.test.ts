@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
-import { fromRolesAnywhere } from '../../src/index.ts';
+import { fromRolesAnywhere, spiffe } from '../../src/index.ts';
 import type { CredentialsStore, RolesAnywhereOptions } from '../../src/index.ts';
+import { sharedSource } from '../../src/providers/cache.ts';
+import type { SharedSource } from '../../src/providers/cache.ts';
 import { type CacheHome, cacheHome, sessionsOf } from '../support/cache.ts';
 import { PKI } from '../support/cli.ts';
 import { startTestEmulator } from '../support/vending.ts';
@@ -46,6 +48,26 @@ function mapStore(): CredentialsStore & { readonly texts: Map<string, string> } 
   return { texts, get: async (key) => texts.get(key), set: async (key, text) => void texts.set(key, text) };
 }
 
+/** The source of a provider whose every request is answered. */
+function sourceOf(certificate: string, cache: CredentialsStore): SharedSource['source'] {
+  const given = {
+    accessKeyId: 'ASIA',
+    secretAccessKey: 'secret',
+    sessionToken: 'token',
+    expiration: new Date(Date.now() + 3_600_000),
+  };
+  return sharedSource({ cache }, async () => given, {
+    options: [],
+    certificate,
+    role: 'role',
+    expiryWindow: undefined,
+    timeout: undefined,
+    clockOffset: () => 0,
+    now: Date.now,
+    onWarning: () => undefined,
+  }).source;
+}
+
 describe('the option cache', () => {
   it('has providers with the same options share one session', async () => {
     const all = await Promise.all(Array.from({ length: 10 }, () => fromRolesAnywhere(options())()));
@@ -57,9 +79,42 @@ describe('the option cache', () => {
 
   it('tells other options apart', async () => {
     const keys = new Set<string>();
-    for (const extra of [{}, { durationSeconds: 900 }, { certificate: `${PKI}ec-p256.combined.pem` }])
+    for (const extra of [
+      {},
+      { durationSeconds: 900 },
+      { certificate: `${PKI}ec-p256.combined.pem` },
+      // One URI or index means another certificate with each.
+      { pkcs11: { library: '/nonexistent/module.so' } },
+      { tpm: { device: '/nonexistent/tpm' } },
+    ])
       keys.add((await fromRolesAnywhere(options(extra))()).accessKeyId);
-    expect(keys.size).toBe(3);
+    expect(keys.size).toBe(5);
+  });
+
+  it.each([
+    ['pkcs11:token=t;object=o', 'SOFTHSM2_CONF'],
+    ['pkcs11:token=t;object=o', 'HOME'],
+    ['nv:0x1c00002', 'TPM2TOOLS_TCTI'],
+  ])('tells %s apart by %s', async (certificate, name) => {
+    const store = mapStore();
+    const usual = process.env[name];
+    try {
+      for (const value of ['/one', '/other']) {
+        process.env[name] = value;
+        await sourceOf(certificate, store)({ signal: new AbortController().signal });
+      }
+    } finally {
+      if (usual === undefined) delete process.env[name];
+      else process.env[name] = usual;
+    }
+    expect(store.texts.size).toBe(2);
+  });
+
+  it('keeps nothing of a Workload API, which knows by the process that asks whose identity it gives', async () => {
+    const store = mapStore();
+    const source = sourceOf(spiffe({ socket: 'unix:///run/agent.sock' }), store);
+    await source({ signal: new AbortController().signal });
+    expect(store.texts.size).toBe(0);
   });
 
   it('keeps nothing without it', async () => {

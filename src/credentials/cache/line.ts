@@ -42,17 +42,27 @@ const NOT_COUNTING = new Set(
 const SECRET_FLAGS = new Set(['--mfa-token', '--proxy', '--web-identity-token']);
 const PIN = 'pin-value';
 const OF_FOLDERS = new Set(['HOME', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME']);
-/** Variables by which this program, and the modules of tokens, find the device that a line does not name. */
-export const OF_DEVICES: readonly string[] = [
+/**
+ * Variables, in capitals, by which this program, and the modules of tokens, find the device that a line does not name:
+ * all that docs/identities.md has for a module, and where p11-kit has a user's modules.
+ */
+const OF_DEVICES = new Set([
   'TPM_DEVICE',
   'TPM2TOOLS_TCTI',
   'TPM2_PKCS11_STORE',
+  'TPM2_PKCS11_TCTI',
   'SOFTHSM2_CONF',
   'OPENSC_CONF',
   'NSS_LIB_PARAMS',
   'YUBIHSM_PKCS11_CONF',
   'P11_KIT_SERVER_ADDRESS',
-];
+  'KMS_PKCS11_CONFIG',
+  'CHRYSTOKICONFIGURATIONPATH',
+  'CS_PKCS11_R2_CFG',
+  'CS_PKCS11_R3_CFG',
+  'XDG_CONFIG_HOME',
+]);
+const OF_DEVICES_BEGIN = ['NFAST_', 'CKNFAST_'];
 
 // Without regular expressions: to compile those would take longer than all else that is done here.
 
@@ -79,10 +89,20 @@ function isSecretVariable(name: string): boolean {
   return ['PASSWORD', '_PIN', '_TOKEN', '_PROXY'].some((end) => name.endsWith(end));
 }
 
+function isOfDevices(upper: string): boolean {
+  return OF_DEVICES.has(upper) || OF_DEVICES_BEGIN.some((begin) => upper.startsWith(begin));
+}
+
+/** The variables that choose a device, each with what it holds. */
+export function deviceVariables(env: Environment): string[] {
+  const names = Object.keys(env).filter((name) => isOfDevices(name.toUpperCase()));
+  return names.toSorted().map((name) => `${name}=${env[name]}`);
+}
+
 /** Whether a variable changes what a line means. */
 function isCounting(name: string): boolean {
   if (name.startsWith('AWS_')) return !NOT_COUNTING.has(name);
-  return name.startsWith('ROLES_ANYWHERE_') || OF_FOLDERS.has(name) || OF_DEVICES.includes(name);
+  return name.startsWith('ROLES_ANYWHERE_') || OF_FOLDERS.has(name) || isOfDevices(name);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { lineOf, mayUseCache, parseLine, withoutPin } from '../../../src/credentials/cache/line.ts';
 import { FLAGS } from '../../../src/options/flags.ts';
@@ -80,6 +81,21 @@ describe('the text of a line', () => {
       expect(one?.text).not.toBe(other?.text);
     },
   );
+
+  it('is another one with every variable that the documentation names for a module', () => {
+    const text = readFileSync(new URL('../../../docs/identities.md', import.meta.url), 'utf8');
+    const table = text.slice(text.indexOf('### HSMs and clouds'), text.indexOf('### When it does not work'));
+    const names = [...table.matchAll(/`((?=[A-Z]\w*[a-z]\w*Path|[A-Z\d]+_)\w+)(\*)?[=`]/g)].map(
+      ([, name = '', more]) => `${name}${more === undefined ? '' : 'X'}`,
+    );
+    expect(names).toEqual(expect.arrayContaining(['KMS_PKCS11_CONFIG', 'ChrystokiConfigurationPath', 'NFAST_X']));
+    expect(names.length).toBeGreaterThan(7);
+    const unheeded = [...names, 'XDG_CONFIG_HOME'].filter((name) => {
+      const [one, other] = ['/a', '/b'].map((value) => lineOf('program', ['--cache'], { [name]: value }));
+      return one?.text === other?.text;
+    });
+    expect(unheeded).toEqual([]);
+  });
 
   it('is the same with variables of others', () => {
     const one = lineOf('program', ['--cache'], { HOME: '/h' });
