@@ -50,7 +50,8 @@ async function ofProfile(
   if (command !== undefined) {
     const path = credentials?.get('credential_process') === undefined ? configPath(env) : credentialsPath(env);
     const { fromProcess } = await import('./credential-process.ts');
-    return await fromProcess(command, { env, profile: name, path });
+    // Where no time is set it has its own, since it may ask a person.
+    return await fromProcess(command, { env, profile: name, path, timeoutMs: surroundings.retry?.timeoutMs });
   }
   if (profile === undefined) return undefined;
   const kind =

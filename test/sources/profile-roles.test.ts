@@ -140,6 +140,15 @@ describe('a credential_process', () => {
     expect(readFileSync(path, 'utf8')).toBe('the reason\n');
   });
 
+  it('of a source may take as long as --timeout says', async () => {
+    mkdirSync(join(home, '.aws'), { recursive: true });
+    writeFileSync(join(home, '.aws/config'), '[profile slow]\ncredential_process = exec sleep 20\n');
+    const line = ['assume-role', '--source-profile', 'slow', '--assume-role-arn', `${ROLE}/C`, '--region', 'eu-west-1'];
+    const { status, stdout, stderr } = await runCli([...line, '--timeout', '1'], { env: { HOME: home } });
+    expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
+    expect(stderr).toContain('the credential_process of profile "slow" did not end within 1 s');
+  });
+
   it('that takes too long is told from one that fails', async () => {
     const error = await refusal(() => fromProcess('exec sleep 20', { ...options, timeoutMs: 300 }));
     expect(error.message).toMatch(/did not end within 0\.3 s/);
