@@ -45,6 +45,7 @@ export const PACKAGES = {
   alias: {
     'string-width': join(import.meta.dirname, 'string-width.mjs'),
     'strip-ansi': join(import.meta.dirname, 'strip-ansi.mjs'),
+    'ip-address': join(import.meta.dirname, 'ip-address.cjs'),
     undici$: join(import.meta.dirname, 'undici.mjs'),
   },
 };

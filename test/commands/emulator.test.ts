@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../src/commands/emulator.ts';
 import { draft, send, setHeader, signed } from '../emulator/support/signed-request.ts';
@@ -40,6 +41,7 @@ async function command(
   const io = memoryIo();
   const ready = (): Ready => JSON.parse(io.out().toString()) as Ready;
   const stop = async (): Promise<void> => {
+    await setImmediate(); // it listens to signals before it says that it is ready
     await use(ready());
   };
   await run({ port: 0, ...flags }, { ...io, stop });
