@@ -7,6 +7,7 @@ import { cacheFolder } from '../credentials/cache/folder.ts';
 import { readEntry } from '../credentials/cache/read-entry.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemCode } from '../platform/files.ts';
+import { inertJson } from '../platform/redact.ts';
 import type { RunCommand } from './command.ts';
 
 const ACTIONS = ['list', 'clear', 'path'];
@@ -35,7 +36,7 @@ export const run: RunCommand<'cache'> = async ({ json }, io) => {
   } else {
     const entries = await reaching(folder, () => listEntries(folder));
     const rows = entries.map(({ name, entry }) => rowOf(name, entry, Date.now()));
-    io.stdout(json === true ? `${JSON.stringify(rows, undefined, 2)}\n` : rows.map((row) => textOf(row)).join(''));
+    io.stdout(json === true ? `${inertJson(rows)}\n` : rows.map((row) => textOf(row)).join(''));
   }
 };
 

@@ -5,6 +5,7 @@ import { describeOrigin } from '../options/config/sources.ts';
 import type { Setting } from '../options/config/sources.ts';
 import { shownSetting, shownText } from '../options/config/shown-setting.ts';
 import type { FlagName, FlagValue } from '../options/flags.ts';
+import { inertJson } from '../platform/redact.ts';
 
 /** Flags about the output itself. */
 const SILENT: ReadonlySet<FlagName> = new Set(['print-config']);
@@ -14,7 +15,7 @@ export function printConfig({ parsed, settings, unused, others: plain }: Configu
   const rows = [...settings].filter(([flag]) => !SILENT.has(flag)).map(([flag, setting]) => row(flag, setting));
   const others = unused.map(({ flag, setting, by }) => ({ ...row(flag, setting), by }));
   if (parsed.flags['print-config'] === 'json')
-    return `${JSON.stringify({ command: parsed.command, settings: rows, unused: others, others: plain }, undefined, 2)}\n`;
+    return `${inertJson({ command: parsed.command, settings: rows, unused: others, others: plain })}\n`;
   const width = Math.max(0, ...[...rows, ...others].map(({ flag }) => flag.length));
   const line = (one: (typeof rows)[number], note = ''): string =>
     `--${one.flag.padEnd(width)}  ${shownText(one.value)}  (${note}${describeOrigin(one.source)})\n`;

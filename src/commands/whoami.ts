@@ -3,6 +3,7 @@
 import { callerIdentity } from '../aws/caller-identity.ts';
 import { formatExpiration } from '../credentials/expiration.ts';
 import { connectionSettings } from '../options/connection.ts';
+import { inertJson } from '../platform/redact.ts';
 import type { RunCommand } from './command.ts';
 import { tlsSettings } from './connection.ts';
 import { obtain } from './obtain.ts';
@@ -24,19 +25,15 @@ export const run: RunCommand<'whoami'> = async (flags, io) => {
     const secondsLeft = expiration && Math.max(0, Math.floor((expiration.getTime() - connection.clock.now()) / 1000));
     if (flags.json === true || flags.format === 'json')
       return io.stdout(
-        `${JSON.stringify(
-          {
-            Account: caller.account,
-            Arn: caller.arn,
-            UserId: caller.userId,
-            Role: role,
-            RoleSessionName: session,
-            Expiration: expiration && formatExpiration(expiration),
-            SecondsLeft: secondsLeft,
-          },
-          undefined,
-          2,
-        )}\n`,
+        `${inertJson({
+          Account: caller.account,
+          Arn: caller.arn,
+          UserId: caller.userId,
+          Role: role,
+          RoleSessionName: session,
+          Expiration: expiration && formatExpiration(expiration),
+          SecondsLeft: secondsLeft,
+        })}\n`,
       );
     const rows: readonly (readonly [string, string | undefined])[] = [
       ['account', caller.account],

@@ -1,7 +1,7 @@
 /** The report of `doctor`: for people, and for programs. */
 // Tests: test/doctor/report.test.ts
 import { homedir, hostname, userInfo } from 'node:os';
-import { inert } from '../platform/redact.ts';
+import { inert, inertJson } from '../platform/redact.ts';
 import { plainStyle } from '../platform/terminal-style.ts';
 import type { Style } from '../platform/terminal-style.ts';
 import { AREAS } from './codes.ts';
@@ -60,8 +60,7 @@ export function jsonReport(notes: Notebook, { subject, redact }: Pick<ReportOpti
     facts: notes.facts,
     notLookedAt: notes.unchecked,
   };
-  const text = JSON.stringify(redact === undefined ? report : redacted(report, redact), undefined, 2);
-  return `${text}\n`;
+  return `${inertJson(redact === undefined ? report : redacted(report, redact))}\n`;
 }
 
 function redacted(value: unknown, redact: (text: string) => string): unknown {

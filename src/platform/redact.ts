@@ -242,6 +242,14 @@ export function inert(text: string): string {
     .replace(/[^\P{C}\n\t]|[\p{Zl}\p{Zp}]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`);
 }
 
+/** JSON in lines, to be read by people too: nothing in it steers a terminal. Its values are the same to every parser. */
+export function inertJson(value: unknown): string {
+  // Control characters below U+0020 are escaped already; the line feeds are those between members.
+  return JSON.stringify(value, undefined, 2).replace(/[^\P{C}\n]|[\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from(character.split(''), (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''),
+  );
+}
+
 function isSecretName(name: string): boolean {
   return SECRET_NAMES.has(plainName(name));
 }

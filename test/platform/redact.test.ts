@@ -1,6 +1,6 @@
 import { assert, constantFrom, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inert, REDACTED, shownBody, shownHeader, shownStage, shownUrl } from '../../src/platform/redact.ts';
+import { inert, inertJson, REDACTED, shownBody, shownHeader, shownStage, shownUrl } from '../../src/platform/redact.ts';
 
 /** Could be any secret: it must not be seen, nor its end. */
 const S = 'hUsh/Hush+Hush==END9';
@@ -134,4 +134,11 @@ it('neither any part of a secret nor its length shows, whatever it is', () => {
       expect(shownEverywhere(one)).toEqual(shownEverywhere(other));
     }),
   );
+});
+
+it('JSON steers no terminal, and says the same to every parser', () => {
+  const value = { 'a\u009b': 'x\u202ey\u2028\u001b[2J\ud800', b: ['line\nfeed\t', '\u{e0001}', 'é', '\u{1f600}'] };
+  const text = inertJson(value);
+  expect(text).toMatch(/^[\n -~é\u{1f600}]*$/u);
+  expect(JSON.parse(text)).toEqual(value);
 });
