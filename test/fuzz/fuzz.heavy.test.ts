@@ -57,7 +57,7 @@ describe('the fuzzer', () => {
   it('finds nothing in a few seconds of each target', async () => {
     // The same inputs each time, as far as the seconds go: `npm run fuzz` is there to find new ones.
     const run = await fuzz(process.env['FUZZ_SECONDS'] ?? '5', '--seed', '20261129');
-    expect(run).toMatchObject({ status: 0 });
+    expect(run.status, run.stderr.slice(-4000)).toBe(0);
     expect(rowsOf(run).size).toBeGreaterThan(20);
     expect(run.stderr).not.toMatch(SKIPPED);
   }, 600_000);

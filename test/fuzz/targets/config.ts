@@ -130,6 +130,8 @@ const configSdk: OpenTarget = () => ({
     for (const name of file.profiles()) {
       // Others it does not find at all, so that there is nothing to compare.
       if (!/^[\w@+.%:/-]+$/.test(name)) continue;
+      // It wants one blank behind `profile`, where botocore takes any number.
+      if (!Object.hasOwn(theirs, name) && /^\s*\[[^\]]*\s\s/m.test(text)) continue;
       const section = atLine(() => file.profile(name));
       if (section instanceof Error) continue;
       for (const key of ['region', 'role_arn', 'output', 'rolesanywhere_certificate']) {
