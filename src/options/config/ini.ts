@@ -118,7 +118,12 @@ class Reader {
     const before = this.#sections.get(header);
     // Python's parser takes DEFAULT for defaults of every section, which may be there more than once.
     if (before !== undefined && header !== 'DEFAULT')
-      throw atLine(this.#file, line, `[${header}] is there a second time`, `it begins in line ${before.line}`);
+      throw atLine(
+        this.#file,
+        line,
+        `${isHeader(header) ? `[${header}]` : 'the section'} is there a second time`,
+        `it begins in line ${before.line}`,
+      );
     this.#section = before ?? { header, line, keys: new Map() };
     this.#sections.set(header, this.#section);
     this.#open = undefined;
@@ -136,10 +141,25 @@ class Reader {
     const key = strip(name).toLowerCase();
     const before = section.keys.get(key)?.[0];
     if (before !== undefined)
-      throw atLine(this.#file, line, `${key} is there a second time`, `it is in line ${before.line} already`);
+      throw atLine(
+        this.#file,
+        line,
+        `${isKey(key) ? key : 'the key'} is there a second time`,
+        `it is in line ${before.line} already`,
+      );
     this.#open = [{ text: strip(value), line }];
     section.keys.set(key, this.#open);
   }
+}
+
+// What is no name, such as a line that lost its beginning, may hold a password, and is not shown.
+
+function isKey(text: string): boolean {
+  return /^[\w.-]{1,64}$/.test(text);
+}
+
+function isHeader(text: string): boolean {
+  return /^(?:[\w-]+\s+)?[\w@+.%:/-]{1,128}$/.test(text);
 }
 
 /** Empty lines at the end are none of the value's. */

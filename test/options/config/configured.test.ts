@@ -354,6 +354,20 @@ describe('a profile', () => {
       'line 1',
     ],
     [
+      'a line that lost its beginning twice',
+      'process --pkcs12-password x = y\nprocess --pkcs12-password x = y',
+      'ERR_CONFIG_FILE',
+      'line 3: the key is there a second time',
+      'line 2',
+    ],
+    [
+      'what is no section twice',
+      '[a --pin 1234]\n[a --pin 1234]',
+      'ERR_CONFIG_FILE',
+      'line 3: the section is there a second time',
+      'line 2',
+    ],
+    [
       'two sections of a profile',
       'a = b\n[profile "p"]',
       'ERR_CONFIG_FILE',
