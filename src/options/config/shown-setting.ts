@@ -1,5 +1,5 @@
 /** What may be shown of a setting's value. */
-// Tests: test/options/config/configured.test.ts
+// Tests: test/options/config/shown-setting.test.ts, test/options/config/configured.test.ts
 import { REDACTED, shownUrl } from '../../platform/redact.ts';
 import { flagRow, isFlag } from '../flags.ts';
 import type { FlagName, FlagValue } from '../flags.ts';
@@ -14,14 +14,38 @@ export function shownSetting(flag: FlagName, value: FlagValue): FlagValue {
   return typeof value === 'string' ? withoutSecrets(value) : value;
 }
 
-/** The words of a command line as they may be shown: what its flags give as passwords and the like is not. */
+/** What a variable, or a key of a file, that holds a secret is called at its end. */
+const SECRET_NAME = /(?:secret_access_key|secret|password|passphrase|session_token|token|pin)$/i;
+
+/**
+ * The words of a command line as they may be shown: without what its flags give as passwords and the like, and without the
+ * values of variables of such names, or of keys of a file whose line was joined to this one.
+ */
 export function shownWords(words: readonly string[]): string[] {
-  let isSecret = false;
+  let next: 'any' | 'secret' | 'value' = 'any';
   return words.map((word) => {
+    const now = next;
+    next = 'any';
+    if (now === 'secret') return REDACTED;
+    if (now === 'value' && word.startsWith('=')) {
+      if (word !== '=') return `=${REDACTED}`;
+      next = 'secret';
+      return word;
+    }
     const [, name, value] = /^--?([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-    const shown = isSecret ? REDACTED : value === undefined ? withoutSecrets(word) : shownPair(word, name, value);
-    isSecret = !isSecret && value === undefined && isSecretFlag(name);
-    return shown;
+    if (name !== undefined) {
+      if (value !== undefined) return shownPair(word, name, value);
+      if (isSecretFlag(name)) next = 'secret';
+      return withoutSecrets(word);
+    }
+    const equals = word.indexOf('=');
+    if (equals < 0) {
+      if (SECRET_NAME.test(word)) next = 'value';
+      return withoutSecrets(word);
+    }
+    if (!SECRET_NAME.test(word.slice(0, equals))) return withoutSecrets(word);
+    if (equals === word.length - 1) next = 'secret';
+    return `${word.slice(0, equals + 1)}${next === 'secret' ? '' : REDACTED}`;
   });
 }
 

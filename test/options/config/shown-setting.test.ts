@@ -1,0 +1,20 @@
+import { describe, expect, it } from 'vitest';
+import { shownWords } from '../../../src/options/config/shown-setting.ts';
+
+describe('the words of a line as they are shown', () => {
+  it.each([
+    ['--pkcs12-password hidden --region x', '--pkcs12-password <redacted> --region x'],
+    ['--pkcs12-password=hidden x', '--pkcs12-password=<redacted> x'],
+    ['AWS_SECRET_ACCESS_KEY=hidden program', 'AWS_SECRET_ACCESS_KEY=<redacted> program'],
+    ['env ROLES_ANYWHERE_PKCS11_PIN=hidden x', 'env ROLES_ANYWHERE_PKCS11_PIN=<redacted> x'],
+    ['a/aws_secret_access_key = hidden x', 'a/aws_secret_access_key = <redacted> x'],
+    ['aws_session_token =hidden x', 'aws_session_token =<redacted> x'],
+    ['password= hidden x', 'password= <redacted> x'],
+    ['--certificate pkcs11:object=a?pin-value=hidden', '--certificate pkcs11:object=a?pin-value=<redacted>'],
+    ['--private-key /etc/pin x', '--private-key /etc/pin x'],
+    ['print-token then x', 'print-token then x'],
+    ['role_arn = x', 'role_arn = x'],
+  ])('%s', (line, shown) => {
+    expect(shownWords(line.split(' ')).join(' ')).toBe(shown);
+  });
+});
