@@ -14,7 +14,10 @@ import { regionOf } from '../sources/region.ts';
 import { keptCredentials, reachedBy } from './kept-session.ts';
 import type { Vended, WaitingIo } from './kept-session.ts';
 
-/** Variables by which the credentials are found that a role is assumed with, secrets apart. */
+/**
+ * Variables by which the credentials are found that a role is assumed with, secrets apart; but a container endpoint may tell
+ * whose credentials it gives by its token alone.
+ */
 const OF_SOURCES = [
   'AWS_ACCESS_KEY_ID',
   'AWS_PROFILE',
@@ -23,6 +26,7 @@ const OF_SOURCES = [
   'AWS_WEB_IDENTITY_TOKEN_FILE',
   'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
   'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+  'AWS_CONTAINER_AUTHORIZATION_TOKEN',
   'AWS_EC2_METADATA_DISABLED',
   'AWS_EC2_METADATA_SERVICE_ENDPOINT',
   'AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE',
@@ -45,8 +49,8 @@ export async function keptAssumeRole(
   const region = regionOf(flags.region, env);
   const connection = connectionSettings(flags, env, ['sts'], true);
   const hops = inputsOf(flags, false);
-  const tokenFile = env['AWS_WEB_IDENTITY_TOKEN_FILE'];
-  const files = [configPath(env), credentialsPath(env), ...(tokenFile ? [tokenFile] : [])];
+  const tokenFiles = [env['AWS_WEB_IDENTITY_TOKEN_FILE'] ?? '', env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? ''];
+  const files = [configPath(env), credentialsPath(env), ...tokenFiles.filter((file) => file !== '')];
   return await keptCredentials(flags, io, {
     effective: async () => [
       CACHE_VERSION,

@@ -1,5 +1,8 @@
 import { X509Certificate, generateKeyPairSync, sign } from 'node:crypto';
+import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CacheEntry } from '../../src/credentials/cache/entry.ts';
@@ -120,6 +123,37 @@ describe('assume-role --cache', () => {
     const wrong = await assume(USER, '--assume-role-arn', `${FIRST},external-id=other`);
     expect(wrong).toMatchObject({ status: 4, stdout: '' });
     expect(sent()).toBe(3);
+  });
+
+  it('never takes for another what a container endpoint tells apart by its token alone', async () => {
+    const endpoint = createServer((request, response) => {
+      const isKnown = request.headers.authorization === 'known';
+      const key = isKnown ? USER.AWS_ACCESS_KEY_ID : 'ASIAIOSFODNN7UNKNOWN';
+      const times = { Expiration: new Date(Date.now() + 3_600_000).toISOString() };
+      // The emulator has no session token for a user's key.
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ AccessKeyId: key, SecretAccessKey: USER.AWS_SECRET_ACCESS_KEY, ...times }));
+    }).listen(0, '127.0.0.1');
+    await once(endpoint, 'listening');
+    const { port } = endpoint.address() as AddressInfo;
+    const at = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${port}/` };
+    const file = (name: string, token: string): Record<string, string> => {
+      writeFileSync(join(home.dir, name), token);
+      return { ...at, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: join(home.dir, name) };
+    };
+    const line = ['--source', 'container', ...hop()];
+    try {
+      keyOf(await assume({ ...at, AWS_CONTAINER_AUTHORIZATION_TOKEN: 'known' }, ...line));
+      keyOf(await assume(file('one', 'known'), ...line));
+      for (const env of [
+        { ...at, AWS_CONTAINER_AUTHORIZATION_TOKEN: 'unknown' },
+        file('two', 'unknown'),
+        file('one', 'unknown'),
+      ])
+        expect(await assume(env, ...line)).toMatchObject({ status: 4, stdout: '' });
+    } finally {
+      endpoint.close();
+    }
   });
 
   it('asks again once the files of the AWS CLI were changed', async () => {
