@@ -7,7 +7,7 @@ import type { LookupFunction, Socket } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { processAge } from '../platform/clock.ts';
 import { AnswerReader } from './answer-reader.ts';
-import { watch, whileConnecting } from './exchange.ts';
+import { IDLE_MS, catchUp, watch, whileConnecting } from './exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
 import { isPlainRequest, requestBytes } from './request-bytes.ts';
 import { serverName, tlsOptions } from './tls.ts';
@@ -73,25 +73,30 @@ async function exchange(request: HttpRequest, socket: Socket, lookup?: LookupFun
 /** Where a connection leads, and whom it believes there. */
 export type Target = Pick<HttpRequest, 'url' | 'tls'>;
 
-/** No server gives up a connection that was unused for less. */
-const IDLE_MS = 1000;
-
 /**
  * A direct transport that begins its first connection at once: what it takes (a name to look up, two round trips for TLS)
  * passes while a certificate is read and a key signs. The connection serves the first request to the same host with the same
- * trust; when it has failed by then, or the server has closed it, the request has one of its own, and says what is wrong.
+ * trust; when it has failed by then, or the server has closed it or said anything, the request has one of its own, and says
+ * what is wrong.
  *
  * @param monotonic milliseconds by a clock that nobody sets
  */
 export function beginEarly(target: Target, monotonic = processAge): HttpTransport {
   const begun = monotonic();
-  let early: Socket | undefined = openSocket(target).on('error', () => (early = undefined));
+  const spoil = (): void => {
+    early?.destroy();
+    early = undefined;
+  };
+  // What comes before anything was asked, as a load balancer's 408, answers nothing (RFC 9112, section 9.2).
+  let early: Socket | undefined = openSocket(target).on('error', spoil).on('data', spoil);
   return async (request) => {
+    if (early !== undefined && monotonic() - begun >= IDLE_MS) await catchUp();
     const socket = early;
     const { url, tls } = request;
     if (socket === undefined || !socket.writable || url.origin !== target.url.origin || tls !== target.tls)
       return await directTransport(request);
     early = undefined;
+    socket.off('data', spoil);
     const sent = monotonic();
     try {
       return await exchange(request, socket);

@@ -17,8 +17,6 @@ export interface Sink {
   ended(error: unknown): void;
 }
 
-/** More than any server says before it is asked. */
-const MAX_EARLY_BYTES = 16 * 1024;
 const MAX_NAMES = 1000;
 /** dNSName of a GeneralName (RFC 5280, section 4.2.1.6). */
 const DNS_NAME = 0x82;
@@ -48,8 +46,6 @@ export class PlainConnection {
   #resolve: (isUsable: boolean) => void = () => {};
   #socket: RuntimeSocket | undefined;
   #sink: Sink | undefined;
-  #early: Uint8Array[] = [];
-  #earlyBytes = 0;
   #end: { readonly error: unknown } | undefined;
   #unsent: Uint8Array | undefined;
   #isGivenUp = false;
@@ -102,7 +98,6 @@ export class PlainConnection {
     this.#sink = sink;
     this.#unsent = bytes;
     this.#write();
-    for (const early of this.#early.splice(0)) sink.data(early);
     if (this.#end !== undefined) sink.ended(this.#end.error);
   }
 
@@ -123,11 +118,9 @@ export class PlainConnection {
   }
 
   #receive(bytes: Uint8Array): void {
-    if (this.#sink !== undefined) return this.#sink.data(bytes);
-    this.#early.push(bytes);
-    this.#earlyBytes += bytes.length;
-    if (this.#earlyBytes > MAX_EARLY_BYTES) this.giveUp();
-    return undefined;
+    // What comes before anything was asked, as a load balancer's 408, answers nothing (RFC 9112, section 9.2).
+    if (this.#sink === undefined) this.giveUp();
+    else this.#sink.data(bytes);
   }
 
   #close(error: unknown): void {

@@ -5,7 +5,7 @@
  */
 // Tests: test/http/faults.test.ts, test/standalone/hot-path.heavy.test.ts
 import { AnswerReader, faulty } from '../http/answer-reader.ts';
-import { CONNECT_TIMEOUT_MS, watch } from '../http/exchange.ts';
+import { CONNECT_TIMEOUT_MS, IDLE_MS, catchUp, watch } from '../http/exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from '../http/http.ts';
 import type { Target } from '../http/direct.ts';
 import { isPlainRequest, requestBytes } from '../http/request-bytes.ts';
@@ -13,9 +13,6 @@ import { processAge } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { PlainConnection, isPlainTarget } from './connection.ts';
 import { type Connect, connectByRuntime } from './runtime.ts';
-
-/** No server gives up a connection that was unused for less. */
-const IDLE_MS = 1000;
 
 /** An HttpTransport without pool, cache or proxy. */
 export async function directTransport(request: HttpRequest): Promise<HttpResponse> {
@@ -31,6 +28,7 @@ export function beginEarly(target: Target, monotonic = processAge, connect: Conn
   const begun = monotonic();
   let early = isPlainTarget(target, process.env) ? new PlainConnection(target, connect) : undefined;
   return async (request) => {
+    if (early !== undefined && monotonic() - begun >= IDLE_MS) await catchUp();
     const connection = early;
     const { url, tls } = request;
     const isSame = url.origin === target.url.origin && tls === target.tls;

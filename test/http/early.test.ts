@@ -93,6 +93,26 @@ describe.each(
     expect(outcome).toBe(expected);
   });
 
+  it('is replaced when the server has said anything before it was asked, such as 408', async () => {
+    const { url, sockets } = await serve(secure);
+    const transport = beginEarly({ url, tls });
+    await until(() => sockets.length === 1);
+    sockets[0]!.write('HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n');
+    await sleep(50);
+    expect(await transport({ ...REQUEST, url, tls })).toMatchObject({ status: 200, body: 'answer' });
+    expect(sockets).toHaveLength(2);
+  });
+
+  it('is looked at once more when this process could not see what was said', async () => {
+    const { url, sockets } = await serve(secure);
+    const transport = beginEarly({ url, tls }, () => performance.now());
+    await until(() => sockets.length === 1);
+    await sleep(20);
+    sockets[0]!.write('HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1100);
+    expect(await transport({ ...REQUEST, url, tls })).toMatchObject({ status: 200, body: 'answer' });
+  });
+
   it('is not used for another trust, nor for another host', async () => {
     const [first, second] = [await serve(secure), await serve(secure)];
     const transport = beginEarly({ url: first.url, tls });
