@@ -27,10 +27,16 @@ export function begin(quick?: Answer): void {
   if (answer !== undefined && print(answer)) process.exit(0);
   // Reading the rest takes longer than all before it. A service is not ended meanwhile by a signal that asks it to read its
   // files again: it has read none yet.
-  if (SERVICES.has(process.argv[2] ?? '')) process.on('SIGHUP', () => undefined);
+  if (mayBeService(line[1])) process.on('SIGHUP', () => undefined);
   // Node would open its debugger at this signal, to any user of this machine.
   process.on('SIGUSR1', () => undefined);
   void import('./cli.ts').then(({ start }) => start());
+}
+
+/** The command may stand behind flags, whose values cannot be told from it yet. */
+function mayBeService(tokens: readonly string[]): boolean {
+  const end = tokens.indexOf('--');
+  return tokens.some((token, at) => SERVICES.has(token) && (end < 0 || at < end));
 }
 
 /** False when it could not be written: cli.ts will find the same, and say it. */

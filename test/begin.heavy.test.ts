@@ -15,9 +15,9 @@ let folder: string;
 let preload: string;
 
 /** Runs a line that ends with a usage error, and sends it a signal when it begins to read the rest of the program. */
-async function signalled(command: string, signal: string): Promise<unknown> {
+async function signalled(command: string, signal: string, before: readonly string[] = []): Promise<unknown> {
   const env = cleanEnv({ SIGNAL: signal });
-  const child = spawn(process.execPath, ['--require', preload, CLI, command, '--no-such-flag'], {
+  const child = spawn(process.execPath, ['--require', preload, CLI, ...before, command, '--no-such-flag'], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -54,6 +54,10 @@ Module._load = function (request, ...rest) {
       expect(await signalled(name, 'SIGHUP')).toEqual({ end: 2, debugger: false });
     },
   );
+
+  it('does not end a service whose command stands behind a flag', async () => {
+    expect(await signalled('serve', 'SIGHUP', ['--log-level', 'debug'])).toEqual({ end: 2, debugger: false });
+  });
 
   it.each(OTHERS)('ends %s, as SIGHUP ends any program', async (name) => {
     expect(await signalled(name, 'SIGHUP')).toEqual({ end: 'SIGHUP', debugger: false });
