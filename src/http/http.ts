@@ -1,8 +1,8 @@
 /**
- * The contract of every HTTP exchange that this program starts. Two transports
+ * The contract of every HTTP exchange that this program starts. Transports
  * fulfil it alike, with the same errors for the same faults: `direct.ts`
- * (over node:net or node:tls, for a one-shot command) and `pooled.ts` (undici,
- * for long-running processes and proxies).
+ * (over node:net or node:tls, for a one-shot command), `proxied.ts` (node:http,
+ * for one through a proxy) and `pooled.ts` (undici, for long-running processes).
  */
 import type { Socket } from 'node:net';
 

@@ -55,30 +55,6 @@ async function printed(args: readonly string[], env?: Record<string, string>, cw
   return JSON.parse(stdout) as Printed;
 }
 
-/** Changes the only entry. */
-function edit(change: (entry: CacheEntry) => unknown): void {
-  const path = entryPath();
-  writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')) as CacheEntry)));
-}
-
-function entryPath(): string {
-  const [name, ...others] = home.files('session');
-  expect(others).toEqual([]);
-  return join(home.folder, name ?? '');
-}
-
-/** Has so much of the only entry's life pass. */
-function aged(seconds: number): void {
-  edit((entry) => ({
-    ...entry,
-    obtained: entry.obtained - seconds * 1000,
-    credentials: {
-      ...entry.credentials,
-      expiration: `${new Date(Date.parse(entry.credentials.expiration) - seconds * 1000).toISOString().slice(0, 19)}Z`,
-    },
-  }));
-}
-
 function pem(kind: string): string {
   return readFileSync(`${PKI}${kind}.crt.pem`, 'utf8') + readFileSync(`${PKI}${kind}.key.pem`, 'utf8');
 }
@@ -218,9 +194,9 @@ describe('credential-process --cache', () => {
   it('renews by what is left: a third of the life at most, else --cache-min-remaining', async () => {
     const line = cachedLine(emulator, '--session-duration', '900');
     const first = await printed(line);
-    aged(570);
+    home.age(570);
     expect(await printed(line)).toMatchObject({ AccessKeyId: first.AccessKeyId });
-    aged(60);
+    home.age(60);
     expect(await printed([...line, '--cache-min-remaining', '60'])).toMatchObject({ AccessKeyId: first.AccessKeyId });
     expect((await printed(line)).AccessKeyId).not.toBe(first.AccessKeyId);
     expect(sessions().given).toBe(2);
@@ -230,9 +206,9 @@ describe('credential-process --cache', () => {
     const line = cachedLine(emulator);
     const { AccessKeyId } = await printed(line);
     // By the clock that nobody sets, 50 minutes ago; by the other one, now.
-    edit((entry) => ({ ...entry, counted: entry.counted && [entry.counted[0], entry.counted[1] - 3_000_000] }));
+    home.edit((entry) => ({ ...entry, counted: entry.counted && [entry.counted[0], entry.counted[1] - 3_000_000] }));
     expect((await printed(line)).AccessKeyId).not.toBe(AccessKeyId);
-    edit((entry) => ({ ...entry, counted: ['another start', (entry.counted?.[1] ?? 0) - 3_000_000] }));
+    home.edit((entry) => ({ ...entry, counted: ['another start', (entry.counted?.[1] ?? 0) - 3_000_000] }));
     const again = (await printed(line)).AccessKeyId;
     expect((await printed(line)).AccessKeyId).toBe(again);
     expect(sessions()).toEqual({ given: 2, refused: 0 });
@@ -241,7 +217,7 @@ describe('credential-process --cache', () => {
   it('gives out a set that is still valid when it cannot be renewed, says so, and leaves the service alone for a while', async () => {
     const line = cachedLine(emulator);
     const { AccessKeyId } = await printed(line);
-    edit((entry) => ({
+    home.edit((entry) => ({
       ...entry,
       obtained: entry.obtained - 3_000_000,
       credentials: {
@@ -256,7 +232,7 @@ describe('credential-process --cache', () => {
     expect(stderr).toContain('stay in use');
     expect(await printed(line)).toMatchObject({ AccessKeyId });
     expect(sessions()).toEqual({ given: 1, refused: 1 });
-    edit((entry) => ({ ...entry, holdUntil: Date.now() - 1 }));
+    home.edit((entry) => ({ ...entry, holdUntil: Date.now() - 1 }));
     expect((await printed(line)).AccessKeyId).not.toBe(AccessKeyId);
   });
 
@@ -284,7 +260,7 @@ describe('credential-process --cache', () => {
   ])('ignores and replaces an entry %s', async (_, change) => {
     const line = cachedLine(emulator);
     const first = await printed(line);
-    edit(change);
+    home.edit(change);
     const second = await printed(line);
     expect(second.AccessKeyId).not.toBe(first.AccessKeyId);
     expect(await printed(line)).toEqual(second);
@@ -302,7 +278,7 @@ describe('credential-process --cache', () => {
   ])('ignores and replaces an entry that is %s, and a line too', async (_, spoil) => {
     const line = cachedLine(emulator);
     const first = await printed(line);
-    spoil(entryPath());
+    spoil(home.entry());
     const second = await printed(line);
     expect(second.AccessKeyId).not.toBe(first.AccessKeyId);
     expect(await printed(line)).toEqual(second);
@@ -369,7 +345,7 @@ describe('credential-process --cache', () => {
 
   it('removes what has expired when it gets a new set', async () => {
     await printed(cachedLine(emulator));
-    edit((entry) => ({ ...entry, credentials: { ...entry.credentials, expiration: '2020-01-01T00:00:00Z' } }));
+    home.edit((entry) => ({ ...entry, credentials: { ...entry.credentials, expiration: '2020-01-01T00:00:00Z' } }));
     const old = home.files('session');
     await printed(cachedLine(emulator, '--session-duration', '1800'));
     expect(home.files('session')).not.toEqual(expect.arrayContaining(old));
@@ -388,7 +364,7 @@ describe('cache', () => {
     });
     const { stdout } = await run(['cache', 'list', '--json']);
     expect(JSON.parse(stdout)).toMatchObject([{ state: 'valid', role: emulator.roleArns[0], expiration: Expiration }]);
-    const entry = JSON.parse(readFileSync(entryPath(), 'utf8')) as CacheEntry;
+    const entry = JSON.parse(readFileSync(home.entry(), 'utf8')) as CacheEntry;
     expect(stdout).not.toContain(entry.credentials.secretAccessKey);
     expect(stdout).not.toContain(entry.credentials.sessionToken);
     writeFileSync(join(home.folder, 'of-somebody-else'), '');

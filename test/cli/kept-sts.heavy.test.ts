@@ -5,7 +5,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { CacheEntry } from '../../src/credentials/cache/entry.ts';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { type CacheHome, cacheHome } from '../support/cache.ts';
 import { EXTERNAL_ID, FIRST, GUARDED, MFA, USER, mfaCode, startChainEmulator } from '../support/chain-world.ts';
@@ -33,26 +32,6 @@ function keyOf({ status, stdout, stderr }: CliResult): string {
 /** The requests that an emulator answered. */
 function asked(emulator: Emulator): number {
   return emulator.verdicts.length;
-}
-
-/** Changes the only entry. */
-function edit(change: (entry: CacheEntry) => CacheEntry): void {
-  const [name = '', ...others] = home.files('session');
-  expect(others).toEqual([]);
-  const path = join(home.folder, name);
-  writeFileSync(path, JSON.stringify(change(JSON.parse(readFileSync(path, 'utf8')) as CacheEntry)));
-}
-
-/** Has so much of the only entry's life pass. */
-function aged(seconds: number): void {
-  edit((entry) => ({
-    ...entry,
-    obtained: entry.obtained - seconds * 1000,
-    credentials: {
-      ...entry.credentials,
-      expiration: `${new Date(Date.parse(entry.credentials.expiration) - seconds * 1000).toISOString().slice(0, 19)}Z`,
-    },
-  }));
 }
 
 function hop(extra = ''): string[] {
@@ -183,16 +162,16 @@ describe('assume-role --cache', () => {
   it('renews a set of 900 seconds when a third of its life is left, and not before', async () => {
     const line = [...hop(), '--assume-role-duration', '900'];
     const first = keyOf(await assume(USER, ...line));
-    aged(590);
+    home.age(590);
     expect(keyOf(await assume(USER, ...line))).toBe(first);
-    aged(20);
+    home.age(20);
     expect(keyOf(await assume(USER, ...line))).not.toBe(first);
     expect(sent()).toBe(2);
   });
 
   it('stays with a set that is valid while it is refused another', async () => {
     const first = keyOf(await assume(USER, ...hop()));
-    aged(2700);
+    home.age(2700);
     const { status, stdout, stderr } = await assume({ ...USER, AWS_SECRET_ACCESS_KEY: 'wrong' }, ...hop());
     expect(status).toBe(0);
     expect((JSON.parse(stdout) as Printed).AccessKeyId).toBe(first);
