@@ -2,17 +2,17 @@
  * `npm run fuzz`: gives every reader of foreign input what nobody would write. What is a find, what the figures mean
  * and how one is repeated: docs/reliability.md.
  *
- * Usage: npm run fuzz -- [--seed SEED] [--inputs N] [--jobs N] [--input FILE] [--list] [TARGET ...]
+ * Usage: npm run fuzz -- [--seed SEED] [--inputs N] [--jobs N] [--input FILE] [--record] [--list] [TARGET ...]
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
 import { BANNER, type Edges, instrument } from './harness/instrument.ts';
-import type { Find, Job, Report, Skipped } from './harness/job.ts';
+import type { Find, Job, Report, Result, Skipped } from './harness/job.ts';
 
 const root = dirname(dirname(dirname(resolve(process.argv[1] ?? ''))));
 process.chdir(root);
@@ -25,6 +25,7 @@ const { values, positionals } = parseArgs({
     jobs: { type: 'string', default: process.env['FUZZ_JOBS'] ?? '2' },
     input: { type: 'string' },
     list: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
     targets: { type: 'string', default: 'test/fuzz/targets.ts' },
   },
 });
@@ -40,7 +41,10 @@ const MAX_MIB = 640;
 const HANG_CPU_MS = 1500;
 const HANG_MS = 30_000;
 
-const scratch = mkdtempSync(join(tmpdir(), 'roles-anywhere-fuzz-'));
+/** The longest run of each target, as docs/reliability.md shows it. */
+const RESULTS = 'test/fuzz/results.json';
+
+const scratch = mkdtempSync(join(quickFolder(), 'roles-anywhere-fuzz-'));
 const built = join(root, 'node_modules/.cache', `fuzz.${process.pid}`);
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
@@ -93,6 +97,7 @@ async function fuzz(): Promise<number> {
         report.peakMib.toFixed(0),
         String(report.finds.length),
       ]);
+      if (values.record) record(name, report);
       for (const find of report.finds) {
         found++;
         show(name, find);
@@ -105,6 +110,28 @@ async function fuzz(): Promise<number> {
   console.log(table(['target', 'inputs', 'inputs/s', 'edges', 'corpus', 'slowest ms', 'peak MiB', 'finds'], rows));
   console.error(found === 0 ? 'nothing was found' : `${found} found`);
   return found === 0 ? 0 : 1;
+}
+
+/** Writes the figures of a run down for docs/reliability.md, unless there are those of a longer one. */
+function record(
+  target: string,
+  { inputs: count, cpuSeconds, edges: reached, slowestMs, peakMib, finds }: Report,
+): void {
+  const results = JSON.parse(readFileSync(RESULTS, 'utf8')) as Record<string, Result>;
+  if (finds.length === 0 && count < (results[target]?.inputs ?? 0)) return;
+  results[target] = {
+    seed: values.seed,
+    inputs: count,
+    cpuSeconds: Math.round(cpuSeconds),
+    edges: reached,
+    slowestMs: Math.round(slowestMs * 10) / 10,
+    peakMib: Math.round(peakMib),
+    finds: finds.length,
+  };
+  const sorted = Object.fromEntries(
+    names.flatMap((name) => (results[name] === undefined ? [] : [[name, results[name]]])),
+  );
+  writeFileSync(RESULTS, `${JSON.stringify(sorted, null, 2)}\n`);
 }
 
 /** Bundles the targets with counters in the sources, and says what the targets are called. */
@@ -143,7 +170,7 @@ function runTarget(job: Job): Promise<Report | Skipped> {
     execArgv: [`--max-old-space-size=${MAX_HEAP_MIB}`],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
-    env: { PATH: process.env['PATH'], HOME: scratch, TZ: 'UTC' },
+    env: { PATH: process.env['PATH'], HOME: scratch, TMPDIR: scratch, TZ: 'UTC' },
   });
   running.add(child);
   let said = '';
@@ -180,7 +207,16 @@ function runTarget(job: Job): Promise<Report | Skipped> {
       const text = killed ?? `the process ended (status ${status}, signal ${signal}): ${said}`;
       const took = (performance.now() - began) / 1000;
       const find: Find = { kind, text, input: input.toString('base64') };
-      done({ inputs: count, seconds: took, edges: 0, corpus: 0, slowestMs: 0, peakMib: 0, finds: [find] });
+      done({
+        inputs: count,
+        seconds: took,
+        cpuSeconds: took,
+        edges: 0,
+        corpus: 0,
+        slowestMs: 0,
+        peakMib: 0,
+        finds: [find],
+      });
     });
   });
 }
@@ -213,6 +249,16 @@ function show(target: string, { kind, text, input }: Find): void {
   const file = join(folder, `${target}-${createHash('sha256').update(bytes).digest('hex').slice(0, 12)}`);
   writeFileSync(file, bytes);
   console.error(`\n${target}: ${kind}: ${text}\nagain with: npm run fuzz -- --input ${file} ${target}\n`);
+}
+
+/** Where files cost least: each input is written before it is run, and many targets read files. */
+function quickFolder(): string {
+  try {
+    accessSync('/dev/shm', constants.W_OK | constants.X_OK);
+    return '/dev/shm';
+  } catch {
+    return tmpdir();
+  }
 }
 
 function number(name: string, text: string): number {

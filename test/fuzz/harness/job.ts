@@ -25,11 +25,24 @@ export interface Find {
 export interface Report {
   readonly inputs: number;
   readonly seconds: number;
+  /** What the process had of the processor. */
+  readonly cpuSeconds: number;
   readonly edges: number;
   readonly corpus: number;
   readonly slowestMs: number;
   readonly peakMib: number;
   readonly finds: readonly Find[];
+}
+
+/** What is written down of a run. */
+export interface Result {
+  readonly seed: string;
+  readonly inputs: number;
+  readonly cpuSeconds: number;
+  readonly edges: number;
+  readonly slowestMs: number;
+  readonly peakMib: number;
+  readonly finds: number;
 }
 
 /** In place of a report: why a target cannot be run here. */

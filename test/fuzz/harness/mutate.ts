@@ -77,13 +77,11 @@ function changeBytes(bytes: Uint8Array, { random, corpus, words }: Material): Ui
       return changed(bytes, at, (bytes[at] ?? 0) + random.below(17) - 8);
     case 4:
       return spliced(bytes, at, random.length(bytes.length));
-    case 5:
-      return spliced(
-        bytes,
-        place,
-        0,
-        Uint8Array.from({ length: random.length(16) }, () => random.below(256)),
-      );
+    case 5: {
+      const noise = new Uint8Array(random.length(16));
+      for (let i = 0; i < noise.length; i++) noise[i] = random.below(256);
+      return spliced(bytes, place, 0, noise);
+    }
     case 6: {
       const copied = bytes.subarray(at, at + random.length(bytes.length));
       return spliced(bytes, place, random.chance(2) ? copied.length : 0, copied);
@@ -113,10 +111,35 @@ function changeBytes(bytes: Uint8Array, { random, corpus, words }: Material): Ui
   }
 }
 
+function asText(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8');
+}
+
+/** The lines of a text, each with its end; at least one. */
+function linesOf(text: string): string[] {
+  const lines: string[] = [];
+  let from = 0;
+  for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', from)) {
+    lines.push(text.slice(from, end + 1));
+    from = end + 1;
+  }
+  if (from < text.length || lines.length === 0) lines.push(text.slice(from));
+  return lines;
+}
+
+/** One match of a pattern with the flag `g`: the first behind a place that chance gives, or the first of all. */
+function anyMatch(text: string, pattern: RegExp, random: Random): RegExpExecArray | null {
+  pattern.lastIndex = random.below(text.length);
+  const found = pattern.exec(text);
+  if (found !== null) return found;
+  pattern.lastIndex = 0;
+  return pattern.exec(text);
+}
+
 function changeText(bytes: Uint8Array, material: Material): Uint8Array {
   const { random, corpus, words } = material;
-  const text = Buffer.from(bytes).toString('utf8');
-  const lines = text.split(/(?<=\n)/);
+  const text = asText(bytes);
+  const lines = linesOf(text);
   const line = random.below(lines.length);
   switch (random.below(10)) {
     case 0:
@@ -129,26 +152,22 @@ function changeText(bytes: Uint8Array, material: Material): Uint8Array {
       lines.splice(line, 1, ...lines.splice(random.below(lines.length), 1, lines[line] ?? ''));
       break;
     case 3: {
-      const others = Buffer.from(random.of(corpus) ?? bytes)
-        .toString('utf8')
-        .split(/(?<=\n)/);
+      const others = linesOf(asText(random.of(corpus) ?? bytes));
       lines.splice(random.below(lines.length + 1), 0, random.of(others) ?? '');
       break;
     }
     case 4:
       return Buffer.from(text.replace(/\d+/, random.of(NUMBERS) ?? ''));
     case 5: {
-      const numbers = [...text.matchAll(/\d+/g)];
-      const found = random.of(numbers);
-      if (found === undefined) break;
+      const found = anyMatch(text, /\d+/g, random);
+      if (found === null) break;
       const value = random.of(NUMBERS) ?? '';
       return Buffer.from(text.slice(0, found.index) + value + text.slice(found.index + found[0].length));
     }
     case 6: {
-      const names = [...text.matchAll(/[\w-]+/g)];
-      const found = random.of(names);
-      if (found === undefined) break;
-      const word = Buffer.from(random.of(words) ?? []).toString('utf8');
+      const found = anyMatch(text, /[\w-]+/g, random);
+      if (found === null) break;
+      const word = asText(random.of(words) ?? new Uint8Array());
       return Buffer.from(text.slice(0, found.index) + word + text.slice(found.index + found[0].length));
     }
     case 7: {
@@ -270,20 +289,42 @@ function cloned({ tag, content, children }: Value): Value {
   return { tag, content, children: children?.map(cloned) };
 }
 
-function lengthOctets(length: number): number[] {
-  if (length < 0x80) return [length];
-  if (length < 0x100) return [0x81, length];
-  if (length < 0x1_0000) return [0x82, length >> 8, length & 0xff];
-  return [0x83, length >> 16, (length >> 8) & 0xff, length & 0xff];
+/** How many octets a length takes. */
+function lengthSize(length: number): number {
+  return length < 0x80 ? 1 : length < 0x100 ? 2 : length < 0x1_0000 ? 3 : 4;
 }
 
-function writeValues(values: readonly Value[]): Buffer {
-  return Buffer.concat(
-    values.flatMap(({ tag, content, children }) => {
-      const inside = children === undefined ? content : writeValues(children);
-      return [Uint8Array.from([tag, ...lengthOctets(inside.length)]), inside];
-    }),
-  );
+/** How long the content of each value is, children counted, beside it; and how long all are together. */
+function measure(values: readonly Value[], sizes: Map<Value, number>): number {
+  let total = 0;
+  for (const value of values) {
+    const size = value.children === undefined ? value.content.length : measure(value.children, sizes);
+    sizes.set(value, size);
+    total += 1 + lengthSize(size) + size;
+  }
+  return total;
+}
+
+function writeValues(values: readonly Value[]): Uint8Array {
+  const sizes = new Map<Value, number>();
+  const out = new Uint8Array(measure(values, sizes));
+  let at = 0;
+  const write = (those: readonly Value[]): void => {
+    for (const value of those) {
+      const size = sizes.get(value) ?? 0;
+      out[at++] = value.tag;
+      const octets = lengthSize(size) - 1;
+      if (octets > 0) out[at++] = 0x80 | octets;
+      for (let shift = 8 * Math.max(0, octets - 1); shift >= 0; shift -= 8) out[at++] = (size >> shift) & 0xff;
+      if (value.children !== undefined) write(value.children);
+      else {
+        out.set(value.content, at);
+        at += size;
+      }
+    }
+  };
+  write(values);
+  return out;
 }
 
 /** Changes one value of a DER structure and mends every length around it. */

@@ -34,7 +34,8 @@ class Fuzzer {
   readonly #edgeWords: Uint32Array;
   readonly #seen: Uint8Array;
   readonly #file: number;
-  readonly #header = new Uint32Array(2);
+  /** The number of the input that is being run, its length, and its bytes, as they go into the file. */
+  #frame = Buffer.alloc(1 << 16);
   readonly #corpus: Uint8Array[] = [];
   readonly #words: Uint8Array[] = [];
   readonly #secrets: readonly string[];
@@ -81,9 +82,11 @@ class Fuzzer {
     }
     await this.#turn();
     closeSync(this.#file);
+    const cpu = process.cpuUsage();
     const report: Report = {
       inputs: this.#inputs,
       seconds: (performance.now() - began) / 1000,
+      cpuSeconds: (cpu.user + cpu.system) / 1e6,
       edges: this.#covered,
       corpus: this.#corpus.length,
       slowestMs: this.#slowest.ms,
@@ -100,7 +103,10 @@ class Fuzzer {
     const corpus = this.#corpus;
     // What went a new way lately is not worn out yet.
     const lately = this.#random.chance(2) ? Math.max(0, corpus.length - 16) : 0;
-    const input = corpus[lately + this.#random.below(corpus.length - lately)] ?? new Uint8Array();
+    const one = (): Uint8Array => corpus[lately + this.#random.below(corpus.length - lately)] ?? new Uint8Array();
+    // The shorter of two, half of the time: it is read sooner, and a change hits more often what decides.
+    const [first, second] = [one(), this.#random.chance(2) ? one() : undefined];
+    const input = second !== undefined && second.length < first.length ? second : first;
     return mutate(input, {
       random: this.#random,
       corpus,
@@ -112,10 +118,7 @@ class Fuzzer {
 
   async #try(input: Uint8Array): Promise<void> {
     this.#inputs++;
-    this.#header[0] = this.#inputs;
-    this.#header[1] = input.length;
-    writeSync(this.#file, this.#header, 0, 8, 0);
-    writeSync(this.#file, input, 0, input.length, 8);
+    this.#tell(input);
     this.#recent.push(input);
     this.#edges.fill(0);
     const before = performance.now();
@@ -124,10 +127,20 @@ class Fuzzer {
     if (this.#goesNewWays() && this.#corpus.length < MAX_CORPUS) this.#corpus.push(input.slice());
     if (problem !== undefined) this.#note(problem, input);
     if (took > this.#slowest.ms && took > 2) await this.#time(input, took);
-    if (took > 5 || this.#inputs % 16 === 0) {
+    if (took > 5 || this.#inputs % 128 === 0) {
       const mib = process.resourceUsage().maxRSS / 1024;
       if (mib > this.#job.maxMib) this.#note({ kind: 'memory', text: `${mib.toFixed(0)} MiB resident` }, input);
     }
+  }
+
+  /** Tells the parent what is run next, in one call of the system: on the quickest readers it is most of the work. */
+  #tell(input: Uint8Array): void {
+    const length = 8 + input.length;
+    if (length > this.#frame.length) this.#frame = Buffer.alloc(2 * length);
+    this.#frame.writeUInt32LE(this.#inputs, 0);
+    this.#frame.writeUInt32LE(input.length, 4);
+    this.#frame.set(input, 8);
+    writeSync(this.#file, this.#frame, 0, length, 0);
   }
 
   /** Runs an input, and says what is wrong with what came of it. */
