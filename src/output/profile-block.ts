@@ -4,7 +4,7 @@
  */
 import { sectionName } from '../options/config/file.ts';
 import type { IniSection } from '../options/config/ini.ts';
-import { sdkName, sdkView } from '../options/config/sdk-view.ts';
+import { sdkProfile, sdkView } from '../options/config/sdk-view.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { closed, firstIndentation, readSections } from './profile-edit.ts';
 
@@ -167,7 +167,7 @@ interface Expectation {
 function check(text: string, { profile, file, wanted, outside, others }: Expectation): void {
   const sections = readSections(text, file);
   const own = sections.find(({ header }) => sectionName(header, 'profile') === profile);
-  const sdk = own && sdkView(text).sections.get(sdkName(own.header));
+  const sdk = own && sdkProfile(sdkView(text), own.header);
   for (const [name, value] of wanted) {
     if (own?.keys.get(name)?.value === value && sdk?.get(name)?.value === value) continue;
     const isText = /^\S(?:.*\S)?$/.test(value) && !/(?:^|\s)[#;]/.test(value);

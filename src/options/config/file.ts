@@ -5,7 +5,7 @@ import { type NamedFile, readNamedFile } from '../../platform/files.ts';
 import { nearest } from '../../platform/suggest.ts';
 import { atLine, keyError, nestedKeys, readIni } from './ini.ts';
 import type { IniKey, IniSection } from './ini.ts';
-import { sdkName, sdkView } from './sdk-view.ts';
+import { sdkProfile, sdkSection, sdkView } from './sdk-view.ts';
 import type { SdkKeys, SdkView } from './sdk-view.ts';
 
 /** A value that botocore and the SDK for JavaScript read alike. */
@@ -90,7 +90,14 @@ export class ConfigFile {
     if (second !== undefined)
       throw atLine(this.path, second.line, `a second section for ${kind} ${name}`, `it begins in line ${first?.line}`);
     if (first === undefined) return undefined;
-    const sdk = this.#sdk.sections.get(sdkName(first.header));
+    if (this.#sdk.refused !== undefined)
+      throw atLine(
+        this.path,
+        this.#sdk.refused,
+        'the AWS SDK for JavaScript reads nothing of a file with this section header',
+        'remove the line',
+      );
+    const sdk = kind === 'profile' ? sdkProfile(this.#sdk, first.header) : sdkSection(this.#sdk.sections, first.header);
     if (sdk === undefined || this.#sdk.headers.get(first.line) !== first.header)
       throw atLine(
         this.path,

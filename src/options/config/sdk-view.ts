@@ -11,14 +11,35 @@ export type SdkKeys = ReadonlyMap<string, { readonly value: string; readonly lin
 export interface SdkView {
   /** The text between the brackets, by the line of a section. */
   readonly headers: ReadonlyMap<number, string>;
-  /** By {@link sdkName} of the header. */
+  /** By {@link sdkName} of the header. None where `refused`. */
   readonly sections: ReadonlyMap<string, SdkKeys>;
+  /** The line of a header for which it reads nothing of the whole file. */
+  readonly refused: number | undefined;
 }
 
-/** The name that sections are merged under: quotes around a plain name are no part of it. */
-export function sdkName(header: string): string {
+/** The kinds of sections that it knows (its IniSectionType). */
+const KINDS = ['profile', 'sso-session', 'services'];
+/** The headers for which it gives up a whole file. */
+const FORBIDDEN = ['__proto__', 'profile __proto__'];
+
+/** The name that sections are merged under: quotes around a plain name are no part of it. Undefined for one that it passes over. */
+export function sdkName(header: string): string | undefined {
   const [, kind, , name] = /^([\w-]+)\s(["'])?([\w-@+.%:/]+)\2$/.exec(header) ?? [];
-  return kind === undefined || name === undefined ? header : `${kind} ${name}`;
+  if (kind === undefined || name === undefined) return header === '' ? undefined : header;
+  return KINDS.includes(kind) ? `${kind}.${name}` : undefined;
+}
+
+/** What it finds in a profile of a config file with this header: it takes [profile default], however it is written, before [default]. */
+export function sdkProfile({ sections }: SdkView, header: string): SdkKeys | undefined {
+  const own = sdkSection(sections, header);
+  const before = header === 'default' ? sections.get('profile.default') : undefined;
+  return before !== undefined && before.size > 0 ? before : own;
+}
+
+/** What it finds in the sections with this header. */
+export function sdkSection(sections: SdkView['sections'], header: string): SdkKeys | undefined {
+  const name = sdkName(header);
+  return name === undefined ? undefined : sections.get(name);
 }
 
 /** Reads text in that SDK's way. */
@@ -27,6 +48,7 @@ export function sdkView(text: string): SdkView {
   const sections = new Map<string, Map<string, { value: string; line: number }>>();
   let keys: Map<string, { value: string; line: number }> | undefined;
   let parent: string | undefined;
+  let refused: number | undefined;
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const line = index + 1;
     const comment = raw.search(/(?:^|\s)[;#]/);
@@ -34,9 +56,11 @@ export function sdkView(text: string): SdkView {
     if (content.startsWith('[') && content.endsWith(']')) {
       const header = content.slice(1, -1);
       headers.set(line, header);
-      keys = sections.get(sdkName(header)) ?? new Map();
-      sections.set(sdkName(header), keys);
+      const name = sdkName(header);
+      keys = name === undefined ? undefined : (sections.get(name) ?? new Map());
+      if (name !== undefined && keys !== undefined) sections.set(name, keys);
       parent = undefined;
+      if (FORBIDDEN.includes(header)) refused ??= line;
       continue;
     }
     const equals = content.indexOf('=');
@@ -50,5 +74,5 @@ export function sdkView(text: string): SdkView {
       keys?.set(parent === undefined ? name : `${parent}.${name}`, { value, line });
     }
   }
-  return { headers, sections };
+  return { headers, sections: refused === undefined ? sections : new Map(), refused };
 }

@@ -15,6 +15,8 @@ export interface Target {
   readonly maxLength?: number | undefined;
   /** What stands in the seeds and must not stand in an error. */
   readonly secrets?: readonly string[] | undefined;
+  /** What an input calls things: an error may say that, whatever mutation has moved there. With the flag `g`. */
+  readonly names?: RegExp | undefined;
   /** Reads an input. What it throws is a find, unless it is a RolesAnywhereError or {@link expects} it. */
   readonly run: (input: Uint8Array) => unknown;
   /** Errors that the reader is documented to throw to its callers within the project. */

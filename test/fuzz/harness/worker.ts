@@ -9,7 +9,7 @@ import { TARGETS } from '../targets.ts';
 import type { Find, Job, Report } from './job.ts';
 import { mutate } from './mutate.ts';
 import { Random } from './random.ts';
-import { Broken, type Target } from './target.ts';
+import { Broken, type Target, textOf } from './target.ts';
 
 /** By instrument.ts: the counters of the sources. */
 const { edgeCounters } = globalThis as unknown as { readonly edgeCounters: Uint8Array };
@@ -161,11 +161,11 @@ class Fuzzer {
       if (result instanceof Promise) await result;
       return undefined;
     } catch (error) {
-      return this.#judge(error);
+      return this.#judge(error, input);
     }
   }
 
-  #judge(error: unknown): Problem | undefined {
+  #judge(error: unknown, input: Uint8Array): Problem | undefined {
     const known = error instanceof RolesAnywhereError || this.#target.expects?.(error) === true;
     if (!known) {
       const text = error instanceof Error ? (error.stack ?? error.message) : `not an Error: ${String(error)}`;
@@ -173,7 +173,12 @@ class Fuzzer {
     }
     if (this.#secrets.length === 0) return undefined;
     const told = textsOf(error).join('\n');
-    const leaked = this.#secrets.find((secret) => told.includes(secret));
+    const { names } = this.#target;
+    const leaked = this.#secrets.find(
+      (secret) =>
+        told.includes(secret) &&
+        (names === undefined || !(textOf(input).match(names) ?? []).some((name) => name.includes(secret))),
+    );
     return leaked === undefined ? undefined : { kind: 'secret', text: `an error tells "${leaked}": ${told}` };
   }
 

@@ -71,7 +71,12 @@ const WORDS = [
   "'",
   '[DEFAULT]\n',
   '[profile __proto__]',
+  '[profile.a]\n',
+  '[profile.default]\n',
 ];
+
+/** Headers and keys. */
+const NAMES = /^\s*(?:\[.*|[\w.-]+\s*[=:])/gm;
 
 function atLine(read: () => unknown): unknown {
   try {
@@ -94,6 +99,7 @@ const config: OpenTarget = () => ({
   forms: ['text'],
   words: WORDS,
   secrets: [SECRET],
+  names: NAMES,
   run(input) {
     const text = textOf(input);
     sharedProfile(text, 'a').get('region');
@@ -226,6 +232,7 @@ const credentialsFile: OpenTarget = () => ({
   forms: ['text'],
   words: [...WORDS, 'aws_access_key_id = ', 'aws_session_token = ', 'x_security_token_expires = '],
   secrets: [SECRET],
+  names: NAMES,
   async run(input) {
     const text = textOf(input);
     const followers = new Map([['x_security_token_expires', '2026-11-29T00:00:00Z']]);

@@ -1,10 +1,15 @@
 /** Protocols between this program and what it talks to: a TPM, a Workload API, a module's helper, proxies, servers of HTTP. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Duplex } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
+import { AnswerReader } from '../../../src/http/answer-reader.ts';
 import { directTransport } from '../../../src/http/direct.ts';
-import type { HttpRequest } from '../../../src/http/http.ts';
+import { MAX_HEADER_BYTES, joinFields } from '../../../src/http/exchange.ts';
+import type { HttpRequest, HttpResponse } from '../../../src/http/http.ts';
 import { createPooledTransport } from '../../../src/http/pooled.ts';
 import { openTunnel } from '../../../src/http/tunnel.ts';
 import { createBridge } from '../../../src/identity/pkcs11/bridge.ts';
@@ -25,6 +30,7 @@ import { nameOf, readPublicArea } from '../../../src/identity/tpm/public-area.ts
 import { describeReturnCode } from '../../../src/identity/tpm/return-codes.ts';
 import { Tpm, byHandle } from '../../../src/identity/tpm/tpm.ts';
 import { AnswerBuffer, closedError } from '../../../src/identity/tpm/transport.ts';
+import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { processAge } from '../../../src/platform/clock.ts';
 import { VERSION } from '../../../src/platform/version.ts';
 import { DerError } from '../../../src/x509/der.ts';
@@ -287,7 +293,7 @@ const HTTP_WORDS = [
 
 /** Answers of HTTP/1.1 to each transport. */
 const httpAnswer =
-  (transport: (request: HttpRequest) => Promise<{ status: number; headers: object; body: string }>): OpenTarget =>
+  (transport: (asked: HttpRequest) => Promise<{ status: number; headers: object; body: string }>): OpenTarget =>
   async () => {
     const { port, answer } = await answering();
     return {
@@ -303,6 +309,119 @@ const httpAnswer =
       },
     };
   };
+
+/** A connection on which an answer comes as soon as something was sent. */
+class Answering extends Duplex {
+  #bytes: Uint8Array | undefined;
+
+  constructor(bytes: Uint8Array) {
+    super();
+    this.#bytes = bytes;
+  }
+
+  override _read(): void {
+    // All of it is pushed at once.
+  }
+
+  override _write(_chunk: unknown, _encoding: BufferEncoding, done: () => void): void {
+    done();
+    if (this.#bytes === undefined) return;
+    if (this.#bytes.length > 0) this.push(this.#bytes);
+    this.#bytes = undefined;
+    this.push(null);
+  }
+}
+
+/** An answer as Node's parser reads it; undefined for one that it refuses. */
+async function readByNode(bytes: Uint8Array): Promise<HttpResponse | undefined> {
+  return await new Promise((done) => {
+    const refuse = (): void => done(undefined);
+    const outgoing = request({
+      host: '127.0.0.1',
+      maxHeaderSize: MAX_HEADER_BYTES,
+      createConnection: () => new Answering(bytes),
+    });
+    let isAnswered = false;
+    outgoing.on('error', refuse).on('close', () => {
+      if (!isAnswered) refuse();
+    });
+    outgoing.on('upgrade', (_response, socket) => {
+      socket.destroy();
+      refuse();
+    });
+    outgoing.on('response', (incoming) => {
+      isAnswered = true;
+      const chunks: Buffer[] = [];
+      incoming
+        .on('error', refuse)
+        .on('close', refuse)
+        .on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.on('end', () => {
+        const headers = joinFields(incoming.headersDistinct);
+        done({ status: incoming.statusCode ?? 0, headers, body: Buffer.concat(chunks).toString('utf8') });
+      });
+    });
+    outgoing.end();
+  });
+}
+
+/** The answer of a one-shot command. What is read is what Node reads, and is the same in whatever pieces it comes. The first byte is their size. */
+const answerReader: OpenTarget = () => {
+  const limit = 4096;
+  /** What comes of bytes in pieces of a size: an answer, or the code that it is refused with. */
+  const read = (bytes: Uint8Array, size: number): HttpResponse | string => {
+    const reader = new AnswerReader(limit, () => new RolesAnywhereError('ERR_RESPONSE_INVALID', 'too long'));
+    try {
+      for (let at = 0; at < bytes.length && reader.response === undefined; at += size)
+        reader.push(bytes.subarray(at, at + size));
+      if (reader.response === undefined) reader.end();
+    } catch (error) {
+      check(error instanceof Error && 'code' in error, `an answer is refused with a code: ${String(error)}`);
+      return String(error.code);
+    }
+    const { response } = reader;
+    check(response !== undefined, 'an answer that has ended is whole');
+    return response;
+  };
+  /** Where a whole answer ends: the fewest bytes that make one, or all, where the connection's end does. */
+  const lengthOf = (bytes: Uint8Array): number => {
+    let [short, long] = [0, bytes.length];
+    while (short < long) {
+      const middle = (short + long) >> 1;
+      const reader = new AnswerReader(limit, () => new Error('too long'));
+      reader.push(bytes.subarray(0, middle));
+      if (reader.response === undefined) short = middle + 1;
+      else long = middle;
+    }
+    return long;
+  };
+  return {
+    seeds: HTTP_SEEDS.map((seed) => `\u0005${seed}`),
+    forms: ['text'],
+    words: HTTP_WORDS,
+    maxLength: 40_000,
+    async run(input) {
+      const bytes = input.subarray(1);
+      const whole = read(bytes, Math.max(1, bytes.length));
+      // Of long ones not each byte by itself.
+      const pieces = read(bytes, Math.max(1, input[0] ?? 1, bytes.length >> 8));
+      // What is wrong may be seen sooner in pieces; that something is wrong may not depend on them.
+      check(
+        typeof whole === 'string' ? typeof pieces === 'string' : isDeepStrictEqual(whole, pieces),
+        `in one piece ${JSON.stringify(whole)}, in several ${JSON.stringify(pieces)}`,
+      );
+      if (typeof whole === 'string') return;
+      const { status, body } = whole;
+      check(status === 101 || (status >= 200 && status <= 999), `a status is that of an answer: ${status}`);
+      check(Buffer.byteLength(body) <= 3 * limit, 'a body is no longer than what was asked for');
+      // Its caller refuses what has switched protocols, as Node does.
+      if (status === 101) return;
+      // What follows is left alone, which Node takes for a fault.
+      const theirs = await readByNode(bytes.subarray(0, lengthOf(bytes)));
+      check(isDeepStrictEqual(whole, theirs), `${JSON.stringify(whole)}, to Node ${JSON.stringify(theirs)}`);
+    },
+  };
+};
 
 /** What proxies answer. */
 const proxyAnswer =
@@ -403,8 +522,9 @@ export const WIRES: Readonly<Record<string, OpenTarget>> = {
   'tpm-return-code': returnCode,
   'spiffe-protobuf': protobuf,
   'spiffe-grpc': grpc,
-  'http-answer': httpAnswer((request) => directTransport(request)),
-  'http-answer-pooled': httpAnswer((request) => pooled.request(request)),
+  'http-answer-reader': answerReader,
+  'http-answer': httpAnswer((asked) => directTransport(asked)),
+  'http-answer-pooled': httpAnswer((asked) => pooled.request(asked)),
   'proxy-answer': proxyAnswer('http', HTTP_SEEDS),
   'socks-answer': proxyAnswer('socks5', [
     Buffer.from('050005000001000000000000', 'hex'),

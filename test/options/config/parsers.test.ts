@@ -138,6 +138,33 @@ it.each([`k = a${' '.repeat(300_000)}b`, `k${' '.repeat(300_000)}= b`, `k = a${'
   },
 );
 
+describe('what the SDK for JavaScript makes of a header', () => {
+  it.each([
+    [
+      'a name that it cannot have: it reads nothing of the file',
+      '[default]\nregion = a\noutput = b\n  [profile __proto__]\n',
+    ],
+    ['the same, in a section', '[default]\nregion = a\n[__proto__]\nregion = b\n'],
+    [
+      '[profile.default], which it takes for the default profile',
+      '[default]\nregion = a\n[profile.default]\nregion = b\n',
+    ],
+    ['[profile.a], which it takes for [profile a]', '[profile a]\nregion = a\n[profile.a]\nregion = b\n'],
+  ])('is not overlooked: %s', async (_what, text) => {
+    writeFileSync(join(work, '0'), text);
+    const name = text.includes('[profile a]') ? 'a' : 'default';
+    expect((await bySdk(0))[name]?.['region']).not.toBe('a');
+    expect(ours(() => new ConfigFile({ path: 'config', text }).profile(name).get('region'))).toMatch(/^ERR_CONFIG_/);
+  });
+
+  it('is no matter where nothing of it is the profile that is asked for', async () => {
+    const text = '[profile a]\nregion = a\n[profile.b]\nregion = b\n[other a]\nregion = c\n';
+    writeFileSync(join(work, '0'), text);
+    expect((await bySdk(0))['a']?.['region']).toBe('a');
+    expect(new ConfigFile({ path: 'config', text }).profile('a').get('region')?.value).toBe('a');
+  });
+});
+
 describe.runIf(requireModule('botocore'))('config files', () => {
   const texts = sample(file, { numRuns: 2000, seed: 4 });
   let read: (Profiles | null)[];
