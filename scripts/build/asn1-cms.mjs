@@ -6,17 +6,15 @@ export const id_data = '1.2.840.113549.1.7.1';
 /** RFC 5652, section 5.1. */
 export const id_signedData = '1.2.840.113549.1.7.2';
 
-class Missing {
-  constructor() {
-    throw new Error('PKCS#7 is not in this bundle');
-  }
+function missing() {
+  throw new Error('PKCS#7 is not in this bundle');
 }
 
 export {
-  Missing as CMSVersion,
-  Missing as CertificateChoices,
-  Missing as CertificateSet,
-  Missing as ContentInfo,
-  Missing as EncapsulatedContent,
-  Missing as SignedData,
+  missing as CMSVersion,
+  missing as CertificateChoices,
+  missing as CertificateSet,
+  missing as ContentInfo,
+  missing as EncapsulatedContent,
+  missing as SignedData,
 };

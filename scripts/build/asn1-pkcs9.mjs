@@ -7,8 +7,6 @@ export const id_pkcs9_at_challengePassword = '1.2.840.113549.1.9.7';
 export const id_pkcs9_at_extensionRequest = '1.2.840.113549.1.9.14';
 
 /** Not here. */
-export class ChallengePassword {
-  constructor() {
-    throw new Error('the password of a request is not in this bundle');
-  }
+export function ChallengePassword() {
+  throw new Error('the password of a request is not in this bundle');
 }

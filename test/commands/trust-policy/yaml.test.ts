@@ -15,7 +15,7 @@ const { value } = letrec<{ value: Value; text: string }>((tie) => ({
   ),
   text: oneof(
     string({ unit: 'grapheme' }),
-    string({ unit: constantFrom(...'aZ0:-#/.*&!|>%@`\'"?,[]{}~ \n\t\r\u0085\u2028\ufeff\\'.split('')) }),
+    string({ unit: constantFrom(...'aZ0:-#/.*&!|>%@`\'"?,[]{}~ \n\t\r\u0085\u2028\ufeff\\'.match(/./gs)!) }),
     constantFrom('y', 'No', 'ON', 'null', '~', '2025-01-31', '1e3', '0x1f', '1:30', '.inf', '---', '...', '<<', '='),
     constantFrom('a: b', 'a #b', 'a:', '- a', '-----BEGIN X-----\nMII=\n-----END X-----\n', 'a\nb', ' a\n', '\n'),
   ),
