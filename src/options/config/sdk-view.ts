@@ -18,15 +18,15 @@ export interface SdkView {
 }
 
 /** The kinds of sections that it knows (its IniSectionType). */
-const KINDS = ['profile', 'sso-session', 'services'];
+const KINDS: ReadonlySet<string> = new Set(['profile', 'sso-session', 'services']);
 /** The headers for which it gives up a whole file. */
-const FORBIDDEN = ['__proto__', 'profile __proto__'];
+const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'profile __proto__']);
 
 /** The name that sections are merged under: quotes around a plain name are no part of it. Undefined for one that it passes over. */
 export function sdkName(header: string): string | undefined {
   const [, kind, , name] = /^([\w-]+)\s(["'])?([\w-@+.%:/]+)\2$/.exec(header) ?? [];
   if (kind === undefined || name === undefined) return header === '' ? undefined : header;
-  return KINDS.includes(kind) ? `${kind}.${name}` : undefined;
+  return KINDS.has(kind) ? `${kind}.${name}` : undefined;
 }
 
 /** What it finds in a profile of a config file with this header: it takes [profile default], however it is written, before [default]. */
@@ -60,7 +60,7 @@ export function sdkView(text: string): SdkView {
       keys = name === undefined ? undefined : (sections.get(name) ?? new Map());
       if (name !== undefined && keys !== undefined) sections.set(name, keys);
       parent = undefined;
-      if (FORBIDDEN.includes(header)) refused ??= line;
+      if (FORBIDDEN.has(header)) refused ??= line;
       continue;
     }
     const equals = content.indexOf('=');
