@@ -122,7 +122,7 @@ function record(
   results[target] = {
     seed: values.seed,
     inputs: count,
-    cpuSeconds: Math.round(cpuSeconds),
+    cpuSeconds: Math.round(cpuSeconds * 10) / 10,
     edges: reached,
     slowestMs: Math.round(slowestMs * 10) / 10,
     peakMib: Math.round(peakMib),

@@ -103,6 +103,12 @@ const ENTRY = JSON.stringify({
     assumedRoleArn: 'arn:aws:sts::123456789012:assumed-role/A/s',
   },
 });
+/** As assume-role keeps one of credentials in no file: without a certificate, with the time since the machine's start. */
+const STS_ENTRY = JSON.stringify({
+  ...(JSON.parse(ENTRY) as object),
+  certificate: undefined,
+  counted: ['boot', 1000],
+});
 const LINE = JSON.stringify({
   version: 1,
   text: 'x',
@@ -115,7 +121,7 @@ const HOLDER = JSON.stringify({ pid: 1, space: 'boot', began: '2', turn: 't', ow
 
 /** What others may have torn, or written over, is never given out past its end, and never makes an error. */
 const cacheEntry: OpenTarget = () => ({
-  seeds: [ENTRY, LINE, HOLDER],
+  seeds: [ENTRY, STS_ENTRY, LINE, HOLDER],
   forms: ['json', 'text'],
   secrets: [SECRET],
   expects: () => false,
