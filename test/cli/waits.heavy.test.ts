@@ -78,6 +78,24 @@ describe('the list of waits', () => {
   });
 });
 
+/** Runs a line on a terminal and on pipes at once. */
+async function expectNamed(
+  words: string | RegExp,
+  line: readonly string[],
+  env: Record<string, string> = {},
+): Promise<void> {
+  const [{ stdout }, { stderr }] = await Promise.all([
+    runOnTerminal([...PROGRAM, ...line], [], env),
+    runCli(line, { env }),
+  ]);
+  const said = stdout.split('\n').filter((text) => text.includes('waiting for '));
+  const isNamed = (text: string): boolean =>
+    typeof words === 'string' ? text.endsWith(`waiting for ${words} (1 s)`) : words.test(text);
+  // With all that was shown, in case that it fails.
+  expect({ stdout, isNamed: said.some(isNamed) }).toEqual({ stdout, isNamed: true });
+  expect(stderr).not.toContain('waiting for ');
+}
+
 describe.skipIf(!requireTool('python3'))(
   'on a terminal, a wait of more than a second is named, and on a pipe it is not:',
   () => {
@@ -89,24 +107,6 @@ describe.skipIf(!requireTool('python3'))(
     afterAll(() => emulator.close());
     beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'waits-'))));
     afterEach(() => rmSync(folder, { recursive: true }));
-
-    /** Runs a line on a terminal and on pipes at once. */
-    async function expectNamed(
-      words: string | RegExp,
-      line: readonly string[],
-      env: Record<string, string> = {},
-    ): Promise<void> {
-      const [{ stdout }, { stderr }] = await Promise.all([
-        runOnTerminal([...PROGRAM, ...line], [], env),
-        runCli(line, { env }),
-      ]);
-      const said = stdout.split('\n').filter((text) => text.includes('waiting for '));
-      const isNamed = (text: string): boolean =>
-        typeof words === 'string' ? text.endsWith(`waiting for ${words} (1 s)`) : words.test(text);
-      // With all that was shown, in case that it fails.
-      expect({ stdout, isNamed: said.some(isNamed) }).toEqual({ stdout, isNamed: true });
-      expect(stderr).not.toContain('waiting for ');
-    }
 
     const vending = (...more: readonly string[]): string[] => [...identityFlags(emulator), ...more];
 
@@ -192,8 +192,11 @@ describe.skipIf(!requireTool('python3'))(
       [
         'a JWT-SVID',
         () => [
-          ...['web-identity', '--web-identity-token', 'spiffe:?audience=sts.amazonaws.com', '--region', 'us-east-1'],
-          ...['--role-arn', 'arn:aws:iam::123456789012:role/Federated', '--sts-endpoint', emulator.url],
+          'web-identity',
+          '--web-identity-token=spiffe:?audience=sts.amazonaws.com',
+          '--region=us-east-1',
+          '--role-arn=arn:aws:iam::123456789012:role/Federated',
+          `--sts-endpoint=${emulator.url}`,
         ],
       ],
     ])('the Workload API, for %s', async (_what, line) => {
@@ -211,7 +214,10 @@ describe.skipIf(!requireTool('python3'))(
       });
       afterAll(() => rmSync(files.folder, { recursive: true }));
       const renew = (...more: readonly string[]): string[] => [
-        ...['renew', '--force', '--certificate', files.certificate, '--private-key', files.privateKey],
+        'renew',
+        '--force',
+        `--certificate=${files.certificate}`,
+        `--private-key=${files.privateKey}`,
         ...more,
       ];
 
@@ -245,7 +251,10 @@ describe.skipIf(!requireTool('python3'))(
       afterEach(() => faulty.behave());
       const uri = `pkcs11:token=main;object=p256?pin-value=${PIN}`;
       const line = (): string[] => [
-        ...['credential-process', ...worldFlags(emulator), '--certificate', uri, '--pkcs11-lib', faulty.path],
+        'credential-process',
+        ...worldFlags(emulator),
+        `--certificate=${uri}`,
+        `--pkcs11-lib=${faulty.path}`,
       ];
 
       it.each([
