@@ -105,6 +105,14 @@ describe.skipIf(!requireTool('python3'))(
       emulator = await startTestEmulator();
     });
     afterAll(() => emulator.close());
+    const servers: { close(): Promise<void> }[] = [];
+    const opened = <T extends { close(): Promise<void> }>(server: T): T => {
+      servers.push(server);
+      return server;
+    };
+    afterEach(async () => {
+      for (const server of servers.splice(0)) await server.close();
+    });
     beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'waits-'))));
     afterEach(() => rmSync(folder, { recursive: true }));
 
@@ -115,28 +123,26 @@ describe.skipIf(!requireTool('python3'))(
       ['exec', ['--server', '--', 'true']],
       ['update', ['--once', '--profile', 'waits']],
     ])('the service, by %s', async (command, more) => {
-      const server = await scriptedServer((response) => setTimeout(() => response.writeHead(403).end(), SLOW_MS));
+      const server = opened(
+        await scriptedServer((response) => setTimeout(() => response.writeHead(403).end(), SLOW_MS)),
+      );
       const line = vending('--endpoint', server.url, ...more);
       const env = { AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') };
-      await expectNamed(`${new URL(server.url).host} to answer`, [command, ...line], env).finally(
-        async () => await server.close(),
-      );
+      await expectNamed(`${new URL(server.url).host} to answer`, [command, ...line], env);
     });
 
     it('the next attempt', async () => {
-      const server = await scriptedServer((response) => response.writeHead(503, { 'retry-after': '2' }).end());
+      const server = opened(await scriptedServer((response) => response.writeHead(503, { 'retry-after': '2' }).end()));
       const line = ['credential-process', ...vending('--endpoint', server.url, '--max-attempts', '2')];
-      await expectNamed(/waiting for the next attempt, after: .* \(1 s\)/, line).finally(
-        async () => await server.close(),
-      );
+      await expectNamed(/waiting for the next attempt, after: .* \(1 s\)/, line);
     });
 
     it('a proxy', async () => {
-      const proxy = await startConnectProxy({ silent: true });
+      const proxy = opened(await startConnectProxy({ silent: true }));
       const through = ['--proxy', `http://127.0.0.1:${proxy.port}`, '--connect-timeout', '2', '--max-attempts', '1'];
       const line = ['credential-process', ...vending('--endpoint', 'https://rolesanywhere.test', ...through)];
       const words = `the proxy 127.0.0.1:${proxy.port} to lead to rolesanywhere.test`;
-      await expectNamed(words, line).finally(async () => await proxy.close());
+      await expectNamed(words, line);
     });
 
     it('the credential_process of a profile', async () => {
@@ -200,11 +206,9 @@ describe.skipIf(!requireTool('python3'))(
         ],
       ],
     ])('the Workload API, for %s', async (_what, line) => {
-      const api = await startWorkloadApi((question) => setTimeout(() => refuse(question, 7, 'no'), SLOW_MS));
+      const api = opened(await startWorkloadApi((question) => setTimeout(() => refuse(question, 7, 'no'), SLOW_MS)));
       const env = { SPIFFE_ENDPOINT_SOCKET: api.address };
-      await expectNamed(/waiting for the SPIFFE Workload API at .* to answer \(1 s\)/, line(), env).finally(
-        async () => await api.close(),
-      );
+      await expectNamed(/waiting for the SPIFFE Workload API at .* to answer \(1 s\)/, line(), env);
     });
 
     describe('in a renewal', () => {
