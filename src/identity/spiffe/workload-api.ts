@@ -136,7 +136,7 @@ export function openX509Stream(
  * @throws RolesAnywhereError `ERR_SPIFFE_...`
  */
 export function fetchX509Svids(reference: SpiffeReference, timeoutMs: number): Promise<readonly X509Svid[]> {
-  const svids = new Promise<readonly X509Svid[]>((resolve, reject) => {
+  const first = new Promise<readonly X509Svid[]>((resolve, reject) => {
     const call = openX509Stream(reference, timeoutMs, {
       onSvids(svids) {
         resolve(svids);
@@ -145,7 +145,7 @@ export function fetchX509Svids(reference: SpiffeReference, timeoutMs: number): P
       onEnd: reject,
     });
   });
-  return awaited(waitFor(reference), async () => await svids);
+  return awaited(waitFor(reference), async () => await first);
 }
 
 /**
