@@ -50,7 +50,7 @@ export async function keepCredentials(request: KeepRequest): Promise<SessionCred
   const { role, minRemainingMs, since = -Infinity, now = Date.now } = request;
   const began = processAge();
   const read = async (): Promise<CacheEntry | undefined> => {
-    const entry = readEntry(await kept(request), now());
+    const entry = readEntry(await textOf(request), now());
     // A store of somebody's own may mistake one key for another.
     return entry?.role === role && entry.obtained >= since ? entry : undefined;
   };
@@ -58,8 +58,8 @@ export async function keepCredentials(request: KeepRequest): Promise<SessionCred
     const entry = await read();
     return entry !== undefined && isFresh(entry, now(), minRemainingMs) ? entry : undefined;
   };
-  const first = await fresh();
-  if (first !== undefined) return unpacked(first.credentials);
+  const kept = await fresh();
+  if (kept !== undefined) return unpacked(kept.credentials);
   const lock = await lockOf(request, async () => (await fresh()) !== undefined);
   try {
     const theirs = await fresh();
@@ -71,7 +71,7 @@ export async function keepCredentials(request: KeepRequest): Promise<SessionCred
 }
 
 /** What the store has. Its own affair how it fails: it is somebody else's code. */
-async function kept({ store, key, onWarning }: KeepRequest): Promise<string | undefined> {
+async function textOf({ store, key, onWarning }: KeepRequest): Promise<string | undefined> {
   try {
     const text: unknown = await store.get(key);
     return typeof text === 'string' ? text : undefined;
