@@ -27,18 +27,22 @@ describe('an answer with credentials', () => {
     expect(() => readCredentialSet(answer(arn), ROLE, 0)).toThrow('names another role than was asked for');
   });
 
+  /** An answer whose set has a roleArn of its own. */
+  const ofRole = (roleArn: string | undefined): unknown => {
+    const whole = answer('arn:aws:sts::111122223333:assumed-role/Deploy/session');
+    const body = whole.body.replace('"assumedRoleUser"', `"roleArn":${JSON.stringify(roleArn)},"assumedRoleUser"`);
+    return readCredentialSet({ ...whole, body }, ROLE, 0);
+  };
+
   it.each([
-    ['another role', 'arn:aws:iam::111122223333:role/Admin', true],
-    ['one below another path', `${ROLE.slice(0, ROLE.lastIndexOf('/'))}/path/Deploy`, true],
-    ['one of another account', ROLE.replace('111122223333', '444455556666'), true],
-    ['the role', ROLE, false],
-    ['none', undefined, false],
-  ])('whose set is by its roleArn that of %s: refused as one for another is, %s: %s', (_, roleArn, isRefused) => {
-    const arn = `arn:aws:sts::111122223333:assumed-role/Deploy/session`;
-    const { credentialSet } = JSON.parse(answer(arn).body) as { credentialSet: object[] };
-    const body = JSON.stringify({ credentialSet: credentialSet.map((set) => ({ ...set, roleArn })) });
-    const read = (): unknown => readCredentialSet({ ...answer(arn), body }, ROLE, 0);
-    if (isRefused) expect(read).toThrow('names another role than was asked for');
-    else expect(read).not.toThrow();
+    ['another role', 'arn:aws:iam::111122223333:role/path/Admin'],
+    ['one below another path', 'arn:aws:iam::111122223333:role/other/Deploy'],
+    ['one of another account', ROLE.replace('111122223333', '444455556666')],
+  ])('whose set is, by its roleArn, that of %s is refused', (_, roleArn) => {
+    expect(() => ofRole(roleArn)).toThrow('names another role than was asked for');
+  });
+
+  it.each([ROLE, ''])('whose set is by its roleArn that of the role, or of none, is taken: %s', (roleArn) => {
+    expect(ofRole(roleArn)).toMatchObject({ accessKeyId: 'ASIAX' });
   });
 });
