@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export const PKI = 'certs-dev/out/';
+const PKI = 'certs-dev/out/';
 
 /** An identity of the development PKI. */
 const IDENTITY = {

@@ -120,17 +120,21 @@ async function idleConnections(child: Child, count: number): Promise<{ rss: numb
     );
   }
   await sleep(300);
-  const rss = rssMiB(child.process.pid ?? 0);
+  const full = rss(child);
   const stillOpen = open;
   const { perSecond } = await loadOn(child, 0.5);
   for (const socket of sockets) socket.destroy();
-  return { rss, open: stillOpen, answered: perSecond > 0 };
+  return { rss: full, open: stillOpen, answered: perSecond > 0 };
 }
 
 type Round = Load & { readonly cpuUs: number };
 
 function loadOn({ port }: Child, seconds: number): Promise<Load> {
   return load(containerSteps(port, TOKEN), port, seconds);
+}
+
+function rss({ process: { pid = 0 } }: Child): number {
+  return rssMiB(pid);
 }
 
 async function main(): Promise<void> {
@@ -146,7 +150,6 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds);
   const bare = await startChild('bare', values.node);
   const ours = await startChild('ours', values.node);
-  const rss = ({ process: { pid = 0 } }: Child): number => rssMiB(pid);
   const pinned = [process.pid, bare.process.pid, ours.process.pid].map((pid, at) => pin(pid ?? 0, Math.min(at, 1)));
   try {
     await sleep(2000);
