@@ -1,9 +1,13 @@
 /**
- * IMDSv2 session tokens without a table. A token carries its own end and is
+ * IMDSv2 session tokens that need no table. A token carries its own end and is
  * authenticated with a key, so that any number of them takes no memory, a
  * flood can push none out, and an expired one needs no sweeping. They end with
  * the key: session-key.ts keeps it where it may outlive the process, since
  * some clients report the 401 that follows instead of asking for a new one.
+ *
+ * Those that were given out or taken lately are remembered with their ends,
+ * because authenticating one takes as long as a third of its request. Who is
+ * forgotten is authenticated again.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
@@ -14,9 +18,17 @@ export const MAX_TTL_SECONDS = 21_600;
 
 // end (6 bytes, milliseconds) || nonce (12) || HMAC-SHA-256 of both, cut to 24: 56 characters, as EC2's have
 const END_BYTES = 6;
-const SIGNED_BYTES = 18;
-const TOKEN_BYTES = 42;
+const NONCE_BYTES = 12;
+const SIGNED_BYTES = END_BYTES + NONCE_BYTES;
+const MAC_BYTES = 24;
+const TOKEN_BYTES = SIGNED_BYTES + MAC_BYTES;
 const TOKEN_LENGTH = 56;
+
+/** How many are remembered, at some 150 bytes each: more than a machine has programs that ask. */
+const REMEMBERED = 1024;
+
+/** Random bytes are fetched for so many tokens at once. */
+const NONCES = 64;
 
 export interface SessionTokens {
   /** @param ttlSeconds 1 to {@link MAX_TTL_SECONDS}, checked by the caller */
@@ -42,25 +54,51 @@ export function createSessionTokens({
   key = random(SESSION_KEY_BYTES),
   monotonic = systemAge,
 }: SessionTokensOptions = {}): SessionTokens {
-  const mac = (signed: Buffer): Buffer =>
-    createHmac('sha256', key)
-      .update(signed)
-      .digest()
-      .subarray(0, TOKEN_BYTES - SIGNED_BYTES);
+  const mac = (signed: Buffer): Buffer => createHmac('sha256', key).update(signed).digest();
+  const recent = new Map<string, number>();
+  const remember = (token: string, end: number): void => {
+    if (recent.size >= REMEMBERED)
+      for (const [oldest] of recent) {
+        recent.delete(oldest);
+        break;
+      }
+    recent.set(token, end);
+  };
+  let nonces: Buffer = Buffer.alloc(0);
+  const nonce = (): Buffer => {
+    if (nonces.length === 0) nonces = random(NONCES * NONCE_BYTES);
+    const taken = nonces.subarray(0, NONCE_BYTES);
+    nonces = nonces.subarray(NONCE_BYTES);
+    return taken;
+  };
   return {
     issue(ttlSeconds) {
-      const signed = Buffer.concat([Buffer.alloc(END_BYTES), random(SIGNED_BYTES - END_BYTES)]);
-      signed.writeUIntBE(Math.ceil(monotonic()) + ttlSeconds * 1000, 0, END_BYTES);
-      return Buffer.concat([signed, mac(signed)]).toString('base64url');
+      const end = Math.ceil(monotonic()) + ttlSeconds * 1000;
+      const bytes = Buffer.alloc(TOKEN_BYTES);
+      bytes.writeUIntBE(end, 0, END_BYTES);
+      bytes.set(nonce(), END_BYTES);
+      bytes.set(mac(bytes.subarray(0, SIGNED_BYTES)).subarray(0, MAC_BYTES), SIGNED_BYTES);
+      const token = bytes.toString('base64url');
+      remember(token, end);
+      return token;
     },
     accepts(token) {
       if (token.length !== TOKEN_LENGTH) return false;
+      // What is looked up are characters that nobody can guess one by one: the table finds a token by a hash of all of them.
+      const known = recent.get(token);
+      if (known !== undefined) {
+        if (monotonic() < known) return true;
+        recent.delete(token);
+        return false;
+      }
       const bytes = Buffer.from(token, 'base64url');
       if (bytes.length !== TOKEN_BYTES) return false;
       const signed = bytes.subarray(0, SIGNED_BYTES);
-      return (
-        timingSafeEqual(bytes.subarray(SIGNED_BYTES), mac(signed)) && monotonic() < signed.readUIntBE(0, END_BYTES)
-      );
+      const end = signed.readUIntBE(0, END_BYTES);
+      if (!timingSafeEqual(bytes.subarray(SIGNED_BYTES), mac(signed).subarray(0, MAC_BYTES)) || monotonic() >= end)
+        return false;
+      remember(token, end);
+      return true;
     },
   };
 }

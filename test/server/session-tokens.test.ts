@@ -69,3 +69,26 @@ it('a token is over in the very millisecond in which it ends, and is taken in on
   clock.now = 15_000;
   expect(clock.made.accepts(token)).toBe(false);
 });
+
+it('tokens that were forgotten, and those of another process with the same key, are told by the key: the first and the last of many, and none after its end', () => {
+  const clock = { now: 0 };
+  const key = randomBytes(32);
+  const issuer = createSessionTokens({ key, monotonic: () => clock.now });
+  const taker = createSessionTokens({ key, monotonic: () => clock.now });
+  const many = Array.from({ length: 3000 }, () => issuer.issue(10));
+  // Twice: remembered ones the second time, as far as there is room.
+  for (const _ of [1, 2])
+    for (const made of [issuer, taker]) expect(many.every((token) => made.accepts(token))).toBe(true);
+  clock.now = 10_000;
+  for (const made of [issuer, taker]) expect(many.some((token) => made.accepts(token))).toBe(false);
+});
+
+it('a token that differs from a remembered one in its last bits alone is refused', () => {
+  const { made } = tokens();
+  const token = made.issue(60);
+  expect(made.accepts(token)).toBe(true);
+  for (const last of ['A', 'B', 'w', '_', '-']) {
+    const other = token.slice(0, -1) + last;
+    expect(made.accepts(other)).toBe(other === token);
+  }
+});
