@@ -57,8 +57,9 @@ function formOf(bytes: Buffer): string {
 }
 
 function linesOf(command: string, ...args: string[]): string[] {
-  const settings = { encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'ignore'] } as const;
-  return execFileSync(command, args, settings).trim().split('\n');
+  return execFileSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'ignore'] })
+    .trim()
+    .split('\n');
 }
 
 /** The symbol of a line of nm, without its version. */
