@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { createSessionTokens } from '../../src/server/session-tokens.ts';
 
@@ -90,5 +90,14 @@ it('a token that differs from a remembered one in its last bits alone is refused
   for (const last of ['A', 'B', 'w', '_', '-']) {
     const other = token.slice(0, -1) + last;
     expect(made.accepts(other)).toBe(other === token);
+  }
+});
+
+it('a token is authenticated by HMAC-SHA-256, as node:crypto makes it', () => {
+  const key = randomBytes(32);
+  for (let made = 0; made < 100; made++) {
+    const bytes = Buffer.from(createSessionTokens({ key }).issue(60), 'base64url');
+    const mac = createHmac('sha256', key).update(bytes.subarray(0, 18)).digest();
+    expect(bytes.subarray(18).toString('hex')).toBe(mac.subarray(0, 24).toString('hex'));
   }
 });
