@@ -23,7 +23,7 @@ const KINDS: ReadonlySet<string> = new Set(['profile', 'sso-session', 'services'
 const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'profile __proto__']);
 
 /** The name that sections are merged under: quotes around a plain name are no part of it. Undefined for one that it passes over. */
-export function sdkName(header: string): string | undefined {
+function sdkName(header: string): string | undefined {
   const [, kind, , name] = /^([\w-]+)\s(["'])?([\w-@+.%:/]+)\2$/.exec(header) ?? [];
   if (kind === undefined || name === undefined) return header === '' ? undefined : header;
   return KINDS.has(kind) ? `${kind}.${name}` : undefined;
