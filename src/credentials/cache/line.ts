@@ -42,7 +42,7 @@ const NOT_COUNTING = new Set(
 const SECRET_FLAGS = new Set(['--mfa-token', '--proxy', '--web-identity-token']);
 const PIN = 'pin-value';
 const SCHEME = 'pkcs11:';
-const OF_FOLDERS = new Set(['HOME', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME']);
+const OF_FOLDERS = new Set(['HOME', 'USERPROFILE', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME']);
 /**
  * Variables, in capitals, by which this program, and the modules of tokens, find the device that a line does not name:
  * all that docs/identities.md has for a module, and where p11-kit has a user's modules.
@@ -81,9 +81,13 @@ function flagOf(token: string): string {
   return equals < 0 ? token : token.slice(0, equals);
 }
 
-/** Whether a flag's value is a secret. Which password opens a key does not change whose key it is. */
+/**
+ * Whether a flag's value is a secret. Which password opens a key does not change whose key it is. What stands behind
+ * `--no-tpm-key-password`, which takes no value, is another flag.
+ */
 function isSecretFlag(flag: string): boolean {
-  return flag.startsWith('--') && (flag.endsWith('-password') || SECRET_FLAGS.has(flag));
+  if (!flag.startsWith('--') || flag.startsWith('--no-')) return false;
+  return flag.endsWith('-password') || SECRET_FLAGS.has(flag);
 }
 
 function isSecretVariable(name: string): boolean {

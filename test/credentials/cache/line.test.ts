@@ -26,6 +26,14 @@ describe('the text of a line', () => {
     }
   });
 
+  const valueless = Object.entries<FlagRow>(FLAGS).flatMap(([name, { kind }]) => (kind === 'boolean' ? [name] : []));
+
+  it.each(valueless)('holds what stands behind --%s, which takes no value, unless that is a secret', (flag) => {
+    const [one, other] = ['a', 'b'].map((role) => lineOf('program', [`--${flag}`, `--role-arn=${role}`], {}));
+    expect(one?.text).not.toBe(other?.text);
+    expect(lineOf('program', [`--${flag}`, '--pkcs12-password', SECRET], {}).text).not.toContain(SECRET);
+  });
+
   it('holds no PIN, and no credentials of the environment', () => {
     const env = {
       ROLES_ANYWHERE_PKCS11_PIN: SECRET,
@@ -50,6 +58,7 @@ describe('the text of a line', () => {
     ['another variable of AWS', ['--role-arn', 'a'], { AWS_PROFILE: 'x' }],
     ['a variable of another value', ['--role-arn', 'a'], { AWS_REGION: 'y' }],
     ['another home', ['--role-arn', 'a'], { HOME: '/x' }],
+    ['another home of Windows', ['--role-arn', 'a'], { USERPROFILE: '/x' }],
   ])('is another one with %s', (_, tokens, env) => {
     const one = lineOf('program', ['--role-arn', 'a'], 'AWS_REGION' in env ? { AWS_REGION: 'x' } : {});
     const other = lineOf('program', tokens, env);
