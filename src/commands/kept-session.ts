@@ -7,7 +7,7 @@ import { createFileStore, openFolder, tidy, writeLine } from '../credentials/cac
 import { cacheFolder } from '../credentials/cache/folder.ts';
 import { keepCredentials } from '../credentials/cache/keep.ts';
 import { deviceVariables, withoutPin } from '../credentials/cache/line.ts';
-import { libraryPlace } from '../credentials/cache/place.ts';
+import { isFoundFromHere, libraryPlace, modulePathsOf } from '../credentials/cache/place.ts';
 import { stampOf, stampOfPlace } from '../credentials/cache/safe-file.ts';
 import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
@@ -18,8 +18,8 @@ import { isChained } from '../options/flags.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import { currentLine } from '../output/kept-answer.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { awaited } from '../platform/waits.ts';
 import type { Io } from './command.ts';
-import type { Waits } from './waits.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** Of the time for all, so much is kept for a request of one's own, should the others come to nothing: one attempt's. */
@@ -28,9 +28,6 @@ const LEAST_SECONDS = 1;
 const MOST_SECONDS = 43_200;
 /** A file that changed so shortly ago may change again and look the same. */
 const SETTLED_MS = 2000;
-
-/** With what is told of waits: words that follow `waiting for`. */
-export type WaitingIo = Io & { readonly awaiting?: Waits['awaiting'] | undefined };
 
 type Flags = FlagsOf<'credential-process'>;
 
@@ -74,7 +71,7 @@ export interface Vended {
 export async function keptSession(
   options: VendingOptions,
   flags: Flags,
-  io: WaitingIo,
+  io: Io,
   vend: (options: VendingOptions) => Promise<Vended>,
 ): Promise<SessionCredentials> {
   const { env } = io;
@@ -84,8 +81,9 @@ export async function keptSession(
       hint: 'what comes from standard input cannot be told from what came before: give the certificate in a file',
       flag: ['--cache', '--certificate'],
     });
+  const isHere = isOfDevice(certificate) && isFoundFromHere(devicePlaces(flags, env));
   return await keptCredentials(flags, io, {
-    effective: async () => await effective(options, flags, env),
+    effective: async () => [await effective(options, flags, env), isHere ? process.cwd() : ''],
     role: options.session.roleArn,
     file: certificate !== undefined && placeOf(certificate) === 'file' ? resolve(certificate) : undefined,
     timeoutMs: options.connection.retry.timeoutMs,
@@ -97,6 +95,7 @@ export async function keptSession(
       env['AWS_CA_BUNDLE'],
       // A bare name is for the system to find, wherever the line is run.
       flags['pkcs11-lib']?.includes('/') === true ? flags['pkcs11-lib'] : undefined,
+      isHere ? '.' : undefined,
     ],
     async vend(timeoutMs) {
       const { connection } = options;
@@ -111,7 +110,7 @@ export async function keptSession(
  *
  * @throws RolesAnywhereError `ERR_FLAG_VALUE`, and those of `vend`
  */
-export async function keptCredentials(flags: CacheFlags, io: WaitingIo, keeping: Keeping): Promise<SessionCredentials> {
+export async function keptCredentials(flags: CacheFlags, io: Io, keeping: Keeping): Promise<SessionCredentials> {
   const { log, env } = io;
   const { role, file } = keeping;
   const minRemainingMs = minRemaining(flags);
@@ -128,7 +127,7 @@ export async function keptCredentials(flags: CacheFlags, io: WaitingIo, keeping:
   const key = `session-${CACHE_VERSION}-${digest(JSON.stringify(await keeping.effective()))}`;
   const timeoutMs = keeping.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const credentials = await keepCredentials({
-    store: toldOf(createFileStore(folder), io.awaiting),
+    store: toldOf(createFileStore(folder)),
     key,
     role,
     certificate: file,
@@ -148,17 +147,11 @@ export async function keptCredentials(flags: CacheFlags, io: WaitingIo, keeping:
 }
 
 /** A store that tells of its wait for others. */
-function toldOf(store: CredentialsStore, awaiting: WaitingIo['awaiting']): CredentialsStore {
+function toldOf(store: CredentialsStore): CredentialsStore {
   return {
     ...store,
-    async lock(key, request) {
-      awaiting?.('another process to get the same credentials');
-      try {
-        return await store.lock?.(key, request);
-      } finally {
-        awaiting?.(undefined);
-      }
-    },
+    lock: async (key, request) =>
+      await awaited('another process to get the same credentials', async () => await store.lock?.(key, request)),
   };
 }
 
@@ -202,6 +195,18 @@ export function reachedBy({ endpoints, trust }: ConnectionSettings): readonly un
 function placeOf(text: string): 'file' | 'variable' | 'other' {
   if (text.startsWith('env:')) return 'variable';
   return text === '-' || /^(?:pkcs11|nv|handle):/i.test(text) ? 'other' : 'file';
+}
+
+/** Whether a certificate is taken from a token or a TPM, which may mean another one with each device. */
+function isOfDevice(certificate: string | undefined): boolean {
+  return certificate === undefined || placeOf(certificate) === 'other';
+}
+
+/** All by which such a device is found. */
+function devicePlaces(flags: Flags, env: Io['env']): (string | undefined)[] {
+  const modules = [flags.certificate, flags['private-key']].flatMap((place) => modulePathsOf(place));
+  // The flag of the module is a path from the root by now, or for the system to find.
+  return [...deviceVariables(env), flags['tpm-device'], ...modules];
 }
 
 /** Of a selector in a file, which file that is. */
