@@ -1,8 +1,8 @@
 /** The standalone executable's entry: the command line, or the PKCS#11 helper that it starts of itself. */
 // Tests: test/standalone/surroundings.heavy.test.ts
 import { begin } from '../begin.ts';
+import { quickAnswer } from '../output/quick-answer.ts';
 import { HELPER_COMMAND } from './helper-command.ts';
-import { quickAnswer } from './quick.ts';
 import { compileAsUsual } from './runtime.ts';
 
 const [, , first = ''] = process.argv;
