@@ -1,6 +1,5 @@
 /** The first file of the npm package's program. The standalone executable begins in src/standalone/main.ts. */
 // Tests: test/cli/cache.test.ts, test/package/hot-path.test.ts
 import { begin } from './begin.ts';
-import { quickAnswer } from './output/quick-answer.ts';
 
-begin(quickAnswer);
+begin();
