@@ -21,6 +21,8 @@ export interface CredentialAnswer {
   readonly roleArn: string;
 }
 
+const OTHER_ROLE = 'names another role than was asked for';
+
 /**
  * Reads the credentials of an answer. Nothing of the answer gets into an error: it may hold a secret.
  *
@@ -33,8 +35,7 @@ export function readCredentials(answer: CredentialAnswer, now: number): SessionC
     if (!isCredentialText(value)) throw invalidAnswer(answer, `has no usable ${name}`);
     return value;
   };
-  if (namesAnother(String(answer.assumedRoleArn), answer.roleArn))
-    throw invalidAnswer(answer, 'names another role than was asked for');
+  if (namesAnother(String(answer.assumedRoleArn), answer.roleArn)) throw invalidAnswer(answer, OTHER_ROLE);
   const expiration = parseExpiration(text('expiration'));
   if (expiration === undefined) throw invalidAnswer(answer, 'has an expiration that is not an RFC 3339 time');
   const read = {
@@ -104,13 +105,17 @@ export function readCredentialSet(
       ...originOf(origin),
       hint: 'check that the role is in the profile and that the profile is enabled',
     });
-  const credentials = member(sets[0], 'credentials');
+  const [set]: readonly unknown[] = sets;
+  const named = member(set, 'roleArn');
+  if (typeof named === 'string' && named.startsWith('arn:') && named !== roleArn)
+    throw invalidAnswer(origin, OTHER_ROLE);
+  const credentials = member(set, 'credentials');
   return readCredentials(
     {
       ...origin,
       roleArn,
       credential: (name) => member(credentials, name),
-      assumedRoleArn: member(member(sets[0], 'assumedRoleUser'), 'arn'),
+      assumedRoleArn: member(member(set, 'assumedRoleUser'), 'arn'),
     },
     now,
   );

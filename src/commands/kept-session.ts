@@ -7,7 +7,7 @@ import { createFileStore, openFolder, tidy, writeLine } from '../credentials/cac
 import { cacheFolder } from '../credentials/cache/folder.ts';
 import { keepCredentials } from '../credentials/cache/keep.ts';
 import { deviceVariables, withoutPin } from '../credentials/cache/line.ts';
-import { libraryPlace } from '../credentials/cache/place.ts';
+import { isFoundFromHere, libraryPlace, modulePathsOf } from '../credentials/cache/place.ts';
 import { stampOf, stampOfPlace } from '../credentials/cache/safe-file.ts';
 import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
@@ -84,8 +84,9 @@ export async function keptSession(
       hint: 'what comes from standard input cannot be told from what came before: give the certificate in a file',
       flag: ['--cache', '--certificate'],
     });
+  const isHere = isOfDevice(certificate) && isFoundFromHere(devicePlaces(flags, env));
   return await keptCredentials(flags, io, {
-    effective: async () => await effective(options, flags, env),
+    effective: async () => [await effective(options, flags, env), isHere ? process.cwd() : ''],
     role: options.session.roleArn,
     file: certificate !== undefined && placeOf(certificate) === 'file' ? resolve(certificate) : undefined,
     timeoutMs: options.connection.retry.timeoutMs,
@@ -97,6 +98,7 @@ export async function keptSession(
       env['AWS_CA_BUNDLE'],
       // A bare name is for the system to find, wherever the line is run.
       flags['pkcs11-lib']?.includes('/') === true ? flags['pkcs11-lib'] : undefined,
+      isHere ? '.' : undefined,
     ],
     async vend(timeoutMs) {
       const { connection } = options;
@@ -202,6 +204,18 @@ export function reachedBy({ endpoints, trust }: ConnectionSettings): readonly un
 function placeOf(text: string): 'file' | 'variable' | 'other' {
   if (text.startsWith('env:')) return 'variable';
   return text === '-' || /^(?:pkcs11|nv|handle):/i.test(text) ? 'other' : 'file';
+}
+
+/** Whether a certificate is taken from a token or a TPM, which may mean another one with each device. */
+function isOfDevice(certificate: string | undefined): boolean {
+  return certificate === undefined || placeOf(certificate) === 'other';
+}
+
+/** All by which such a device is found. */
+function devicePlaces(flags: Flags, env: Io['env']): (string | undefined)[] {
+  const modules = [flags.certificate, flags['private-key']].flatMap((place) => modulePathsOf(place));
+  // The flag of the module is a path from the root by now, or for the system to find.
+  return [...deviceVariables(env), flags['tpm-device'], ...modules];
 }
 
 /** Of a selector in a file, which file that is. */

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { CACHE_VERSION, DEFAULT_MIN_REMAINING_MS } from '../credentials/cache/entry.ts';
-import { deviceVariables } from '../credentials/cache/line.ts';
+import { deviceVariables, withoutPin } from '../credentials/cache/line.ts';
+import { isFoundFromHere, modulePathsOf } from '../credentials/cache/place.ts';
 import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -113,9 +114,13 @@ function placeOf(certificate: string | Uint8Array): readonly [place: string, fil
     return [`${certificate} ${digest(process.env[certificate.slice('env:'.length)] ?? '')}`];
   // A URI may hold a PIN, and text may hold a key.
   if (certificate.includes('-----BEGIN')) return [digest(certificate)];
-  if (/^(?:pkcs11|nv):/i.test(certificate))
-    // Modules have their settings below the home directory.
-    return [digest([certificate, process.env['HOME'], ...deviceVariables(process.env)].join('\n'))];
+  if (/^(?:pkcs11|nv):/i.test(certificate)) {
+    const variables = deviceVariables(process.env);
+    const isHere = isFoundFromHere([...variables, ...modulePathsOf(certificate)]);
+    // Modules have their settings below the home directory. Who sees the key in a store could try PINs.
+    const place = withoutPin(certificate);
+    return [digest([place, process.env['HOME'], ...variables, isHere ? process.cwd() : ''].join('\n'))];
+  }
   const file = resolve(certificate);
   return [file, file];
 }

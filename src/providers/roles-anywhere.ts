@@ -1,5 +1,5 @@
 /** From an X.509 identity to credentials for AWS clients: the library's main entry. */
-import { libraryPlace } from '../credentials/cache/place.ts';
+import { isFoundFromHere, libraryPlace } from '../credentials/cache/place.ts';
 import type { CredentialsFunction, CredentialsRequest } from '../credentials/cached.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
@@ -108,6 +108,7 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
       [trustAnchorArn, profileArn, roleArn, region, durationSeconds, roleSessionName],
       [endpoint?.toString(), useFips, useDualStack, tls?.verify, tls?.ca, skipChecks],
       [libraryPlace(options.pkcs11?.library), options.tpm?.device],
+      isFoundFromHere([options.tpm?.device]) ? process.cwd() : '',
     ],
     certificate: options.certificate,
     role: roleArn,

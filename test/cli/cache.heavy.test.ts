@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { type CacheHome, cacheHome, cachedLine, sessionsOf } from '../support/cache.ts';
@@ -161,8 +161,8 @@ describe.skipIf(!hasSoftHsm())('certificates in tokens, told apart behind the PI
         ['--certificate', `pkcs11:token=main;pin-value=${PIN};object=${object}`],
         ['--intermediates', pkiPath('intermediate.pem')],
       ];
-      const keyOf = async (object: string, { env }: SoftHsm, more = {}): Promise<unknown> => {
-        const { status, stdout } = await runCli(line(object).flat(), { env: { ...env, ...home.env, ...more } });
+      const keyOf = async (object: string, { env }: SoftHsm, more = {}, cwd = process.cwd()): Promise<unknown> => {
+        const { status, stdout } = await runCli(line(object).flat(), { env: { ...env, ...home.env, ...more }, cwd });
         expect(status).toBe(0);
         return (JSON.parse(stdout) as { AccessKeyId: string }).AccessKeyId;
       };
@@ -171,6 +171,12 @@ describe.skipIf(!hasSoftHsm())('certificates in tokens, told apart behind the PI
       expect([await keyOf('one', hsm), await keyOf('two', hsm), await keyOf('one', other)]).toEqual(first);
       // Where a module has no variable, it has its settings in the home directory.
       expect(first).not.toContain(await keyOf('one', hsm, { HOME: hsm.directory }));
+      // By a relative path each folder has a module's settings of its own.
+      const here = { SOFTHSM2_CONF: basename(hsm.env['SOFTHSM2_CONF'] ?? '') };
+      const inFolder = async (own: SoftHsm): Promise<unknown> => await keyOf('one', own, here, own.directory);
+      const relative = [await inFolder(hsm), await inFolder(other)];
+      expect(new Set(relative).size).toBe(2);
+      expect([await inFolder(hsm), await inFolder(other)]).toEqual(relative);
       for (const name of home.files()) expect(readFileSync(join(home.folder, name), 'utf8')).not.toContain(`=${PIN}`);
     } finally {
       hsm.remove();

@@ -47,15 +47,12 @@ const HOLD_MS = 30_000;
  * @throws RolesAnywhereError those of `vend`
  */
 export async function keepCredentials(request: KeepRequest): Promise<SessionCredentials> {
-  const { store, key, minRemainingMs, onWarning, since = -Infinity, now = Date.now } = request;
+  const { role, minRemainingMs, since = -Infinity, now = Date.now } = request;
   const began = processAge();
   const read = async (): Promise<CacheEntry | undefined> => {
-    const text = await store.get(key).catch((error: unknown) => {
-      onWarning(`kept credentials cannot be read: ${wordsOf(error)}`);
-      return undefined;
-    });
-    const entry = readEntry(text, now());
-    return entry !== undefined && entry.obtained >= since ? entry : undefined;
+    const entry = readEntry(await textOf(request), now());
+    // A store of somebody's own may mistake one key for another.
+    return entry?.role === role && entry.obtained >= since ? entry : undefined;
   };
   const fresh = async (): Promise<CacheEntry | undefined> => {
     const entry = await read();
@@ -69,7 +66,18 @@ export async function keepCredentials(request: KeepRequest): Promise<SessionCred
     if (theirs !== undefined) return unpacked(theirs.credentials);
     return await renew(request, await read(), processAge() - began);
   } finally {
-    await lock?.release().catch(() => undefined);
+    await released(lock);
+  }
+}
+
+/** What the store has. Its own affair how it fails: it is somebody else's code. */
+async function textOf({ store, key, onWarning }: KeepRequest): Promise<string | undefined> {
+  try {
+    const text: unknown = await store.get(key);
+    return typeof text === 'string' ? text : undefined;
+  } catch (error) {
+    onWarning(`kept credentials cannot be read: ${wordsOf(error)}`);
+    return undefined;
   }
 }
 
@@ -86,6 +94,14 @@ async function lockOf(
   }
 }
 
+async function released(lock: StoreLock | undefined): Promise<void> {
+  try {
+    await lock?.release();
+  } catch {
+    // It ends with its time.
+  }
+}
+
 async function renew(request: KeepRequest, old: CacheEntry | undefined, waitedMs: number): Promise<SessionCredentials> {
   const { role, certificate, onWarning, now = Date.now, random = Math.random } = request;
   const stamp = certificate === undefined ? undefined : stampOfPlace(certificate);
@@ -95,6 +111,8 @@ async function renew(request: KeepRequest, old: CacheEntry | undefined, waitedMs
     const { credentials, clockOffset } = await request.vend(waitedMs);
     const { expiration, accessKeyId, secretAccessKey, sessionToken, accountId, assumedRoleArn } = credentials;
     const kept = { accessKeyId, secretAccessKey, sessionToken, expiration: formatExpiration(expiration) };
+    // A file that comes to be meanwhile, as between two renames, could not be told from the one after it.
+    if (certificate !== undefined && stamp === undefined) return credentials;
     await write(request, {
       version: CACHE_VERSION,
       obtained: asked,

@@ -41,6 +41,7 @@ const NOT_COUNTING = new Set(
 );
 const SECRET_FLAGS = new Set(['--mfa-token', '--proxy', '--web-identity-token']);
 const PIN = 'pin-value';
+const SCHEME = 'pkcs11:';
 const OF_FOLDERS = new Set(['HOME', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME']);
 /**
  * Variables, in capitals, by which this program, and the modules of tokens, find the device that a line does not name:
@@ -130,22 +131,24 @@ export function lineOf(program: string, tokens: readonly string[], env: Environm
 }
 
 /**
- * A text without the PIN that a PKCS#11 URI in it may hold. What comes behind it stays: that, too, says which certificate
- * and key are meant. A PIN among the attributes of the path ends at `;` or `?`, one of the query at `&` (RFC 7512, 2.3).
+ * A PKCS#11 URI, or a flag with one, without the PIN that it may hold; any other text as it is, for the words of a PIN may be
+ * part of the name of a role. What stands beside the PIN stays: that, too, says which certificate and key are meant. A PIN
+ * among the attributes of the path ends at `;` or `?`, one of the query at `&` (RFC 7512, 2.3).
  */
 export function withoutPin(text: string): string {
-  const lower = text.toLowerCase();
-  const query = text.indexOf('?');
-  let kept = '';
-  let from = 0;
-  for (let at = lower.indexOf(PIN); at >= 0; at = lower.indexOf(PIN, from)) {
-    kept += text.slice(from, at + PIN.length);
-    const ends = query >= 0 && query < at ? ['&'] : [';', '?'];
-    const next = ends.map((end) => text.indexOf(end, at)).filter((place) => place >= 0);
-    if (next.length === 0) return kept;
-    from = Math.min(...next);
-  }
-  return kept + text.slice(from);
+  const from = text.startsWith('--') ? flagOf(text).length + 1 : 0;
+  const path = from + SCHEME.length;
+  if (text.slice(from, path).toLowerCase() !== SCHEME) return text;
+  const mark = text.indexOf('?', path);
+  const query = mark < 0 ? text.length : mark;
+  const attributes = text.slice(path, query).split(';').map(pinless).join(';');
+  return text.slice(0, path) + attributes + text.slice(query).split('&').map(pinless).join('&');
+}
+
+/** An attribute, but of a PIN no more than the words for one. */
+function pinless(attribute: string): string {
+  const at = flagOf(attribute).toLowerCase().indexOf(PIN);
+  return at < 0 ? attribute : attribute.slice(0, at + PIN.length);
 }
 
 /**

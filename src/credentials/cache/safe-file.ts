@@ -46,7 +46,11 @@ function isOwn({ uid, mode }: { readonly uid: number; readonly mode: number }): 
   return user === undefined || (uid === user && (mode & OTHERS) === 0);
 }
 
-/** What tells a file from the one that was at its path before: device, inode, size and the time of its last change, in nanoseconds. */
+/**
+ * What tells a file from the one that was at its path before: device, inode, size, and the times, in nanoseconds, of its last
+ * change by the system's clock and by its own word. The latter anybody sets: what comes out of an archive or is copied with
+ * `cp -p` may have the time of what was there.
+ */
 export type Stamp = string;
 
 /** @returns undefined where there is no plain file; links are followed */
@@ -54,7 +58,7 @@ export function stampOf(path: string): Stamp | undefined {
   try {
     const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
     return stats?.isFile() === true
-      ? [stats.dev, stats.ino, stats.size, stats.mtimeNs].map(String).join(' ')
+      ? [stats.dev, stats.ino, stats.size, stats.ctimeNs, stats.mtimeNs].map(String).join(' ')
       : undefined;
   } catch {
     return undefined;

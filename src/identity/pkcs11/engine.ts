@@ -49,10 +49,15 @@ import type {
 
 type Handlers = { [O in Operation]: (ask: Operations[O]['ask']) => Operations[O]['answer'] };
 
+/** A module that shows its objects without end would fill the memory of who asks, too. */
+const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
 export class Engine {
   readonly #binding: Binding;
   readonly #sessions = new Map<bigint, bigint>();
   #cryptoki: Cryptoki | undefined;
+  /** How many bytes of attributes the answer in hand may still have. */
+  #room = 0;
   readonly #handlers: Handlers = {
     open: ({ libraries }) => this.#open(libraries),
     tokens: () => this.#tokens(),
@@ -72,7 +77,15 @@ export class Engine {
 
   /** @throws CryptokiError, ModuleError */
   answer<O extends Operation>(operation: O, ask: Operations[O]['ask']): Operations[O]['answer'] {
+    this.#room = MAX_ANSWER_BYTES;
     return this.#handlers[operation](ask);
+  }
+
+  /** An attribute's bytes, as long as all of an answer's are no more than what a token can hold. */
+  #attribute(session: bigint, object: bigint, type: number): Uint8Array | undefined {
+    const value = this.#room > 0 ? this.#module().getAttribute(session, object, type) : undefined;
+    this.#room -= value?.length ?? 0;
+    return value;
   }
 
   /** Never throws: a module that fails to close has nothing left to say. */
@@ -166,7 +179,7 @@ export class Engine {
   #certificates(slot: bigint, filter: ObjectFilter): CertificateFacts[] {
     const session = this.#session(slot);
     return eachThatCanBeRead(this.#find(session, CKO_CERTIFICATE, filter), (object) => {
-      const der = this.#module().getAttribute(session, object, CKA_VALUE);
+      const der = this.#attribute(session, object, CKA_VALUE);
       // Some tokens list certificates that they only hold a URL of.
       return der === undefined || der.length === 0 ? undefined : { der, ...this.#name(session, object) };
     });
@@ -210,7 +223,7 @@ export class Engine {
 
   /** An attribute that can be done without. */
   #optional(session: bigint, object: bigint, type: number): Uint8Array | undefined {
-    return unlessItFails(() => this.#module().getAttribute(session, object, type));
+    return unlessItFails(() => this.#attribute(session, object, type));
   }
 
   #keys(slot: bigint, filter: ObjectFilter): KeyFacts[] {

@@ -4,6 +4,7 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
   renameSync,
   rmSync,
@@ -146,6 +147,11 @@ describe('a file that is read', () => {
     expect(stampOf(path)).toBe(stamp);
     utimesSync(path, 1e9, 1e9);
     expect(stampOf(path)).not.toBe(stamp);
+    // Changed in place, of the same size, and the time put back, as `cp -p` does it.
+    const touched = stampOf(path);
+    writeFileSync(path, readFileSync(path, 'utf8').replace(/./, '#'));
+    utimesSync(path, 1e9, 1e9);
+    expect(stampOf(path)).not.toBe(touched);
     expect([stampOf(dir), stampOf(join(dir, 'missing'))]).toEqual([undefined, undefined]);
   });
 });

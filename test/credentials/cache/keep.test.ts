@@ -1,4 +1,7 @@
 import { EventEmitter, once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type KeepRequest, keepCredentials } from '../../../src/credentials/cache/keep.ts';
 import { readEntry } from '../../../src/credentials/cache/read-entry.ts';
@@ -74,6 +77,50 @@ describe('credentials that are kept in a store', () => {
     state.now += MINUTE;
     expect(await ask()).toMatchObject({ accessKeyId: 'key-2' });
     expect({ calls: state.calls, told }).toEqual({ calls: 2, told: [] });
+  });
+
+  it('are not taken from a store that mistakes one role for another', async () => {
+    const store = memoryStore();
+    const { ask: other } = caller(store, { role: 'arn:aws:iam::111122223333:role/Other' });
+    const { state, ask } = caller(store);
+    await other();
+    await ask();
+    expect(state.calls).toBe(1);
+  });
+
+  it.each<[string, object]>([
+    ['gives no promises', { get: () => undefined, set: () => undefined, lock: () => undefined }],
+    ['gives what is no text', { get: async () => Buffer.from('{}'), lock: async () => ({}) }],
+    [
+      'throws at once',
+      {
+        get() {
+          throw new Error('get');
+        },
+        set() {
+          throw new Error('set');
+        },
+        lock() {
+          throw new Error('lock');
+        },
+      },
+    ],
+  ])('are got all the same where a store %s', async (_, store) => {
+    const { state, ask } = caller({ ...memoryStore(), ...store });
+    await expect(ask()).resolves.toMatchObject({ accessKeyId: 'key-1' });
+    expect(state.calls).toBe(1);
+  });
+
+  it('are not kept when their certificate came to be between two looks: no later change of it could be told', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'roles-anywhere-keep-'));
+    try {
+      const store = memoryStore();
+      const { ask } = caller(store, { certificate: join(folder, 'certificate.pem') });
+      await ask();
+      expect(store.texts.size).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('stay in use when a renewal fails, without another attempt for a while', async () => {

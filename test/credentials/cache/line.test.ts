@@ -74,6 +74,21 @@ describe('the text of a line', () => {
     expect(withoutPin(one)).not.toMatch(/pin-value=/);
   });
 
+  it.each([
+    ['role', ['--role-arn', 'arn:aws:iam::111122223333:role/pin-value-a']],
+    ['role behind =', ['--role-arn=arn:aws:iam::111122223333:role/pin-value-a']],
+    ['session name', ['--role-session-name', 'pin-value=a']],
+    ['file', ['--certificate', '/pin-value/a']],
+    ['object of a token', ['--certificate', 'pkcs11:token=t;object=pin-value-a']],
+    ['object behind = and before a PIN', ['--certificate=pkcs11:object=pin-value=a?pin-value=1']],
+  ])('is another one for another %s with the words for a PIN in it', (_, tokens) => {
+    const others = tokens.map((token) => token.replace(/a(?=$|\?)/, 'b'));
+    expect(others).not.toEqual(tokens);
+    expect(lineOf('program', others, {}).text).not.toBe(lineOf('program', tokens, {}).text);
+    const [one, other] = [tokens, others].map((list) => lineOf('program', [], { AWS_X: list.at(-1) }).text);
+    expect(one).not.toBe(other);
+  });
+
   it.each(['TPM_DEVICE', 'TPM2TOOLS_TCTI', 'SOFTHSM2_CONF', 'TPM2_PKCS11_STORE'])(
     'is another one with another device by %s',
     (name) => {

@@ -131,6 +131,12 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module with faults', ()
   });
 
   describe('what is sick', () => {
+    it('objects without end, each as large as can be, are read as far as 16 MiB', async () => {
+      module.behave('find=endless value=large');
+      const error = await refusal(() => load());
+      expect(error.message).toMatch(/^128 certificates match/);
+    });
+
     const ANY = `pkcs11:object=p256?pin-value=${PIN}`;
 
     it('a token that opens no session does not hide the others', async () => {

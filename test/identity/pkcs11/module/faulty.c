@@ -13,7 +13,8 @@
  *
  * initialize=needs-locks, no-arguments, no-locks: what it wants of C_Initialize.
  * flags=low, final, locked, silent, no-login; version=1; list=null; sign=wrong;
- * mechanisms=raw; context=other (keys have a PIN of their own).
+ * mechanisms=raw; context=other (keys have a PIN of their own); find=endless (the first
+ * object again and again); value=large (CKA_VALUE of 128 KiB).
  *
  * session-of=LABEL and value-of=LABEL limit those faults to one token, one object.
  */
@@ -56,6 +57,7 @@ enum {
   CLOSE_SESSION = 13,
   LOGIN = 18,
   GET_ATTRIBUTE_VALUE = 24,
+  FIND_OBJECTS = 27,
   SIGN_INIT = 42,
   SIGN = 43
 };
@@ -242,7 +244,23 @@ static ulong_t get_attribute_value(ulong_t session, ulong_t object, struct attri
       concerns("value-of=", label, name.length))
     maybe_fail("value", &result);
   if (result != 0) return result;
+  if (attributes[0].type == 0x11 && asked("value=large")) {
+    const ulong_t room = attributes[0].value == NULL ? 0 : attributes[0].length;
+    attributes[0].length = 128 * 1024;
+    if (room < attributes[0].length) return room == 0 ? 0 : 0x150;
+    memset(attributes[0].value, 0x30, attributes[0].length);
+    return 0;
+  }
   return real_attributes(session, object, attributes, count);
+}
+
+static ulong_t find_objects(ulong_t session, ulong_t *objects, ulong_t room, ulong_t *count) {
+  static ulong_t first;
+  ulong_t result = ((ulong_t(*)(ulong_t, ulong_t *, ulong_t, ulong_t *))real->function[FIND_OBJECTS])(session, objects, room, count);
+  if (result != 0 || !asked("find=endless")) return result;
+  if (*count > 0) first = objects[0];
+  for (*count = 0; *count < room; *count += 1) objects[*count] = first;
+  return 0;
 }
 
 static ulong_t sign_init(ulong_t session, ulong_t *mechanism, ulong_t key) {
@@ -287,6 +305,7 @@ ulong_t C_GetFunctionList(struct list **list) {
   own.function[CLOSE_SESSION] = (void *)close_session;
   own.function[LOGIN] = (void *)login;
   own.function[GET_ATTRIBUTE_VALUE] = (void *)get_attribute_value;
+  own.function[FIND_OBJECTS] = (void *)find_objects;
   own.function[SIGN_INIT] = (void *)sign_init;
   own.function[SIGN] = (void *)sign;
   *list = &own;
