@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A distance between two network namespaces, for bench/standalone.ts: `distance.py NAME RTT_MS` makes NAME-near (10.99.0.1)
+"""A distance between two network namespaces, for bench/distances.ts: `distance.py NAME RTT_MS` makes NAME-near (10.99.0.1)
 and NAME-far (10.99.0.2), prints a line when packets pass between them, and keeps each on its way for half of the round trip
 until it is ended. For kernels without netem: a TUN device in each namespace, and this program between the two."""
 

@@ -1,81 +1,97 @@
 /**
- * `npm run bench`: what the built program costs to start, as ratios to bare
- * `node -e 0`. Method and figures: docs/performance.md.
+ * `npm run bench`: all that is measured on one machine, on one Node or several, with AWS's helper in each table where there
+ * is Go. Method and figures: docs/performance.md.
+ *
+ * Usage: npm run bench -- [--node NODE]... [--part NAME]... [--quick] [--json FILE]
+ * ROLES_ANYWHERE_BENCH_NODES names further Nodes, with `:` between them.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Emulator, startEmulator } from '../src/emulator/emulator.ts';
-import { type KeptLines, keptLines } from './cached.ts';
-import { startAnsweringServer } from './answering-server.ts';
-import { type Variant, measure } from './measure.ts';
+import { versionOf, writeJson } from './measure.ts';
+
+interface Part {
+  readonly file: string;
+  /** For a first look. */
+  readonly quick: readonly string[];
+  /** Whether it is of each Node, or of the first one alone. */
+  readonly eachNode: boolean;
+}
+
+const PARTS: Readonly<Record<string, Part>> = {
+  'one-shot': { file: 'bench/one-shot.ts', quick: ['--runs', '10'], eachNode: true },
+  library: { file: 'bench/library.ts', quick: ['--runs', '10', '--renewals', '200'], eachNode: true },
+  serve: { file: 'bench/serve-peer.ts', quick: ['--rounds', '10'], eachNode: true },
+  'serve-bare': { file: 'bench/serve.ts', quick: ['--rounds', '10'], eachNode: false },
+  'serve-idle': { file: 'bench/serve-idle.ts', quick: ['--runs', '3'], eachNode: true },
+  distances: { file: 'bench/distances.ts', quick: ['--runs', '5', '--rtt', '80'], eachNode: false },
+};
 
 const { values } = parseArgs({
   options: {
-    runs: { type: 'string', default: '40' },
-    node: { type: 'string', default: process.execPath },
+    node: { type: 'string', multiple: true, default: [] },
+    part: { type: 'string', multiple: true, default: [...Object.keys(PARTS), 'size'] },
+    quick: { type: 'boolean', default: false },
     json: { type: 'string' },
   },
 });
-const runs = Number(values.runs);
-if (!Number.isInteger(runs) || runs < 5) throw new Error('--runs takes a whole number from 5');
+const named = [...values.node, ...(process.env['ROLES_ANYWHERE_BENCH_NODES'] ?? '').split(delimiter)].filter(Boolean);
+const nodes = named.length === 0 ? [process.execPath] : named;
+const unknown = values.part.find((name) => name !== 'size' && PARTS[name] === undefined);
+if (unknown !== undefined) throw new Error(`--part takes ${[...Object.keys(PARTS), 'size'].join(', ')}`);
 
-process.chdir(dirname(dirname(process.argv[1] ?? '')));
-const read = (name: string): string => readFileSync(`certs-dev/out/${name}`, 'utf8');
-const tls = { cert: read('tls-server.crt.pem'), key: read('tls-server.key.pem') };
-const emulator = await startEmulator({ trustAnchors: [{ certificates: read('root.pem') }], tls });
-const server = await startAnsweringServer(tls);
-let kept: KeptLines | undefined;
+const work = mkdtempSync(join(tmpdir(), 'ra-bench-'));
+const results: Record<string, unknown> = {};
 try {
-  // That the lines do what they should is seen once, with the emulator, which verifies.
-  kept = keptLines(oneShot(emulator, 'ec-p256', '--endpoint', emulator.url));
-  await measure(values.node, [...variants(emulator, emulator), ...kept.variants], 1);
-  const results = await measure(values.node, [...variants(emulator, server), ...kept.variants], runs);
-  console.log(table(results));
-  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, undefined, 2)}\n`);
+  for (const [name, part] of Object.entries(PARTS)) {
+    if (!values.part.includes(name)) continue;
+    for (const node of part.eachNode ? nodes : nodes.slice(0, 1)) {
+      const version = versionOf(node);
+      console.log(`\n=== ${name}, node ${version}`);
+      results[`${name}, node ${version}`] = await run(part, node);
+    }
+  }
+  if (values.part.includes('size')) {
+    console.log('\n=== size');
+    results['size'] = await sizes();
+  }
+  writeJson(values.json, results);
 } finally {
-  kept?.remove();
-  await emulator.close();
-  server.close();
+  rmSync(work, { recursive: true });
 }
 
-/** The arguments of a one-shot with a PEM identity. */
-function oneShot({ trustAnchorArns, profileArns, roleArns }: Emulator, kind: string, ...rest: string[]): string[] {
-  return [
-    ['dist/cli.cjs', 'credential-process'],
-    ['--certificate', `certs-dev/out/${kind}.crt.pem`, '--private-key', `certs-dev/out/${kind}.key.pem`],
-    ['--intermediates', 'certs-dev/out/intermediate.pem'],
-    ['--trust-anchor-arn', trustAnchorArns[0]!, '--profile-arn', profileArns[0]!, '--role-arn', roleArns[0]!],
-    rest,
-  ].flat();
+/** Runs a part as the program that it is, and gives what it found; undefined for what it left out. */
+async function run({ file, quick }: Part, node: string): Promise<unknown> {
+  const json = join(work, 'part.json');
+  rmSync(json, { force: true });
+  const args = ['scripts/run-ts.mjs', file, '--node', node, '--json', json, ...(values.quick ? quick : [])];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] });
+  const [status] = (await once(child, 'exit')) as [number | null];
+  if (status !== 0) throw new Error(`${file} ended with status ${status}`);
+  return existsSync(json) ? JSON.parse(readFileSync(json, 'utf8')) : undefined;
 }
 
-function variants(world: Emulator, { url, tlsUrl }: Pick<Emulator, 'url' | 'tlsUrl'>): Variant[] {
-  const https = ['--endpoint', tlsUrl!, '--ca-bundle', 'certs-dev/out/tls-root.pem'];
-  return [
-    { name: 'node -e 0', args: ['-e', '0'] },
-    { name: 'version', args: ['dist/cli.cjs', 'version'] },
-    { name: '--help', args: ['dist/cli.cjs', '--help'] },
-    { name: 'credential-process, HTTP, EC P-256', args: oneShot(world, 'ec-p256', '--endpoint', url) },
-    { name: 'credential-process, HTTP, RSA 2048', args: oneShot(world, 'rsa-2048', '--endpoint', url) },
-    { name: 'credential-process, HTTPS, EC P-256', args: oneShot(world, 'ec-p256', ...https) },
-    { name: 'credential-process, HTTPS, RSA 2048', args: oneShot(world, 'rsa-2048', ...https) },
-  ];
-}
-
-function table(results: Awaited<ReturnType<typeof measure>>): string {
-  const rows = results.variants.map(({ name, medianMs, ratio, quartiles }) => [
-    name,
-    medianMs.toFixed(1),
-    ratio.toFixed(2),
-    quartiles.map((value) => value.toFixed(2)).join(' to '),
-  ]);
-  const all = [['what', 'median ms', 'ratio', 'middle half'], ...rows];
-  const widths = [0, 1, 2, 3].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
-  const lines = all.map((row) =>
-    row
-      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
-      .join('  '),
-  );
-  return [`node ${results.node}, ${results.runs} runs each, in random order`, ...lines].join('\n');
+/** What the package and the executables weigh, in bytes. Their budgets are tests. */
+async function sizes(): Promise<unknown> {
+  const child = spawn('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    shell: process.platform === 'win32', // npm is a .cmd file there
+  });
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => (out += chunk));
+  await once(child, 'close');
+  const [packed] = JSON.parse(out) as { size: number; unpackedSize: number }[];
+  const executable = 'dist/standalone/roles-anywhere-linux-x64';
+  const found = {
+    packed: packed?.size,
+    unpacked: packed?.unpackedSize,
+    cli: statSync('dist/cli.cjs').size,
+    executable: existsSync(executable) ? statSync(executable).size : undefined,
+  };
+  for (const [name, bytes] of Object.entries(found))
+    if (bytes !== undefined) console.log(`${name}: ${(bytes / 1000).toFixed(0)} kB`);
+  return found;
 }

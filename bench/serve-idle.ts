@@ -1,50 +1,83 @@
 /**
  * What `serve` keeps resident when nobody asks, over a bare node:http server
- * that listens on the same addresses: processes of each by turns.
+ * that listens on the same addresses, and AWS's helper: processes of each by turns.
  *
- * Usage: node scripts/run-ts.mjs bench/serve-idle.ts [RUNS] [CLI] [NODE]
+ * Usage: node scripts/run-ts.mjs bench/serve-idle.ts [--runs N] [--cli CLI] [--node NODE] [--json FILE]
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PKI, median, rssMiB, start, startServe } from './serve-cli.ts';
+import { parseArgs } from 'node:util';
+import { ratiosOf, rssMiB, show, spreadOf, table, versionOf, writeJson } from './measure.ts';
+import { findPrograms } from './programs.ts';
+import {
+  type Started,
+  end,
+  start,
+  startEmulatorProgram,
+  startHelper,
+  startServe,
+  startServeOf,
+  worldFlags,
+} from './serve-cli.ts';
 
-const runs = Number(process.argv[2] ?? 7);
-const cli = process.argv[3] ?? 'dist/cli.cjs';
-const node = process.argv[4] ?? process.execPath;
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '7' },
+    cli: { type: 'string', default: 'dist/cli.cjs' },
+    node: { type: 'string', default: process.execPath },
+    json: { type: 'string' },
+  },
+});
+const { cli, node } = values;
+const runs = Number(values.runs);
 
-/** The answer is made beforehand, as `serve` does. */
-const bare = (addresses: readonly string[]): string => `
-  const body = Buffer.from('x'.repeat(1200));
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
-  const answer = (request, response) => response.writeHead(200, headers).end(body);
-  for (const address of ${JSON.stringify(addresses)})
-    require('node:http').createServer({ keepAliveTimeout: 30000 }, answer).on('error', () => {}).listen(0, address);
-  console.log('up');`;
-
-const emulator = await start([cli, 'emulator', '--trust-anchor', `${PKI}root.pem`, '--port', '0'], '\n');
-const world = JSON.parse(emulator.out) as Record<'url' | 'trustAnchorArn' | 'profileArn' | 'roleArn', string>;
-const flags = {
-  endpoint: world.url,
-  'role-arn': world.roleArn,
-  'trust-anchor-arn': world.trustAnchorArn,
-  'profile-arn': world.profileArn,
-};
-const variants = [
-  { name: 'bare, 127.0.0.1 and ::1', begin: () => start(['-e', bare(['127.0.0.1', '::1'])], 'up', node) },
-  { name: 'serve, 127.0.0.1 and ::1', begin: () => startServe(cli, flags, node) },
-  { name: 'bare, 127.0.0.1', begin: () => start(['-e', bare(['127.0.0.1'])], 'up', node) },
-  { name: 'serve, 127.0.0.1', begin: () => startServe(cli, { ...flags, listen: '127.0.0.1' }, node) },
-];
-const resident = variants.map((): number[] => []);
-for (let run = 0; run < runs; run++)
-  for (const [index, { begin }] of variants.entries()) {
-    const { child, pid } = await begin();
-    await sleep(1500);
-    resident[index]?.push(rssMiB(pid));
-    child.removeAllListeners('exit').kill('SIGKILL');
-  }
-for (const [index, { name }] of variants.entries()) {
-  const own = median(resident[index] ?? []);
-  const ratio = index % 2 === 0 ? '' : `, ratio ${(own / median(resident[index - 1] ?? [])).toFixed(3)} (goal <= 1.15)`;
-  console.log(`${name}: ${own.toFixed(1)} MiB${ratio}`);
+interface Line {
+  readonly name: string;
+  readonly begin: () => Promise<Started>;
+  /** What its memory is given over. */
+  readonly over?: string | undefined;
 }
-emulator.child.removeAllListeners('exit').kill('SIGTERM');
+
+const emulator = await startEmulatorProgram(cli);
+const flags = worldFlags(emulator);
+const { helper, executable } = await findPrograms();
+const BOTH = ['127.0.0.1', '::1'];
+const ONE = ['127.0.0.1'];
+const lines: Line[] = [
+  { name: 'bare, 127.0.0.1 and ::1', begin: () => start(['bench/bare-server.cjs', '1200', ...BOTH], '.', node) },
+  { name: 'npm, 127.0.0.1 and ::1', begin: () => startServe(cli, flags, node), over: 'bare, 127.0.0.1 and ::1' },
+  { name: 'bare, 127.0.0.1', begin: () => start(['bench/bare-server.cjs', '1200', ...ONE], '.', node) },
+  {
+    name: 'npm, 127.0.0.1',
+    begin: () => startServe(cli, { ...flags, listen: '127.0.0.1' }, node),
+    over: 'bare, 127.0.0.1',
+  },
+  ...(helper === undefined ? [] : [{ name: "AWS's helper", begin: () => startHelper(helper, flags) }]),
+  ...(executable === undefined
+    ? []
+    : [{ name: 'executable', begin: () => startServeOf(executable, [], flags), over: "AWS's helper" }]),
+];
+const resident = new Map(lines.map(({ name }): [string, number[]] => [name, []]));
+try {
+  for (let run = 0; run < runs; run++)
+    for (const { name, begin } of lines) {
+      const started = await begin();
+      await sleep(1500);
+      resident.get(name)?.push(rssMiB(started.pid));
+      end(started);
+    }
+} finally {
+  end(emulator);
+}
+const rows = lines.map(({ name, over }) => {
+  const own = resident.get(name) ?? [];
+  const theirs = resident.get(over ?? '');
+  return { name, over, miB: spreadOf(own), ratio: theirs && ratiosOf(own, theirs) };
+});
+console.log(`node ${versionOf(node)}, ${runs} processes of each; in parentheses the middle half`);
+console.log(
+  table([
+    ['idle', 'MiB', 'over bare (goal 1.15), the helper'],
+    ...rows.map(({ name, miB, ratio }) => [name, show(miB, 1), ratio === undefined ? '' : show(ratio)]),
+  ]),
+);
+writeJson(values.json, { node: versionOf(node), runs, rows });

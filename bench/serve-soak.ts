@@ -2,7 +2,7 @@
  * `serve` as users run it under a mixed load for as long as is asked: does
  * memory, or the number of open files, grow?
  *
- * Usage: node scripts/run-ts.mjs bench/serve-soak.ts [--minutes N] [--rate REQUESTS_PER_SECOND] [--cli FILE]
+ * Usage: node scripts/run-ts.mjs bench/serve-soak.ts [--minutes N] [--rate REQUESTS_PER_SECOND] [--cli FILE] [--json FILE]
  * SOAK_MINUTES says how long, too.
  *
  * Sessions of 900 seconds, so that there are some ten refreshes an hour;
@@ -14,13 +14,15 @@ import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { PKI, rssMiB, start, startServe } from './serve-cli.ts';
+import { rssMiB, spreadOf, writeJson } from './measure.ts';
+import { end, startEmulatorProgram, startServe, worldFlags } from './serve-cli.ts';
 
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: process.env['SOAK_MINUTES'] ?? '60' },
     rate: { type: 'string', default: '60' },
     cli: { type: 'string', default: 'dist/cli.cjs' },
+    json: { type: 'string' },
   },
 });
 const stopping = new AbortController();
@@ -118,15 +120,8 @@ function steps(port: number, token: string): (() => Promise<void>)[] {
 
 const mean = (all: readonly number[]): number => all.reduce((sum, value) => sum + value, 0) / all.length;
 
-const emulator = await start([values.cli, 'emulator', '--trust-anchor', `${PKI}root.pem`, '--port', '0'], '\n');
-const world = JSON.parse(emulator.out) as Record<'url' | 'trustAnchorArn' | 'profileArn' | 'roleArn', string>;
-const serve = await startServe(values.cli, {
-  endpoint: world.url,
-  'role-arn': world.roleArn,
-  'trust-anchor-arn': world.trustAnchorArn,
-  'profile-arn': world.profileArn,
-  'session-duration': '900',
-});
+const emulator = await startEmulatorProgram(values.cli);
+const serve = await startServe(values.cli, { ...worldFlags(emulator), 'session-duration': '900' });
 const { pid, port, token } = serve;
 
 const samples: { rss: number; fds: number }[] = [];
@@ -170,6 +165,11 @@ const last = samples.slice(-Math.ceil(half / 2));
 console.log(
   `# RSS: second quarter ${mean(middle.map(({ rss }) => rss)).toFixed(1)} MiB, last quarter ${mean(last.map(({ rss }) => rss)).toFixed(1)} MiB; open files ${mean(middle.map(({ fds }) => fds)).toFixed(0)} and ${mean(last.map(({ fds }) => fds)).toFixed(0)}; wrong answers ${counts.wrong}`,
 );
-serve.child.removeAllListeners('exit').kill('SIGTERM');
-emulator.child.removeAllListeners('exit').kill('SIGTERM');
+const spreads = (part: typeof samples): object => ({
+  rssMiB: spreadOf(part.map(({ rss }) => rss)),
+  files: spreadOf(part.map(({ fds }) => fds)),
+});
+writeJson(values.json, { minutes, counts, secondQuarter: spreads(middle), lastQuarter: spreads(last), samples });
+end(serve);
+end(emulator);
 process.exit(counts.wrong === 0 ? 0 : 1);

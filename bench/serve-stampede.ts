@@ -3,7 +3,7 @@
  * the set in hand is being renewed: how many CreateSessions, and how long the
  * slowest waits.
  *
- * Usage: node scripts/run-ts.mjs bench/serve-stampede.ts [ROUNDS] [CLI]
+ * Usage: node scripts/run-ts.mjs bench/serve-stampede.ts [--rounds N] [--cli CLI] [--json FILE]
  */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -11,14 +11,23 @@ import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { median, startServe } from './serve-cli.ts';
+import { parseArgs } from 'node:util';
+import { show, spreadOf, writeJson } from './measure.ts';
+import { end, startServe } from './serve-cli.ts';
 
 const CLIENTS = 1000;
 /** How long the service takes to answer. */
 const REFRESH_MS = 500;
 
-const rounds = Number(process.argv[2] ?? 5);
-const cli = process.argv[3] ?? 'dist/cli.cjs';
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    cli: { type: 'string', default: 'dist/cli.cjs' },
+    json: { type: 'string' },
+  },
+});
+const rounds = Number(values.rounds);
+const { cli } = values;
 
 let asked = 0;
 let lifeMs = 0;
@@ -94,17 +103,22 @@ async function round(renewing: boolean): Promise<Outcome> {
     slowestMs: Math.max(...answers.map(({ ms }) => ms)) - refreshedMs,
     refused: answers.filter(({ status }) => status !== '200').length,
   };
-  serve.child.kill('SIGKILL');
+  end(serve);
   return outcome;
 }
 
+const found: Record<string, unknown> = {};
 for (const renewing of [false, true]) {
   const outcomes: Outcome[] = [];
   for (let made = 0; made < rounds; made++) outcomes.push(await round(renewing));
-  const slowest = outcomes.map(({ slowestMs }) => slowestMs);
+  const slowest = spreadOf(outcomes.map(({ slowestMs }) => slowestMs));
+  const worst = Math.max(...outcomes.map(({ slowestMs }) => slowestMs));
+  const title = renewing ? 'while a valid set is renewed' : 'with nothing valid in hand';
   console.log(
-    `${renewing ? 'while a valid set is renewed' : 'with nothing valid in hand'}: CreateSessions ${outcomes.map(({ created }) => created).join(' ')}, refused ${outcomes.map(({ refused }) => refused).join(' ')}, the slowest of ${CLIENTS} waited ${median(slowest).toFixed(0)} ms longer than the refresh (median of ${rounds}; worst ${Math.max(...slowest).toFixed(0)}; goal <= 1000)`,
+    `${title}: CreateSessions ${outcomes.map(({ created }) => created).join(' ')}, refused ${outcomes.map(({ refused }) => refused).join(' ')}, the slowest of ${CLIENTS} waited ${show(slowest, 0)} ms longer than the refresh (${rounds} rounds; worst ${worst.toFixed(0)}; goal <= 1000)`,
   );
+  found[renewing ? 'renewing' : 'empty'] = { outcomes, slowestMs: slowest };
 }
+writeJson(values.json, { clients: CLIENTS, rounds, ...found });
 service.close();
 process.exit(0);

@@ -5,19 +5,20 @@
  * are short, so that a machine whose speed drifts is as fast for both of a
  * pair, and with `taskset` the servers share one core and the load has the other.
  *
- * Usage: node scripts/run-ts.mjs bench/serve.ts [SECONDS_PER_ROUND] [ROUNDS]
+ * Usage: node scripts/run-ts.mjs bench/serve.ts [--seconds PER_ROUND] [--rounds N] [--node NODE] [--json FILE]
  */
 
-import { fork, spawnSync } from 'node:child_process';
+import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
 import { silentLog } from '../src/platform/log.ts';
-import { load } from './closed-loop.ts';
+import { type Load, containerSteps, load } from './closed-loop.ts';
+import { type Spread, cpuMs, pin, ratiosOf, rssMiB, show, spreadOf, writeJson } from './measure.ts';
 
 const TOKEN = 'bench-token-of-forty-three-characters-long-';
 
@@ -79,35 +80,22 @@ async function runChild(kind: string): Promise<void> {
   process.send?.(port);
 }
 
-/** Keeps a process on one core, where the system has `taskset` (util-linux). */
-function pin(pid: number, core: number): boolean {
-  return spawnSync('taskset', ['--all-tasks', '--cpu-list', '--pid', String(core), String(pid)]).status === 0;
-}
-
 interface Child {
   process: ChildProcess;
   port: number;
 }
 
-async function startChild(kind: string): Promise<Child> {
+async function startChild(kind: string, node: string): Promise<Child> {
   // The bundle that run-ts.mjs made of this file: the bundler itself must not be in the measured process.
-  const child = fork(fileURLToPath(import.meta.url), { env: { PATH: process.env['PATH'], BENCH_CHILD: kind } });
+  const child = fork(fileURLToPath(import.meta.url), {
+    execPath: node,
+    env: { PATH: process.env['PATH'], BENCH_CHILD: kind },
+  });
   const port = await new Promise<number>((resolve, reject) => {
     child.once('message', (message) => resolve(message as number));
     child.once('exit', (code) => reject(new Error(`child ${kind} exited with ${code}`)));
   });
   return { process: child, port };
-}
-
-function rssMiB(child: Child): number {
-  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.process.pid}/status`, 'utf8'));
-  return Number(line?.[1]) / 1024;
-}
-
-/** User and system time of a process so far, in milliseconds (proc(5): clock ticks of 10 ms). */
-function cpuMs(child: Child): number {
-  const fields = readFileSync(`/proc/${child.process.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 async function idleConnections(child: Child, count: number): Promise<{ rss: number; open: number; answered: boolean }> {
@@ -132,64 +120,81 @@ async function idleConnections(child: Child, count: number): Promise<{ rss: numb
     );
   }
   await sleep(300);
-  const rss = rssMiB(child);
+  const full = rss(child);
   const stillOpen = open;
-  const { perSecond } = await load(child.port, TOKEN, 0.5);
+  const { perSecond } = await loadOn(child, 0.5);
   for (const socket of sockets) socket.destroy();
-  return { rss, open: stillOpen, answered: perSecond > 0 };
+  return { rss: full, open: stillOpen, answered: perSecond > 0 };
 }
 
-const median = (values: number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+type Round = Load & { readonly cpuUs: number };
 
-interface Round {
-  readonly perSecond: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly cpuUs: number;
+function loadOn({ port }: Child, seconds: number): Promise<Load> {
+  return load(containerSteps(port, TOKEN), port, seconds);
+}
+
+function rss({ process: { pid = 0 } }: Child): number {
+  return rssMiB(pid);
 }
 
 async function main(): Promise<void> {
-  const seconds = Number(process.argv[2] ?? 0.3);
-  const rounds = Number(process.argv[3] ?? 100);
-  const bare = await startChild('bare');
-  const ours = await startChild('ours');
-  const pinned = [pin(process.pid, 0), pin(bare.process.pid ?? 0, 1), pin(ours.process.pid ?? 0, 1)].every(Boolean);
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string', default: '0.3' },
+      rounds: { type: 'string', default: '100' },
+      node: { type: 'string', default: process.execPath },
+      json: { type: 'string' },
+    },
+  });
+  const seconds = Number(values.seconds);
+  const rounds = Number(values.rounds);
+  const bare = await startChild('bare', values.node);
+  const ours = await startChild('ours', values.node);
+  const pinned = [process.pid, bare.process.pid, ours.process.pid].map((pid, at) => pin(pid ?? 0, Math.min(at, 1)));
   try {
     await sleep(2000);
-    const idle = { bare: rssMiB(bare), ours: rssMiB(ours) };
+    const idle = { bare: rss(bare), ours: rss(ours) };
     console.log(
       `idle RSS: bare ${idle.bare.toFixed(1)} MiB, ours ${idle.ours.toFixed(1)} MiB, ratio ${(idle.ours / idle.bare).toFixed(3)} (goal <= 1.15)`,
     );
-    await load(bare.port, TOKEN, 1);
-    await load(ours.port, TOKEN, 1);
+    await loadOn(bare, 1);
+    await loadOn(ours, 1);
     const all = new Map([bare, ours].map((child): [Child, Round[]] => [child, []]));
     for (let round = 0; round < rounds; round++) {
       for (const child of round % 2 === 0 ? [bare, ours] : [ours, bare]) {
-        const before = cpuMs(child);
-        const result = await load(child.port, TOKEN, seconds);
-        const cpuUs = ((cpuMs(child) - before) * 1000) / (result.perSecond * seconds);
+        const before = cpuMs(child.process.pid ?? 0);
+        const result = await loadOn(child, seconds);
+        const cpuUs = ((cpuMs(child.process.pid ?? 0) - before) * 1000) / (result.perSecond * seconds);
         all.get(child)?.push({ ...result, cpuUs });
       }
     }
     const of = (child: Child, field: keyof Round): number[] => all.get(child)?.map((round) => round[field]) ?? [];
-    const ratios = (field: keyof Round): number[] =>
-      of(ours, field).map((value, round) => value / (of(bare, field)[round] ?? Number.NaN));
-    const show = (child: Child): string =>
-      `${median(of(child, 'perSecond')).toFixed(0)}/s, p50 ${median(of(child, 'p50')).toFixed(2)} ms, p99 ${median(of(child, 'p99')).toFixed(2)} ms, ${median(of(child, 'cpuUs')).toFixed(1)} us of CPU a request`;
-    console.log(
-      `medians of ${rounds} rounds${pinned ? ', pinned' : ', not pinned'}: bare ${show(bare)}\n                       ours ${show(ours)}`,
-    );
+    const spreads = (child: Child): Record<keyof Round, Spread> => ({
+      perSecond: spreadOf(of(child, 'perSecond')),
+      p50: spreadOf(of(child, 'p50')),
+      p99: spreadOf(of(child, 'p99')),
+      cpuUs: spreadOf(of(child, 'cpuUs')),
+    });
     // Of two neighbouring rounds each: what else the machine does falls on both.
-    console.log(`throughput ${median(ratios('perSecond')).toFixed(3)} of bare (goal >= 0.9)`);
-    console.log(`p99 ${median(ratios('p99')).toFixed(3)} of bare (goal <= 1.2)`);
-    console.log(`CPU time a request ${median(ratios('cpuUs')).toFixed(3)} of bare`);
+    const ratios = (field: keyof Round): Spread => ratiosOf(of(ours, field), of(bare, field));
+    const line = ({ perSecond, p50, p99, cpuUs }: Record<keyof Round, Spread>): string =>
+      `${show(perSecond, 0)}/s, p50 ${show(p50)} ms, p99 ${show(p99)} ms, ${show(cpuUs, 1)} us of CPU a request`;
+    console.log(`medians of ${rounds} rounds${pinned.every(Boolean) ? ', pinned' : ', not pinned'}`);
+    console.log(`bare ${line(spreads(bare))}\nours ${line(spreads(ours))}`);
+    const over = { throughput: ratios('perSecond'), p99: ratios('p99'), cpu: ratios('cpuUs') };
+    console.log(`throughput ${show(over.throughput, 3)} of bare (goal >= 0.9)`);
+    console.log(`p99 ${show(over.p99, 3)} of bare (goal <= 1.2)`);
+    console.log(`CPU time a request ${show(over.cpu, 3)} of bare`);
+    const loaded = { bare: rss(bare), ours: rss(ours) };
     console.log(
-      `RSS after load: bare ${rssMiB(bare).toFixed(1)} MiB, ours ${rssMiB(ours).toFixed(1)} MiB, ratio ${(rssMiB(ours) / rssMiB(bare)).toFixed(3)}`,
+      `RSS after load: bare ${loaded.bare.toFixed(1)} MiB, ours ${loaded.ours.toFixed(1)} MiB, ratio ${(loaded.ours / loaded.bare).toFixed(3)}`,
     );
     const flood = await idleConnections(ours, 10_000);
     console.log(
       `10,000 idle connections: ${flood.open} open, RSS ${flood.rss.toFixed(1)} MiB, still answers: ${flood.answered}`,
     );
+    const found = { bare: spreads(bare), ours: spreads(ours), over };
+    writeJson(values.json, { rounds, seconds, pinned: pinned.every(Boolean), ...found, idle, loaded, flood });
   } finally {
     bare.process.kill();
     ours.process.kill();

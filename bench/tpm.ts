@@ -14,7 +14,7 @@ import { madeKeys } from '../test/support/tpm/keys.ts';
 import { keyNamed, openMade } from '../test/support/tpm/open.ts';
 import { Simulator } from '../test/support/tpm/simulator.ts';
 import { startAnsweringServer } from './answering-server.ts';
-import { type Variant, measure } from './measure.ts';
+import { type Variant, measure, show } from './measure.ts';
 
 const NAMES = [
   ['h-ecc256-noda', 'by its handle'],
@@ -43,10 +43,8 @@ try {
   await measure(process.execPath, variants(emulator.url), 1);
   const { node, variants: results } = await measure(process.execPath, variants(server.url), runs);
   console.log(`node ${node}, ${runs} runs each, in random order`);
-  for (const { name, medianMs, ratio, quartiles } of results)
-    console.log(
-      `${name}: ${medianMs.toFixed(1)} ms, ${ratio.toFixed(2)} (${quartiles.map((value) => value.toFixed(2)).join(' to ')})`,
-    );
+  for (const { name, wallMs, over } of results)
+    console.log([`${name}: ${wallMs.median.toFixed(1)} ms`, ...Object.values(over).map((one) => show(one))].join(', '));
   await signatures();
 } finally {
   await emulator.close();

@@ -7,6 +7,7 @@ import { type ErrorClass, EXIT_STATUS, RolesAnywhereError, withoutPin } from './
 import { createLog } from './platform/log.ts';
 import type { Log, LogFormat, LogLevel } from './platform/log.ts';
 import { programPath } from './platform/program.ts';
+import { tellWaits } from './platform/waits.ts';
 import type { Configured } from './options/config/configured.ts';
 import { sharedConfig } from './options/config/shared.ts';
 import type { FlagsOf } from './options/flag-values.ts';
@@ -77,6 +78,7 @@ async function main(tokens: readonly string[]): Promise<number> {
       (cause) => void fail(outputError(cause)),
     ));
   const log = createLog({ write: printError, ...style });
+  tellWaits({ log, isTerminal: stderrIsTerminal });
   await refuseDebugger(goesOn === 'service' || command === 'exec', log);
   if (args.length > most) log.warn('arguments that belong to no flag are ignored, as aws_signing_helper does');
   for (const warning of configured?.warnings ?? []) log.warn(warning);

@@ -11,6 +11,7 @@ import { flagOf, hopsOf } from '../options/hops.ts';
 import type { Hop, HopFlags } from '../options/hops.ts';
 import { withoutSecrets } from '../options/secrets.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { awaited } from '../platform/waits.ts';
 import { codesOf } from '../sources/mfa.ts';
 import type { TokenProvider } from '../sources/mfa.ts';
 import { readCertificate } from '../x509/certificate.ts';
@@ -27,8 +28,6 @@ export interface ChainSurroundings {
   readonly fromRole: boolean;
   /** Whether credentials are asked for once, so that one MFA code is enough. */
   readonly once: boolean;
-  /** Told what is waited for from now on, in words that follow `waiting for`. */
-  readonly awaiting?: ((what: string | undefined) => void) | undefined;
 }
 
 /** Makes one source of credentials out of a first one and the hops. */
@@ -73,9 +72,9 @@ export function checkSourceIdentity(flags: HopFlags, certificate: Uint8Array): v
       );
 }
 
-function stageOf(hop: Hop, { region, connection, once, awaiting }: ChainSurroundings): HopStage {
+function stageOf(hop: Hop, { region, connection, once }: ChainSurroundings): HopStage {
   const { input, mfaToken } = hop;
-  const codes = codesOf(input.serialNumber, codeProvider(hop, once, awaiting), {}, flagOf);
+  const codes = codesOf(input.serialNumber, codeProvider(hop, once), {}, flagOf);
   return async (credentials, signal) => {
     const current = connection();
     const [, partition = ''] = input.roleArn.split(':');
@@ -91,11 +90,7 @@ function stageOf(hop: Hop, { region, connection, once, awaiting }: ChainSurround
 }
 
 /** What gives the codes of a hop's MFA device; undefined where there is none, and no code either. */
-function codeProvider(
-  { input, mfaToken, mfaCommand }: Hop,
-  once: boolean,
-  awaiting: ChainSurroundings['awaiting'],
-): TokenProvider | undefined {
+function codeProvider({ input, mfaToken, mfaCommand }: Hop, once: boolean): TokenProvider | undefined {
   if (mfaToken !== undefined && mfaCommand !== undefined)
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--mfa-token and --mfa-command exclude each other', {
       hint: 'leave one of them out',
@@ -110,14 +105,7 @@ function codeProvider(
   if (mfaToken !== undefined) return async () => mfaToken;
   if (mfaCommand !== undefined) {
     const run = commandTokenProvider(mfaCommand, { stderr: 'inherit', env: withoutSecrets(process.env) });
-    return async (request) => {
-      awaiting?.('the code of --mfa-command');
-      try {
-        return await run(request);
-      } finally {
-        awaiting?.(undefined);
-      }
-    };
+    return async (request) => await awaited('the code of --mfa-command', async () => await run(request));
   }
   return input.serialNumber === undefined ? undefined : terminalTokenProvider();
 }

@@ -9,6 +9,7 @@ import type { HttpTransport, TlsSettings } from '../http/http.ts';
 import { withSystemRoots } from '../http/system-roots.ts';
 import { commandUserAgent } from '../http/user-agent.ts';
 import type { ConnectionSettings } from '../options/connection.ts';
+import { awaited, beginWait } from '../platform/waits.ts';
 import type { Io } from './command.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -26,7 +27,6 @@ export interface CommandConnection extends Connection {
  * Makes the connection of a command.
  *
  * @param once whether it serves one operation, for which the time is measured then
- * @param awaiting told what is waited for from now on, in words that follow `waiting for`
  * @param early where the first request will go, so that the way there is made meanwhile; over TLS alone, since without it this costs
  * more than it hides, not through a proxy, and not with `--debug`, which tells of each step in its turn
  * @throws RolesAnywhereError `ERR_CA_BUNDLE`, `ERR_PROXY_URL`
@@ -35,7 +35,6 @@ export async function openConnection(
   settings: ConnectionSettings,
   { env, log, compat }: Pick<Io, 'env' | 'log' | 'compat'>,
   once: boolean,
-  awaiting?: (what: string | undefined) => void,
   early?: URL,
 ): Promise<CommandConnection> {
   const { endpoints, retry, trust, proxy, connectTimeoutMs, userAgentExtra } = settings;
@@ -53,37 +52,32 @@ export async function openConnection(
   }
   if (trust.verify && trust.caBundle === undefined && trust.caStore === undefined)
     transport = withSystemRoots(transport, env);
-  const waiting =
+  const bounded =
     (way: HttpTransport): HttpTransport =>
-    async (request) => {
-      awaiting?.(`${request.url.host} to answer`);
-      try {
-        return await way({ ...request, connectTimeoutMs });
-      } finally {
-        // What comes next may ask a person.
-        awaiting?.(undefined);
-      }
-    };
+    (request) =>
+      way({ ...request, connectTimeoutMs });
   if (!trust.verify) log.warn('--no-verify-ssl: whoever answers is believed');
   return {
     tls,
-    transport: waiting(transport),
-    local: waiting(directTransport),
+    transport: named(bounded(transport)),
+    local: named(bounded(directTransport)),
     endpoints,
     retry,
     userAgent: commandUserAgent(compat, userAgentExtra),
     budget: once ? createBudget(retry.timeoutMs ?? DEFAULT_TIMEOUT_MS) : undefined,
     clock: createServiceClock(),
     log,
-    onStage(stage, text) {
-      if (stage === 'string to sign') awaiting?.('the private key to sign');
-      tellStage?.(stage, text);
-    },
+    onStage: tellStage,
     onRetry({ message }, delayMs) {
       log.debug(`attempt failed: ${message}; next in ${Math.round(delayMs)} ms`);
-      awaiting?.(`the next attempt, after: ${message}`);
+      setTimeout(beginWait(`the next attempt, after: ${message}`), delayMs).unref();
     },
   };
+}
+
+/** A transport that says whom it waits for. */
+export function named(transport: HttpTransport): HttpTransport {
+  return async (request) => await awaited(`${request.url.host} to answer`, async () => await transport(request));
 }
 
 /**

@@ -6,22 +6,20 @@ import { openBrowser } from './browser.ts';
 import type { RunCommand } from './command.ts';
 import { tlsSettings } from './connection.ts';
 import { obtain } from './obtain.ts';
-import { watchWaits } from './waits.ts';
 
 export const run: RunCommand<'console'> = async (flags, io) => {
   // Before anything is asked: what is wrong with the endpoint is known now.
   const settings = connectionSettings(flags, io.env, ['signin']);
   const { endpoints } = settings;
   const signin = (partition: string): URL => signinEndpoint({ endpoints }, partition);
-  const { awaiting, done } = watchWaits(io);
   // Of credentials that were obtained with those of a role, or that come from elsewhere, AWS is not told how long the
   // session is to be.
-  const { connection, ...request } = await obtain(flags, io, { check: signin, awaiting });
+  const { connection, ...request } = await obtain(flags, io, { check: signin });
   const url = await signinUrl(
     { ...request, destination: flags.destination ?? flags.service, issuer: flags.issuer },
     // What was opened for the services before need not have read what a connection to this one takes.
     { ...connection, endpoints, tls: await tlsSettings(settings, io.env) },
-  ).finally(done);
+  );
   if (flags.open !== true) return io.stdout(`${url}\n`);
   // It is for one sign-in, and short-lived.
   await openBrowser(url, io.env);

@@ -6,23 +6,17 @@ import type { VendingOptions } from '../options/vending.ts';
 import { processJson } from '../output/process-json.ts';
 import type { RunCommand } from './command.ts';
 import { openVending, vendOnce } from './vending.ts';
-import { watchWaits } from './waits.ts';
 
 export const run: RunCommand<'credential-process'> = async (flags, io) => {
   const options = vendingOptions(flags, io.env);
-  const { awaiting, done } = watchWaits(io);
   const vend = async (asked: VendingOptions): Promise<{ credentials: SessionCredentials; clockOffset: number }> => {
-    const vending = await openVending(asked, flags, io, true, awaiting);
+    const vending = await openVending(asked, flags, io, true);
     const credentials = await vendOnce(asked, vending, io);
     return { credentials, clockOffset: vending.connection().clock.offset() };
   };
-  try {
-    const credentials =
-      flags.cache === true
-        ? await (await import('./kept-session.ts')).keptSession(options, flags, { ...io, awaiting }, vend)
-        : (await vend(options)).credentials;
-    io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true, lineFeed: !io.compat }));
-  } finally {
-    done();
-  }
+  const credentials =
+    flags.cache === true
+      ? await (await import('./kept-session.ts')).keptSession(options, flags, io, vend)
+      : (await vend(options)).credentials;
+  io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true, lineFeed: !io.compat }));
 };

@@ -13,6 +13,7 @@ import type { CredentialVariables } from '../output/environment.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { refuseStreams } from '../platform/files.ts';
 import type { Log } from '../platform/log.ts';
+import { tellWaits } from '../platform/waits.ts';
 import { noProxyFor } from '../server/no-proxy.ts';
 import { startPrivateEndpoint } from '../server/private-endpoint.ts';
 import { Cleanup } from './cleanup.ts';
@@ -21,13 +22,14 @@ import { runChild } from './exec/child.ts';
 import { withoutDefaultProfile } from './exec/other-credentials.ts';
 import { obtain, withCertificate } from './obtain.ts';
 import { runRoles } from './running-roles.ts';
-import { watchWaits } from './waits.ts';
 
 export const run: RunCommand<'exec'> = async (flags, io) => {
   const [file = '', ...args] = io.args;
   const cleanup = new Cleanup(io.log);
   try {
     const variables = await (flags.server === true ? endpoint(flags, io, cleanup) : environment(flags, io));
+    // The terminal is the child's from here on.
+    tellWaits(undefined);
     const status = await runChild(file, args, childEnvironment(io.env, variables, secretVariables()));
     io.endWith?.(status);
   } finally {
@@ -42,15 +44,13 @@ async function environment(flags: FlagsOf<'exec'>, io: Io): Promise<CredentialVa
       flag: '--refresh-before',
       hint: 'credentials in variables are never renewed: give --server, or leave it out',
     });
-  const { awaiting, done } = watchWaits(io);
-  const { credentials, region } = await obtain(flags, io, { awaiting }).finally(done);
+  const { credentials, region } = await obtain(flags, io);
   const given = flags['no-account-id'] === true ? { ...credentials, accountId: undefined } : credentials;
   return inRegion(credentialVariables(given), region, io.env);
 }
 
 /** Opens an endpoint that gives fresh credentials for as long as the child lives; the variables that lead to it. */
 async function endpoint(flags: FlagsOf<'exec'>, io: Io, cleanup: Cleanup): Promise<CredentialVariables> {
-  const { awaiting, done } = watchWaits(io);
   const given = withCertificate(flags);
   const vending = vendingOptions(given, io.env);
   const { roleArn, region } = vending.session;
@@ -66,9 +66,8 @@ async function endpoint(flags: FlagsOf<'exec'>, io: Io, cleanup: Cleanup): Promi
   refuseStreams();
   const [role] = running.roles;
   if (role === undefined) throw new TypeError('there is a role');
-  awaiting('credentials');
   // Once, as without --server: a child that is not started yet is better told of a failure than kept waiting.
-  await role.provider.get().finally(done);
+  await role.provider.get();
   started = true;
   const server = await startPrivateEndpoint({
     provider: role.provider,

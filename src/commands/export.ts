@@ -9,7 +9,6 @@ import { FORM_OF, formatVariables } from '../output/variable-forms.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { RunCommand } from './command.ts';
 import { obtain } from './obtain.ts';
-import { watchWaits } from './waits.ts';
 
 /** Forms for a process of another environment than this one's, in which nothing is known to be in the way. */
 const ELSEWHERE: ReadonlySet<string> = new Set(['dotenv', 'json', 'gitlab']);
@@ -26,8 +25,7 @@ export const run: RunCommand<'export'> = async (flags, io) => {
     });
   // Before anything is asked for.
   const file = format === 'github' ? githubFile(io.env) : '';
-  const { awaiting, done } = watchWaits(io);
-  const { credentials: obtained } = await obtain(flags, io, { awaiting }).finally(done);
+  const { credentials: obtained } = await obtain(flags, io);
   const credentials = flags['no-account-id'] === true ? { ...obtained, accountId: undefined } : obtained;
   if (format === 'process') return io.stdout(processJson(credentials));
   if (format === 'ini') return io.stdout(profileLines(profile ?? 'default', credentials));

@@ -18,8 +18,8 @@ import { isChained } from '../options/flags.ts';
 import type { VendingOptions } from '../options/vending.ts';
 import { currentLine } from '../output/kept-answer.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { awaited } from '../platform/waits.ts';
 import type { Io } from './command.ts';
-import type { Waits } from './waits.ts';
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 /** Of the time for all, so much is kept for a request of one's own, should the others come to nothing: one attempt's. */
@@ -28,9 +28,6 @@ const LEAST_SECONDS = 1;
 const MOST_SECONDS = 43_200;
 /** A file that changed so shortly ago may change again and look the same. */
 const SETTLED_MS = 2000;
-
-/** With what is told of waits: words that follow `waiting for`. */
-export type WaitingIo = Io & { readonly awaiting?: Waits['awaiting'] | undefined };
 
 type Flags = FlagsOf<'credential-process'>;
 
@@ -74,7 +71,7 @@ export interface Vended {
 export async function keptSession(
   options: VendingOptions,
   flags: Flags,
-  io: WaitingIo,
+  io: Io,
   vend: (options: VendingOptions) => Promise<Vended>,
 ): Promise<SessionCredentials> {
   const { env } = io;
@@ -113,7 +110,7 @@ export async function keptSession(
  *
  * @throws RolesAnywhereError `ERR_FLAG_VALUE`, and those of `vend`
  */
-export async function keptCredentials(flags: CacheFlags, io: WaitingIo, keeping: Keeping): Promise<SessionCredentials> {
+export async function keptCredentials(flags: CacheFlags, io: Io, keeping: Keeping): Promise<SessionCredentials> {
   const { log, env } = io;
   const { role, file } = keeping;
   const minRemainingMs = minRemaining(flags);
@@ -130,7 +127,7 @@ export async function keptCredentials(flags: CacheFlags, io: WaitingIo, keeping:
   const key = `session-${CACHE_VERSION}-${digest(JSON.stringify(await keeping.effective()))}`;
   const timeoutMs = keeping.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const credentials = await keepCredentials({
-    store: toldOf(createFileStore(folder), io.awaiting),
+    store: toldOf(createFileStore(folder)),
     key,
     role,
     certificate: file,
@@ -150,17 +147,11 @@ export async function keptCredentials(flags: CacheFlags, io: WaitingIo, keeping:
 }
 
 /** A store that tells of its wait for others. */
-function toldOf(store: CredentialsStore, awaiting: WaitingIo['awaiting']): CredentialsStore {
+function toldOf(store: CredentialsStore): CredentialsStore {
   return {
     ...store,
-    async lock(key, request) {
-      awaiting?.('another process to get the same credentials');
-      try {
-        return await store.lock?.(key, request);
-      } finally {
-        awaiting?.(undefined);
-      }
-    },
+    lock: async (key, request) =>
+      await awaited('another process to get the same credentials', async () => await store.lock?.(key, request)),
   };
 }
 

@@ -12,7 +12,8 @@ import { hopsOf } from '../options/hops.ts';
 import type { HopFlags } from '../options/hops.ts';
 import { regionOf } from '../sources/region.ts';
 import { keptCredentials, reachedBy } from './kept-session.ts';
-import type { Vended, WaitingIo } from './kept-session.ts';
+import type { Io } from './command.ts';
+import type { Vended } from './kept-session.ts';
 
 /**
  * Variables by which the credentials are found that a role is assumed with, secrets apart; but a container endpoint may tell
@@ -42,7 +43,7 @@ const OF_SOURCES = [
  */
 export async function keptAssumeRole(
   flags: FlagsOf<'assume-role'>,
-  io: WaitingIo,
+  io: Io,
   vend: (flags: FlagsOf<'assume-role'>) => Promise<Vended>,
 ): Promise<SessionCredentials> {
   const { env } = io;
@@ -80,7 +81,7 @@ export async function keptAssumeRole(
  */
 export async function keptWebIdentity(
   { flags, input, tokenFile }: KeptWebIdentity,
-  io: WaitingIo,
+  io: Io,
   vend: (flags: FlagsOf<'web-identity'>) => Promise<Vended>,
 ): Promise<SessionCredentials> {
   const { env } = io;

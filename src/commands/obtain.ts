@@ -12,14 +12,12 @@ import type { Io } from './command.ts';
 import type { CommandConnection } from './connection.ts';
 import { localSource, openSts } from './sts-command.ts';
 import { openVending, vendOnce } from './vending.ts';
-import type { Waits } from './waits.ts';
 
 type ObtainingFlags = FlagsOf<'console'> | FlagsOf<'exec'> | FlagsOf<'export'> | FlagsOf<'whoami'>;
 
 export interface ObtainOptions {
   /** Checks what depends on the partition alone, before anything is asked; throws of class `usage`. */
   readonly check?: ((partition: string) => void) | undefined;
-  readonly awaiting?: Waits['awaiting'] | undefined;
 }
 
 /** One set of credentials, and where it is from. */
@@ -41,12 +39,12 @@ export async function obtain(flags: ObtainingFlags, io: Io, options: ObtainOptio
   return await (flags.source === undefined ? fromCertificate : fromSource)(flags, io, options);
 }
 
-async function fromCertificate(flags: ObtainingFlags, io: Io, { check, awaiting }: ObtainOptions): Promise<Obtained> {
+async function fromCertificate(flags: ObtainingFlags, io: Io, { check }: ObtainOptions): Promise<Obtained> {
   const given = withCertificate(flags);
   const options = vendingOptions(given, io.env);
   const { partition, session } = options;
   check?.(partition);
-  const vending = await openVending(options, given, io, true, awaiting);
+  const vending = await openVending(options, given, io, true);
   const credentials = await vendOnce(options, vending, io);
   const sessionDuration = vending.further === undefined ? session.durationSeconds : undefined;
   return { credentials, region: session.region, partition, connection: vending.connection(), sessionDuration };
@@ -63,15 +61,15 @@ export function withCertificate(flags: ObtainingFlags): ObtainingFlags & FlagsOf
   return { ...flags, 'trust-anchor-arn': anchor, 'profile-arn': profile, 'role-arn': role };
 }
 
-async function fromSource(flags: ObtainingFlags, io: Io, { check, awaiting }: ObtainOptions): Promise<Obtained> {
+async function fromSource(flags: ObtainingFlags, io: Io, { check }: ObtainOptions): Promise<Obtained> {
   const chained = isChained(flags);
   const services: readonly Service[] = chained ? ['sts'] : [];
-  const { region, connection } = await openSts(flags, io, services, awaiting);
+  const { region, connection } = await openSts(flags, io, services);
   const partition = partitionOf(region);
   check?.(partition);
   const source = localSource(flags, connection, io, region);
   const further = chained
-    ? chainOf(flags, { region, connection: () => connection, fromRole: false, once: true, awaiting })(source)
+    ? chainOf(flags, { region, connection: () => connection, fromRole: false, once: true })(source)
     : source;
   const credentials = await further(new AbortController().signal);
   return { credentials, region, partition, connection, sessionDuration: undefined };

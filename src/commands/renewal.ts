@@ -13,6 +13,7 @@ import type { IdentityFiles } from '../renewal/form.ts';
 import type { Issuer } from '../renewal/issuer.ts';
 import type { Reaching } from '../renewal/request.ts';
 import type { Io } from './command.ts';
+import { named } from './connection.ts';
 
 const PROXY_VARIABLES = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'];
 
@@ -59,7 +60,7 @@ export async function openIssuer(
   }
   const { url } = from;
   const reaching: Reaching = {
-    transport: await transportTo(env),
+    transport: named(await transportTo(env)),
     ca: settings.ca === undefined ? undefined : readCaBundle(settings.ca, '--renew-ca'),
   };
   const token = tokenFile === undefined ? undefined : () => readToken(tokenFile);

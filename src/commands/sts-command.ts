@@ -24,18 +24,16 @@ import type { CommandConnection } from './connection.ts';
 /**
  * Checks the flags and makes the connection.
  *
- * @param awaiting told what is waited for from now on, in words that follow `waiting for`
  * @throws RolesAnywhereError of class `usage`
  */
 export async function openSts(
   flags: ConnectionFlags & FlagValues<'region'>,
   io: Io,
   services: readonly Service[] = ['sts'],
-  awaiting?: (what: string | undefined) => void,
 ): Promise<{ readonly region: string; readonly connection: CommandConnection }> {
   const region = regionOf(flags.region, io.env);
   const settings = connectionSettings(flags, io.env, services, true);
-  return { region, connection: await openConnection(settings, io, true, awaiting) };
+  return { region, connection: await openConnection(settings, io, true) };
 }
 
 /**

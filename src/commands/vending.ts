@@ -41,7 +41,6 @@ export interface Vending {
  * Opens all that can be opened before the identity is loaded.
  *
  * @param once whether credentials are asked for once
- * @param awaiting told what is waited for from now on, in words that follow `waiting for`
  * @throws RolesAnywhereError of class `usage`; `ERR_CA_BUNDLE`
  */
 export async function openVending(
@@ -49,12 +48,11 @@ export async function openVending(
   flags: FlagsOf<'credential-process'> | FlagsOf<'serve'> | FlagsOf<'update'>,
   io: Io,
   once: boolean,
-  awaiting?: (what: string | undefined) => void,
 ): Promise<Vending> {
   const { env, log, compat } = io;
   if (!compat) for (const warning of warnings) log.warn(warning);
   const early = once ? endpointOf(settings, 'rolesanywhere', partition, region) : undefined;
-  let opened = await openConnection(settings, io, once, awaiting, early);
+  let opened = await openConnection(settings, io, once, early);
   const connection = (): CommandConnection => opened;
   const chain = isChained(flags) ? await import('./chain.ts') : undefined;
   const warn = (message: string): void => log.warn(message);
@@ -63,7 +61,7 @@ export async function openVending(
     async readRootsAgain() {
       opened = { ...opened, tls: await tlsSettings(settings, env) };
     },
-    further: chain?.chainOf(flags, { region, connection, fromRole: true, once, awaiting }),
+    further: chain?.chainOf(flags, { region, connection, fromRole: true, once }),
     checkHops: (certificate) => chain?.checkSourceIdentity(flags, certificate),
     loading: {
       // What was typed once is not asked for again when a file changes.
@@ -116,7 +114,6 @@ export async function vendOnce(
   vending: Vending,
   io: Pick<Io, 'log'>,
 ): Promise<SessionCredentials> {
-  // Loading may ask a person for a password: that is no wait to be told of.
   const identity = await loadIdentity(options.identity, vending.loading);
   try {
     return await vendWith(identity, options, vending, io);

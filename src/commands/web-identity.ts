@@ -16,7 +16,6 @@ import { chainOf } from './chain.ts';
 import type { Io, RunCommand } from './command.ts';
 import type { Vended } from './kept-session.ts';
 import { openSts } from './sts-command.ts';
-import { watchWaits } from './waits.ts';
 
 /** The flags that are this command's alone, by the parameter that they give. */
 const FLAG_OF: Readonly<Record<string, string>> = {
@@ -31,13 +30,12 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
   const input = readInput(flags, io, goesOn);
   checkWebIdentity(input, (parameter) => FLAG_OF[parameter] ?? flagOf(parameter));
   const readToken = tokenReader(flags, io);
-  const { awaiting, done } = watchWaits(io);
   const vend = async (asked: typeof flags): Promise<Vended> => {
-    const { region, connection } = await openSts(asked, io, ['sts'], awaiting);
+    const { region, connection } = await openSts(asked, io, ['sts']);
     // Without a further role, the session policy is this session's.
     const chained = goesOn ? asked : { ...asked, policy: undefined, 'policy-arn': undefined };
     const further = isChained(chained)
-      ? chainOf(chained, { region, connection: () => connection, fromRole: true, once: true, awaiting })
+      ? chainOf(chained, { region, connection: () => connection, fromRole: true, once: true })
       : undefined;
     const { roleArn } = input;
     const first = async (): Promise<AssumedRole> => {
@@ -54,20 +52,12 @@ export const run: RunCommand<'web-identity'> = async (flags, io) => {
   };
   // A token of the Workload API is in no file by which a later run could tell that it is the same workload's.
   const tokenFile = flags.cache === true && flags['web-identity-token'] === undefined ? tokenPath(flags, io) : '';
-  try {
-    const { credentials } =
-      tokenFile === ''
-        ? await vend(flags)
-        : {
-            credentials: await (
-              await import('./kept-sts.ts')
-            ).keptWebIdentity({ flags, input, tokenFile }, { ...io, awaiting }, vend),
-          };
-    io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
-    io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));
-  } finally {
-    done();
-  }
+  const { credentials } =
+    tokenFile === ''
+      ? await vend(flags)
+      : { credentials: await (await import('./kept-sts.ts')).keptWebIdentity({ flags, input, tokenFile }, io, vend) };
+  io.log.debug(`credentials until ${credentials.expiration.toISOString()}`);
+  io.stdout(processJson(credentials, { accountId: flags['no-account-id'] !== true }));
 };
 
 /** The path of the token's file; empty where none is named. */

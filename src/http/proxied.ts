@@ -13,6 +13,7 @@ import { faultOf } from './faults.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
 import { exchangeByNode } from './node-http.ts';
 import type { Route } from './node-http.ts';
+import { awaited } from '../platform/waits.ts';
 import { parseProxy, proxyFromEnvironment } from './proxy-rules.ts';
 import type { ProxyChoice } from './proxy-rules.ts';
 import { serverName, tlsOptions } from './tls.ts';
@@ -96,7 +97,10 @@ async function secureTunnel(
 ): Promise<TLSSocket> {
   const end = performance.now() + connectTimeoutMs;
   const target = { hostname: url.hostname, port: Number(url.port || 443) };
-  const socket = await openTunnel({ proxy, target, tls, timeoutMs: connectTimeoutMs, signal, lookup, onSocket });
+  const socket = await awaited(
+    `${proxyName(proxy)} to lead to ${url.host}`,
+    async () => await openTunnel({ proxy, target, tls, timeoutMs: connectTimeoutMs, signal, lookup, onSocket }),
+  );
   return await handshake(socket, url, { tls, onSocket }, signal, Math.max(1, end - performance.now()));
 }
 

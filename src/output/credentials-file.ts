@@ -8,6 +8,7 @@ import * as fs from '../platform/file-system.ts';
 import { MAX_FILE_BYTES, readNamedFile, systemCode } from '../platform/files.ts';
 import { takeLock } from '../platform/file-lock.ts';
 import type { Lock, LockTimes } from '../platform/file-lock.ts';
+import { awaited } from '../platform/waits.ts';
 import { PROFILE_NAME_HINT, isCredentialsProfile } from '../options/config/profile-name.ts';
 import { editProfile, removeFromProfile } from './profile-edit.ts';
 import type { Settings } from './profile-edit.ts';
@@ -128,7 +129,7 @@ export async function editSharedFile(
   try {
     await fs.makeFolder(dirname(named));
     const path = await followLinks(named);
-    const lock = await takeLock(`${path}.lock`, times, signal);
+    const lock = await awaited(`the lock of ${path}`, async () => await takeLock(`${path}.lock`, times, signal));
     try {
       return { path, mode: await rewrite(path, lock, (text) => edit(text, path), signal) };
     } finally {

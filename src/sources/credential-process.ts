@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { killTree } from '../platform/process-tree.ts';
+import { awaited } from '../platform/waits.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import { readJsonCredentials } from './json-credentials.ts';
 
@@ -57,7 +58,7 @@ export async function fromProcess(
     killTree(child);
     child.stdout?.destroy();
   };
-  return await new Promise<AwsCredentials>((done, fail) => {
+  const ended = new Promise<AwsCredentials>((done, fail) => {
     let output = '';
     const timer = setTimeout(() => {
       kill();
@@ -91,6 +92,7 @@ export async function fromProcess(
       }
     });
   });
+  return await awaited(`the credential_process of profile ${name}`, async () => await ended);
 }
 
 function failure(message: string, details: { hint?: string; cause?: unknown } = {}): RolesAnywhereError {

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { createSessionTokens } from '../../src/server/session-tokens.ts';
 
@@ -68,4 +68,36 @@ it('a token is over in the very millisecond in which it ends, and is taken in on
   expect(clock.made.accepts(token)).toBe(true);
   clock.now = 15_000;
   expect(clock.made.accepts(token)).toBe(false);
+});
+
+it('tokens that were forgotten, and those of another process with the same key, are told by the key: the first and the last of many, and none after its end', () => {
+  const clock = { now: 0 };
+  const key = randomBytes(32);
+  const issuer = createSessionTokens({ key, monotonic: () => clock.now });
+  const taker = createSessionTokens({ key, monotonic: () => clock.now });
+  const many = Array.from({ length: 3000 }, () => issuer.issue(10));
+  // Twice: remembered ones the second time, as far as there is room.
+  for (const _ of [1, 2])
+    for (const made of [issuer, taker]) expect(many.every((token) => made.accepts(token))).toBe(true);
+  clock.now = 10_000;
+  for (const made of [issuer, taker]) expect(many.some((token) => made.accepts(token))).toBe(false);
+});
+
+it('a token that differs from a remembered one in its last bits alone is refused', () => {
+  const { made } = tokens();
+  const token = made.issue(60);
+  expect(made.accepts(token)).toBe(true);
+  for (const last of ['A', 'B', 'w', '_', '-']) {
+    const other = token.slice(0, -1) + last;
+    expect(made.accepts(other)).toBe(other === token);
+  }
+});
+
+it('a token is authenticated by HMAC-SHA-256, as node:crypto makes it', () => {
+  const key = randomBytes(32);
+  for (let made = 0; made < 100; made++) {
+    const bytes = Buffer.from(createSessionTokens({ key }).issue(60), 'base64url');
+    const mac = createHmac('sha256', key).update(bytes.subarray(0, 18)).digest();
+    expect(bytes.subarray(18).toString('hex')).toBe(mac.subarray(0, 24).toString('hex'));
+  }
 });

@@ -4,14 +4,17 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { signedAdHoc, wrongPages } from '../../scripts/build/standalone-signature.mjs';
-import { runProgram } from '../support/cli.ts';
+import type { Emulator } from '../../src/emulator/emulator.ts';
+import { PKI, runProgram } from '../support/cli.ts';
 import { requireStandalone } from '../support/standalone.ts';
+import { requireTool } from '../support/tools.ts';
+import { startTestEmulator, worldFlags } from '../support/vending.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PLACE = join(ROOT, 'dist/standalone');
@@ -51,6 +54,45 @@ function formOf(bytes: Buffer): string {
     return `${bytes.toString('latin1', head, head + 2)} ${bytes.readUInt16LE(head + 4).toString(16)}`;
   }
   return bytes.readUInt32LE(0) === 0xfe_ed_fa_cf ? `Mach-O ${bytes.readUInt32LE(4).toString(16)}` : 'unknown';
+}
+
+function linesOf(command: string, ...args: string[]): string[] {
+  return execFileSync(command, args, { encoding: 'utf8', maxBuffer: 2 ** 26, stdio: ['ignore', 'pipe', 'ignore'] })
+    .trim()
+    .split('\n');
+}
+
+/** The symbol of a line of nm, without its version. */
+function symbolOf(line: string): string {
+  return line.split(' ').at(-1)?.replace(/@.*/, '') ?? '';
+}
+
+/**
+ * Makes a libstdc++.so.6 for musl, where there is none to install: what an executable takes of it, out of GCC's archive, and
+ * the three names of glibc that the archive wants.
+ */
+function makeLibrary(executable: string, place: string): void {
+  const [archive = '', unwinder = '', builtins = ''] = ['libstdc++.a', 'libgcc_eh.a', 'libgcc.a'].map(
+    (name) => linesOf('gcc', `-print-file-name=${name}`)[0],
+  );
+  const has = new Set(linesOf('nm', '--defined-only', archive).map(symbolOf));
+  // A table of virtual functions is not undefined there: the loader copies it into the executable.
+  const wants = linesOf('nm', '-D', executable).filter((line) => / U |_ZTV/.test(line));
+  const taken = wants
+    .map(symbolOf)
+    .filter((name) => has.has(name))
+    .map((name) => `-Wl,-u,${name}`);
+  const rest = join(place, 'rest.c');
+  writeFileSync(
+    rest,
+    `#include <sys/random.h>
+    char __libc_single_threaded = 0;
+    unsigned arc4random(void) { unsigned n = 0; if (getrandom(&n, sizeof n, 0) != sizeof n) __builtin_trap(); return n; }
+    int _dl_find_object(void *pc, void *result) { return -1; /* the unwinder then asks dl_iterate_phdr */ }`,
+  );
+  const archives = ['-Wl,--start-group', archive, unwinder, builtins, '-Wl,--end-group'];
+  const output = ['-Wl,-soname,libstdc++.so.6', '-o', join(place, 'libstdc++.so.6')];
+  execFileSync('musl-gcc', ['-shared', '-fPIC', ...taken, ...output, rest, ...archives], { stdio: 'pipe' });
 }
 
 const build = (...args: string[]): unknown =>
@@ -149,6 +191,36 @@ describe.runIf(requireStandalone())('the executables', () => {
     expect(wrongPages(bytes)).toBe(1);
     expect(wrongPages(signedAdHoc(bytes, 'changed'))).toBe(0);
   });
+
+  describe.runIf(isLong && requireTool('musl-gcc') && existsSync('/lib/ld-musl-x86_64.so.1'))(
+    'of linux-x64-musl, with a C++ library that is linked to musl for the occasion',
+    () => {
+      const place = mkdtempSync(join(tmpdir(), 'ra-musl-'));
+      const env = { LD_LIBRARY_PATH: place };
+      let emulator: Emulator;
+      beforeAll(async () => {
+        makeLibrary(fileOf('linux-x64-musl'), place);
+        emulator = await startTestEmulator();
+      }, 60_000);
+      afterAll(async () => {
+        await emulator.close();
+        rmSync(place, { recursive: true });
+      });
+
+      it('says its version', async () => {
+        const said = await runProgram(fileOf('linux-x64-musl'), ['version'], { env });
+        expect(said).toMatchObject({ status: 0, stdout: `${version}\n`, stderr: '' });
+      });
+
+      it.each(['ec-p256', 'rsa-2048'])('vends with a key file of %s', async (kind) => {
+        const identity = ['--certificate', `${PKI}${kind}.crt.pem`, '--private-key', `${PKI}${kind}.key.pem`];
+        const args = ['credential-process', ...identity, '--intermediates', `${PKI}intermediate.pem`];
+        const said = await runProgram(fileOf('linux-x64-musl'), [...args, ...worldFlags(emulator)], { env });
+        expect({ status: said.status, stderr: said.stderr }).toEqual({ status: 0, stderr: '' });
+        expect(JSON.parse(said.stdout)).toMatchObject({ Version: 1 });
+      });
+    },
+  );
 
   it.runIf(isLong && existsSync('/usr/bin/qemu-aarch64') && existsSync('/usr/aarch64-linux-gnu/lib/libc.so.6'))(
     'of linux-arm64 says its version on an emulated processor',

@@ -8,6 +8,7 @@ import { CREDENTIAL_VARIABLES, childEnvironment } from '../../output/environment
 import type { Environment } from '../../output/environment.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { systemCode } from '../../platform/files.ts';
+import { awaited } from '../../platform/waits.ts';
 
 /** What was written. */
 export interface Written {
@@ -73,7 +74,7 @@ export class Hook {
       this.#waiting.delete(profile);
       this.#current = start(this.#options, written);
       try {
-        await this.#current.done;
+        await awaited(`the program of --on-update, for profile ${profile}`, async () => await this.#current?.done);
       } catch (error) {
         if (error instanceof RolesAnywhereError) this.#onError(error, written);
         else throw error;

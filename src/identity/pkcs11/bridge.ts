@@ -10,6 +10,7 @@ import { systemClock } from '../../platform/clock.ts';
 import type { Clock } from '../../platform/clock.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { VERSION } from '../../platform/version.ts';
+import { awaited } from '../../platform/waits.ts';
 import { fromFailure } from './failures.ts';
 import { findHelper } from './helper-path.ts';
 import type { HelperPathOptions } from './helper-path.ts';
@@ -87,7 +88,10 @@ export function createBridge(options: BridgeOptions): Bridge {
     if (failures > 0) {
       const pause = Math.min(backoffMs * 2 ** (failures - 1), backoffMs * 100);
       const rest = Math.max(0, failedAt + pause - clock.monotonic());
-      await new Promise<void>((resolve) => void clock.setTimer(resolve, rest));
+      await awaited(
+        'the next start of the helper process with the PKCS#11 module',
+        async () => await new Promise<void>((resolve) => void clock.setTimer(resolve, rest)),
+      );
     }
     if (closed) throw closedError();
     const port = new HelperPort(options, watch);
@@ -118,6 +122,26 @@ function closedError(): RolesAnywhereError {
 /** Bun's channel has neither: with it, the end of the program is `process.exit()`, which the command line calls. */
 function holdOpen(channel: ChildProcess['channel'], change: 'ref' | 'unref'): void {
   if (typeof channel === 'object' && channel !== null && change in channel) channel[change]();
+}
+
+/** What a person waits for meanwhile. */
+const WAITS: Readonly<Record<Operation, string>> = {
+  open: 'the PKCS#11 module to load',
+  tokens: 'the PKCS#11 module to list its tokens',
+  token: 'the PKCS#11 token to tell its state',
+  certificates: 'the PKCS#11 token to list its certificates',
+  keys: 'the PKCS#11 token to list its keys',
+  replace: 'the PKCS#11 token to write the certificate',
+  mechanisms: 'the PKCS#11 token to tell what it can do',
+  login: 'the PKCS#11 token to take the PIN',
+  authorise: 'the PKCS#11 token to take the PIN for this signature',
+  sign: 'the PKCS#11 token to sign: it may want to be touched',
+};
+
+function nameOf(operation: Operation, ask: object): string {
+  return 'pin' in ask && ask.pin === null
+    ? "the PIN to be entered at the PKCS#11 token's own keypad"
+    : WAITS[operation];
 }
 
 interface Watch {
@@ -179,7 +203,7 @@ class HelperPort implements Port {
 
   /** Resolves when the helper is there. */
   start(): Promise<unknown> {
-    return this.#expect(0, 'start', START_TIMEOUT_MS);
+    return awaited('the PKCS#11 helper program to start', async () => await this.#expect(0, 'start', START_TIMEOUT_MS));
   }
 
   async ask<O extends Operation>(operation: O, ask: Operations[O]['ask']): Promise<Operations[O]['answer']> {
@@ -198,7 +222,7 @@ class HelperPort implements Port {
     });
     // The helper is of the same version (see #receive), so its answer has the type of the question.
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
-    return (await answer) as Operations[O]['answer'];
+    return (await awaited(nameOf(operation, ask), async () => await answer)) as Operations[O]['answer'];
   }
 
   /** Lets the module put itself away, for a second. One in the midst of a call does not see the end of the channel: it is ended. */

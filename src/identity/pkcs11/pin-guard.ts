@@ -14,6 +14,7 @@ import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { ErrorCode } from '../../platform/errors.ts';
 import { makeFolder } from '../../platform/file-system.ts';
 import { systemCode } from '../../platform/files.ts';
+import { awaited } from '../../platform/waits.ts';
 import { TOKEN_FLAGS } from './constants.ts';
 import type { TokenInfo } from './cryptoki.ts';
 import type { Pin, PinSource } from './pin.ts';
@@ -113,7 +114,7 @@ export class PinGuard {
   ): Promise<void> {
     const file = this.#file(token, purpose);
     const lock = `${file}.lock`;
-    await this.#take(lock, source);
+    await awaited('another process to present its PIN to the token', async () => await this.#take(lock, source));
     try {
       const before = readRecord(file);
       const low = ((token.flags ?? 0) & TOKEN_FLAGS.pinCountLow) !== 0;

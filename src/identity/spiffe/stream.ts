@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto';
 import { systemClock } from '../../platform/clock.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { awaited } from '../../platform/waits.ts';
 import { readCertificate } from '../../x509/certificate.ts';
 import type { Contents } from '../contents.ts';
 import type { Identity } from '../identity.ts';
@@ -14,7 +15,7 @@ import { isDenial } from './failures.ts';
 import type { OpenCall } from './grpc.ts';
 import type { SpiffeReference } from './reference.ts';
 import { svidContents } from './svid.ts';
-import { DEFAULT_TIMEOUT_MS, chooseSvid, openX509Stream } from './workload-api.ts';
+import { DEFAULT_TIMEOUT_MS, chooseSvid, openX509Stream, waitFor } from './workload-api.ts';
 import type { X509Svid } from './workload-api.ts';
 
 export interface SvidStreamOptions {
@@ -79,7 +80,7 @@ export class SvidStream {
    * @throws RolesAnywhereError `ERR_SPIFFE_...`; the stream is closed then
    */
   async open(): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
+    const first = new Promise<void>((resolve, reject) => {
       const off = this.subscribe(() => {
         off();
         if (this.#problem === undefined) return resolve();
@@ -89,6 +90,7 @@ export class SvidStream {
       });
       this.#connect();
     });
+    await awaited(waitFor(this.#reference), async () => await first);
   }
 
   /** Names the newest answer; another, as soon as another certificate or key is in it. */

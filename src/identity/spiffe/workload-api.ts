@@ -5,6 +5,7 @@
  */
 // Tests: test/identity/spiffe/workload-api.test.ts
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { awaited } from '../../platform/waits.ts';
 import { DerError, TAG, expectTag, readChildren, readDer } from '../../x509/der.ts';
 import { answerError } from './failures.ts';
 import { openCall } from './grpc.ts';
@@ -107,6 +108,11 @@ interface X509Listener {
   readonly onEnd: (error: RolesAnywhereError) => void;
 }
 
+/** What is waited for until its first answer, in words that follow `waiting for`. */
+export function waitFor({ where }: Pick<SpiffeReference, 'where'>): string {
+  return `the SPIFFE Workload API at ${where} to answer`;
+}
+
 /** Opens the stream of X.509-SVIDs. The first answer must come within `timeoutMs`. */
 export function openX509Stream(
   { address, where }: SpiffeReference,
@@ -130,7 +136,7 @@ export function openX509Stream(
  * @throws RolesAnywhereError `ERR_SPIFFE_...`
  */
 export function fetchX509Svids(reference: SpiffeReference, timeoutMs: number): Promise<readonly X509Svid[]> {
-  return new Promise((resolve, reject) => {
+  const first = new Promise<readonly X509Svid[]>((resolve, reject) => {
     const call = openX509Stream(reference, timeoutMs, {
       onSvids(svids) {
         resolve(svids);
@@ -139,6 +145,7 @@ export function fetchX509Svids(reference: SpiffeReference, timeoutMs: number): P
       onEnd: reject,
     });
   });
+  return awaited(waitFor(reference), async () => await first);
 }
 
 /**
@@ -146,11 +153,9 @@ export function fetchX509Svids(reference: SpiffeReference, timeoutMs: number): P
  *
  * @throws RolesAnywhereError `ERR_SPIFFE_...`
  */
-export function fetchJwtSvids(
-  { address, where, id, audiences }: SpiffeReference,
-  timeoutMs: number,
-): Promise<readonly JwtSvid[]> {
-  return new Promise((resolve, reject) => {
+export function fetchJwtSvids(reference: SpiffeReference, timeoutMs: number): Promise<readonly JwtSvid[]> {
+  const { address, where, id, audiences } = reference;
+  const ended = new Promise<readonly JwtSvid[]>((resolve, reject) => {
     let svids: readonly JwtSvid[] | undefined;
     openCall({
       address,
@@ -173,6 +178,7 @@ export function fetchJwtSvids(
       },
     });
   });
+  return awaited(waitFor(reference), async () => await ended);
 }
 
 /** The cause is left out where it could quote the answer. */

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { processAge } from '../../platform/clock.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { awaited } from '../../platform/waits.ts';
 import { type TpmLocation, describeLocation, isManaged } from './location.ts';
 import { RC, isAnswer } from './return-codes.ts';
 import { type Leftovers, Tpm } from './tpm.ts';
@@ -44,7 +45,9 @@ export async function withTpm<T>(
 ): Promise<T> {
   const place = describeLocation(location);
   const result = (queues.get(place) ?? Promise.resolve()).then(() =>
-    withSignals((stop) => persist(location, job, timeoutMs, stop)),
+    withSignals(
+      async (stop) => await awaited(`the TPM at ${place}`, async () => await persist(location, job, timeoutMs, stop)),
+    ),
   );
   const settled = result.then(
     () => undefined,

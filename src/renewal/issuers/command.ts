@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { systemCode } from '../../platform/files.ts';
+import { awaited } from '../../platform/waits.ts';
 import { readPem } from '../../x509/pem.ts';
 import { certificatePem, csrPem } from '../csr.ts';
 import type { Issued, Issuer } from '../issuer.ts';
@@ -56,7 +57,7 @@ export function command(options: CommandOptions): Issuer {
           if (before !== '') writeFileSync(files.certificate, before, { mode: 0o600 });
           if (current?.tls !== undefined) writeFileSync(files['private-key'], current.tls.key, { mode: 0o600 });
         });
-        const printed = await run(name, files, options, signal);
+        const printed = await awaited(name, async () => await run(name, files, options, signal));
         const left = readFile(files.certificate);
         // What it left comes before what it printed, which may be its report.
         const pem = left !== '' && left !== before ? left : printed;

@@ -8,7 +8,7 @@
  * always (CKA_ALWAYS_AUTHENTICATE), mechanisms (C_GetMechanismList), combined
  * (C_SignInit of a mechanism that hashes too) and sign:
  *   segv, abort, exit (_exit(7)), leave (exit(0)), quit (_exit(0)), hang, slow
- *   (a second), print (to standard output), child (leaves a child behind that
+ *   (a second), slower (two), print (to standard output), child (leaves a child behind that
  *   holds what it inherited), environment (writes MODULE.environment), removed, device-error, vendor, mechanism
  *
  * initialize=needs-locks, no-arguments, no-locks: what it wants of C_Initialize.
@@ -147,6 +147,7 @@ static void maybe_fail(const char *prefix, ulong_t *result) {
   if (ASKED("leave")) exit(0);
   if (ASKED("hang")) for (;;) pause();
   if (ASKED("slow")) sleep(1);
+  if (ASKED("slower")) sleep(2);
   if (ASKED("removed")) *result = 0x32;
   if (ASKED("device-error")) *result = 0x30;
   if (ASKED("vendor")) *result = 0x80000001;
