@@ -1,28 +1,22 @@
 /**
- * How a run begins, and in most runs of `credential-process --cache` ends: when credentials are kept for the line, they are
- * printed, and nothing else is loaded. Anything that is not quite as expected goes on to cli.ts.
+ * How a run begins, and those of `version` and most of `credential-process --cache` end: a version, or credentials that are kept
+ * for the line, are printed, and nothing else is loaded. Anything that is not quite as expected goes on to cli.ts.
  */
 // Tests: test/begin.heavy.test.ts, test/cli/cache.test.ts, test/package/hot-path.test.ts
 import { writeSync } from 'node:fs';
 import { sep } from 'node:path';
 import { keptAnswer } from './output/kept-answer.ts';
+import { quickAnswer } from './output/quick-answer.ts';
 import { programPath } from './platform/program.ts';
-
-/** What is printed for a line without reading more of the program; undefined: it has to be read as ever. */
-type Answer = typeof keptAnswer;
 
 /** The commands that go on as services. The table of commands says the same, and is not read yet. */
 const SERVICES: ReadonlySet<string> = new Set(['renew', 'serve', 'update']);
 
-/**
- * Answers a line from the cache, or goes on to all the rest of the program.
- *
- * @param quick answers of another kind, which are looked for first. Default: none
- */
-export function begin(quick?: Answer): void {
+/** Answers a line by itself, or goes on to all the rest of the program. */
+export function begin(): void {
   const path = programPath();
   const line = [path.slice(path.lastIndexOf(sep) + 1), process.argv.slice(2), process.env] as const;
-  const answer = quick?.(...line) ?? keptAnswer(...line);
+  const answer = quickAnswer(...line) ?? keptAnswer(...line);
 
   if (answer !== undefined && print(answer)) process.exit(0);
   // Reading the rest takes longer than all before it. A service is not ended meanwhile by a signal that asks it to read its

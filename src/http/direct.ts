@@ -60,13 +60,16 @@ async function exchange(request: HttpRequest, socket: Socket, lookup?: LookupFun
       const send = (): void => void socket.write(requestBytes(request));
       if (!whileConnecting(socket, request, reject, send)) send();
     });
-    if (response.status !== 101) return response;
-    throw new RolesAnywhereError('ERR_RESPONSE_INVALID', `${url.host} switched protocols without being asked to`);
+    if (response.status === 101)
+      throw new RolesAnywhereError('ERR_RESPONSE_INVALID', `${url.host} switched protocols without being asked to`);
+    // In the next turn, which a one-shot that prints its answer does not see: to destroy a socket, Node opens standard error.
+    setImmediate(() => socket.destroy());
+    return response;
   } catch (error) {
+    socket.destroy();
     throw await faultFor(error, answer.answered);
   } finally {
     stopWatching?.();
-    socket.destroy();
   }
 }
 

@@ -14,19 +14,14 @@ const OWN: ReadonlySet<string> = new Set([
 /** Whether each field is one that can be written as it is: of visible ASCII, and none that delimits the message. */
 export function isPlainRequest({ headers }: HttpRequest): boolean {
   return Object.entries(headers).every(
-    ([name, value]) =>
-      isVisible(name, false) && isVisible(value, true) && (name === 'host' || !OWN.has(name.toLowerCase())),
+    ([name, value]) => NAME.test(name) && VALUE.test(value) && (name === 'host' || !OWN.has(name.toLowerCase())),
   );
 }
 
-/** Visible ASCII, and spaces if they may be. */
-function isVisible(text: string, spaces: boolean): boolean {
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index);
-    if (unit < (spaces ? 0x20 : 0x21) || unit > 0x7e || (!spaces && unit === 0x3a)) return false;
-  }
-  return text !== '' || spaces;
-}
+// Not by a loop: over certificates in base64 it turns often enough for the engine to make machine code of it, which takes
+// longer than all that is done here.
+const NAME = /^[!-9;-~]+$/;
+const VALUE = /^[ -~]*$/;
 
 /** The bytes of a plain request, after which the connection is of no more use. */
 export function requestBytes({ method, url, headers, body }: HttpRequest): Uint8Array {

@@ -151,8 +151,9 @@ export function findProblem(
   if (extra !== undefined && !compat) {
     return { kind: 'argument', argument: extra, maybeSecret: names.some((name) => flagRow(name).secret === true) };
   }
-  const conflicting = ([one, other]: readonly [FlagName, FlagName]): boolean =>
-    given[one] !== undefined && given[other] !== undefined;
+  // Not taken apart as a pattern, which goes by an iterator: of the pairs, few ever have their first.
+  const conflicting = (pair: readonly [FlagName, FlagName]): boolean =>
+    given[pair[0]] !== undefined && given[pair[1]] !== undefined;
   const has = (name: FlagName): boolean => {
     const value = given[name];
     return value !== undefined && !isEmpty(value);

@@ -91,8 +91,9 @@ describe('what a line loads', () => {
     expect(unconcerned.files).toEqual(['cli.cjs', 'main.cjs']);
   });
 
-  it('its own small file besides for version', async () => {
-    expect((await loads(['version'])).files).toEqual(['chunks/version.cjs', 'cli.cjs', 'main.cjs']);
+  it('the first file alone for version, and a small file of its own in another form', async () => {
+    expect(await loads(['version'])).toEqual({ files: ['cli.cjs'], builtins: ['fs', 'path'] });
+    expect((await loads(['version', '--json'])).files).toEqual(['chunks/version.cjs', 'cli.cjs', 'main.cjs']);
   });
 
   it('no networking for --help', async () => {

@@ -1,5 +1,6 @@
 /** Where AWS's files are, and whether the config file has anything to say. On the path of every run, unlike what reads it. */
 // Tests: test/options/config/configured.test.ts
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readNamedFile, systemCode } from '../../platform/files.ts';
 
@@ -37,6 +38,8 @@ const KEYS = /use_(?:fips|dualstack)_endpoint|ca_bundle|endpoint_url|max_attempt
  */
 export function sharedConfig(env: Environment): string | undefined {
   const path = configPath(env);
+  // Most machines that run this have none; an error takes more to make than all else here.
+  if (!env['AWS_CONFIG_FILE'] && !existsSync(path)) return undefined;
   try {
     const text = Buffer.from(readNamedFile({ path, name: path }).bytes).toString();
     return KEYS.test(text) ? text : undefined;

@@ -1,5 +1,4 @@
-// Tests: test/standalone/quick.test.ts
-/** The answers of the executable for which it loads nothing but its first file. */
+/** What needs nothing but the first file to be answered, besides what is kept. On the path of every run, as kept-answer.ts is. */
 import { VERSION } from '../platform/version.ts';
 
 /**
@@ -14,6 +13,8 @@ export function quickAnswer(
   env: Readonly<Record<string, string | undefined>>,
 ): string | undefined {
   if (tokens.length !== 1 || tokens[0] !== 'version' || /^aws_signing_helper\b/i.test(program)) return undefined;
+  // cli.ts closes a debugger that was opened, and says so.
+  if (process.execArgv.some((option) => option.startsWith('--inspect'))) return undefined;
   // Some of those are checked, or warned of, whatever the command.
   if (Object.keys(env).some((name) => /^(?:ROLES_ANYWHERE_|AWS_|NODE_OPTIONS$)/i.test(name))) return undefined;
   return `${VERSION}\n`;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { VERSION } from '../../src/platform/version.ts';
-import { quickAnswer } from '../../src/standalone/quick.ts';
+import { quickAnswer } from '../../src/output/quick-answer.ts';
 
 describe('an answer of the first file alone', () => {
   it('is the version, for the bare line', () => {
