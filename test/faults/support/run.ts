@@ -265,10 +265,17 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
       if (first === undefined) return 'no set to begin with';
       if (run.beforeStart !== true) await run.begin?.();
       const already = serve.log().length;
+      let unanswered = false;
       serve.kill('SIGHUP');
       for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
         const text = await ask().catch(() => '');
         if (text === '' && (await hasEnded(serve))) return 'none';
+        // With no descriptor left for it, the connection is cut: a client asks again, and gets the right set or nothing.
+        if (text === '' && run.mayNotStart === true) {
+          unanswered = true;
+          await sleep(200);
+          continue;
+        }
         const keys = readKeys(text);
         if (keys === undefined) return `answered ${text} ${serve.log()}`;
         const verdict = await judged(run, keys, { status: 0, stdout: '', stderr: '' });
@@ -278,7 +285,7 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
         if (code !== undefined) return `kept ${code}`;
         await sleep(50);
       }
-      return `nothing came of it: ${serve.log()}`;
+      return unanswered ? 'none' : `nothing came of it: ${serve.log()}`;
     } finally {
       serve.kill('SIGTERM');
       await serve.exited;
