@@ -183,7 +183,10 @@ function createAgent(
     const servername = serverName(new URL(`${target.protocol}//${target.host}`));
     // Its type does not say so, but it gives the socket.
     const socket: unknown = connect({ ...target, servername }, callback);
-    if (socket instanceof Socket) onSocket?.(socket);
+    if (!(socket instanceof Socket)) return;
+    // Of a TLS session that fails behind its handshake, Node leaves the socket open, and undici waits for its end.
+    socket.once('error', () => socket.destroy());
+    onSocket?.(socket);
   };
   const connectThrough = async (
     way: URL,

@@ -25,13 +25,13 @@ export function refuseLate(server: Server, graceMs: number, refused?: (why: Refu
   // To listen for these is to answer them.
   if (server.listenerCount('checkExpectation') > 0) server.on('checkExpectation', note);
 
-  const refuse = (socket: Duplex, why: Refusal | undefined, status: string): void => {
+  const refuse = (socket: Duplex, why: Refusal, status: string): void => {
     // What follows a refusal, or the client's end, is refused no more.
     if (!socket.writable) {
       socket.destroy();
       return;
     }
-    if (why !== undefined) refused?.(why);
+    refused?.(why);
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy());
   };
 
@@ -50,10 +50,10 @@ export function refuseLate(server: Server, graceMs: number, refused?: (why: Refu
       timer.unref();
       return;
     }
-    const malformed = error.code?.startsWith('HPE_') === true;
-    if (error.code === 'ECONNRESET') socket.destroy();
+    // What is wrong below HTTP leaves nobody to be answered: an answer by a TLS session that has failed never ends.
+    if (error.code?.startsWith('HPE_') !== true) socket.destroy();
     else if (error.code === 'HPE_HEADER_OVERFLOW') refuse(socket, 'malformed', '431 Request Header Fields Too Large');
-    else refuse(socket, malformed ? 'malformed' : undefined, '400 Bad Request');
+    else refuse(socket, 'malformed', '400 Bad Request');
   });
 
   server.on('timeout', (socket: Socket) => {

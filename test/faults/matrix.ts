@@ -12,6 +12,9 @@ export const COMMANDS = [
   'exec',
   'renew',
   'assume-role',
+  'web-identity',
+  'export',
+  'whoami',
   'library',
 ] as const;
 
@@ -20,7 +23,7 @@ export type Command = (typeof COMMANDS)[number];
 
 /**
  * - `right`: status 0, and a valid set of the role that was asked for; of `renew`, a new pair of certificate and key that
- *   belong together.
+ *   belong together; of `whoami`, that role.
  * - `right, warned`: the same, with a warning.
  * - `kept CODE`: the set in hand, which is valid, is given out, and a warning or the log says why (that code, where it has
  *   one).
@@ -56,6 +59,9 @@ function failing(code: ErrorCode, others: Partial<Record<Command, Outcome>> = {}
     exec: code,
     renew: code,
     'assume-role': code,
+    'web-identity': code,
+    export: code,
+    whoami: code,
     library: code,
     ...others,
   };
@@ -70,6 +76,9 @@ function everywhere(outcome: Outcome, others: Partial<Record<Command, Outcome>> 
     exec: outcome,
     renew: outcome,
     'assume-role': outcome,
+    'web-identity': outcome,
+    export: outcome,
+    whoami: outcome,
     library: outcome,
     ...others,
   };
@@ -177,14 +186,14 @@ const WRITERS = everywhere('-', {
   cache: 'right or none',
   renew: 'right or none',
 });
-const READERS = everywhere('right or none', { 'assume-role': '-', renew: '-' });
+const READERS = everywhere('right or none', { 'assume-role': '-', 'web-identity': '-', renew: '-' });
 
 const FILES_EXPECTED: Readonly<Record<FilesFault, Row['expected']>> = {
   killed: { ...WRITERS, serve: 'right or none' },
   'no-room': WRITERS,
   'io-error': WRITERS,
   // It reads both again, once, when they do not belong together.
-  replaced: everywhere('right', { 'assume-role': '-', renew: '-', serve: 'right or none' }),
+  replaced: everywhere('right', { 'assume-role': '-', 'web-identity': '-', renew: '-', serve: 'right or none' }),
   cut: READERS,
 };
 

@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../../src/http/http.ts';
 import { createPooledTransport } from '../../src/http/pooled.ts';
+import { startFaultProxy } from '../faults/support/fault-proxy.ts';
 import { says } from './support/manners.ts';
 import { makeAuthority } from './support/pki.ts';
 import { serve, serveTls } from './support/servers.ts';
@@ -35,6 +36,26 @@ describe('pooled transport alone', () => {
     await get(authority.root);
     expect(connections()).toBe(1);
     expect(await failure(get(stranger.root))).toMatchObject({ code: 'ERR_TLS_AUTHORITY' });
+  });
+
+  it('waits for nothing more when the TLS session fails amid the answer, though the server leaves it open', async () => {
+    const authority = await makeAuthority('Trusted');
+    const long = `HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n${'a'.repeat(2000)}`;
+    const { port } = await up(serveTls(await authority.issue(['127.0.0.1']), (socket) => socket.write(long)));
+    const proxy = await startFaultProxy(port);
+    cleanUp(() => proxy.close());
+    proxy.set({ at: 'answer', does: 'corrupt' });
+    const { request, close } = createPooledTransport();
+    cleanUp(close);
+    const asked = request({
+      method: 'GET',
+      url: new URL(`https://127.0.0.1:${proxy.port}/`),
+      headers: {},
+      tls: { ca: authority.root },
+      timeoutMs: 5000,
+      maxResponseBytes: 10_000,
+    });
+    expect(await failure(asked)).toMatchObject({ code: 'ERR_TLS' });
   });
 
   it('takes status 000, which undici has no answer to, for what it is', async () => {

@@ -3,9 +3,12 @@ import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
+import { connect as connectTls } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { refuseLate } from '../../src/platform/late-requests.ts';
 import type { Refusal } from '../../src/platform/late-requests.ts';
+import { pkiText } from '../support/pki.ts';
 import { stall } from '../support/stall.ts';
 
 const LIMIT_MS = 100;
@@ -186,5 +189,23 @@ describe('what is no HTTP', () => {
     await client.closed;
     expect(client.text().startsWith(`HTTP/1.1 ${status}\r\n`)).toBe(true);
     expect(refusals).toEqual(['malformed']);
+  });
+
+  it('ends the connection when it is no TLS either, behind a handshake', async () => {
+    const tls = { cert: pkiText('tls-server.crt.pem'), key: pkiText('tls-server.key.pem') };
+    const server = createTlsServer(tls, (_request, response) => response.end());
+    refuseLate(server, GRACE_MS, (why) => void refusals.push(why));
+    open.push(server);
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const raw = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => undefined);
+    open.push(raw);
+    const shaken = connectTls({ socket: raw, servername: 'localhost', ca: pkiText('tls-root.pem') });
+    shaken.on('error', () => undefined);
+    await once(shaken, 'secureConnect');
+    const closed = new Promise((resolve) => raw.once('close', resolve));
+    raw.write(Buffer.concat([Buffer.from('1703030020', 'hex'), Buffer.alloc(32)]));
+    await closed;
+    expect(refusals).toEqual([]);
   });
 });
