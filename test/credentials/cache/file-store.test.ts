@@ -4,7 +4,9 @@ import {
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   readdirSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -17,7 +19,14 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createFileStore, listEntries, openFolder, tidy } from '../../../src/credentials/cache/file-store.ts';
 import { cacheFolder } from '../../../src/credentials/cache/folder.ts';
-import { isOwnFolder, readOwnFile, stampOf, stampOfPlace } from '../../../src/credentials/cache/safe-file.ts';
+import {
+  bootOf,
+  countedNow,
+  isOwnFolder,
+  readOwnFile,
+  stampOf,
+  stampOfPlace,
+} from '../../../src/credentials/cache/safe-file.ts';
 
 const KEY = `session-1-${'a'.repeat(32)}`;
 
@@ -195,5 +204,77 @@ describe('the folder of the cache', () => {
     expect(stampOfPlace(join(certificates, 'c.pem'))).toBe(stampOf(join(certificates, 'c.pem')));
     for (let index = 0; index < 100; index++) writeFileSync(join(certificates, `${index}.pem`), '');
     expect([stampOfPlace(certificates), stampOfPlace(join(dir, 'missing'))]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('a file of this user alone', () => {
+  it('is read up to 256 KiB, and no descriptor is left open', () => {
+    const path = join(dir, 'file');
+    const open = (): string[] =>
+      readdirSync('/proc/self/fd').flatMap((descriptor) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${descriptor}`);
+        } catch {
+          return [];
+        }
+      });
+    writeFileSync(path, 'x'.repeat(256 * 1024), { mode: 0o600 });
+    expect(readOwnFile(path)).toHaveLength(256 * 1024);
+    writeFileSync(path, 'x'.repeat(256 * 1024 + 1));
+    expect(readOwnFile(path)).toBeUndefined();
+    if (process.platform === 'linux') expect(open()).not.toContain(path);
+  });
+
+  it.each([0o601, 0o610, 0o640, 0o604])('is none when others have a right to it: %o', (mode) => {
+    const path = join(dir, 'file');
+    writeFileSync(path, 'x');
+    mkdirSync(folder);
+    for (const place of [path, folder]) chmodSync(place, mode | (place === folder ? 0o100 : 0));
+    expect([readOwnFile(path), isOwnFolder(folder)]).toEqual([undefined, false]);
+  });
+});
+
+describe('a stamp', () => {
+  it('is the same in every version of this program: of a file, and of a folder by its names in order', () => {
+    const stamp = (path: string): string => {
+      const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
+      return `${dev} ${ino} ${size} ${mtimeNs}`;
+    };
+    mkdirSync(folder);
+    const names = ['m', 'z', 'a', 'k', 'b', 'y', 'c'];
+    for (const name of names) writeFileSync(join(folder, name), name);
+    mkdirSync(join(folder, 'sub'));
+    expect(stampOf(join(folder, 'a'))).toBe(stamp(join(folder, 'a')));
+    const { dev, ino } = statSync(folder, { bigint: true });
+    const lines = [...names, 'sub']
+      .toSorted()
+      .map((name) => `\n${name} ${name === 'sub' ? '' : stamp(join(folder, name))}`);
+    expect(stampOfPlace(folder)).toBe(`folder ${dev} ${ino} ${lines.join(' ')}`);
+  });
+
+  it('is given to a folder of a hundred files, and to none of more', () => {
+    mkdirSync(folder);
+    for (let index = 0; index < 100; index++) writeFileSync(join(folder, String(index)), '');
+    expect(stampOfPlace(folder)).toBeDefined();
+    writeFileSync(join(folder, 'more'), '');
+    expect(stampOfPlace(folder)).toBeUndefined();
+  });
+});
+
+describe('the clock that nobody sets', () => {
+  it.runIf(process.platform === 'linux')('counts milliseconds since a start of the system that has a name', () => {
+    const age = (): number => Number(process.hrtime.bigint()) / 1e6;
+    const before = age();
+    const counted = countedNow();
+    expect(counted).toBeGreaterThan(before - 1);
+    expect(counted).toBeLessThan(age() + 1);
+    expect(bootOf()).toBe(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+  });
+});
+
+describe('the folder of kept credentials', () => {
+  it('is of the user on Windows too, and never in a runtime directory that is not there', () => {
+    expect(cacheFolder({ LOCALAPPDATA: '/l', HOME: '/h' }, 'win32')).toBe('/l/roles-anywhere');
+    expect(cacheFolder({ XDG_RUNTIME_DIR: '/nonexistent', HOME: '/h' }, 'linux')).toBe('/h/.cache/roles-anywhere');
   });
 });
