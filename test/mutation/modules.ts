@@ -35,7 +35,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/credentials/cached.ts': ['test/credentials/cached.test.ts'],
   },
   'PIN guard': {
-    'src/identity/pkcs11/pin-record.ts': ['test/identity/pkcs11/pin-guard.test.ts'],
+    'src/identity/pkcs11/pin-record.ts': ['test/identity/pkcs11/pin-record.test.ts'],
     'src/identity/pkcs11/pin-guard.ts': ['test/identity/pkcs11/pin-guard.test.ts'],
   },
   'credentials file': {
