@@ -1,6 +1,6 @@
 // The code of the standalone executables: the command line's own, with some modules in another's place.
 import { join } from 'node:path';
-import { PACKAGES, bundle, common, lessOfUndici, usedModules } from './bundles.mjs';
+import { PACKAGES, bundle, common, lessOfPackages, usedModules } from './bundles.mjs';
 
 /** What the executable has its own way to do: the module of the package, and the one in its place. */
 const INSTEAD = {
@@ -101,7 +101,7 @@ export async function bundleStandalone(root, folder, version, constants) {
       input: { main: join(root, 'src/standalone/main.ts') },
       resolve: PACKAGES,
       plugins: [
-        lessOfUndici,
+        lessOfPackages,
         requireWhenUsed,
         withoutHelpers,
         {

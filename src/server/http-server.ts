@@ -6,14 +6,15 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerOptions, ServerResponse } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { refuseLate } from '../platform/late-requests.ts';
+import type { Refusal } from '../platform/late-requests.ts';
 import type { ConnectionLimits, Connections } from './connections.ts';
 
 /** The limits over all addresses. Default 2048 open connections, each idle for 40 s at most: longer than clients are told. */
 export interface ServerLimits extends ConnectionLimits {
-  /** Until a request's headers are there, in milliseconds. Default 5 s. */
+  /** Until a request's headers are there, in milliseconds, and up to two seconds more. Default 5 s. */
   readonly headersTimeoutMs: number;
-  /** Until the whole request is there, in milliseconds. Default 10 s. */
+  /** Until the whole request is there, likewise. Default 10 s. */
   readonly requestTimeoutMs: number;
 }
 
@@ -27,6 +28,8 @@ export const DEFAULT_LIMITS: ServerLimits = {
 /** Bytes of a request's line and headers; the longest honest ones take a few hundred. */
 const MAX_HEADER_BYTES = 8192;
 
+const HANDSHAKE_PARTS = 4;
+
 /** PEM text. */
 export interface TlsMaterial {
   readonly cert: string | Buffer;
@@ -38,42 +41,44 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 /**
  * Makes a server that is not open yet.
  *
+ * @param refused is told of each request that is not handed on
  * @param requireHost whether HTTP/1.1 without a Host header is malformed (RFC 9112, section 3.2) before the handler sees it
  */
 export async function makeServer(
   tls: TlsMaterial | undefined,
   limits: ServerLimits,
   handler: Handler,
+  refused: (why: Refusal) => void,
   requireHost = true,
 ): Promise<Server> {
+  const checkMs = Math.min(1000, limits.headersTimeoutMs);
   const settings: ServerOptions = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     requireHostHeader: requireHost,
     keepAliveTimeout: 0, // the sweep of the connections does it
-    connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
+    connectionsCheckingInterval: checkMs,
   };
   let server: Server;
   if (tls === undefined) {
     server = createServer(settings, handler);
   } else {
     const https = await import('node:https');
-    server = https.createServer(
-      { ...settings, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.headersTimeoutMs },
-      handler,
-    );
+    // Node's own limit of the handshake, two minutes, counts the time of a stall: `track` has a shorter one.
+    server = https.createServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, handler);
   }
   // Node would drop the lines above its own bound unseen, a guard's header among them. The guards count instead.
   server.maxHeadersCount = 0;
-  server.on('clientError', refuseMalformed);
   // An expectation that nobody knows may be ignored (RFC 9110, section 10.1.1); node:http's own answer passes the guards by.
   server.on('checkExpectation', handler);
   // No request handler sees this one, and node:http has let go of the socket, its errors included.
   server.on('connect', (_request, socket) => {
     socket.on('error', () => undefined);
-    socket.end(rawAnswer('405 Method Not Allowed'), () => socket.destroy());
+    const refusal = 'HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nContent-Length: 0\r\n\r\n';
+    socket.end(refusal, () => socket.destroy());
   });
+  refuseLate(server, checkMs, refused);
   return server;
 }
 
@@ -92,13 +97,15 @@ export function track(server: Server, tls: boolean, connections: Connections, ha
   server.on('connection', (socket: Socket) => {
     const own = peerOf(socket);
     shaking.set(own, socket);
-    // Node's own limit ends its part of the connection, and leaves this one open.
-    const timer = setTimeout(() => {
-      if (shaking.get(own) === socket) socket.destroy();
-    }, handshakeMs);
+    // Counted in parts: a stall ends one of them, and the handshake can go on in the others.
+    let parts = 0;
+    const timer = setInterval(() => {
+      if (shaking.get(own) !== socket) clearInterval(timer);
+      else if (++parts === HANDSHAKE_PARTS) socket.destroy();
+    }, handshakeMs / HANDSHAKE_PARTS);
     timer.unref();
     socket.once('close', () => {
-      clearTimeout(timer);
+      clearInterval(timer);
       if (shaking.get(own) === socket) shaking.delete(own);
     });
     connections.add(socket);
@@ -114,22 +121,4 @@ export function track(server: Server, tls: boolean, connections: Connections, ha
 /** Both ends: a client may use one port towards several addresses of this host. */
 function peerOf({ remoteAddress, remotePort, localAddress }: Socket): string {
   return `${remoteAddress} ${remotePort} ${localAddress}`;
-}
-
-function rawAnswer(status: string): string {
-  return `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`;
-}
-
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  const status =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? '431 Request Header Fields Too Large'
-      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? '408 Request Timeout'
-        : '400 Bad Request';
-  socket.end(rawAnswer(status), () => socket.destroy());
 }

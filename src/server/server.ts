@@ -115,14 +115,10 @@ export async function startCredentialServer(options: CredentialServerOptions): P
       tls,
       limits,
       (request, response) => requests.handle(listener, request, response),
+      (why) => metrics.refused(why),
       !isEc2,
     );
     track(server, tls !== undefined, connections, limits.headersTimeoutMs);
-    server.on('clientError', ({ code }: NodeJS.ErrnoException) => {
-      // A client that goes away, or that never spoke TLS to its end, sent nothing to refuse.
-      if (code === 'ERR_HTTP_REQUEST_TIMEOUT') metrics.refused('timeout');
-      else if (code?.startsWith('HPE_') === true) metrics.refused('malformed');
-    });
     const bound = await bind(server, target);
     if (bound === undefined) {
       log.debug('an optional address is not there', 'address' in target ? { address: target.address } : {});

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http';
 import { isIP } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { refuseLate } from '../platform/late-requests.ts';
 import { errorAnswer, jsonAnswer, sendAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { stageOf } from './certificate-watch.ts';
@@ -33,6 +34,9 @@ export interface StatusServer {
 /** The connection that has been idle for longest makes room: a probe must always get through. */
 const LIMITS = { maxConnections: 64, idleTimeoutMs: 60_000 };
 
+/** How often requests that are late are looked for, and how much longer they may take. */
+const CHECK_MS = 1000;
+
 /**
  * Reads `[ADDRESS:]PORT`.
  *
@@ -54,7 +58,13 @@ export function parseStatusListen(value: string): ListenTarget {
 export async function startStatusServer(options: StatusServerOptions): Promise<StatusServer> {
   const connections = createConnections({ ...LIMITS, maxConnections: options.maxConnections ?? LIMITS.maxConnections });
   const server = createServer(
-    { maxHeaderSize: 8192, headersTimeout: 5000, requestTimeout: 5000, keepAliveTimeout: 0 },
+    {
+      maxHeaderSize: 8192,
+      headersTimeout: 5000,
+      requestTimeout: 5000,
+      keepAliveTimeout: 0,
+      connectionsCheckingInterval: CHECK_MS,
+    },
     (request, response) => {
       const connection = connections.asked(request.socket);
       sendAnswer(response, answerStatus(request.method ?? '', request.url ?? '', options));
@@ -62,6 +72,7 @@ export async function startStatusServer(options: StatusServerOptions): Promise<S
     },
   );
   server.on('connection', (socket) => connections.add(socket));
+  refuseLate(server, CHECK_MS);
   const address = await bind(server, options.listen);
   if (address === undefined)
     throw new RolesAnywhereError('ERR_LISTEN', 'the address of --metrics-listen is not there', {

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { DEFAULT_LIMITS } from '../../src/server/http-server.ts';
+import { stall } from '../support/stall.ts';
 import { ask, credentials, HeldService, sendRaw, servedRole, startServer, TOKEN } from './support/server.ts';
 
 const quick = { headersTimeoutMs: 200, requestTimeoutMs: 400, idleTimeoutMs: 200 };
@@ -90,10 +91,12 @@ it('a slow drip of headers does not keep a connection', async () => {
   const server = await startServer({ limits: quick });
   const socket = connect(server.port, '127.0.0.1');
   socket.on('error', () => undefined).resume();
+  // What drips after the end resets the connection.
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   await once(socket, 'connect');
   socket.write('GET /credentials HTTP/1.1\r\n');
   const drip = setInterval(() => socket.write('X-A: 1\r\n'), 20);
-  await once(socket, 'close');
+  await closed;
   clearInterval(drip);
   await expect.poll(() => server.connections()).toBe(0);
   await server.close(0);
@@ -308,5 +311,22 @@ it('an optional address that is not there is left out', async () => {
     ],
   });
   expect(server.addresses).toEqual([{ address: '127.0.0.1', port: server.port, kind: 'loopback' }]);
+  await server.close(0);
+});
+
+it('a request that came before a stall is answered after it', async () => {
+  const server = await startServer({ limits: quick });
+  const socket = connect(server.port, '127.0.0.1');
+  let text = '';
+  socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
+  await once(socket, 'connect');
+  await expect.poll(() => server.connections(), { interval: 1 }).toBe(1);
+  socket.write(
+    `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\nConnection: close\r\n\r\n`,
+  );
+  stall(1500);
+  await once(socket, 'close');
+  expect(text).toMatch(/^HTTP\/1\.1 200 /);
+  expect(server.metrics.expose([], 0, 0)).not.toContain('reason="timeout"');
   await server.close(0);
 });

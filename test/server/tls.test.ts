@@ -2,9 +2,11 @@ import { once } from 'node:events';
 import { request } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect, it } from 'vitest';
 import { pkiText } from '../support/pki.ts';
+import { stall } from '../support/stall.ts';
 import { sendRaw, startServer, TOKEN } from './support/server.ts';
 
 const tls = { cert: pkiText('tls-server.crt.pem'), key: pkiText('tls-server.key.pem') };
@@ -92,3 +94,32 @@ it('two connections from one port to two addresses of the host are both counted,
   await expect.poll(() => server.connections()).toBe(0);
   await server.close(0);
 });
+
+it('a handshake that began before a stall goes on after it, and one that does not go on is cut off', async () => {
+  const server = await startServer({
+    tls,
+    limits: { headersTimeoutMs: 400, requestTimeoutMs: 60_000, idleTimeoutMs: 60_000 },
+  });
+  const raw = await accepted(server);
+  const shaken = connectTls({ socket: raw, servername: 'localhost', ca: pkiText('tls-root.pem') });
+  const done = once(shaken, 'secureConnect');
+  // The client's first message is on its way before anything else runs.
+  await new Promise(setImmediate);
+  stall(1500);
+  await done;
+  shaken.destroy();
+
+  const silent = await accepted(server);
+  silent.resume();
+  await once(silent, 'close');
+  await expect.poll(() => server.connections()).toBe(0);
+  await server.close(0);
+});
+
+async function accepted(server: { readonly port: number; connections(): number }): Promise<Socket> {
+  const before = server.connections();
+  const socket = connect(server.port, '127.0.0.1').on('error', () => undefined);
+  await once(socket, 'connect');
+  await expect.poll(() => server.connections(), { interval: 1 }).toBe(before + 1);
+  return socket;
+}

@@ -7,6 +7,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RolesAnywhereError } from '../../platform/errors.ts';
+import { refuseLate } from '../../platform/late-requests.ts';
 import type { Answer } from './answer.ts';
 import type { Delivery } from './faults.ts';
 import { type ReceivedRequest, receivedRequest } from './received.ts';
@@ -40,12 +41,15 @@ const MAX_HEADER_BYTES = 64 * 1024;
 const MAX_BODY_BYTES = 512 * 1024;
 const MAX_CONNECTIONS = 256;
 
+/** How often requests that are late are looked for, and how much longer they may take. */
+const CHECK_MS = 2_000;
+
 const LIMITS: ServerOptions = {
   maxHeaderSize: MAX_HEADER_BYTES,
   headersTimeout: 10_000,
   requestTimeout: 20_000,
   keepAliveTimeout: 5_000,
-  connectionsCheckingInterval: 2_000,
+  connectionsCheckingInterval: CHECK_MS,
 };
 
 /**
@@ -70,6 +74,7 @@ export async function listen(
   };
   const server = tls === undefined ? createServer(LIMITS, serve) : tlsServer(tls, serve);
   server.maxConnections = MAX_CONNECTIONS;
+  refuseLate(server, CHECK_MS);
   await bind(server, host, port);
   const { address, port: bound, family } = boundTo(server);
   return {
