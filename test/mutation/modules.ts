@@ -19,37 +19,12 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/server/router.ts': ['test/server/router.test.ts', 'test/server/imds-routes.test.ts'],
     'src/server/imds-routes.ts': ['test/server/imds-routes.test.ts'],
     'src/server/container-routes.ts': ['test/server/container-routes.test.ts'],
-    'src/server/vend.ts': ['test/server/vend.test.ts'],
-    'src/server/peer-uid.ts': ['test/server/peer-uid.test.ts'],
   },
   cache: {
     'src/credentials/cache/entry.ts': ['test/credentials/cache/entry.test.ts'],
     'src/credentials/cache/read-entry.ts': ['test/credentials/cache/keep.test.ts'],
-    'src/credentials/cache/keep.ts': ['test/credentials/cache/keep.test.ts'],
-    'src/credentials/cache/line.ts': ['test/credentials/cache/line.test.ts'],
-    'src/credentials/cache/folder.ts': ['test/credentials/cache/file-store.test.ts'],
-    'src/credentials/cache/safe-file.ts': ['test/credentials/cache/file-store.test.ts'],
-    'src/credentials/cache/file-store.ts': ['test/credentials/cache/file-store.test.ts'],
-    'src/credentials/cache/holder.ts': ['test/credentials/cache/lock.test.ts'],
-    'src/credentials/cache/lock.ts': ['test/credentials/cache/lock.test.ts'],
-    'src/credentials/cached.ts': ['test/credentials/cached.test.ts'],
   },
   'PIN guard': {
     'src/identity/pkcs11/pin-record.ts': ['test/identity/pkcs11/pin-record.test.ts'],
-    'src/identity/pkcs11/pin-guard.ts': ['test/identity/pkcs11/pin-guard.test.ts'],
-  },
-  'credentials file': {
-    'src/output/profile-edit.ts': ['test/output/credentials-file.test.ts'],
-    'src/output/credentials-file.ts': ['test/output/credentials-file.test.ts'],
-  },
-  refresher: {
-    'src/credentials/outcome.ts': ['test/credentials/provider.test.ts'],
-    'src/credentials/refresher.ts': ['test/credentials/provider.test.ts'],
-  },
-  'answers of AWS': {
-    'src/credentials/expiration.ts': ['test/credentials/expiration.test.ts'],
-    'src/aws/credential-answer.ts': ['test/aws/credential-answer.test.ts', 'test/aws/create-session.test.ts'],
-    'src/aws/create-session.ts': ['test/aws/create-session.test.ts'],
-    'src/http/answer-reader.ts': ['test/http/answer-reader.test.ts', 'test/http/answers.test.ts'],
   },
 };
