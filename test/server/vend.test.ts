@@ -103,6 +103,18 @@ describe('what is given out', () => {
     role.provider.close();
   });
 
+  it('is told of to nobody where nobody asked for it, and of HEAD not even after a wait', async () => {
+    for (const more of [{}, audit(() => Promise.resolve())]) {
+      const silent = vending(() => Promise.resolve(set), { ...more, vended: undefined });
+      for (let turn = 0; turn < 2; turn++) expect(await silent.give('GET')).toMatchObject({ status: 200 });
+      silent.role.provider.close();
+      const asked = vending(() => Promise.resolve(set), more);
+      expect(await asked.give('HEAD')).toMatchObject({ status: 200 });
+      expect(asked.vended).toEqual([]);
+      asked.role.provider.close();
+    }
+  });
+
   it('is not given out, nor told of, where it cannot be recorded', async () => {
     const { role, give, vended } = vending(
       () => Promise.resolve(set),
@@ -140,7 +152,10 @@ describe('where there is nothing to give', () => {
     const { role, give } = vending(() => (calls++ === 0 ? Promise.reject(refusal) : new Promise(() => 0)), {
       waitMs: 250,
     });
-    expect(await give('GET')).toMatchObject({ status: 503, body: expect.stringContaining('ERR_CONNECT') as string });
+    expect(await give('GET')).toMatchObject({
+      status: 503,
+      body: expect.stringMatching(/ERR_CONNECT.*Demo: no way there/) as string,
+    });
     await expect.poll(() => role.provider.status().refreshing || (void give('GET'), false)).toBe(true);
     const { body } = await give('GET');
     expect(JSON.parse(body)).toMatchObject({
