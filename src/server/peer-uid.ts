@@ -69,7 +69,7 @@ const ESTABLISHED = '01';
 
 /** Rows: `sl local remote st tx:rx tr:when retrnsmt uid ...`. A closed one shows uid 0, so only an open one counts. */
 function findUid(table: string, local: string, remote: string): number | undefined {
-  const row = table.split('\n').find((line) => line.includes(`${local} ${remote} ${ESTABLISHED} `));
+  const row = table.split('\n').find((line) => line.includes(` ${local} ${remote} ${ESTABLISHED} `));
   const uid = row?.trim().split(/\s+/)[7];
   return uid === undefined ? undefined : Number(uid);
 }
@@ -91,7 +91,7 @@ function hexPair({ address, port }: Endpoint, asIpv6 = false): string {
 /** The eight groups of an IPv6 address as Node writes it: in hexadecimal, shortened by one `::`, with a zone or without. */
 function groupsOf(address: string): number[] {
   const [before = [], after = []] = address
-    .replace(/%.*$/, '')
+    .replace(/%.*/, '')
     .split('::')
     .map((part) => (part === '' ? [] : part.split(':')));
   const left = Array.from({ length: 8 - before.length - after.length }, () => '0');

@@ -90,9 +90,9 @@ export async function prepareTokens({
       for (const { path, authorization } of own.values())
         ownFiles.push(await writeTokenFile(path, authorization.token));
       if (!isShared) return;
-      if (tokenFile === undefined && tokenSource !== undefined) {
+      if (tokenFile === undefined && given !== undefined) {
         // botocore and Go refuse a token with a line end, and read the file as it is.
-        if (given?.endsLine === true)
+        if (given.endsLine)
           log.warn('the token source ends with a line end, which SDKs that read it would refuse: add --token-file', {
             path: tokenSource,
           });

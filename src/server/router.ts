@@ -43,11 +43,9 @@ export function findRoute(routes: Routes, target: string): Route | undefined {
 function normalise(target: string): string {
   // The absolute form is for proxies, and `*` for the server as a whole: neither names a resource here.
   if (!target.startsWith('/')) return '';
-  const query = target.indexOf('?');
-  let path = (query < 0 ? target : target.slice(0, query)).replace(/^\/+/, '/');
-  if (path.length > 1 && path.endsWith('/')) path = path.slice(0, -1);
+  const [beforeQuery = ''] = target.split('?');
+  const path = beforeQuery.replace(/^\/+/, '/').replace(/\/$/, '');
   if (/^\/(?:\d{4}-\d\d-\d\d|1\.0)\/api\/token$/.test(path)) return VERSIONED_TOKEN;
-  if (!path.includes('%')) return path;
   try {
     return decodeURIComponent(path);
   } catch {

@@ -89,7 +89,7 @@ async function write(path: string, text: string): Promise<void> {
     await writeFile(temporary, text, { flag: 'wx', mode: 0o600 });
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    await rm(temporary).catch(() => undefined);
     throw error;
   }
 }

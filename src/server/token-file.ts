@@ -68,7 +68,7 @@ export async function writeTokenFile(path: string, token: string, options: Write
     await rename(temporary, path);
     return { path, remove: () => removeIfOurs(path, token, inode) };
   } catch (cause) {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    await rm(temporary).catch(() => undefined);
     throw writeError(path, cause);
   }
 }
@@ -84,11 +84,11 @@ export async function checkTokenFile(path: string, options: WriteOptions = {}): 
     await assertReplaceable(path, options);
     await makeFolder(dirname(path));
     // Modes do not tell everything: a file system may be full or read-only.
-    await writeFile(temporary, '', { flag: 'wx', mode: 0o600 });
+    await writeFile(temporary, '', { flag: 'wx' });
   } catch (cause) {
     throw writeError(path, cause);
   } finally {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    await rm(temporary).catch(() => undefined);
   }
 }
 

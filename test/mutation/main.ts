@@ -2,14 +2,15 @@
  * `npm run mutate`: changes the code that decides in one place at a time, and asks its tests to notice. What the
  * figures mean: docs/reliability.md.
  *
- * Usage: npm run mutate -- [--list] [--record] [--lines FROM-TO] [AREA | FILE ...]
+ * Usage: npm run mutate -- [--list] [--record] [--lines FROM-TO] [--resume FILE] [AREA | FILE ...]
  */
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
-import type { Job, Report } from './harness/job.ts';
+import type { Job, Outcome, Report } from './harness/job.ts';
 import { type Mutant, mutantsOf } from './harness/mutants.ts';
 import { type Equivalent, isListed } from './harness/equivalents.ts';
 import { AREAS } from './modules.ts';
@@ -22,6 +23,7 @@ const { values, positionals } = parseArgs({
     list: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
     lines: { type: 'string' },
+    resume: { type: 'string' },
     equivalents: { type: 'string', default: 'test/mutation/equivalents.json' },
     tests: { type: 'string', multiple: true },
     patience: { type: 'string', default: '30000' },
@@ -39,6 +41,13 @@ process.on('exit', () => {
   rmSync(built, { recursive: true, force: true });
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
+
+/** What was killed in earlier runs, by a hash of the mutant, and how: tests are written one after the other. */
+const killed = new Map<string, Outcome>(
+  values.resume !== undefined && existsSync(values.resume)
+    ? (JSON.parse(readFileSync(values.resume, 'utf8')) as [string, Outcome][])
+    : [],
+);
 
 /** The figures of one file. */
 interface Figures {
@@ -81,6 +90,7 @@ async function mutate(): Promise<number> {
       const of = mutants[mutant];
       if (of === undefined) continue;
       const listed = equivalents.some((equivalent) => isListed(equivalent, file, of));
+      if (outcome !== 'survived') killed.set(nameOf(of), outcome);
       if (outcome !== 'survived') figures[outcome] += 1;
       else if (listed) figures.equivalent += 1;
       if ((outcome === 'survived') === listed) continue;
@@ -96,8 +106,13 @@ async function mutate(): Promise<number> {
     }
     console.log(`${file}: ${JSON.stringify(figures)}`);
     if (values.record) record(file, figures);
+    if (values.resume !== undefined) writeFileSync(values.resume, JSON.stringify([...killed]));
   }
   return faults === 0 ? 0 : 1;
+}
+
+function nameOf({ source }: Mutant): string {
+  return createHash('sha256').update(source).digest('base64url').slice(0, 22);
 }
 
 function record(file: string, figures: Figures): void {
@@ -115,8 +130,13 @@ async function tried(file: string, tests: readonly string[], mutants: readonly M
       const line = mutants[index]?.line ?? 0;
       return line >= from && line <= to;
     });
-  const reports: Report[] = [];
-  let left = [-1, ...all];
+  const before = all.flatMap((mutant): Report[] => {
+    const of = mutants[mutant];
+    const outcome = of && killed.get(nameOf(of));
+    return outcome === undefined ? [] : [{ mutant, outcome, ms: 0, why: 'as in an earlier run' }];
+  });
+  const reports: Report[] = [...before];
+  let left = [-1, ...all.filter((index) => !before.some(({ mutant }) => mutant === index))];
   let patience = PATIENCE_MS * 4;
   while (left.length > 0) {
     // oxlint-disable-next-line no-await-in-loop -- one process behind the other

@@ -11,5 +11,26 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
   },
   'guards of serve': {
     'src/server/authorization.ts': ['test/server/authorization.test.ts'],
+    'src/server/session-tokens.ts': ['test/server/session-tokens.test.ts', 'test/server/session-key.test.ts'],
+    'src/server/session-key.ts': ['test/server/session-key.test.ts'],
+    'src/server/role-tokens.ts': ['test/server/role-tokens.test.ts'],
+    'src/server/token-file.ts': ['test/server/token-file.test.ts'],
+    'src/server/guards.ts': ['test/server/guards.test.ts'],
+    'src/server/router.ts': ['test/server/router.test.ts', 'test/server/imds-routes.test.ts'],
+    'src/server/imds-routes.ts': ['test/server/imds-routes.test.ts'],
+    'src/server/container-routes.ts': ['test/server/container-routes.test.ts'],
+    'src/server/vend.ts': ['test/server/vend.test.ts'],
+    'src/server/peer-uid.ts': ['test/server/peer-uid.test.ts'],
+  },
+  cache: {
+    'src/credentials/cache/entry.ts': ['test/credentials/cache/entry.test.ts'],
+    'src/credentials/cache/read-entry.ts': ['test/credentials/cache/keep.test.ts'],
+    'src/credentials/cache/keep.ts': ['test/credentials/cache/keep.test.ts'],
+    'src/credentials/cache/folder.ts': ['test/credentials/cache/file-store.test.ts'],
+    'src/credentials/cache/safe-file.ts': ['test/credentials/cache/file-store.test.ts'],
+    'src/credentials/cache/file-store.ts': ['test/credentials/cache/file-store.test.ts'],
+  },
+  'PIN guard': {
+    'src/identity/pkcs11/pin-record.ts': ['test/identity/pkcs11/pin-record.test.ts'],
   },
 };

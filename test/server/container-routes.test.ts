@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
+import { containerRoutes } from '../../src/server/container-routes.ts';
 import { ROLE_ARN } from '../support/arns.ts';
 import { ask, servedRole, startServer, TOKEN } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
@@ -86,4 +87,17 @@ it('with no credentials: 503 in both shapes, and never empty keys', async () => 
   });
   await own.close(0);
   failing.provider.close();
+});
+
+it('all paths are counted under one name', () => {
+  const routes = containerRoutes([servedRole('Demo'), servedRole('Other')], {
+    audit: undefined,
+    waitMs: 1,
+    waiting: new Set<() => void>(),
+  });
+  expect([...routes].map(([path, { label }]) => `${path} ${label}`)).toEqual([
+    '/credentials container-credentials',
+    '/role/Demo container-credentials',
+    '/role/Other container-credentials',
+  ]);
 });

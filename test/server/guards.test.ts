@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { namesOf } from '../../src/server/guards.ts';
+import { EventEmitter } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { namesOf, readChunks, readHead, refusalAnswer, refuse } from '../../src/server/guards.ts';
 import { ask, parseAnswer, sendRaw, startServer, TOKEN } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
 
@@ -83,6 +85,63 @@ describe('the Host header', () => {
       '[::1]:90',
       'a:81',
     ]);
+    expect(namesOf(['LocalHost'], 1, 80)).toEqual(['localhost', 'localhost:1', 'localhost:80']);
+    expect(namesOf(['[::1]'], 1, 80)).toEqual(['[::1]', '[::1]:1', '[::1]:80']);
+    expect(namesOf(['fd00:1::2'], 1, 80)).toEqual(['[fd00:1::2]', '[fd00:1::2]:1', '[fd00:1::2]:80', 'fd00:1::2']);
+  });
+});
+
+describe('the headers of a request', () => {
+  it.each(['Host', 'Authorization', 'X-Aws-Ec2-Metadata-Token', 'X-AWS-EC2-METADATA-TOKEN-TTL-SECONDS'])(
+    '%s must be alone',
+    (name) => {
+      expect(readHead([name, 'a', 'X', 'b']).repeated).toBe(false);
+      expect(readHead([name, 'a', 'X', 'b', name.toLowerCase(), 'a']).repeated).toBe(true);
+    },
+  );
+
+  it.each(['Transfer-Encoding', 'Sec-Fetch-Site'])(
+    '%s must be alone too: the second one could say otherwise',
+    (name) => {
+      const value = name === 'Sec-Fetch-Site' ? 'none' : 'chunked';
+      const refusalOf = (headers: string[]): unknown => refuse(readHead(headers), headers.length / 2, true);
+      expect(refusalOf([name, value])).toBeUndefined();
+      expect(refusalOf([name, value, name, value])).toBe('repeated');
+    },
+  );
+
+  it('are no values', () => {
+    expect(readHead(['X-One', 'origin', 'forwarded-by', 'forwarded'])).toMatchObject({
+      origin: false,
+      forwarded: false,
+    });
+  });
+
+  it('are bounded, each on its own', () => {
+    const head = readHead(['Host', 'a']);
+    expect(refuse(head, 1, false)).toBe('host');
+    expect(refuse(head, 100, true)).toBeUndefined();
+    expect(refuse(head, 101, true)).toBe('headers');
+    expect(refuse({ ...head, contentLength: '1024' }, 1, true)).toBeUndefined();
+    expect(refuse({ ...head, contentLength: '1025' }, 1, true)).toBe('body');
+    expect(refuse({ ...head, transferEncoding: 'Chunked' }, 1, true)).toBeUndefined();
+  });
+
+  it('of a refusal end the connection, as the peer of another machine sees', () => {
+    const { status, headers } = refusalAnswer('peer');
+    expect(status).toBe(403);
+    expect(headers.slice(-2)).toEqual(['Connection', 'close']);
+  });
+
+  it('a body that is too large is told of once, whatever follows', () => {
+    const request = new EventEmitter();
+    const told: boolean[] = [];
+    readChunks(request as IncomingMessage, (small) => told.push(small));
+    request.emit('data', Buffer.alloc(1024));
+    expect(told).toEqual([]);
+    for (let turn = 0; turn < 3; turn++) request.emit('data', Buffer.alloc(1));
+    request.emit('end');
+    expect(told).toEqual([false]);
   });
 });
 

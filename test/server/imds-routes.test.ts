@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
+import { imdsRoutes } from '../../src/server/imds-routes.ts';
+import { createSessionTokens } from '../../src/server/session-tokens.ts';
 import { ROLE_ARN } from '../support/arns.ts';
 import { ask, imdsToken, servedRole, startServer } from './support/server.ts';
 import type { TestServer } from './support/server.ts';
@@ -102,14 +104,19 @@ describe('routes', () => {
   });
 
   it('iam/info and the identity document say what is known and no more', async () => {
-    expect(JSON.parse((await get('/latest/meta-data/iam/info')).body)).toEqual({
-      Code: 'Success',
-      LastUpdated: expect.any(String) as string,
-      InstanceProfileArn: ROLE_ARN,
-    });
-    expect(JSON.parse((await get('/latest/dynamic/instance-identity/document')).body)).toEqual({
-      accountId: '123456789012',
-      region: 'eu-central-1',
+    const info = await get('/latest/meta-data/iam/info');
+    expect([info.status, JSON.parse(info.body)]).toEqual([
+      200,
+      {
+        Code: 'Success',
+        LastUpdated: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/) as string,
+        InstanceProfileArn: ROLE_ARN,
+      },
+    ]);
+    // In lines, as EC2 has it: shell scripts cut it with grep.
+    expect(await get('/latest/dynamic/instance-identity/document')).toMatchObject({
+      status: 200,
+      body: '{\n "accountId": "123456789012",\n "region": "eu-central-1"\n}',
     });
   });
 
@@ -180,4 +187,24 @@ it('a server without IMDS knows none of its paths', async () => {
   expect((await ask(own, 'PUT', '/latest/api/token', { [TTL]: '60' })).status).toBe(404);
   expect((await ask(own, 'GET', `${ROLES}/`)).status).toBe(404);
   await own.close(0);
+});
+
+it('each path is counted under a name, and without roles there are tokens alone', () => {
+  const vending = { audit: undefined, waitMs: 1, waiting: new Set<() => void>() };
+  const labels = (roles: Parameters<typeof imdsRoutes>[0]['roles']): unknown =>
+    [...imdsRoutes({ roles, tokens: createSessionTokens(), vending })].map(([path, { label }]) => `${path} ${label}`);
+  const tokens = ['/latest/api/token imds-token', '/VERSION/api/token imds-token'];
+  expect(labels([])).toEqual(tokens);
+  expect(labels([servedRole('Demo')])).toEqual([
+    ...tokens,
+    `${ROLES} imds-roles`,
+    `${ROLES}-extended imds-roles`,
+    `${ROLES}/Demo imds-credentials`,
+    `${ROLES}-extended/Demo imds-credentials`,
+    '/latest/meta-data/iam/info imds-other',
+    '/latest/meta-data/instance-id imds-other',
+    '/latest/meta-data/placement/region imds-other',
+    '/latest/meta-data/placement/availability-zone imds-other',
+    '/latest/dynamic/instance-identity/document imds-other',
+  ]);
 });

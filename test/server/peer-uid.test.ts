@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { peerUid } from '../../src/server/peer-uid.ts';
 
@@ -73,12 +75,51 @@ describe('the uid of a client', () => {
     },
   );
 
+  it.runIf(process.arch === 'x64' || process.arch === 'arm64')(
+    'is told of who calls from the loopback, whichever of its addresses and of this machine that is to',
+    async () => {
+      const v4 = { '/proc/net/tcp': header + row('0100007F:D431', '0200007F:26B7', '01', 1234) };
+      expect(await uid(v4, client, { ...server, address: '127.0.0.2' })).toBe(1234);
+      const [from, to] = ['00000000000000000000000001000000:D431', '000000FD000000000000000001000000:26B7'];
+      const v6 = { '/proc/net/tcp6': header + row(from, to, '01', 55) };
+      expect(await uid(v6, { ...client, address: '::1' }, { ...server, address: 'fd00::1' })).toBe(55);
+    },
+  );
+
+  it.runIf(process.arch === 'x64' || process.arch === 'arm64')(
+    'is not that of an address which only ends like it',
+    async () => {
+      const longer = header + row(`FF${mapped('D431').slice(2)}`, mapped('26B7'), '01', 99);
+      expect(await uid({ '/proc/net/tcp6': longer })).toBeUndefined();
+    },
+  );
+
+  it.runIf(process.platform === 'linux')('is looked up for a crowd without a descriptor for each of them', async () => {
+    let done = false;
+    const crowd = Promise.all(Array.from({ length: 4 }, () => peerUid(client, server))).finally(() => (done = true));
+    let most = 0;
+    while (!done) {
+      const open = readdirSync('/proc/self/fd').flatMap((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`);
+        } catch {
+          return [];
+        }
+      });
+      most = Math.max(most, open.filter((path) => /\/net\/tcp6?$/.test(path)).length);
+      await setImmediate();
+    }
+    expect(await crowd).toHaveLength(4);
+    expect(most).toBeLessThanOrEqual(1);
+  });
+
   it('is not told of a closed connection, which the kernel gives to root', async () => {
     expect(await uid({ '/proc/net/tcp': header + row('0100007F:D431', '0100007F:26B7', '06', 0) })).toBeUndefined();
   });
 
   it('is not told off the loopback, elsewhere than on Linux, and of who is not in the table', async () => {
-    expect(await uid({ '/proc/net/tcp': V4 }, { ...client, address: '10.0.0.1' })).toBeUndefined();
+    const away = header + row('0100000A:D431', '0100007F:26B7', '01', 1234);
+    expect(await uid({ '/proc/net/tcp': away }, { ...client, address: '10.0.0.1' })).toBeUndefined();
     expect(await uid({ '/proc/net/tcp': V4 }, { ...client, port: 1 })).toBeUndefined();
     expect(
       await peerUid(client, server, { platform: 'darwin', read: () => Promise.reject(new Error('must not be read')) }),

@@ -61,6 +61,41 @@ describe('the tokens of a server', () => {
     expect(readFileSync(at('run/token'), 'utf8')).toBe('not a token');
   });
 
+  it('go to the usual place, unless every role has its own file', async () => {
+    mkdirSync(at('run'));
+    const env = { RUNTIME_DIRECTORY: at('run') };
+    const own = await prepareTokens({ roles: [{ name: 'a', tokenFile: at('own') }], env, log: silentLog });
+    await own.write(9911);
+    expect(readdirSync(at('run'))).toEqual([]);
+    const shared = await prepareTokens({ roles: [{ name: 'a' }], env, log: silentLog });
+    await shared.write(9911);
+    expect(shared.fileOf('a')).toBe(at('run/token'));
+    expect(readFileSync(at('run/token'), 'utf8')).toBe(shared.of('a').token);
+    await shared.remove();
+    await own.remove();
+    expect(readdirSync(dir)).toEqual(['run']);
+  });
+
+  it('stay as they are, without a word, where there is no source or it says the same', async () => {
+    const logged: string[] = [];
+    const log = createLog({ write: (line) => void logged.push(line) });
+    const made = await prepareTokens({ roles: [{ name: 'a' }], tokenFile: at('shared'), env: {}, log });
+    writeFileSync(at('source'), 'first-token-0123456789');
+    const sourced = await prepareTokens({ roles: [{ name: 'a' }], tokenSource: at('source'), env: {}, log });
+    for (const tokens of [made, sourced]) {
+      await tokens.write(9911);
+      const before = tokens.of('a');
+      await tokens.reload();
+      expect(tokens.of('a')).toBe(before);
+    }
+    expect(logged).toEqual([]);
+    writeFileSync(at('source'), 'second-token-0123456789');
+    await sourced.reload();
+    expect(sourced.of('a').accepts('second-token-0123456789')).toBe(true);
+    expect(readFileSync(at('source'), 'utf8')).toBe('second-token-0123456789');
+    await made.remove();
+  });
+
   it('go to a folder of their own where there is no runtime directory, which goes with them', async () => {
     const tokens = await prepareTokens({ roles: [{ name: 'a' }], env: {}, log: silentLog });
     await tokens.write(9911);

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   mkdirSync,
@@ -11,10 +12,12 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLog } from '../../src/platform/log.ts';
 import { keptSessionKey, sessionKeyFile } from '../../src/server/session-key.ts';
 
+const KEY = 'k'.repeat(43);
 const BOOT = '11111111-2222-3333-4444-555555555555';
 
 let dir: string;
@@ -53,14 +56,10 @@ describe('the key of IMDS tokens', () => {
   });
 
   it('is not kept where there is no runtime directory, nor where nothing tells one start of the system from another', async () => {
+    const log = createLog({ write: (line) => void logged.push(line) });
     expect(await kept({ env: {} })).toBeUndefined();
-    expect(
-      await keptSessionKey({
-        env: { RUNTIME_DIRECTORY: dir },
-        log: createLog({ write: () => undefined }),
-        bootId: () => undefined,
-      }),
-    ).toBeUndefined();
+    expect(await keptSessionKey({ env: { RUNTIME_DIRECTORY: dir }, log, bootId: () => undefined })).toBeUndefined();
+    expect(logged).toEqual([]);
     expect(readdirSync(dir)).toEqual([]);
   });
 
@@ -71,9 +70,17 @@ describe('the key of IMDS tokens', () => {
     expect(await kept({ boot: BOOT.replaceAll('1', '9') })).toEqual(second);
   });
 
-  it('is a new one where others could have read the old one', async () => {
+  it.runIf(process.platform === 'linux')('belongs to the start of the system that Linux names', async () => {
+    const env = { RUNTIME_DIRECTORY: dir };
+    const key = await keptSessionKey({ env, log: createLog({ write: (line) => void logged.push(line) }) });
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+    expect(readFileSync(file(), 'latin1')).toBe(`${key?.toString('base64url')} ${boot}\n`);
+    expect(logged).toEqual([]);
+  });
+
+  it.each([0o640, 0o620, 0o604, 0o601])('is a new one where others could have used the old one: %o', async (mode) => {
     const first = await kept();
-    chmodSync(file(), 0o640);
+    chmodSync(file(), mode);
     expect(await kept()).not.toEqual(first);
     expect(statSync(file()).mode & 0o777).toBe(0o600);
   });
@@ -81,18 +88,37 @@ describe('the key of IMDS tokens', () => {
   it.each([
     ['a file of something else', () => writeFileSync(file(), 'hello', { mode: 0o600 })],
     ['a large file', () => writeFileSync(file(), 'A'.repeat(4096), { mode: 0o600 })],
+    ['a file with more before a key', () => writeFileSync(file(), `x${KEY} ${BOOT}\n`, { mode: 0o600 })],
+    ['a file with more behind a key', () => writeFileSync(file(), `${KEY} ${BOOT}\nx`, { mode: 0o600 })],
+    ['a pipe', () => void execFileSync('mkfifo', [file()])],
     ['a folder', () => mkdirSync(file())],
     ['a link', () => symlinkSync('/etc/hostname', file())],
   ])('leaves %s in its place alone, and says that tokens end with the process', async (_what, make) => {
     make();
     expect(await kept()).toBeUndefined();
-    expect(logged.join('')).toContain('IMDS tokens will end with this process');
+    expect(logged.join('')).toContain(
+      'IMDS tokens will end with this process: a file that holds no key is in the place',
+    );
   });
 
   it('does without where the folder cannot be written', async () => {
     writeFileSync(join(dir, 'note'), '');
     expect(await kept({ env: { RUNTIME_DIRECTORY: join(dir, 'note') } })).toBeUndefined();
     expect(logged.join('')).toContain('ENOTDIR');
+  });
+
+  it.runIf(process.platform === 'linux')('does without where a folder takes no file', async () => {
+    expect(await kept({ env: { RUNTIME_DIRECTORY: '/proc/self' } })).toBeUndefined();
+    expect(logged.join('')).toContain('cannot be kept');
+  });
+
+  it('leaves nothing behind where something else comes into its place', async () => {
+    const key = kept();
+    while (readdirSync(dir).length === 0) await setImmediate();
+    mkdirSync(file());
+    expect(await key).toBeUndefined();
+    expect(readdirSync(dir)).toEqual(['imds-key']);
+    expect(logged.join('')).toContain('cannot be kept');
   });
 
   it('is no secret of the log', async () => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { createSessionTokens } from '../../src/server/session-tokens.ts';
+import { MAX_TTL_SECONDS, createSessionTokens } from '../../src/server/session-tokens.ts';
 
 function tokens() {
   const clock = { now: 5000.4 };
@@ -100,4 +100,31 @@ it('a token is authenticated by HMAC-SHA-256, as node:crypto makes it', () => {
     const mac = createHmac('sha256', key).update(bytes.subarray(0, 18)).digest();
     expect(bytes.subarray(18).toString('hex')).toBe(mac.subarray(0, 24).toString('hex'));
   }
+});
+
+it('a token is its end in milliseconds, 12 random bytes, and 24 of the HMAC of both: one process takes those of another', () => {
+  const key = randomBytes(32);
+  const sizes: number[] = [];
+  const random = (size: number): Buffer => (sizes.push(size), Buffer.alloc(size, 7));
+  const token = createSessionTokens({ key, random, monotonic: () => 0x0102_0304_0506 - 60_000 }).issue(60);
+  const signed = Buffer.from(`010203040506${'07'.repeat(12)}`, 'hex');
+  const mac = createHmac('sha256', key).update(signed).digest().subarray(0, 24);
+  expect(Buffer.from(token, 'base64url')).toEqual(Buffer.concat([signed, mac]));
+  expect(sizes).toEqual([12]);
+  createSessionTokens({ random });
+  expect(sizes).toEqual([12, 32]);
+});
+
+it('a token ends after its time on the clock of the system', () => {
+  const age = (): number => Number(process.hrtime.bigint()) / 1e6;
+  const before = age();
+  const token = createSessionTokens().issue(60);
+  const after = age();
+  const end = Buffer.from(token, 'base64url').readUIntBE(0, 6) - 60_000;
+  expect(end).toBeGreaterThan(before - 1);
+  expect(end).toBeLessThan(after + 1);
+});
+
+it('a token may be asked for six hours, as on EC2', () => {
+  expect(MAX_TTL_SECONDS).toBe(6 * 60 * 60);
 });

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -13,6 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { generateToken } from '../../src/server/authorization.ts';
 import { checkTokenFile, readToken, writeTokenFile } from '../../src/server/token-file.ts';
@@ -51,6 +53,7 @@ describe('a token file', () => {
     ['a word', (path) => writeFileSync(path, 'hunter2', { mode: 0o600 })],
     ['a token and a line end', (path) => writeFileSync(path, `${generateToken()}\n`, { mode: 0o600 })],
     ['a file that starts like a token', (path) => writeFileSync(path, `${generateToken()}\nand more\n`)],
+    ['a file that ends like a token', (path) => writeFileSync(path, `x${generateToken()}`)],
     ['a large file', (path) => writeFileSync(path, 'x'.repeat(5_000_000))],
     ['a folder', (path) => mkdirSync(path)],
     ['a pipe', (path) => execFileSync('mkfifo', [path])],
@@ -78,15 +81,32 @@ describe('a token file', () => {
     await checkTokenFile(at('copy'), { sourced: true });
     await writeTokenFile(at('copy'), 'new', { sourced: true });
     expect(readFileSync(at('copy'), 'utf8')).toBe('new');
+    writeFileSync(at('long'), 'x'.repeat(1024), { mode: 0o600 });
+    await checkTokenFile(at('long'), { sourced: true });
     writeFileSync(at('public'), 'some-word-that-anyone-can-read', { mode: 0o644 });
-    expect(await refusalCode(() => writeTokenFile(at('public'), 'new', { sourced: true }))).toBe('ERR_TOKEN_FILE');
+    for (const mode of [0o644, 0o620, 0o601, 0o700]) {
+      chmodSync(at('public'), mode);
+      expect(await refusalCode(() => writeTokenFile(at('public'), 'new', { sourced: true }))).toBe('ERR_TOKEN_FILE');
+    }
   });
 
   it('is checked for without a trace, but for its folder', async () => {
     await checkTokenFile(at('deep/token'));
     expect(readdirSync(at('deep'))).toEqual([]);
     writeFileSync(at('file'), '');
-    expect(await refusalCode(() => checkTokenFile(at('file/token')))).toBe('ERR_TOKEN_FILE');
+    expect((await refusal(() => checkTokenFile(at('file/token')))).message).toContain('ENOTDIR');
+  });
+
+  it.runIf(process.platform === 'linux')('is checked for by writing: modes do not tell everything', async () => {
+    expect(await refusalCode(() => checkTokenFile('/proc/self/token'))).toBe('ERR_TOKEN_FILE');
+  });
+
+  it('leaves nothing behind where something else comes into its place meanwhile', async () => {
+    const written = refusal(() => writeTokenFile(at('token'), 'secret'));
+    while (readdirSync(dir).length === 0) await setImmediate();
+    mkdirSync(at('token'));
+    expect((await written).code).toBe('ERR_TOKEN_FILE');
+    expect(readdirSync(dir)).toEqual(['token']);
   });
 
   // Node 20's recursive mkdir would go on for ever there.
@@ -132,15 +152,26 @@ describe('a token that is read', () => {
     },
   );
 
-  it.each(['', 'short', 'two words in the token', 'two-lines-of-text\n\n', 'x'.repeat(1025), 'ümlaut-0123456789'])(
-    'is refused when no client could send it or anyone could guess it: %j',
-    async (text) => {
-      writeFileSync(at('source'), text);
-      const { code, message } = await refusal(() => readToken(at('source')));
-      expect(code).toBe('ERR_TOKEN_FILE');
-      expect(message).not.toContain(text === '' ? 'token: ' : text);
-    },
-  );
+  it.each([16, 1024])('may have %i characters', (length) => {
+    writeFileSync(at('source'), 'x'.repeat(length));
+    expect(readToken(at('source')).token).toHaveLength(length);
+  });
+
+  it.each([
+    '',
+    'short',
+    'x'.repeat(15),
+    'two-lines-of\na-token-0123456789',
+    'two words in the token',
+    'two-lines-of-text\n\n',
+    'x'.repeat(1025),
+    'ümlaut-0123456789',
+  ])('is refused when no client could send it or anyone could guess it: %j', async (text) => {
+    writeFileSync(at('source'), text);
+    const { code, message } = await refusal(() => readToken(at('source')));
+    expect(code).toBe('ERR_TOKEN_FILE');
+    expect(message).not.toContain(text === '' ? 'token: ' : text);
+  });
 
   it.runIf(requireTool('mkfifo'))('is not waited for where it is to come from a pipe', async () => {
     execFileSync('mkfifo', [at('source')]);
@@ -148,6 +179,10 @@ describe('a token that is read', () => {
   });
 
   it('is refused when it is not there', async () => {
-    expect((await refusal(() => readToken(at('none')))).message).toContain('ENOENT');
+    expect(await refusal(() => readToken(at('none')))).toMatchObject({
+      code: 'ERR_TOKEN_FILE',
+      flag: '--token-source',
+      message: expect.stringMatching(/the token file .*none.*ENOENT/) as string,
+    });
   });
 });

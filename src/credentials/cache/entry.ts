@@ -127,7 +127,7 @@ export function isFresh(entry: CacheEntry, now: number, minRemainingMs: number):
   if (remaining === 0) return false;
   const life = Date.parse(entry.credentials.expiration) - (entry.obtained + entry.clockOffset);
   if (remaining > Math.min(minRemainingMs * (1 + JITTER * entry.chance), life / 3)) return true;
-  const hold = (entry.holdUntil ?? 0) - now;
+  const hold = (entry.holdUntil ?? now) - now;
   return hold > 0 && hold <= LONGEST_HOLD_MS && isStillGood(entry, now);
 }
 

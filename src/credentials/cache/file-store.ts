@@ -15,7 +15,6 @@ import type { CredentialsStore } from './store.ts';
 /** Files of ours, by their names: entries, lines, locks, and what a process that was killed left of them. */
 const OURS =
   /^(?:session-\d+-[0-9a-f]{32}|line-\d+-[0-9a-f]{16})(?:\.json|\.lock|\.lock(?:\.[0-9a-f]{16}\.\d{1,4})?\.break)?(?:\.[0-9a-f]{16}\.tmp)?$/;
-const TEMPORARY = /\.tmp$/;
 /** A temporary file lives for milliseconds; one so old was left behind. */
 const LEFT_MS = 60_000;
 /** A line that was not read anew for so long is forgotten: another run reads it as ever, and remembers it again. */
@@ -76,7 +75,7 @@ async function replace(path: string, text: string): Promise<void> {
     await fs.rename(fresh, path).catch(async (error: unknown) => {
       // A folder in its place cannot be replaced.
       if (!/^(?:EISDIR|ENOTEMPTY|EEXIST|EPERM)$/.test(systemCode(error) ?? '')) throw error;
-      await fs.rm(path, { force: true, recursive: true });
+      await fs.rm(path, { recursive: true });
       await fs.rename(fresh, path);
     });
   } finally {
@@ -94,11 +93,21 @@ export interface NamedEntry {
 export async function listEntries(folder: string): Promise<NamedEntry[]> {
   if (!isOwnFolder(folder)) return [];
   return (await fs.readdir(folder)).toSorted().flatMap((file) => {
-    const name = file.replace(/\.json$/, '');
-    const text = file.endsWith('.json') && isEntryName(name) ? readOwnFile(join(folder, file)) : undefined;
-    const entry = text === undefined ? undefined : parseEntry(text);
-    return entry === undefined ? [] : [{ name, entry }];
+    const name = entryNameOf(file);
+    const entry = name === undefined ? undefined : entryAt(join(folder, file));
+    return name === undefined || entry === undefined ? [] : [{ name, entry }];
   });
+}
+
+/** The name of the entry that a file holds; undefined for any other file. */
+function entryNameOf(file: string): string | undefined {
+  const name = file.slice(0, -'.json'.length);
+  return file.endsWith('.json') && isEntryName(name) ? name : undefined;
+}
+
+function entryAt(path: string): CacheEntry | undefined {
+  const text = readOwnFile(path);
+  return text === undefined ? undefined : parseEntry(text);
 }
 
 /**
@@ -113,7 +122,7 @@ export async function tidy(folder: string, now: number, everything = false): Pro
   for (const file of await fs.readdir(folder)) {
     if (!OURS.test(file)) continue;
     const path = join(folder, file);
-    const isEntry = file.endsWith('.json') && isEntryName(file.slice(0, -'.json'.length));
+    const isEntry = entryNameOf(file) !== undefined;
     if (!everything && !(await isWaste(path, file, isEntry, now))) continue;
     await fs.rm(path, { force: true, recursive: true });
     if (isEntry) sets += 1;
@@ -123,12 +132,11 @@ export async function tidy(folder: string, now: number, everything = false): Pro
 
 async function isWaste(path: string, file: string, isEntry: boolean, now: number): Promise<boolean> {
   if (isEntry) {
-    const text = readOwnFile(path);
-    const entry = text === undefined ? undefined : parseEntry(text);
+    const entry = entryAt(path);
     // Of another version it may be good for a newer program.
     return entry !== undefined && !isStillGood(entry, now);
   }
-  const life = TEMPORARY.test(file) ? LEFT_MS : file.startsWith('line-') ? LINE_LIFE_MS : Infinity;
+  const life = file.endsWith('.tmp') ? LEFT_MS : file.startsWith('line-') ? LINE_LIFE_MS : Infinity;
   const stats = await fs.lstat(path).catch(() => undefined);
   return stats !== undefined && now - stats.mtimeMs > life;
 }

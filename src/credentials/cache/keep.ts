@@ -138,7 +138,7 @@ async function renew(request: KeepRequest, old: CacheEntry | undefined, waitedMs
 
 /** Failures in spite of which what was good before is good still: of the identity, of the network, and refusals. */
 function isPassing(error: unknown): error is RolesAnywhereError {
-  return error instanceof RolesAnywhereError && /^(?:identity|refused|unavailable)$/.test(error.class);
+  return error instanceof RolesAnywhereError && ['identity', 'refused', 'unavailable'].includes(error.class);
 }
 
 async function write({ store, key, onWarning }: KeepRequest, entry: CacheEntry): Promise<void> {

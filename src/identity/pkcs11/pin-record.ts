@@ -1,5 +1,4 @@
 /** The records of a PIN guard: what is in them, and their files. */
-// Tests: test/identity/pkcs11/pin-guard.test.ts
 import { randomBytes } from 'node:crypto';
 import { link, open, rename, rm } from 'node:fs/promises';
 import { type NamedFile, readNamedFile, systemCode } from '../../platform/files.ts';
@@ -46,7 +45,7 @@ export async function writeNew(file: string, text: string): Promise<void> {
   try {
     await handle.writeFile(text);
   } catch (error) {
-    await rm(file, { force: true });
+    await rm(file);
     throw error;
   } finally {
     await handle.close();

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   CACHE_VERSION,
+  DEFAULT_MIN_REMAINING_MS,
   afterSetBack,
   type CacheEntry,
   isFresh,
@@ -74,7 +75,42 @@ describe('a kept set', () => {
     expect(isFresh({ ...kept, holdUntil: NOW + 60 * MINUTE }, NOW + 59.8 * MINUTE, 15 * MINUTE)).toBe(false);
   });
 
+  it('is good for what is left of it, to the millisecond', () => {
+    expect(DEFAULT_MIN_REMAINING_MS).toBe(900_000);
+    const kept = entry(60 * MINUTE);
+    const end = NOW + 60 * MINUTE;
+    expect([isStillGood(kept, end - 30_001), isStillGood(kept, end - 30_000)]).toEqual([true, false]);
+    const longest = entry(721 * MINUTE);
+    expect(remainingOf(longest, NOW)).toBe(721 * MINUTE);
+    expect(remainingOf({ ...longest, clockOffset: -1 }, NOW)).toBe(0);
+    const obtained = NOW + MINUTE;
+    expect(remainingOf(entry(60 * MINUTE, { obtained }), NOW)).toBe(60 * MINUTE);
+    expect(remainingOf(entry(60 * MINUTE, { obtained: obtained + 1 }), NOW)).toBe(0);
+    // Of no life at all, and of one millisecond.
+    expect(remainingOf(entry(MINUTE, { obtained }), NOW)).toBe(0);
+    expect(remainingOf(entry(MINUTE, { obtained: obtained - 1 }), NOW)).toBe(MINUTE);
+  });
+
+  it('has a life by the clock of the service, of which a third counts', () => {
+    expect(remainingOf(entry(600 * MINUTE, { clockOffset: 360 * MINUTE }), NOW)).toBe(240 * MINUTE);
+    const half = entry(60 * MINUTE, { clockOffset: 30 * MINUTE });
+    expect(isFresh(half, NOW + 18 * MINUTE, 15 * MINUTE)).toBe(true);
+  });
+
+  it('is held to the last millisecond, and by none that is longer than two minutes', () => {
+    const now = NOW + 50 * MINUTE;
+    const held = (ms: number): boolean => isFresh(entry(60 * MINUTE, { holdUntil: now + ms }), now, 15 * MINUTE);
+    expect([held(0), held(1), held(120_000), held(120_001)]).toEqual([false, true, true, false]);
+  });
+
   it('comes back from its text as it was', () => {
+    const credentials = {
+      ...entry(60 * MINUTE).credentials,
+      accountId: '111122223333',
+      assumedRoleArn: 'arn:aws:sts::111122223333:assumed-role/One/x',
+    };
+    const full = entry(60 * MINUTE, { counted: ['boot', 5], holdUntil: NOW, credentials });
+    expect(parseEntry(JSON.stringify({ ...full, version: 1 }))).toEqual(full);
     const kept = entry(60 * MINUTE, { certificate: ['/c.pem', '1 2 3 4'] });
     expect(parseEntry(JSON.stringify(kept))).toEqual(kept);
     expect(unpacked(kept.credentials)).toEqual({
@@ -92,11 +128,24 @@ describe('a kept set', () => {
     ['with a time in words', { ...entry(MINUTE), obtained: '1' }],
     ['without a role', { ...entry(MINUTE), role: 1 }],
     ['with half a certificate', { ...entry(MINUTE), certificate: ['/c.pem'] }],
+    ['with a certificate without a stamp', { ...entry(MINUTE), certificate: ['/c.pem', 1] }],
+    ['with a stamp without a certificate', { ...entry(MINUTE), certificate: [1, '1 2 3 4'] }],
+    ['counted by nobody', { ...entry(MINUTE), counted: [1, 2] }],
+    ['counted in words', { ...entry(MINUTE), counted: ['boot', 'x'] }],
+    ['counted in part', { ...entry(MINUTE), counted: ['boot'] }],
+    ['counted in another form', { ...entry(MINUTE), counted: { 0: 'boot', 1: 5 } }],
     ['without credentials', { ...entry(MINUTE), credentials: null }],
     ['with an empty token', { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, sessionToken: '' } }],
     [
       'with another form of time',
       { ...entry(MINUTE), credentials: { ...entry(MINUTE).credentials, expiration: 'soon' } },
+    ],
+    [
+      'with a time of the right length in another form',
+      {
+        ...entry(MINUTE),
+        credentials: { ...entry(MINUTE).credentials, expiration: 'Jan 01 2026 12:00:00' },
+      },
     ],
     [
       'with an account that is a number',
@@ -129,6 +178,12 @@ describe('a clock that was set back', () => {
 
   it('is none where both count alike, or the machine slept, which one of them does not count', () => {
     expect([left(50, 50), left(50, 50.5), left(50, 10)]).toEqual([10, 10, 10]);
+  });
+
+  it('counts from a minute on: by less, two machines that share a folder may differ', () => {
+    const kept = entry(60 * MINUTE, { counted });
+    const after = (ms: number): number => afterSetBack(kept, NOW, 1000 * MINUTE + ms, isSame).obtained;
+    expect([after(MINUTE), after(MINUTE + 1)]).toEqual([NOW, NOW - MINUTE - 1]);
   });
 
   it('is not looked for in what another machine, or another start, has counted', () => {

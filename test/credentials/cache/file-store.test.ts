@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -15,10 +16,24 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFileStore, listEntries, openFolder, tidy } from '../../../src/credentials/cache/file-store.ts';
+import {
+  createFileStore,
+  listEntries,
+  openFolder,
+  tidy,
+  writeLine,
+} from '../../../src/credentials/cache/file-store.ts';
 import { cacheFolder } from '../../../src/credentials/cache/folder.ts';
-import { isOwnFolder, readOwnFile, stampOf, stampOfPlace } from '../../../src/credentials/cache/safe-file.ts';
+import {
+  bootOf,
+  countedNow,
+  isOwnFolder,
+  readOwnFile,
+  stampOf,
+  stampOfPlace,
+} from '../../../src/credentials/cache/safe-file.ts';
 
 const KEY = `session-1-${'a'.repeat(32)}`;
 
@@ -83,8 +98,15 @@ describe('the store of files', () => {
     symlinkSync(join(dir, 'real'), folder);
     await expect(openFolder(folder)).rejects.toMatchObject({ code: 'ERR_CACHE' });
     writeFileSync(join(dir, 'file'), '');
-    await expect(openFolder(join(dir, 'file'))).rejects.toMatchObject({ code: 'ERR_CACHE' });
-    await expect(openFolder(undefined)).rejects.toMatchObject({ code: 'ERR_CACHE' });
+    for (const [place, words] of [
+      [join(dir, 'file'), 'cannot make'],
+      [join(dir, 'file', 'x'), 'ENOTDIR'],
+      [undefined, 'there is no folder'],
+    ] as const)
+      await expect(openFolder(place)).rejects.toMatchObject({
+        code: 'ERR_CACHE',
+        message: expect.stringContaining(words) as string,
+      });
   });
 
   it('lists what it can read, and tidies what nobody will', async () => {
@@ -99,16 +121,17 @@ describe('the store of files', () => {
     await store.set(torn, '{', new Date());
     const files = {
       old: [`${valid}.json.0123456789abcdef.tmp`, `line-1-${'0'.repeat(16)}.json`],
-      others: ['notes.txt', 'session-1-short.json'],
+      others: ['notes.txt', 'session-1-short.json', `x${valid}.json`, `${valid}.json.bak`],
       fresh: [
         `line-1-${'1'.repeat(16)}.json`,
         `session-2-${'e'.repeat(32)}.json`,
         `${valid}.json.fedcba9876543210.tmp`,
         `${valid}.lock.0123456789abcdef.0.break`,
+        `${valid}.lock`,
       ],
     };
     for (const name of Object.values(files).flat()) writeFileSync(join(folder, name), '', { mode: 0o600 });
-    for (const name of files.old) utimesSync(join(folder, name), 1e9, 1e9);
+    for (const name of [...files.old, `${valid}.lock`]) utimesSync(join(folder, name), 1e9, 1e9);
     expect((await listEntries(folder)).map(({ name }) => name)).toEqual([valid, expired]);
     expect(await tidy(folder, Date.now())).toBe(1);
     expect(readdirSync(folder).toSorted()).toEqual(
@@ -118,6 +141,72 @@ describe('the store of files', () => {
     expect(readdirSync(folder).toSorted()).toEqual(files.others.toSorted());
     expect(await tidy(join(dir, 'missing'), 0)).toBe(0);
     expect(await listEntries(join(dir, 'missing'))).toEqual([]);
+  });
+});
+
+describe('what is kept in the folder', () => {
+  const LINE = `line-1-${'0'.repeat(16)}`;
+  const remembered = {
+    version: 1,
+    text: 't',
+    config: ['/c'],
+    entry: KEY,
+    minRemainingMs: 1,
+    accountId: true,
+    lineFeed: true,
+  } as const;
+
+  it('is locked under its own name', async () => {
+    const lock = await createFileStore(folder).lock?.(KEY, { waitMs: 0, isDone: async () => false });
+    expect(readdirSync(folder)).toEqual([`${KEY}.lock`]);
+    await lock?.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('is a line, too', async () => {
+    await writeLine(await openFolder(folder), LINE, remembered);
+    expect(JSON.parse(readOwnFile(join(folder, `${LINE}.json`)) ?? '')).toEqual(remembered);
+  });
+
+  it('has a name that is tidied up, should the process be killed while it writes', async () => {
+    await openFolder(folder);
+    const written = createFileStore(folder).set(KEY, 'x'.repeat(100_000), new Date());
+    while (readdirSync(folder).length === 0) await setImmediate();
+    expect(readdirSync(folder)[0]).toMatch(/^session-1-a{32}\.json\.[0-9a-f]{16}\.tmp$/);
+    await written;
+  });
+
+  it('is listed in the order of its names', async () => {
+    const store = createFileStore(folder);
+    const keys = ['d', 'a', 'f', 'c', 'e', 'b'].map((letter) => `session-1-${letter.repeat(32)}`);
+    for (const key of keys) await store.set(key, entry(soon()), new Date());
+    expect((await listEntries(folder)).map(({ name }) => name)).toEqual(keys.toSorted());
+  });
+
+  it('stays for its time, and not a millisecond longer', async () => {
+    await openFolder(folder);
+    const [left, line] = [join(folder, `${KEY}.json.0123456789abcdef.tmp`), join(folder, `${LINE}.json`)];
+    for (const [path, life] of [
+      [left, 60_000],
+      [line, 2_592_000_000],
+    ] as const) {
+      writeFileSync(path, '', { mode: 0o600 });
+      utimesSync(path, 1e9, 1e9);
+      await tidy(folder, 1e12 + life);
+      expect(readdirSync(folder)).toHaveLength(1);
+      await tidy(folder, 1e12 + life + 1);
+      expect(readdirSync(folder)).toEqual([]);
+    }
+  });
+
+  it('is tidied by many at once, and folders in the place of files are no way to stay', async () => {
+    const store = createFileStore(folder);
+    const names = Array.from({ length: 16 }, (_, index) => `session-1-${index.toString(16).repeat(32)}`);
+    for (const name of names) await store.set(name, entry('2020-01-01T00:00:00Z'), new Date());
+    mkdirSync(join(folder, `${KEY}.lock`));
+    writeFileSync(join(folder, `${KEY}.lock`, 'x'), '');
+    await Promise.all(Array.from({ length: 4 }, () => tidy(folder, Date.now(), true)));
+    expect(readdirSync(folder)).toEqual([]);
   });
 });
 
@@ -201,5 +290,77 @@ describe('the folder of the cache', () => {
     expect(stampOfPlace(join(certificates, 'c.pem'))).toBe(stampOf(join(certificates, 'c.pem')));
     for (let index = 0; index < 100; index++) writeFileSync(join(certificates, `${index}.pem`), '');
     expect([stampOfPlace(certificates), stampOfPlace(join(dir, 'missing'))]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('a file of this user alone', () => {
+  it('is read up to 256 KiB, and no descriptor is left open', () => {
+    const path = join(dir, 'file');
+    const open = (): string[] =>
+      readdirSync('/proc/self/fd').flatMap((descriptor) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${descriptor}`);
+        } catch {
+          return [];
+        }
+      });
+    writeFileSync(path, 'x'.repeat(256 * 1024), { mode: 0o600 });
+    expect(readOwnFile(path)).toHaveLength(256 * 1024);
+    writeFileSync(path, 'x'.repeat(256 * 1024 + 1));
+    expect(readOwnFile(path)).toBeUndefined();
+    if (process.platform === 'linux') expect(open()).not.toContain(path);
+  });
+
+  it.each([0o601, 0o610, 0o640, 0o604])('is none when others have a right to it: %o', (mode) => {
+    const path = join(dir, 'file');
+    writeFileSync(path, 'x');
+    mkdirSync(folder);
+    for (const place of [path, folder]) chmodSync(place, mode | (place === folder ? 0o100 : 0));
+    expect([readOwnFile(path), isOwnFolder(folder)]).toEqual([undefined, false]);
+  });
+});
+
+describe('a stamp', () => {
+  it('is the same in every version of this program: of a file, and of a folder by its names in order', () => {
+    const stamp = (path: string): string => {
+      const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
+      return `${dev} ${ino} ${size} ${mtimeNs}`;
+    };
+    mkdirSync(folder);
+    const names = ['m', 'z', 'a', 'k', 'b', 'y', 'c'];
+    for (const name of names) writeFileSync(join(folder, name), name);
+    mkdirSync(join(folder, 'sub'));
+    expect(stampOf(join(folder, 'a'))).toBe(stamp(join(folder, 'a')));
+    const { dev, ino } = statSync(folder, { bigint: true });
+    const lines = [...names, 'sub']
+      .toSorted()
+      .map((name) => `\n${name} ${name === 'sub' ? '' : stamp(join(folder, name))}`);
+    expect(stampOfPlace(folder)).toBe(`folder ${dev} ${ino} ${lines.join(' ')}`);
+  });
+
+  it('is given to a folder of a hundred files, and to none of more', () => {
+    mkdirSync(folder);
+    for (let index = 0; index < 100; index++) writeFileSync(join(folder, String(index)), '');
+    expect(stampOfPlace(folder)).toBeDefined();
+    writeFileSync(join(folder, 'more'), '');
+    expect(stampOfPlace(folder)).toBeUndefined();
+  });
+});
+
+describe('the clock that nobody sets', () => {
+  it.runIf(process.platform === 'linux')('counts milliseconds since a start of the system that has a name', () => {
+    const age = (): number => Number(process.hrtime.bigint()) / 1e6;
+    const before = age();
+    const counted = countedNow();
+    expect(counted).toBeGreaterThan(before - 1);
+    expect(counted).toBeLessThan(age() + 1);
+    expect(bootOf()).toBe(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+  });
+});
+
+describe('the folder of kept credentials', () => {
+  it('is of the user on Windows too, and never in a runtime directory that is not there', () => {
+    expect(cacheFolder({ LOCALAPPDATA: '/l', HOME: '/h' }, 'win32')).toBe('/l/roles-anywhere');
+    expect(cacheFolder({ XDG_RUNTIME_DIR: '/nonexistent', HOME: '/h' }, 'linux')).toBe('/h/.cache/roles-anywhere');
   });
 });

@@ -1,10 +1,11 @@
 import { EventEmitter, once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type KeepRequest, keepCredentials } from '../../../src/credentials/cache/keep.ts';
 import { readEntry } from '../../../src/credentials/cache/read-entry.ts';
+import { bootOf, countedNow, stampOf } from '../../../src/credentials/cache/safe-file.ts';
 import type { CredentialsStore } from '../../../src/credentials/cache/store.ts';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 
@@ -140,6 +141,26 @@ describe('credentials that are kept in a store', () => {
   });
 
   it.each([
+    ['of the identity', new RolesAnywhereError('ERR_FILE_NOT_FOUND', 'x')],
+    ['of the network', new RolesAnywhereError('ERR_CONNECT', 'x')],
+    ['of the service', refusal],
+  ])('stay in use after a failure %s, with a hold of half a minute to a minute', async (_, failure) => {
+    for (const [chance, hold] of [
+      [0, 30_000],
+      [0.5, 45_000],
+    ] as const) {
+      const store = memoryStore();
+      const { state, told, ask } = caller(store, { random: () => chance });
+      await ask();
+      state.now += 50 * MINUTE;
+      state.failure = failure;
+      expect(await ask()).toMatchObject({ accessKeyId: 'key-1' });
+      expect(told).toEqual([`credentials until 2026-01-01T01:00:00Z stay in use: ${failure.message}`]);
+      expect(JSON.parse(store.texts.get('session-1-x') ?? '')).toMatchObject({ holdUntil: state.now + hold });
+    }
+  });
+
+  it.each([
     ['a mistake of the line', new RolesAnywhereError('ERR_FLAG_VALUE', 'x')],
     ['an interruption', new RolesAnywhereError('ERR_INTERRUPTED', 'x')],
     ['a defect', new TypeError('x')],
@@ -164,13 +185,48 @@ describe('credentials that are kept in a store', () => {
     };
     const { told, ask } = caller(broken);
     expect(await ask()).toMatchObject({ accessKeyId: 'key-1' });
-    expect(told.join()).toContain('cannot be kept: ENOSPC');
-    expect(told.join()).not.toContain('secret');
+    expect(new Set(told)).toEqual(
+      new Set([
+        'kept credentials cannot be read: unexpected error',
+        'there is no lock for kept credentials: unexpected error',
+        'credentials cannot be kept: ENOSPC',
+      ]),
+    );
+    const { told: words, ask: again } = caller({ ...broken, set: () => Promise.reject(refusal) });
+    await again();
+    expect(words).toContain(`credentials cannot be kept: ${refusal.message}`);
+  });
+
+  it('are not asked for by whoever gives up while others are', async () => {
+    const controller = new AbortController();
+    const enough = new Error('enough');
+    const store: CredentialsStore = {
+      ...memoryStore(),
+      lock: () => {
+        controller.abort(enough);
+        return Promise.reject(enough);
+      },
+    };
+    const { state, told, ask } = caller(store, { signal: controller.signal });
+    await expect(ask()).rejects.toBe(enough);
+    expect([state.calls, told]).toEqual([0, []]);
+  });
+
+  it('are given out without a lock while they are fresh', async () => {
+    const store = memoryStore();
+    let locks = 0;
+    const counting: CredentialsStore = {
+      ...store,
+      lock: (...asked) => ((locks += 1), store.lock?.(...asked) as never),
+    };
+    const { ask } = caller(counting);
+    for (let turn = 0; turn < 3; turn++) await ask();
+    expect(locks).toBe(1);
   });
 
   it('need no lock', async () => {
     const store = memoryStore();
-    const { state, ask } = caller({
+    const { state, told, ask } = caller({
       get: (key) => store.get(key),
       set: (...kept) => store.set(...kept),
     });
@@ -178,6 +234,7 @@ describe('credentials that are kept in a store', () => {
     expect(state.calls).toBe(2);
     expect(await ask()).toMatchObject({ secretAccessKey: 's' });
     expect(state.calls).toBe(2);
+    expect(told).toEqual([]);
   });
 
   it('are asked for anew by whoever wants no older ones', async () => {
@@ -197,10 +254,86 @@ describe('credentials that are kept in a store', () => {
     };
     const { ask } = caller(store, { vend });
     const held = await store.lock?.('x', { waitMs: 0, isDone: async () => false });
+    const began = performance.now();
     const asked = ask().catch((error: unknown) => error);
     await new Promise((resolve) => setTimeout(resolve, 60));
     await held?.release();
     expect(await asked).toBe(refusal);
     expect(waited[0]).toBeGreaterThan(40);
+    expect(waited[0]).toBeLessThanOrEqual(performance.now() - began);
+  });
+});
+
+describe('what is kept', () => {
+  let dir: string;
+  let certificate: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'roles-anywhere-keep-'));
+    certificate = join(dir, 'c.pem');
+    writeFileSync(certificate, 'one');
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  /** The text of a set that was asked for with this certificate. */
+  async function textOf(more: Partial<KeepRequest> = {}): Promise<string> {
+    const store = memoryStore();
+    await caller(store, more).ask();
+    return store.texts.get('session-1-x') ?? '';
+  }
+
+  it('says when and with what it was obtained, and no more of the credentials than there is', async () => {
+    const before = countedNow();
+    const { counted, ...kept } = JSON.parse(await textOf({ certificate, random: () => 0.25 })) as {
+      counted: [string, number];
+    };
+    expect(kept).toEqual({
+      version: 1,
+      obtained: START,
+      clockOffset: 0,
+      chance: 0.25,
+      role: 'arn:aws:iam::111122223333:role/One',
+      certificate: [certificate, stampOf(certificate)],
+      credentials: {
+        accessKeyId: 'key-1',
+        secretAccessKey: 's',
+        sessionToken: 't',
+        expiration: '2026-01-01T01:00:00Z',
+      },
+    });
+    expect(counted[0]).toBe(bootOf());
+    expect(counted[1]).toBeGreaterThanOrEqual(before);
+    expect(counted[1]).toBeLessThanOrEqual(countedNow());
+    const credentials = {
+      accessKeyId: 'a',
+      secretAccessKey: 's',
+      sessionToken: 't',
+      expiration: new Date(START + 60 * MINUTE),
+      accountId: '111122223333',
+      assumedRoleArn: 'arn:aws:sts::111122223333:assumed-role/One/x',
+    };
+    const full = await textOf({ vend: async () => ({ credentials, clockOffset: 7 }) });
+    expect(JSON.parse(full)).toMatchObject({
+      clockOffset: 7,
+      credentials: { ...credentials, expiration: '2026-01-01T01:00:00Z' },
+    });
+  });
+
+  it.each([undefined, '/nonexistent'])('names no certificate that is in no file: %s', async (path) => {
+    expect(JSON.parse(await textOf({ certificate: path }))).not.toHaveProperty('certificate');
+  });
+
+  it('is good for as long as the certificate stays what it was', async () => {
+    const text = await textOf({ certificate });
+    expect(readEntry(text, START)).toMatchObject({ role: 'arn:aws:iam::111122223333:role/One' });
+    writeFileSync(certificate, 'another');
+    expect(readEntry(text, START)).toBeUndefined();
+  });
+
+  it('is as old as the clock says that nobody sets, where that has counted since this start of the system', async () => {
+    const kept = JSON.parse(await textOf()) as object;
+    const obtainedBy = (boot: string | undefined): number | undefined =>
+      readEntry(JSON.stringify({ ...kept, counted: [boot, countedNow() - 50 * MINUTE] }), START)?.obtained;
+    expect(obtainedBy('another')).toBe(START);
+    expect(obtainedBy(bootOf())).toBeLessThanOrEqual(START - 50 * MINUTE);
   });
 });

@@ -47,6 +47,8 @@ const OPERATORS: Readonly<Record<string, string>> = {
 
 /** Methods whose call is left out, and methods that another takes the place of. */
 const LEFT_OUT = new Set(['filter', 'sort', 'toSorted', 'trim', 'toLowerCase', 'slice', 'subarray', 'replaceAll']);
+/** Functions that make an error: the texts that they are given are words, other arguments are not. */
+const WORDED = /^(?:errorAnswer|failure|fileError|onWarning|warn|this\.#withheld)$/;
 const EXCHANGED: Readonly<Record<string, string>> = {
   some: 'every',
   every: 'some',
@@ -149,12 +151,14 @@ export function mutantsOf(file: string, source: string): Mutant[] {
         break;
       default:
     }
+    const worded = node.type === 'CallExpression' && WORDED.test(text(child('callee') ?? node));
     for (const [name, value] of Object.entries(node)) {
       if (name === 'typeAnnotation' || name === 'returnType' || name === 'typeParameters' || name === 'typeArguments')
         continue;
       // The name of a member is no value.
       if (name === 'key' && node['computed'] !== true) continue;
-      for (const inner of Array.isArray(value) ? value : [value]) if (isNode(inner) && isCode(inner)) walk(inner);
+      for (const inner of Array.isArray(value) ? value : [value])
+        if (isNode(inner) && isCode(inner) && !(worded && isText(inner))) walk(inner);
     }
   };
 

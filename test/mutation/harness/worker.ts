@@ -30,6 +30,7 @@ const vitest = await createVitest(
     testTimeout: TEST_MS,
     hookTimeout: TEST_MS,
     maxWorkers: 2,
+    pool: 'threads',
     exclude: [],
     include: [...tests],
   },
