@@ -24,10 +24,13 @@ import type { Written } from './update/hook.ts';
 import { ProfileWriter } from './update/writer.ts';
 import { openVending, vendWith } from './vending.ts';
 
+/** How long other writers are waited for: dozens that start at one time on a busy machine have their turns one after another. */
+const OTHERS = { timeoutMs: 120_000 } as const;
+
 export const run: RunCommand<'update'> = async (flags, io) => {
   const options = updateOptions(flags, io.env);
   await checkCredentialsFile(
-    { env: io.env },
+    { env: io.env, lock: OTHERS },
     options.roles.map(({ name }) => name),
   );
   await (options.once ? updateOnce(options, flags, io) : updateOn(options, flags, io));
@@ -86,7 +89,7 @@ async function updateOn(options: UpdateOptions, flags: FlagsOf<'update'>, io: Io
       cleanup.add(async () => {
         for (const [profile, { accessKeyId }] of writer.written()) {
           try {
-            const removed = await removeCredentials({ env }, profile, accessKeyId);
+            const removed = await removeCredentials({ env, lock: OTHERS }, profile, accessKeyId);
             log.info(removed ? 'the keys were taken out' : 'the keys are not there any more', { profile });
           } catch (error) {
             notRemoved ??= error;
@@ -124,6 +127,7 @@ async function writeProfile(
     profile,
     credentials,
     env,
+    lock: OTHERS,
     signal,
     onWarning: (message) => {
       if (!compat) log.warn(message);

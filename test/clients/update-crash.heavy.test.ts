@@ -175,6 +175,24 @@ describe('others who write', () => {
     180_000,
   );
 
+  it('are waited for as long as they go on taking turns, for more than half a minute', async () => {
+    const lock = join(dir, 'credentials.lock');
+    let turn = 0;
+    const take = (): void => writeFileSync(lock, `another ${(turn += 1)}\n`);
+    take();
+    const others = setInterval(take, 1000);
+    setTimeout(() => {
+      clearInterval(others);
+      rmSync(lock);
+    }, 33_000);
+    const { status, stderr } = await runCli(['update', '--once', ...flags()], {
+      env: { AWS_SHARED_CREDENTIALS_FILE: join(dir, 'credentials') },
+      timeout: 100_000,
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringContaining('credentials were written') });
+    expect(turn).toBeGreaterThan(30);
+  }, 120_000);
+
   it('a lock that a dead process left is taken over', async () => {
     const file = join(dir, 'credentials');
     writeFileSync(file, fileWith('ASIA0'));
