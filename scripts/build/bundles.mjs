@@ -24,7 +24,7 @@ const HOT = ['src/cli.ts'];
  * What the hot file may weigh. Node reads all of it in every run; 90 KB more of it took a tenth of a bare start, when that
  * was tried. Look at what came in before raising this.
  */
-const HOT_BUDGET_BYTES = 96 * 1024;
+const HOT_BUDGET_BYTES = 92 * 1024;
 
 /**
  * Less to read at each start, and to download. Classes keep their names, which errors show and ASN.1 readers tell theirs apart
