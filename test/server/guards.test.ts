@@ -91,6 +91,10 @@ describe('the Host header', () => {
   });
 });
 
+function refusalOf(headers: string[]): unknown {
+  return refuse(readHead(headers), headers.length / 2, true);
+}
+
 describe('the headers of a request', () => {
   it.each(['Host', 'Authorization', 'X-Aws-Ec2-Metadata-Token', 'X-AWS-EC2-METADATA-TOKEN-TTL-SECONDS'])(
     '%s must be alone',
@@ -104,7 +108,6 @@ describe('the headers of a request', () => {
     '%s must be alone too: the second one could say otherwise',
     (name) => {
       const value = name === 'Sec-Fetch-Site' ? 'none' : 'chunked';
-      const refusalOf = (headers: string[]): unknown => refuse(readHead(headers), headers.length / 2, true);
       expect(refusalOf([name, value])).toBeUndefined();
       expect(refusalOf([name, value, name, value])).toBe('repeated');
     },

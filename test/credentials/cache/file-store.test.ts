@@ -45,6 +45,28 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
+/** The files that this process has open, where Linux tells. */
+function openFiles(): string[] {
+  if (process.platform !== 'linux') return [];
+  return readdirSync('/proc/self/fd').flatMap((descriptor) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      return [];
+    }
+  });
+}
+
+function stampByStat(path: string): string {
+  const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
+  return `${dev} ${ino} ${size} ${mtimeNs}`;
+}
+
+/** Milliseconds since the start of the system. */
+function age(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
 function entry(expiration: string): string {
   const credentials = { accessKeyId: 'a', secretAccessKey: 'b', sessionToken: 'c', expiration };
   return JSON.stringify({ version: 1, obtained: Date.now(), clockOffset: 0, chance: 0, role: 'r', credentials });
@@ -296,19 +318,11 @@ describe('the folder of the cache', () => {
 describe('a file of this user alone', () => {
   it('is read up to 256 KiB, and no descriptor is left open', () => {
     const path = join(dir, 'file');
-    const open = (): string[] =>
-      readdirSync('/proc/self/fd').flatMap((descriptor) => {
-        try {
-          return readlinkSync(`/proc/self/fd/${descriptor}`);
-        } catch {
-          return [];
-        }
-      });
     writeFileSync(path, 'x'.repeat(256 * 1024), { mode: 0o600 });
     expect(readOwnFile(path)).toHaveLength(256 * 1024);
     writeFileSync(path, 'x'.repeat(256 * 1024 + 1));
     expect(readOwnFile(path)).toBeUndefined();
-    if (process.platform === 'linux') expect(open()).not.toContain(path);
+    expect(openFiles()).not.toContain(path);
   });
 
   it.each([0o601, 0o610, 0o640, 0o604])('is none when others have a right to it: %o', (mode) => {
@@ -322,19 +336,15 @@ describe('a file of this user alone', () => {
 
 describe('a stamp', () => {
   it('is the same in every version of this program: of a file, and of a folder by its names in order', () => {
-    const stamp = (path: string): string => {
-      const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
-      return `${dev} ${ino} ${size} ${mtimeNs}`;
-    };
     mkdirSync(folder);
     const names = ['m', 'z', 'a', 'k', 'b', 'y', 'c'];
     for (const name of names) writeFileSync(join(folder, name), name);
     mkdirSync(join(folder, 'sub'));
-    expect(stampOf(join(folder, 'a'))).toBe(stamp(join(folder, 'a')));
+    expect(stampOf(join(folder, 'a'))).toBe(stampByStat(join(folder, 'a')));
     const { dev, ino } = statSync(folder, { bigint: true });
     const lines = [...names, 'sub']
       .toSorted()
-      .map((name) => `\n${name} ${name === 'sub' ? '' : stamp(join(folder, name))}`);
+      .map((name) => `\n${name} ${name === 'sub' ? '' : stampByStat(join(folder, name))}`);
     expect(stampOfPlace(folder)).toBe(`folder ${dev} ${ino} ${lines.join(' ')}`);
   });
 
@@ -349,7 +359,6 @@ describe('a stamp', () => {
 
 describe('the clock that nobody sets', () => {
   it.runIf(process.platform === 'linux')('counts milliseconds since a start of the system that has a name', () => {
-    const age = (): number => Number(process.hrtime.bigint()) / 1e6;
     const before = age();
     const counted = countedNow();
     expect(counted).toBeGreaterThan(before - 1);

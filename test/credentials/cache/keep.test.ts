@@ -264,6 +264,13 @@ describe('credentials that are kept in a store', () => {
   });
 });
 
+/** The text of a set that was asked for with this certificate. */
+async function textOf(more: Partial<KeepRequest> = {}): Promise<string> {
+  const store = memoryStore();
+  await caller(store, more).ask();
+  return store.texts.get('session-1-x') ?? '';
+}
+
 describe('what is kept', () => {
   let dir: string;
   let certificate: string;
@@ -273,13 +280,6 @@ describe('what is kept', () => {
     writeFileSync(certificate, 'one');
   });
   afterEach(() => rmSync(dir, { recursive: true }));
-
-  /** The text of a set that was asked for with this certificate. */
-  async function textOf(more: Partial<KeepRequest> = {}): Promise<string> {
-    const store = memoryStore();
-    await caller(store, more).ask();
-    return store.texts.get('session-1-x') ?? '';
-  }
 
   it('says when and with what it was obtained, and no more of the credentials than there is', async () => {
     const before = countedNow();
