@@ -8,7 +8,7 @@ import type { CommandName } from './flags.ts';
 import { complete, findProblem, readValues, scan } from './pflag.ts';
 import type { Parsed } from './pflag.ts';
 import { isOfShell, problemError, unknownCommand } from './problems.ts';
-import type { HelpOptions } from './help-text.ts';
+import type { HelpOptions } from './yargs.ts';
 
 /** The outcome of a line: a command to run, or text to show. */
 export type Outcome =
@@ -73,8 +73,8 @@ async function help(
   options: LineOptions,
   stream: 'stdout' | 'stderr' = 'stdout',
 ): Promise<string> {
-  const { helpText } = await import('./help-text.ts');
+  const { helpText } = await import('./yargs.ts');
   const { styleOf } = await import('../platform/terminal-style.ts');
   const { terminals, env = {} } = options;
-  return helpText(name, { ...options, style: styleOf(terminals?.[stream] === true, env) });
+  return await helpText(name, { ...options, style: styleOf(terminals?.[stream] === true, env) });
 }

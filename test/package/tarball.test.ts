@@ -31,8 +31,8 @@ interface Packed {
 let work: string;
 let tarball: string;
 /** What the package may weigh, packed and unpacked: look at what came in before raising either. */
-const PACKED_BUDGET_BYTES = 610_000;
-const UNPACKED_BUDGET_BYTES = 2_150_000;
+const PACKED_BUDGET_BYTES = 640_000;
+const UNPACKED_BUDGET_BYTES = 2_250_000;
 
 let packed: Packed;
 let consumer: string;

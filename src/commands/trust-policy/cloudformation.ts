@@ -1,9 +1,8 @@
 /** A set-up as a template of CloudFormation: its User Guide, "AWS::RolesAnywhere::TrustAnchor", "::Profile" and "AWS::IAM::Role". */
 // Tests: test/commands/trust-policy.test.ts
+import { stringify } from 'yaml';
 import { trustPolicy } from '../../x509/trust-policy.ts';
 import { type Anchor, type Setup, headOf } from './setup.ts';
-import { yaml } from './yaml.ts';
-import type { Value } from './yaml.ts';
 
 export function cloudFormation(setup: Setup): string {
   const { name, anchor, tags } = setup;
@@ -43,19 +42,19 @@ export function cloudFormation(setup: Setup): string {
   const head = headOf(setup, '#', [
     'Deploy it with --capabilities CAPABILITY_NAMED_IAM; its outputs are the ARNs that roles-anywhere takes.',
   ]);
-  return head + yaml(template);
+  // By YAML 1.1, which many tools read: there a name such as `on` or a date has quotes.
+  return head + stringify(template, { lineWidth: 0, version: '1.1' });
 }
 
 function attribute(resource: string, name: string): { readonly 'Fn::GetAtt': readonly [string, string] } {
   return { 'Fn::GetAtt': [resource, name] };
 }
 
-function withAnchor(policy: object, anchor: Value): Value {
-  // What is written as JSON is read as JSON.
+function withAnchor(policy: object, anchor: object): unknown {
   return JSON.parse(JSON.stringify(policy), (name, value: unknown) => (name === 'aws:SourceArn' ? anchor : value));
 }
 
-function source(anchor: Exclude<Anchor, { kind: 'existing' }>): Value {
+function source(anchor: Exclude<Anchor, { kind: 'existing' }>): object {
   return anchor.kind === 'bundle'
     ? { SourceType: 'CERTIFICATE_BUNDLE', SourceData: { X509CertificateData: anchor.pem } }
     : { SourceType: 'AWS_ACM_PCA', SourceData: { AcmPcaArn: anchor.arn } };
