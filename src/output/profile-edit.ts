@@ -5,7 +5,7 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { atLine, nestedKeys, readIni } from '../options/config/ini.ts';
 import type { IniKey, IniSection } from '../options/config/ini.ts';
-import { sdkView } from '../options/config/sdk-view.ts';
+import { isFoundBySdk, sdkView } from '../options/config/sdk-view.ts';
 
 /** The keys and values that a profile shall have, in the order to write them; undefined for a key to remove. */
 export type Settings = ReadonlyMap<string, string | undefined>;
@@ -176,10 +176,12 @@ function check(text: string, { profile, settings, file, others }: Expectation): 
   const sections = readSections(text, file);
   const own = sections.find(({ header }) => header === profile);
   const defaults = sections.find(({ header }) => header === 'DEFAULT');
+  // For a profile that the SDK finds in no file, botocore alone reads it: what is not used elsewhere is written all the same.
+  const byBotocoreAlone = !isFoundBySdk(profile);
   const sdk = sdkView(text).sections.get(profile);
   for (const [name, value] of settings) {
     const found: IniKey | undefined = own?.keys.get(name) ?? defaults?.keys.get(name);
-    if (found?.value === value && sdk?.get(name)?.value === value) continue;
+    if (found?.value === value && (byBotocoreAlone || sdk?.get(name)?.value === value)) continue;
     const line = found?.value === value ? sdk?.get(name)?.line : found?.lines[0];
     throw new RolesAnywhereError(
       'ERR_CREDENTIALS_FILE',

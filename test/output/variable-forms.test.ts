@@ -210,8 +210,8 @@ describe('every form', () => {
   });
 });
 
-function profileText(secretAccessKey: string): string {
-  return profileLines('build box', { accessKeyId: 'AK', secretAccessKey });
+function profileText(secretAccessKey: string, profile = 'build box'): string {
+  return profileLines(profile, { accessKeyId: 'AK', secretAccessKey });
 }
 
 describe('a profile of a credentials file', () => {
@@ -232,7 +232,7 @@ describe('a profile of a credentials file', () => {
 
   it('is refused where SDKs would read something else', () => {
     for (const value of ['a #b', '; a', ' a', 'a\t', ''])
-      expect(refusalOf(() => profileText(value)).code).toBe('ERR_CREDENTIALS_FILE');
+      expect(refusalOf(() => profileText(value, 'build-box')).code).toBe('ERR_CREDENTIALS_FILE');
     expect(refusalOf(() => profileText('a\nb')).code).toBe('ERR_EXPORT_VALUE');
   });
 });

@@ -75,7 +75,7 @@ async function replace(path: string, text: string): Promise<void> {
     await fs.rename(fresh, path).catch(async (error: unknown) => {
       // A folder in its place cannot be replaced.
       if (!/^(?:EISDIR|ENOTEMPTY|EEXIST|EPERM)$/.test(systemCode(error) ?? '')) throw error;
-      await fs.rm(path, { recursive: true });
+      await fs.rm(path, { force: true, recursive: true });
       await fs.rename(fresh, path);
     });
   } finally {

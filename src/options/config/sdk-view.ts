@@ -29,6 +29,11 @@ function sdkName(header: string): string | undefined {
   return KINDS.has(kind) ? `${kind}.${name}` : undefined;
 }
 
+/** Whether it finds the sections with this header under the header itself: not those of a name like `build box`, which it passes over. */
+export function isFoundBySdk(header: string): boolean {
+  return sdkName(header) === header;
+}
+
 /** What it finds in a profile of a config file with this header: it takes [profile default], however it is written, before [default]. */
 export function sdkProfile({ sections }: SdkView, header: string): SdkKeys | undefined {
   const own = sdkSection(sections, header);

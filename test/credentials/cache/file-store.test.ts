@@ -58,8 +58,8 @@ function openFiles(): string[] {
 }
 
 function stampByStat(path: string): string {
-  const { dev, ino, size, mtimeNs } = statSync(path, { bigint: true });
-  return `${dev} ${ino} ${size} ${mtimeNs}`;
+  const { dev, ino, size, ctimeNs, mtimeNs } = statSync(path, { bigint: true });
+  return `${dev} ${ino} ${size} ${ctimeNs} ${mtimeNs}`;
 }
 
 /** Milliseconds since the start of the system. */
