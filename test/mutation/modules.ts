@@ -38,7 +38,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
   },
   refresher: {
     'src/credentials/outcome.ts': ['test/credentials/outcome.test.ts'],
-    'src/credentials/refresher.ts': ['test/credentials/provider.test.ts'],
+    'src/credentials/refresher.ts': ['test/credentials/refresher.test.ts', 'test/credentials/provider.test.ts'],
   },
   'PIN guard': {
     'src/identity/pkcs11/pin-record.ts': ['test/identity/pkcs11/pin-record.test.ts'],
