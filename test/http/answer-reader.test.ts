@@ -147,7 +147,10 @@ describe('a fault of an answer', () => {
         'HTTP/1.1 2000',
       ].map((line) => `${line}\r\n`),
     ],
-    ['a line does not end in CR LF', ['HTTP/1.1 200 OK\n', `${OK}\n`, `${OK}X: a\n\r\n`]],
+    [
+      'a line does not end in CR LF',
+      ['HTTP/1.1 200 OK\n', `${OK}\n`, `${OK}X: a\n\r\n`, `${OK}\n${'x'.repeat(HEAD_LIMIT)}`],
+    ],
     [
       'a control character in the head',
       ['\0', '\x01', '\x08', '\x0b', '\r', '\x1f', '\x7f'].flatMap((control) => [
@@ -263,6 +266,8 @@ describe('what is no fault', () => {
       `${CHUNKED}a\r\n0123456789\r\nA;x=;y\r\nabcdefghij\r\n0\r\n\r\n`,
       '0123456789abcdefghij',
     ],
+    ['a chunk of 31 bytes', `${CHUNKED}1f\r\n${'x'.repeat(31)}\r\n0\r\n\r\n`, 'x'.repeat(31)],
+    ['a value with nothing before it', `${OK}Content-Length:2\r\n\r\nok`, 'ok'],
     ['a chunk of eight digits', `${CHUNKED}00000002\r\nok\r\n00000000\r\n\r\n`, 'ok'],
     ['a length of twelve digits', `${OK}Content-Length: 000000000002\r\n\r\nok`, 'ok'],
     ['digits of all ten', `${OK}Content-Length: 0000000009\r\n\r\n123456789`, '123456789'],
