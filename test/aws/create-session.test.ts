@@ -107,6 +107,13 @@ async function failure(outcome: Promise<unknown>): Promise<RolesAnywhereError> {
   return error;
 }
 
+/** What comes of an answer with credentials and this status. */
+async function withStatus(status: number): Promise<unknown> {
+  const transport: HttpTransport = () =>
+    Promise.resolve({ status, headers: {}, body: JSON.stringify({ credentialSet: [SET] }) });
+  return createSession(...options({ transport, retry: { attempts: 1 } }));
+}
+
 describe('createSession', () => {
   it('returns what the service handed out', async () => {
     const { endpoint } = await script(GOOD);
@@ -162,13 +169,6 @@ describe('createSession', () => {
       [method, path, query, ...signed, '', 'content-type;host;x-amz-date;x-amz-x509', hash].join('\n'),
     ]);
   });
-
-  /** What comes of an answer with credentials and this status. */
-  const withStatus = async (status: number): Promise<unknown> => {
-    const transport: HttpTransport = () =>
-      Promise.resolve({ status, headers: {}, body: JSON.stringify({ credentialSet: [SET] }) });
-    return createSession(...options({ transport, retry: { attempts: 1 } }));
-  };
 
   it.each([200, 201, 299])('takes credentials with status %i', async (status) => {
     await expect(withStatus(status)).resolves.toMatchObject({ accessKeyId: 'ASIAEXAMPLE' });

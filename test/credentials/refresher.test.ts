@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createProvider } from '../../src/credentials/refresher.ts';
-import { settle } from '../support/fake-clock.ts';
+import type { SessionCredentials } from '../../src/credentials/credentials.ts';
+import { deferred } from '../../src/credentials/outcome.ts';
+import { FakeClock, settle } from '../support/fake-clock.ts';
 import { bench, failure, started } from './support/bench.ts';
 import { HOUR, MINUTE, session } from './support/scripted-service.ts';
 
@@ -91,8 +93,35 @@ describe('renewing', () => {
     }
   });
 
+  it('gets another set without background refresh too', async () => {
+    const { provider, service, clock } = await started({ background: false });
+    await clock.advance(2 * MINUTE);
+    const old = provider.peek();
+    expect(await provider.renew()).not.toBe(old);
+    expect(service.calls).toHaveLength(2);
+  });
+
+  it('makes no call when a listener closes the provider meanwhile', async () => {
+    for (const background of [true, false]) {
+      // oxlint-disable-next-line no-await-in-loop -- one provider after the other
+      const { provider, service, clock } = await started({ background });
+      provider.subscribe(({ type }) => {
+        if (type === 'clock-jump') provider.close();
+      });
+      clock.jump(2 * HOUR);
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      expect(await failure(provider.renew())).toMatchObject({ code: 'ERR_INTERRUPTED' });
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await settle();
+      expect(service.calls).toHaveLength(1);
+      expect(clock.timers.all).toBe(0);
+    }
+  });
+
   it('is refused by a provider that is closed', async () => {
-    const { provider, service } = await started();
+    const { provider, service, clock } = await started();
+    service.behaviour = service.failing('ERR_CONNECT');
+    await clock.advance(35 * MINUTE);
     provider.close();
     await expect(provider.renew()).rejects.toMatchObject({
       code: 'ERR_INTERRUPTED',
@@ -100,7 +129,7 @@ describe('renewing', () => {
     });
     provider.refresh('requested');
     await settle();
-    expect(service.calls).toHaveLength(1);
+    expect(service.calls).toHaveLength(2);
   });
 });
 
@@ -308,10 +337,12 @@ describe('times that are to the millisecond', () => {
     const { provider, service, clock, events } = await started({ ...SELDOM, background: true });
     service.behaviour = service.hanging();
     await clock.advance(HOUR - SECOND - 1);
-    expect(provider.peek()).toBeDefined();
+    expect(await provider.get()).toBe(provider.peek());
+    expect(provider.status().state).toBe('degraded');
     expect(events.filter(({ type }) => type === 'expired')).toHaveLength(0);
     await clock.advance(1);
     expect(provider.peek()).toBeUndefined();
+    expect(provider.status().state).toBe('unavailable');
     expect(events.filter(({ type }) => type === 'expired')).toHaveLength(1);
   });
 
@@ -339,6 +370,41 @@ describe('times that are to the millisecond', () => {
       expect(took()).toContain('failed');
     },
   );
+
+  it('in its last millisecond a set is still one to be renewed', async () => {
+    const { provider, clock, events } = await started({ background: false, keepAlive: false, delayMs: 500 });
+    await clock.advance(HOUR - SECOND - 1);
+    expect(await provider.get()).toBe(provider.peek());
+    expect(events).toEqual([{ type: 'attempt', reason: 'due' }]);
+    // One of the two is that of the service.
+    expect(clock.timers).toEqual({ all: 2, keepAlive: 1 });
+    await clock.advance(1);
+    expect(events.map(({ type }) => type)).toEqual(['attempt', 'expired']);
+    expect(clock.timers).toEqual({ all: 2, keepAlive: 2 });
+  });
+
+  it('the end of an attempt is met however the looks at the clocks fall', async () => {
+    const { provider, service, clock } = bench({ clockCheckMs: 25 * SECOND });
+    service.behaviour = service.hanging();
+    const got = failure(provider.get());
+    await clock.advance(MINUTE - 1);
+    expect(service.signals[0]?.aborted).toBe(false);
+    await clock.advance(1);
+    expect(service.signals[0]?.aborted).toBe(true);
+    expect(await got).toMatchObject({ code: 'ERR_TIMEOUT' });
+  });
+
+  it('with nothing in hand the clocks are looked at no more often', async () => {
+    const { provider, service, clock, events } = bench({ ...SELDOM, vendTimeoutMs: HOUR });
+    service.behaviour = service.hanging();
+    const got = failure(provider.get());
+    await clock.advance(20);
+    clock.jump(2 * HOUR);
+    await clock.advance(20);
+    expect(events).toEqual([{ type: 'attempt', reason: 'demand' }]);
+    provider.close();
+    expect(await got).toMatchObject({ code: 'ERR_INTERRUPTED' });
+  });
 
   it('an attempt in flight is given up by the time that has passed on either clock', async () => {
     const { service, clock } = await started({ vendTimeoutMs: 20 * SECOND });
@@ -382,6 +448,18 @@ describe('what keeps a process alive', () => {
     expect(clock.timers.keepAlive).toBe(provider.status().refreshing ? 1 : 0);
     provider.close();
     expect(clock.timers.all).toBe(0);
+  });
+
+  it('is a start that waits for the service', async () => {
+    const { provider, service, clock } = bench({ keepAlive: false });
+    service.behaviour = service.failing('ERR_CONNECT', { retryAfterMs: MINUTE });
+    await failure(provider.get());
+    expect(clock.timers).toEqual({ all: 1, keepAlive: 0 });
+    const ready = failure(provider.start());
+    expect(provider.status().refreshing).toBe(false);
+    expect(clock.timers).toEqual({ all: 1, keepAlive: 1 });
+    provider.close();
+    expect(await ready).toMatchObject({ code: 'ERR_INTERRUPTED' });
   });
 
   it('is nothing after a start without background refresh', async () => {
@@ -471,6 +549,13 @@ describe('the wait after a failure', () => {
     expect(service.calls).toHaveLength(3);
   });
 
+  it('of a refusal, behind a set that was good, is followed by further attempts unasked', async () => {
+    const { service, clock } = await started();
+    service.behaviour = service.failing('ERR_ACCESS_DENIED');
+    await clock.advance(40 * MINUTE);
+    expect(service.calls).toHaveLength(7);
+  });
+
   it('keeps what was asked for, as the reason of the next attempt', async () => {
     const { provider, service, clock, events } = await started();
     await clock.advance(2 * MINUTE);
@@ -499,6 +584,52 @@ describe('the wait after a failure', () => {
       'rotated',
       'requested',
     ]);
+  });
+});
+
+describe('the end of a provider', () => {
+  it('is one of a provider that did nothing, too', async () => {
+    const { provider } = bench();
+    provider.close();
+    expect(provider.status().state).toBe('closed');
+    await expect(provider.start()).rejects.toMatchObject({ code: 'ERR_INTERRUPTED' });
+  });
+
+  it('leaves nothing in hand, in whatever moment of an attempt it comes', async () => {
+    for (let turns = 0; turns < 20; turns++) {
+      const { promise, resolve } = deferred<SessionCredentials>();
+      const clock = new FakeClock();
+      const provider = createProvider({ vend: () => promise, clock });
+      const told: string[] = [];
+      const got = provider.get().catch((error: unknown) => error);
+      // oxlint-disable-next-line no-await-in-loop -- one moment after the other
+      await settle();
+      resolve(session(clock.now() + HOUR));
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      provider.close();
+      provider.subscribe(({ type }) => told.push(type));
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await got;
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await settle();
+      expect([provider.peek(), provider.status().expiration, provider.status().refreshedAt]).toEqual([
+        undefined,
+        undefined,
+        undefined,
+      ]);
+      expect([clock.timers.all, told]).toEqual([0, []]);
+    }
+  });
+
+  it('counts no failure of the attempt that it ended', async () => {
+    const { provider, service } = bench();
+    service.behaviour = service.hanging();
+    const got = failure(provider.get());
+    await settle();
+    provider.close();
+    await got;
+    expect(provider.status()).toMatchObject({ state: 'closed', failures: 0, lastError: undefined, refreshing: false });
   });
 });
 
