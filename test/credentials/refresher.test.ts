@@ -203,6 +203,12 @@ describe('what a provider says of itself', () => {
     expect(provider.status().state).toBe('unavailable');
   });
 
+  it('is unavailable when its set has ended, and starting only before the first one', async () => {
+    const { provider, clock } = await started({ background: false });
+    await clock.advance(HOUR);
+    expect(provider.status()).toMatchObject({ state: 'unavailable', failures: 0, lastError: undefined });
+  });
+
   it('has no next attempt planned where only those who ask make one', async () => {
     const { provider, service, clock, events } = bench({ background: false });
     await provider.get();
@@ -301,6 +307,30 @@ describe('the events of a provider', () => {
       await provider.get();
       expect(events.splice(0)).toEqual(byMs === undefined ? [] : [{ type: 'clock-jump', byMs }]);
     }
+  });
+
+  it('tell of a clock that moved before the first use', async () => {
+    const { provider, clock, events } = bench();
+    clock.jump(HOUR);
+    await provider.get();
+    expect(events[0]).toEqual({ type: 'clock-jump', byMs: HOUR });
+  });
+
+  it('tell that an attempt which nobody asked for was due', async () => {
+    const { clock, events } = await started();
+    clock.jump(8 * HOUR);
+    await clock.advance(15 * SECOND);
+    expect(events).toContainEqual({ type: 'attempt', reason: 'due' });
+  });
+
+  it('reach no listener behind the one that closes the provider', async () => {
+    const { provider, clock } = await started();
+    const told: string[] = [];
+    provider.subscribe(() => provider.close());
+    provider.subscribe(({ type }) => told.push(type));
+    clock.jump(MINUTE);
+    await failure(provider.renew());
+    expect(told).toEqual([]);
   });
 
   it('tell of no expiration before the first set', async () => {
@@ -540,10 +570,10 @@ describe('the wait after a failure', () => {
     const { provider, service, clock } = bench({ random: () => 0.99, background: false });
     service.behaviour = service.failing('ERR_CONNECT', { retryAfterMs: 5 * MINUTE });
     await failure(provider.get());
-    await clock.advance(8 * MINUTE);
+    clock.jump(8 * MINUTE);
     service.behaviour = service.vending(HOUR);
     await provider.get();
-    clock.jump(-9 * MINUTE);
+    clock.jump(-8 * MINUTE);
     await clock.advance(2 * MINUTE);
     await expect(provider.renew()).resolves.toBeDefined();
     expect(service.calls).toHaveLength(3);
