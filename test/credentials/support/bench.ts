@@ -4,7 +4,7 @@ import type { CredentialsProvider, ProviderEvent, ProviderOptions } from '../../
 import { FakeClock } from '../../support/fake-clock.ts';
 import { ScriptedService } from './scripted-service.ts';
 
-export interface Bench {
+interface Bench {
   clock: FakeClock;
   service: ScriptedService;
   provider: CredentialsProvider;
