@@ -1,5 +1,5 @@
 /** What an attempt to get credentials comes to: a usable set or an error of this project; and waiting for it. */
-// Tests: test/credentials/provider.test.ts
+// Tests: test/credentials/outcome.test.ts, test/credentials/provider.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { SessionCredentials } from './credentials.ts';
 import { formatExpiration } from './expiration.ts';

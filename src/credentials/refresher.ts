@@ -1,8 +1,5 @@
-/**
- * The provider at work: what is in hand, the attempt in flight, and one timer that looks at both. Tests:
- * test/credentials/provider.test.ts
- */
-// Tests: test/credentials/provider.test.ts
+/** The provider at work: what is in hand, the attempt in flight, and one timer that looks at both. */
+// Tests: test/credentials/refresher.test.ts, test/credentials/provider.test.ts
 import { systemClock } from '../platform/clock.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import type { ErrorCode } from '../../src/platform/errors.ts';
@@ -107,6 +107,13 @@ async function failure(outcome: Promise<unknown>): Promise<RolesAnywhereError> {
   return error;
 }
 
+/** What comes of an answer with credentials and this status. */
+async function withStatus(status: number): Promise<unknown> {
+  const transport: HttpTransport = () =>
+    Promise.resolve({ status, headers: {}, body: JSON.stringify({ credentialSet: [SET] }) });
+  return createSession(...options({ transport, retry: { attempts: 1 } }));
+}
+
 describe('createSession', () => {
   it('returns what the service handed out', async () => {
     const { endpoint } = await script(GOOD);
@@ -142,6 +149,35 @@ describe('createSession', () => {
     });
     expect(Object.keys(headers).map((name) => name.toLowerCase())).not.toContain('accept-encoding');
     expect(body).toBe('{}');
+  });
+
+  it('signs the request as it goes over the wire, its method included', async () => {
+    const { endpoint, requests } = await script(GOOD);
+    const stages: string[] = [];
+    await createSession(...options({ endpoint, onStage: (stage, text) => void stages.push(stage, text) }));
+    const [head = '', body = ''] = (requests[0] ?? '').split('\r\n\r\n');
+    const [start = '', ...fields] = head.split('\r\n');
+    const [method, target = ''] = start.split(' ');
+    const [path, query] = target.split('?');
+    const signed = fields
+      .map((field) => field.replace(/^([^:]*): /, (_, name: string) => `${name.toLowerCase()}:`))
+      .filter((field) => /^(?:content-type|host|x-amz-date|x-amz-x509):/.test(field))
+      .toSorted();
+    const hash = createHash('sha256').update(body).digest('hex');
+    expect(stages.slice(0, 2)).toEqual([
+      'canonical request',
+      [method, path, query, ...signed, '', 'content-type;host;x-amz-date;x-amz-x509', hash].join('\n'),
+    ]);
+  });
+
+  it.each([200, 201, 299])('takes credentials with status %i', async (status) => {
+    await expect(withStatus(status)).resolves.toMatchObject({ accessKeyId: 'ASIAEXAMPLE' });
+  });
+
+  it.each([199, 300, 400])('takes none with status %i', async (status) => {
+    const error = await failure(withStatus(status));
+    expect(error.status).toBe(status);
+    expect(error.message).toContain('CreateSession');
   });
 
   it('puts duration and session name into the body', async () => {

@@ -1,45 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { createProvider } from '../../src/credentials/refresher.ts';
-import type { CredentialsProvider, ProviderEvent, ProviderOptions } from '../../src/credentials/provider.ts';
-import { FakeClock, settle } from '../support/fake-clock.ts';
-import { HOUR, MINUTE, ScriptedService, session } from './support/scripted-service.ts';
-
-interface Bench {
-  clock: FakeClock;
-  service: ScriptedService;
-  provider: CredentialsProvider;
-  events: ProviderEvent[];
-  /** Types of the events so far; the list begins anew. */
-  took: () => string[];
-}
-
-function bench(options: Partial<ProviderOptions> & { lifeMs?: number; delayMs?: number } = {}): Bench {
-  const clock = new FakeClock();
-  const { lifeMs, delayMs, ...rest } = options;
-  const service = new ScriptedService(clock, lifeMs, delayMs);
-  const provider = createProvider({ vend: service.vend, clock, random: () => 0, ...rest });
-  const events: ProviderEvent[] = [];
-  provider.subscribe((event) => events.push(event));
-  return { clock, service, provider, events, took: () => events.splice(0).map(({ type }) => type) };
-}
-
-/** A bench with its first set in hand. */
-async function started(options: Parameters<typeof bench>[0] = {}): Promise<Bench> {
-  const made = bench(options);
-  const ready = made.provider.start();
-  await made.clock.advance(options.delayMs ?? 0);
-  await ready;
-  made.took();
-  return made;
-}
-
-/** What a promise rejects with; handled from now on, looked at later. */
-async function failure(promise: Promise<unknown>): Promise<unknown> {
-  return promise.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-}
+import { settle } from '../support/fake-clock.ts';
+import { bench, failure, started } from './support/bench.ts';
+import { HOUR, MINUTE, session } from './support/scripted-service.ts';
 
 describe('one set, one request in flight', () => {
   it('1,000 gets with nothing in hand make one call and get the same set', async () => {

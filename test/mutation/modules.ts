@@ -9,6 +9,12 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
   'refresh policy': {
     'src/credentials/refresh-policy.ts': ['test/credentials/refresh-policy.test.ts'],
   },
+  'answers of the service': {
+    'src/credentials/expiration.ts': ['test/credentials/expiration.test.ts'],
+    'src/aws/credential-answer.ts': ['test/aws/credential-answer.test.ts', 'test/aws/create-session.test.ts'],
+    'src/aws/create-session.ts': ['test/aws/create-session.test.ts'],
+    'src/http/answer-reader.ts': ['test/http/answer-reader.test.ts'],
+  },
   'guards of serve': {
     'src/server/authorization.ts': ['test/server/authorization.test.ts'],
     'src/server/session-tokens.ts': ['test/server/session-tokens.test.ts', 'test/server/session-key.test.ts'],
@@ -29,6 +35,10 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/credentials/cache/folder.ts': ['test/credentials/cache/file-store.test.ts'],
     'src/credentials/cache/safe-file.ts': ['test/credentials/cache/file-store.test.ts'],
     'src/credentials/cache/file-store.ts': ['test/credentials/cache/file-store.test.ts'],
+  },
+  refresher: {
+    'src/credentials/outcome.ts': ['test/credentials/outcome.test.ts'],
+    'src/credentials/refresher.ts': ['test/credentials/refresher.test.ts', 'test/credentials/provider.test.ts'],
   },
   'PIN guard': {
     'src/identity/pkcs11/pin-record.ts': ['test/identity/pkcs11/pin-record.test.ts'],
