@@ -111,6 +111,7 @@ class Refresher implements CredentialsProvider {
     throwIfAborted(signal);
     this.#active = true;
     this.#look('demand');
+    this.#assertOpen();
     const valid = this.peek();
     if (valid !== undefined) return valid;
     if (this.#attempt !== undefined) return abortable(this.#attempt.outcome, signal);
@@ -189,6 +190,8 @@ class Refresher implements CredentialsProvider {
     if (this.#closed) return;
     this.#noticeClockJump();
     this.#noticeExpiry();
+    // A listener that heard of either may have closed the provider.
+    if (this.#isClosed()) return;
     if (this.#attempt !== undefined) {
       if (this.#elapsed(this.#attempt.begun) >= this.#vendTimeoutMs) {
         this.#attempt.controller.abort(timeoutError(this.#vendTimeoutMs));
@@ -364,6 +367,10 @@ class Refresher implements CredentialsProvider {
 
   #emit(event: ProviderEvent): void {
     for (const listener of this.#listeners) tell(listener, event);
+  }
+
+  #isClosed(): boolean {
+    return this.#closed;
   }
 
   #assertOpen(): void {

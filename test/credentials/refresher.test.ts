@@ -101,7 +101,7 @@ describe('renewing', () => {
     expect(service.calls).toHaveLength(2);
   });
 
-  it('makes no call when a listener closes the provider meanwhile', async () => {
+  it.each(['renew', 'get'] as const)('makes no call when a listener closes the provider meanwhile: %s', async (ask) => {
     for (const background of [true, false]) {
       // oxlint-disable-next-line no-await-in-loop -- one provider after the other
       const { provider, service, clock } = await started({ background });
@@ -110,7 +110,7 @@ describe('renewing', () => {
       });
       clock.jump(2 * HOUR);
       // oxlint-disable-next-line no-await-in-loop -- as above
-      expect(await failure(provider.renew())).toMatchObject({ code: 'ERR_INTERRUPTED' });
+      expect(await failure(provider[ask]())).toMatchObject({ code: 'ERR_INTERRUPTED' });
       // oxlint-disable-next-line no-await-in-loop -- as above
       await settle();
       expect(service.calls).toHaveLength(1);
