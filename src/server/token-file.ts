@@ -84,7 +84,7 @@ export async function checkTokenFile(path: string, options: WriteOptions = {}): 
     await assertReplaceable(path, options);
     await makeFolder(dirname(path));
     // Modes do not tell everything: a file system may be full or read-only.
-    await writeFile(temporary, '', { flag: 'wx' });
+    await writeFile(temporary, '', { flag: 'wx', mode: 0o600 });
   } catch (cause) {
     throw writeError(path, cause);
   } finally {

@@ -121,7 +121,9 @@ export function lineOf(program: string, tokens: readonly string[], env: Environm
   for (const token of tokens) {
     const flag = flagOf(token);
     const isSecret: boolean = !secret && isSecretFlag(flag);
-    parts.push(secret ? '' : isSecret ? flag : withoutPin(token));
+    // Behind what may be another flag's value, such as a session name, this is no secret but a flag: by its hash, then.
+    if (secret) parts.push(token.startsWith('--') ? hash(token) : '');
+    else parts.push(isSecret ? flag : withoutPin(token));
     secret = isSecret && flag === token;
   }
   for (const name of Object.keys(env).toSorted()) {

@@ -34,6 +34,14 @@ describe('the text of a line', () => {
     expect(lineOf('program', [`--${flag}`, '--pkcs12-password', SECRET], {}).text).not.toContain(SECRET);
   });
 
+  it.each(secrets)('is another one with another flag behind a value that is the word --%s', (flag) => {
+    const [one, other] = ['a', 'b'].map((role) =>
+      lineOf('program', ['--role-session-name', `--${flag}`, `--role-arn=${role}`], {}),
+    );
+    expect(one?.text).not.toBe(other?.text);
+    expect(lineOf('program', [`--${flag}`, `--${SECRET}`], {}).text).not.toContain(SECRET);
+  });
+
   it('holds no PIN, and no credentials of the environment', () => {
     const env = {
       ROLES_ANYWHERE_PKCS11_PIN: SECRET,
