@@ -1,7 +1,4 @@
-/**
- * Changes the keys of one profile in the text of a credentials file, and not a byte of anything else.
- * Tests: test/output/credentials-file.test.ts
- */
+/** Changes the keys of one profile in the text of a credentials file, and not a byte of anything else. */
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { atLine, nestedKeys, readIni } from '../options/config/ini.ts';
 import type { IniKey, IniSection } from '../options/config/ini.ts';
@@ -142,7 +139,7 @@ function readableHeader(line: Line, profile: string, header: string): Line {
   const [, indent = '', rest = ''] = /^([^[]*)\[.*?\](.*)$/s.exec(line) ?? [];
   if (header === profile && /^\s*$|^\s+[#;]/.test(rest)) return line;
   const note = rest.trim();
-  return `${indent}[${profile}]${note === '' ? '' : ` ${/^[#;]/.test(note) ? '' : '# '}${note}`}${lineEnd(line, '\n')}`;
+  return `${indent}[${profile}]${note === '' ? '' : ` ${/^[#;]/.test(note) ? '' : '# '}${note}`}${lineEnd(line, '')}`;
 }
 
 function written(settings: Settings, indent: string, end: string): Line[] {

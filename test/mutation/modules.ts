@@ -36,6 +36,13 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/credentials/cache/safe-file.ts': ['test/credentials/cache/file-store.test.ts'],
     'src/credentials/cache/file-store.ts': ['test/credentials/cache/file-store.test.ts'],
   },
+  'credentials file': {
+    'src/output/credentials-file.ts': [
+      'test/output/credentials-file.test.ts',
+      'test/output/credentials-file-races.test.ts',
+    ],
+    'src/output/profile-edit.ts': ['test/output/profile-edit.test.ts'],
+  },
   refresher: {
     'src/credentials/outcome.ts': ['test/credentials/outcome.test.ts'],
     'src/credentials/refresher.ts': ['test/credentials/refresher.test.ts', 'test/credentials/provider.test.ts'],

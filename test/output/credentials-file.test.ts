@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -14,28 +14,24 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { isDeepStrictEqual, promisify } from 'node:util';
-import { loadSharedConfigFiles } from '@smithy/core/config';
-import { array, assert, asyncProperty, constantFrom } from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
-import { writeCredentialsFile } from '../../src/output/credentials-file.ts';
+import { checkCredentialsFile, removeCredentials, writeCredentialsFile } from '../../src/output/credentials-file.ts';
 import type { CredentialsFileOptions } from '../../src/output/credentials-file.ts';
-import { cleanEnv } from '../support/cli.ts';
-import { requireModule } from '../support/tools.ts';
-
-const CREDENTIALS = { accessKeyId: 'ASIANEW', secretAccessKey: 'new/+=secret', sessionToken: 'new/token==' };
-const KEYS = 'aws_access_key_id = ASIANEW\naws_secret_access_key = new/+=secret\naws_session_token = new/token==\n';
-const WRITER = fileURLToPath(new URL('credentials-file-writer.mjs', import.meta.url));
+import { CREDENTIALS, EDITS, KEYS, OLD } from './credentials-file-cases.ts';
 
 let work: string;
 let file: string;
 beforeEach(() => {
   work = mkdtempSync(join(tmpdir(), 'roles-anywhere-credentials-'));
   file = join(work, 'credentials');
+  // The real home directory is nothing to write to, whatever the code does.
+  vi.stubEnv('HOME', work);
 });
-afterEach(() => rmSync(work, { recursive: true, force: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(work, { recursive: true, force: true });
+});
 
 function write(options: Partial<CredentialsFileOptions> = {}): Promise<string> {
   return writeCredentialsFile({ file, credentials: CREDENTIALS, profile: 'dev', ...options });
@@ -57,173 +53,75 @@ async function refusal(promise: Promise<unknown>): Promise<RolesAnywhereError> {
   return error;
 }
 
-function isRefusal(error: unknown): boolean {
-  return error instanceof RolesAnywhereError && error.code === 'ERR_CREDENTIALS_FILE';
+function throwing(): never {
+  throw new Error('thrown');
 }
-
-/** What the AWS SDK for JavaScript finds in the file. */
-async function bySdk(profile = 'dev'): Promise<Record<string, string | undefined> | undefined> {
-  const options = { filepath: file, configFilepath: join(work, 'none'), ignoreCache: true };
-  return (await loadSharedConfigFiles(options)).credentialsFile[profile];
-}
-
-/** What botocore uses of each profile of the file. */
-function byBotocore(profiles: readonly string[]): unknown {
-  const script = `
-import json, sys
-from botocore.credentials import SharedCredentialProvider
-def load(profile):
-    found = SharedCredentialProvider(sys.argv[1], profile).load()
-    return found and [found.access_key, found.secret_key, found.token]
-json.dump([load(profile) for profile in sys.argv[2:]], sys.stdout)
-`;
-  return JSON.parse(
-    execFileSync('/usr/bin/python3', ['-c', script, file, ...profiles], { env: cleanEnv() }).toString(),
-  );
-}
-
-const NEW = Object.values(CREDENTIALS);
 
 describe('where nothing is', () => {
-  it('the file is made with mode 0600 and its directory with 0700, whatever the umask', async () => {
+  it('the file is made with mode 0600, its directory with 0700, and nothing else', async () => {
     file = join(work, 'home/.aws/credentials');
-    const umask = process.umask(0o077);
-    try {
-      process.umask(0);
-      await write();
-    } finally {
-      process.umask(umask);
-    }
+    const warnings: string[] = [];
+    await write({ onWarning: (message) => warnings.push(message) });
     expect(readFileSync(file, 'utf8')).toBe(`[dev]\n${KEYS}`);
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(statSync(join(work, 'home/.aws')).mode & 0o777).toBe(0o700);
     expect(readdirSync(join(work, 'home/.aws'))).toEqual(['credentials']);
-  });
-
-  it('the default is the file that AWS tools read, and the default profile', async () => {
-    const { env, ...options } = { env: { HOME: work }, credentials: CREDENTIALS };
-    expect(await writeCredentialsFile({ ...options, env })).toBe(join(work, '.aws/credentials'));
-    expect(readFileSync(join(work, '.aws/credentials'), 'utf8')).toBe(`[default]\n${KEYS}`);
-    const named = { ...env, AWS_SHARED_CREDENTIALS_FILE: '~/named' };
-    expect(await writeCredentialsFile({ ...options, env: named })).toBe(join(work, 'named'));
+    expect(warnings).toEqual([]);
   });
 });
 
-const OLD = 'aws_access_key_id = OLD\naws_secret_access_key = OLD\naws_session_token = OLD\n';
-const EDITS: readonly [string, string, string][] = [
-  ['an empty file', '', `[dev]\n${KEYS}`],
-  ['a section that is there', `[a]\nx = 1\n[dev]\n${OLD}[b]\ny = 2\n`, `[a]\nx = 1\n[dev]\n${KEYS}[b]\ny = 2\n`],
-  ['another section only, without an end of its last line', '[a]\nx = 1', `[a]\nx = 1\n\n[dev]\n${KEYS}`],
-  // three that aws_signing_helper update gets wrong
-  ['the last section with another key last', `[dev]\n${OLD}region = x`, `[dev]\n${KEYS}region = x\n`],
-  ['a bare header after it', `[dev]\n${OLD}[other]`, `[dev]\n${KEYS}[other]\n`],
-  ['a header in the last line', '[a]\nx = 1\n[dev]', `[a]\nx = 1\n[dev]\n${KEYS}`],
-  ['a line of 70 kB', `[a]\nx = ${'x'.repeat(70_000)}\n[dev]\n`, `[a]\nx = ${'x'.repeat(70_000)}\n[dev]\n${KEYS}`],
-  ['CRLF', '[dev]\r\nregion = x\r\n', `[dev]\r\n${KEYS.replaceAll('\n', '\r\n')}region = x\r\n`],
-  ['a comment behind the header', `[dev] # mine\n${OLD}`, `[dev] # mine\n${KEYS}`],
-  ['a comment without a space', `[dev]# mine\n${OLD}`, `[dev] # mine\n${KEYS}`],
-  ['spaces in the brackets', `[ dev ]\n${OLD}region=x\n`, `[dev]\n${KEYS}region=x\n`],
-  ['spaces before the header', `  [dev]\n${OLD}`, `  [dev]\n${KEYS}`],
-  [
-    'indented keys',
-    '[dev]\n  region = x\n  s3 =\n    y = 1\n',
-    `[dev]\n${KEYS.replaceAll(/^(?=.)/gm, '  ')}  region = x\n  s3 =\n    y = 1\n`,
-  ],
-  [
-    'an indented header after it',
-    '[dev]\n  [b]\n  y = 2\n',
-    `[dev]\n${KEYS.replaceAll(/^(?=.)/gm, '  ')}  [b]\n  y = 2\n`,
-  ],
-  ['a token that botocore prefers', `[dev]\n${OLD}aws_security_token = OLD\n`, `[dev]\n${KEYS}`],
-  ['keys in upper case, and with a colon', '[dev]\nAWS_ACCESS_KEY_ID: OLD\n', `[dev]\n${KEYS}`],
-  [
-    'a value of several lines',
-    `[dev]\n${OLD}  more\n\n  more\n# kept\nregion = x\n`,
-    `[dev]\n${KEYS}\n# kept\nregion = x\n`,
-  ],
-  [
-    'keys in another order',
-    '[dev]\naws_session_token=a\nregion = x\naws_access_key_id=b\n',
-    '[dev]\naws_session_token = new/token==\nregion = x\naws_access_key_id = ASIANEW\naws_secret_access_key = new/+=secret\n',
-  ],
-  ['a nested block last', '[dev]\ns3 =\n  y = 1\n', `[dev]\n${KEYS}s3 =\n  y = 1\n`],
-  ['what is not ASCII', '# é ☃ \u00a0\n[dév]\nx = ☃\n', `# é ☃ \u00a0\n[dév]\nx = ☃\n\n[dev]\n${KEYS}`],
-];
-
-/** The lines that are not of the profile dev's credentials, nor empty. */
-function others(text: string): string[] {
-  const kept: string[] = [];
-  let isDev = false;
-  let isOwn = false;
-  let indent = Infinity;
-  for (const line of text.split(/(?<=\n)/)) {
-    const start = line.search(/\S/);
-    if (start < 0) continue;
-    const isComment = /^[#;]/.test(line.trim());
-    const isContinued = !isComment && start > indent;
-    const isHeader = !isComment && !isContinued && line.trim().startsWith('[');
-    if (isHeader) isDev = line.trim() === '[dev]';
-    else if (!isComment && !isContinued)
-      isOwn =
-        isDev && /^aws_(?:access_key_id|secret_access_key|session_token|security_token)\s*[=:]/i.test(line.trim());
-    if (!isComment && !isContinued) indent = isHeader ? Infinity : start;
-    if (isComment || !(isHeader ? isDev : isOwn)) kept.push(line);
-  }
-  return kept;
-}
-
-describe.skipIf(!requireModule('botocore'))('what is there', () => {
+describe('what is there', () => {
   it.each(EDITS)('%s', async (_, before, after) => {
     expect(await edited(before)).toBe(after);
-    expect(byBotocore(['dev'])).toEqual([NEW]);
-    expect(await bySdk()).toMatchObject({
-      aws_access_key_id: 'ASIANEW',
-      aws_secret_access_key: 'new/+=secret',
-      aws_session_token: 'new/token==',
-    });
     await write();
     expect(readFileSync(file, 'utf8')).toBe(after);
   });
+});
 
-  it('all lines of others stay, to the byte, in whatever file botocore reads', async () => {
-    const line = constantFrom(
-      '[a]', '[dev]', '[ b ] # c', '[profile x]', '  [e]', 'region = x', 'region: y', '  indented = 1', '    deep = 2', 's3 =', '# note', '; note',
-      '', '  ', 'AWS_Access_Key_Id = OLD', 'aws_secret_access_key=OLD', '  aws_session_token = OLD', 'aws_security_token = OLD', 'k = "v" # not a comment',
-    ); // prettier-ignore
-    let written = 0;
-    await assert(
-      asyncProperty(array(line, { maxLength: 14 }), constantFrom('\n', '\r\n'), async (lines, end) => {
-        const before = ['[first]', ...lines, ''].join(end);
-        writeFileSync(file, before);
-        const error = await write().then(
-          () => undefined,
-          (reason: unknown) => reason,
-        );
-        const after = readFileSync(file, 'utf8');
-        if (error !== undefined) return isRefusal(error) && after === before;
-        written++;
-        expect(others(after)).toEqual(others(before));
-        expect(await bySdk()).toMatchObject({ aws_access_key_id: 'ASIANEW', aws_session_token: 'new/token==' });
-        return written % 15 > 0 || isDeepStrictEqual(byBotocore(['dev']), [NEW]);
-      }),
-      { numRuns: 200 },
-    );
-    expect(written).toBeGreaterThan(20);
-  }, 120_000);
+describe('what processes left that were killed', () => {
+  it('is removed, and nothing that only looks like it', async () => {
+    const others = [
+      'credentials.x0123456789abcdef.tmp',
+      'credentials.0123456789abcdef.tmp.old',
+      'other.0123456789abcdef.tmp',
+    ];
+    for (const name of ['credentials.0123456789abcdef.tmp', ...others]) writeFileSync(join(work, name), '');
+    await write();
+    expect(readdirSync(work).toSorted()).toEqual(['credentials', ...others].toSorted());
+  });
+});
 
-  it('ten processes that write at the same time all get their profile in', async () => {
-    writeFileSync(file, '# kept\n[a]\nregion = x\n');
-    const numbers = Array.from({ length: 10 }, (_, index) => index);
-    await Promise.all(
-      numbers.map((n) =>
-        promisify(execFile)(process.execPath, [WRITER, file, 'live', `${n}a`, `${n}b`], { env: cleanEnv() }),
-      ),
-    );
-    const profiles = numbers.flatMap((n) => [`${n}a`, `${n}b`]);
-    expect(byBotocore(profiles.map((n) => `p${n}`))).toEqual(profiles.map((n) => [`AK${n}`, 's', 't']));
-    expect(readFileSync(file, 'utf8').startsWith('# kept\n[a]\nregion = x\n')).toBe(true);
+describe('a check', () => {
+  it('says which file would be written, and changes nothing', async () => {
+    file = join(work, 'home/.aws/credentials');
+    expect(await checkCredentialsFile({ file }, ['dev', 'other'])).toBe(file);
+    expect(readdirSync(join(work, 'home/.aws'))).toEqual([]);
+    writeFileSync(file, `[dev]\n${OLD}`);
+    await checkCredentialsFile({ file }, ['dev', 'other']);
+    expect(readFileSync(file, 'utf8')).toBe(`[dev]\n${OLD}`);
+  });
+
+  it('is refused for any of the profiles that could not be written', async () => {
+    writeFileSync(file, '[b]\naws_access_key_id = OLD\nx = 1\n  aws_access_key_id = 2\n');
+    expect(await checkCredentialsFile({ file }, ['a'])).toBe(file);
+    expect((await refusal(checkCredentialsFile({ file }, ['a', 'b']))).message).toContain('line 6: aws_access_key_id');
+  });
+});
+
+describe('credentials that are removed', () => {
+  it('are gone with all their keys, once', async () => {
+    writeFileSync(file, `[dev]\nregion = x\n${KEYS}aws_security_token = x\n`, { mode: 0o600 });
+    expect(await removeCredentials({ file }, 'dev', 'ASIAOTHER')).toBe(false);
+    expect(await removeCredentials({ file }, 'dev', 'ASIANEW')).toBe(true);
+    expect(readFileSync(file, 'utf8')).toBe('[dev]\nregion = x\n');
+    expect(await removeCredentials({ file }, 'dev', 'ASIANEW')).toBe(false);
     expect(readdirSync(work)).toEqual(['credentials']);
-  }, 60_000);
+  });
+
+  it('are in no file that is not there, and none is made', async () => {
+    expect(await removeCredentials({ file }, 'dev', 'ASIANEW')).toBe(false);
+    expect(readdirSync(work)).toEqual([]);
+  });
 });
 
 describe('other writers', () => {
@@ -235,19 +133,6 @@ describe('other writers', () => {
         .match(/^\[p\d+\]$/gm)
         ?.toSorted(),
     ).toEqual(profiles.map((name) => `[${name}]`).toSorted());
-  });
-
-  it('one that was killed before it renamed leaves the old file whole, and the next cleans up after it', async () => {
-    writeFileSync(file, `[dev]\n${OLD}`, { mode: 0o600 });
-    await expect(
-      promisify(execFile)(process.execPath, [WRITER, file, 'die', '1'], { env: cleanEnv() }),
-    ).rejects.toMatchObject({ signal: 'SIGKILL' });
-    expect(readFileSync(file, 'utf8')).toBe(`[dev]\n${OLD}`);
-    const left = readdirSync(work).filter((name) => name.endsWith('.tmp'));
-    expect(left.map((name) => statSync(join(work, name)).mode & 0o777)).toEqual([0o600]);
-    await write({ lock: { staleMs: 100 } });
-    expect(readFileSync(file, 'utf8')).toBe(`[dev]\n${KEYS}`);
-    expect(readdirSync(work)).toEqual(['credentials']);
   });
 
   it('a lock that is held is waited for, and not for ever', async () => {
@@ -262,6 +147,12 @@ describe('other writers', () => {
     rmSync(`${file}.lock`);
     expect(await later).toBe(file);
   });
+
+  it('are not waited for at a signal that has fired before, and no folder is made', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(write({ file: join(work, 'home/credentials'), signal })).rejects.toThrow('enough');
+    expect(readdirSync(work)).toEqual([]);
+  });
 });
 
 describe('the file itself', () => {
@@ -273,6 +164,10 @@ describe('the file itself', () => {
     expect(await write()).toBe(join(work, 'real/there'));
     expect(readlinkSync(file)).toBe('linked/there');
     expect(readdirSync(join(work, 'real'))).toEqual(['there']);
+    symlinkSync('credentials', join(work, '1'));
+    for (let link = 2; link < 41; link++) symlinkSync(String(link - 1), join(work, String(link)));
+    expect(await write({ file: join(work, '39') })).toBe(join(work, 'real/there'));
+    expect((await refusal(write({ file: join(work, '40') }))).message).toContain('leads in a circle');
     symlinkSync('circle', join(work, 'circle'));
     expect((await refusal(write({ file: join(work, 'circle') }))).message).toContain('circle');
   });
@@ -286,6 +181,19 @@ describe('the file itself', () => {
       expect(statSync(file).mode & 0o777).toBe(mode);
     }
     expect(warnings).toEqual([`${file} has mode 0640: others may read the credentials`]);
+  });
+
+  it('is written although who is warned throws', async () => {
+    writeFileSync(file, '', { mode: 0o644 });
+    expect(await write({ onWarning: throwing })).toBe(file);
+    expect(await write()).toBe(file);
+    expect(readFileSync(file, 'utf8')).toBe(`[dev]\n${KEYS}`);
+  });
+
+  it('may become a MiB large, to the byte', async () => {
+    const before = `[a]\nx = ${'x'.repeat((1 << 20) - `[a]\nx = \n\n[dev]\n${KEYS}`.length)}\n`;
+    expect((await edited(before)).length).toBe(1 << 20);
+    await refusal(edited(before.replace('x = x', 'x = xx')));
   });
 
   it.skipIf(process.getuid?.() !== 0)('its owner is kept', async () => {
@@ -345,13 +253,22 @@ describe('refused, with nothing changed', () => {
     },
   );
 
-  it.each([{ secretAccessKey: 'a\nb' }, { sessionToken: 'a b' }, { accessKeyId: '' }, { secretAccessKey: '#a' }])(
-    'the value %j',
-    async (value) => {
-      const { message } = await refusal(write({ credentials: { ...CREDENTIALS, ...value } }));
-      expect(message).toMatch(/^the value for aws_\w+ cannot be written to a credentials file$/);
-    },
-  );
+  it.each<[string, object]>([
+    ['aws_secret_access_key', { secretAccessKey: 'a\nb' }],
+    ['aws_session_token', { sessionToken: 'a b' }],
+    ['aws_session_token', { sessionToken: 5 }],
+    ['aws_session_token', { sessionToken: null }],
+    ['aws_access_key_id', { accessKeyId: '' }],
+    ['aws_access_key_id', { accessKeyId: undefined }],
+    ['aws_secret_access_key', { secretAccessKey: '#a' }],
+    ['aws_secret_access_key', { secretAccessKey: ';a' }],
+    ['aws_secret_access_key', { secretAccessKey: undefined }],
+    ['aws_account_id', { accountId: '1 2' }],
+  ])('the value for %s in %j', async (name, value) => {
+    const { message } = await refusal(write({ credentials: { ...CREDENTIALS, ...value } }));
+    expect(message).toBe(`the value for ${name} cannot be written to a credentials file`);
+    expect(readdirSync(work)).toEqual([]);
+  });
 
   it.runIf(process.platform === 'linux')('a folder that the system does not make', async () => {
     // Node 20's own recursive mkdir never ends there.

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Pin, PinSource } from '../../../src/identity/pkcs11/pin.ts';
 import { PinGuard, guardDirectory } from '../../../src/identity/pkcs11/pin-guard.ts';
@@ -236,22 +235,6 @@ describe('the guard', () => {
     expect(logins).toHaveLength(3);
   });
 
-  it('takes a login in which the process died for one of unknown end', async () => {
-    const code = `
-      import { PinGuard } from ${JSON.stringify(fileURLToPath(new URL('../../../src/identity/pkcs11/pin-guard.ts', import.meta.url)))};
-      const pin = { bytes: Buffer.from('1234') };
-      const source = { key: 'environment:X', description: 'X', read: async () => pin };
-      const guard = new PinGuard({ directory: ${JSON.stringify(directory)} });
-      await guard.present(${JSON.stringify(token)}, 'user', source, pin, async () => process.exit(0), () => 'accepted');`;
-    const runTs = fileURLToPath(new URL('../../../scripts/run-ts.mjs', import.meta.url));
-    const file = join(directory, '..', 'dies.ts');
-    writeFileSync(file, code);
-    for (let time = 0; time < 2; time += 1) execFileSync(process.execPath, [runTs, file]);
-    expect(record()['doubt']).toMatchObject({ count: 2 });
-    expect(await refusalCode(() => login(pin('1234'), 'accepted'))).toBe('ERR_PIN_WITHHELD');
-    expect(logins).toEqual([]);
-  });
-
   it.each([
     ['cut off', '{"version":2,"dou'],
     ['of another version', '{"version":3}'],
@@ -277,19 +260,6 @@ describe('the guard', () => {
     await Promise.all(Array.from({ length: 10 }, () => login(pin('1234'), 'accepted', { waitMs: 5000 })));
     expect(logins).toHaveLength(10);
     expect(records()).toHaveLength(1);
-  });
-
-  it('waits for as long as others come and go, however many they are', async () => {
-    const slow = (name: string) => {
-      const guard = new PinGuard({ directory, waitMs: 1000, pollMs: 1 });
-      const body = async () => {
-        await new Promise((resolve) => setTimeout(resolve, 250));
-        logins.push(name);
-      };
-      return guard.present(token, 'user', source, pin('1234'), body, () => 'unknown');
-    };
-    await Promise.all(Array.from({ length: 14 }, (_, index) => slow(String(index))));
-    expect(logins).toHaveLength(14);
   });
 
   it("writes no PIN, for its owner's eyes only", async () => {
