@@ -60,6 +60,14 @@ function namesAnother(assumedRoleArn: string, roleArn: string): boolean {
   return account !== undefined && (account !== asked || name !== role.slice(role.lastIndexOf('/') + 1));
 }
 
+/** Whether an ARN is another role's. It may leave the path out, as a session's does: no two roles of an account have one name. */
+function namesAnotherRole(arn: string, roleArn: string): boolean {
+  // What follows the partition, as above.
+  const asked = roleArn.replace(/^arn:[^:]*/, '');
+  const named = /^arn:[^:]*(:.*)/.exec(arn)?.[1];
+  return named !== undefined && named !== asked && named !== asked.replace(/:role\/.*\//, ':role/');
+}
+
 function assumedRole(assumedRoleArn: string): Pick<SessionCredentials, 'accountId' | 'assumedRoleArn'> {
   const accountId = /^arn:[a-z0-9-]+:sts::(\d{12}):assumed-role\/[\x21-\x7e]+$/.exec(assumedRoleArn)?.[1];
   return accountId === undefined ? {} : { assumedRoleArn, accountId };
@@ -107,8 +115,7 @@ export function readCredentialSet(
     });
   const [set]: readonly unknown[] = sets;
   const named = member(set, 'roleArn');
-  if (typeof named === 'string' && named.startsWith('arn:') && named !== roleArn)
-    throw invalidAnswer(origin, OTHER_ROLE);
+  if (typeof named === 'string' && namesAnotherRole(named, roleArn)) throw invalidAnswer(origin, OTHER_ROLE);
   const credentials = member(set, 'credentials');
   return readCredentials(
     {

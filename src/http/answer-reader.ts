@@ -10,6 +10,8 @@ const [CR, LF, TAB] = [0x0d, 0x0a, 0x09];
 
 /** More digits than any length has that a body is let be. */
 const MAX_LENGTH_DIGITS = 12;
+/** A chunk's size, and extensions, of which none is heeded (RFC 9112, section 7.1.1). */
+const CHUNK_SIZE = /^([\da-f]{1,8})(?:;[\w!#$%&'*+.^`|~-]+(?:=(?:[\w!#$%&'*+.^`|~-]*|"[ !#-[\]-~]*"))?)*$/i;
 
 type Phase = 'status' | 'fields' | 'length' | 'close' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailers' | 'done';
 
@@ -187,8 +189,8 @@ export class AnswerReader {
     const line = this.#line();
     if (line === undefined) return false;
     this.#headBytes = 0;
-    const [digits = ''] = line.split(';', 1);
-    if (!/^[\da-f]{1,8}$/i.test(digits)) throw malformed('a chunk without a size');
+    const digits = CHUNK_SIZE.exec(line)?.[1];
+    if (digits === undefined) throw malformed('a chunk without a size');
     this.#left = Number.parseInt(digits, 16);
     this.#phase = this.#left === 0 ? 'trailers' : 'chunk';
     return true;

@@ -101,6 +101,9 @@ describe('the answer that the executable reads', () => {
     `${OK}Content-Length: 0x2\r\n\r\nok`,
     `${OK}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
     `${OK}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
+    ...['\u00ff', '', ' a', 'a b', 'a=\u0000', 'a="b'].map(
+      (extension) => `${OK}Transfer-Encoding: chunked\r\n\r\n2;${extension}\r\nok\r\n0\r\n\r\n`,
+    ),
     `${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nokay\r\n0\r\n\r\n`,
     `${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n`,
     `${OK}X: ${'x'.repeat(17_000)}\r\n\r\n`,

@@ -98,7 +98,8 @@ export class ConfigFile {
         'remove the line',
       );
     const sdk = kind === 'profile' ? sdkProfile(this.#sdk, first.header) : sdkSection(this.#sdk.sections, first.header);
-    if (sdk === undefined || this.#sdk.headers.get(first.line) !== first.header)
+    const isPlain = kind === 'key' || first.header === 'default' || /^\w+(?=\s)/.exec(first.header)?.[0] === kind;
+    if (!isPlain || sdk === undefined || this.#sdk.headers.get(first.line) !== first.header)
       throw atLine(
         this.path,
         first.line,
@@ -118,8 +119,9 @@ export type SectionKind = 'profile' | 'services' | 'key';
 export function sectionName(header: string, kind: SectionKind): string | undefined {
   if (kind === 'key') return header === 'DEFAULT' ? undefined : header;
   if (kind === 'profile' && header === 'default') return header;
-  const match = /^(\w+)\s+(?:([^\s"'\\]+)|"([^"\\]+)"|'([^']+)')$/.exec(header);
-  return match?.[1] === kind ? (match[2] ?? match[3] ?? match[4]) : undefined;
+  const match = /^([^\s"'\\]+)\s+(?:([^\s"'\\]+)|"([^"\\]+)"|'([^']+)')$/.exec(header);
+  // botocore looks at no more than how the word begins: to it, [profiles a] is a profile.
+  return match?.[1]?.startsWith(kind) === true ? (match[2] ?? match[3] ?? match[4]) : undefined;
 }
 
 /** One section's settings. A value is an error as soon as it is looked at and botocore and the SDK disagree on it. */

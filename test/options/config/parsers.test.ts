@@ -212,6 +212,17 @@ describe.runIf(requireModule('botocore'))('config files', () => {
     expect(seen.different).toBeGreaterThan(200);
   });
 
+  it.each(['profiles', 'profile-old', 'profile\u00e9!'])(
+    'have a profile a in [%s a], which botocore takes for it',
+    (word) => {
+      const beside = `[profile a]\nregion = a\n[${word} a]\nregion = b\n`;
+      const [both] = byBotocore([beside]);
+      expect(both).toEqual({ a: { region: 'b' } });
+      for (const text of [beside, `[${word} a]\nregion = b\n`])
+        expect(ours(() => new ConfigFile({ path: 'config', text }).profile('a').get('region'))).toBe('ERR_CONFIG_FILE');
+    },
+  );
+
   it('have their sections refused only when the SDK reads them differently too', async () => {
     const refused: (readonly [text: string, alike: boolean])[] = [];
     for (const [index, text] of texts.entries()) {
