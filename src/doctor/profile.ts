@@ -195,6 +195,11 @@ function isTold(name: string, text: string): boolean {
   return text === '' || (/^(?:\/|arn:)/.test(text) && !/SECRET|PASS|PWD.|TOKEN|PIN|KEY$|CRED|AUTH/i.test(name));
 }
 
+/** The word in a program's place, which may be a whole line, or a variable with its value, when quotes are not where they belong. */
+function shownProgram(word: string): string {
+  return shownWords([word.replace(/(?<==).*/s, REDACTED)]).join('');
+}
+
 /** Finds the program that the words start, and the words that it gets. */
 function checkProgram(words: readonly string[], surroundings: ProfileSurroundings, notes: Notebook): OfLine {
   const { env, platform, barePath } = surroundings;
@@ -207,7 +212,7 @@ function checkProgram(words: readonly string[], surroundings: ProfileSurrounding
       'profile',
       new RolesAnywhereError(
         'ERR_PROCESS_PROGRAM',
-        `the program of credential_process, ${first.replace(/(?<==).*/s, REDACTED)}, ${where}`,
+        `the program of credential_process, ${shownProgram(first)}, ${where}`,
         {
           hint: 'write the absolute path of the program: roles-anywhere init does',
         },
@@ -225,9 +230,13 @@ function checkProgram(words: readonly string[], surroundings: ProfileSurrounding
   if (isNode && findProgram(script, '', platform, constants.R_OK) === undefined) {
     notes.fail(
       'profile',
-      new RolesAnywhereError('ERR_PROCESS_PROGRAM', `the script of credential_process, ${script}, cannot be read`, {
-        hint: 'write the absolute path of the program: roles-anywhere init does',
-      }),
+      new RolesAnywhereError(
+        'ERR_PROCESS_PROGRAM',
+        `the script of credential_process, ${shownProgram(script)}, cannot be read`,
+        {
+          hint: 'write the absolute path of the program: roles-anywhere init does',
+        },
+      ),
     );
     return NOT_OURS;
   }

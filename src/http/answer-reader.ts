@@ -144,7 +144,7 @@ export class AnswerReader {
     const name = line.slice(0, colon).toLowerCase();
     if (colon < 1 || !isToken(name)) throw malformed('a field without a name');
     const values = this.#fields.get(name) ?? [];
-    values.push(line.slice(colon + 1).trim());
+    values.push(withoutBlanks(line.slice(colon + 1)));
     this.#fields.set(name, values);
     return true;
   }
@@ -232,4 +232,16 @@ function isToken(text: string): boolean {
     if (unit <= 0x20 || unit >= 0x7f || '"(),/:;<=>?@[\\]{}'.includes(text.charAt(index))) return false;
   }
   return true;
+}
+
+/** What is in a field's value, or in a member of a list (RFC 9112, section 5): `trim` would take away more than blanks. */
+function withoutBlanks(text: string): string {
+  let [from, to] = [0, text.length];
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
+}
+
+function isBlank(unit: number): boolean {
+  return unit === 0x20 || unit === 0x09;
 }

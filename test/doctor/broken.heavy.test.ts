@@ -908,6 +908,12 @@ const PROFILES: readonly Broken[] = [
     make: () => ({ args: BUILD, env: config(`${own('roles-anywhere')} credential-process`) }),
   },
   {
+    name: 'the line stands in quotes as a whole',
+    first: 'ERR_PROCESS_PROGRAM',
+    says: /^(?![\s\S]*a-hidden-word)[\s\S]*credential-process --pkcs8-password <redacted>, does not exist/,
+    make: () => ({ args: BUILD, env: config(`"${PROGRAM} credential-process --pkcs8-password a-hidden-word"`) }),
+  },
+  {
     name: 'the program is in no folder of PATH',
     first: 'ERR_PROCESS_PROGRAM',
     make: () => ({ args: BUILD, env: { ...config('roles-anywhere credential-process'), PATH: '/usr/bin:/bin' } }),

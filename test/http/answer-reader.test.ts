@@ -98,6 +98,7 @@ describe('the answer that the executable reads', () => {
     `${OK}X: a\0b\r\nContent-Length: 0\r\n\r\n`,
     `${OK}Content-Length: 2\r\nContent-Length: 3\r\n\r\nok`,
     `${OK}Content-Length: -1\r\n\r\n`,
+    `${OK}Content-Length:\u00a02\r\n\r\nok`,
     `${OK}Content-Length: 0x2\r\n\r\nok`,
     `${OK}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
     `${OK}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
@@ -179,7 +180,7 @@ describe('a fault of an answer', () => {
     ],
     [
       'an unknown transfer coding',
-      ['gzip', 'gzip, chunked', '', 'chunked\r\nTransfer-Encoding: chunked'].map(
+      ['gzip', 'gzip, chunked', '', 'chunked\u00a0', 'chunked\r\nTransfer-Encoding: chunked'].map(
         (coding) => `${OK}Transfer-Encoding: ${coding}\r\n\r\n`,
       ),
     ],

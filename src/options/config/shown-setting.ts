@@ -17,6 +17,9 @@ export function shownSetting(flag: FlagName, value: FlagValue): FlagValue {
 /** What a variable, or a key of a file, that holds a secret is called at its end. */
 const SECRET_NAME = /(?:secret_access_key|secret|password|passphrase|session_token|token|pin)$/i;
 
+/** A flag that is given a secret, and all behind it, within what was read as one word: a quote of the line is not where it belongs. */
+const INNER_SECRET = /(\s--?(?:[\w-]*(?:secret|password|passphrase|token|pin)|proxy)(?:\s+|=)).*/is;
+
 /**
  * The words of a command line as they may be shown: without what its flags give as passwords and the like, and without the
  * values of variables of such names, or of keys of a file whose line was joined to this one.
@@ -60,7 +63,7 @@ function isSecretFlag(name: string | undefined): boolean {
 function withoutSecrets(text: string): string {
   if (/^https?:/i.test(text) && URL.canParse(text) && /@/.test(text)) return shownUrl(new URL(text));
   // To the end of the attribute, if it is one of a query; else all that may be of it.
-  return text.replaceAll(/(pin-value=)[^&]*/gi, `$1${REDACTED}`);
+  return text.replace(INNER_SECRET, `$1${REDACTED}`).replaceAll(/(pin-value=)[^&]*/gi, `$1${REDACTED}`);
 }
 
 /** Nothing in a value may drive the terminal or pass for another line. */

@@ -17,4 +17,15 @@ describe('the words of a line as they are shown', () => {
   ])('%s', (line, shown) => {
     expect(shownWords(line.split(' ')).join(' ')).toBe(shown);
   });
+
+  it.each([
+    ['x --pkcs8-password hidden --region x', 'x --pkcs8-password <redacted>'],
+    ['x\t--tpm-key-password=hidden', 'x\t--tpm-key-password=<redacted>'],
+    ['--region x --proxy http://user:hidden@host', '--region x --proxy <redacted>'],
+    ['a=b --mfa-token hidden', 'a=b --mfa-token <redacted>'],
+    ['--user-agent-extra=x --mfa-token hidden', '--user-agent-extra=x --mfa-token <redacted>'],
+    ['the password of x', 'the password of x'],
+  ])('hide what stands behind a flag within a word, whose quotes are not where they belong: %j', (word, shown) => {
+    expect(shownWords([word])).toEqual([shown]);
+  });
 });
