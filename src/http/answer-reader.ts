@@ -10,6 +10,8 @@ const [CR, LF, TAB] = [0x0d, 0x0a, 0x09];
 
 /** More digits than any length has that a body is let be. */
 const MAX_LENGTH_DIGITS = 12;
+/** The fields that say how a body is delimited. */
+const DELIMITING: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
 /** A chunk's size, and extensions, of which none is heeded (RFC 9112, section 7.1.1). */
 const CHUNK_SIZE = /^([\da-f]{1,8})(?:;[\w!#$%&'*+.^`|~-]+(?:=(?:[\w!#$%&'*+.^`|~-]*|"[ !#-[\]-~]*"))?)*$/i;
 
@@ -141,8 +143,7 @@ export class AnswerReader {
       return true;
     }
     const colon = line.indexOf(':');
-    const name = line.slice(0, colon).toLowerCase();
-    if (colon < 1 || !isToken(name)) throw malformed('a field without a name');
+    const name = nameOf(line, colon);
     const values = this.#fields.get(name) ?? [];
     values.push(withoutBlanks(line.slice(colon + 1)));
     this.#fields.set(name, values);
@@ -212,6 +213,8 @@ export class AnswerReader {
     const line = this.#line();
     if (line === undefined) return false;
     if (line === '') this.#phase = 'done';
+    // Nothing else of a trailer counts.
+    else if (DELIMITING.has(nameOf(line, line.indexOf(':')))) throw malformed('two ways to delimit a body');
     return true;
   }
 }
@@ -232,6 +235,13 @@ function isToken(text: string): boolean {
     if (unit <= 0x20 || unit >= 0x7f || '"(),/:;<=>?@[\\]{}'.includes(text.charAt(index))) return false;
   }
   return true;
+}
+
+/** The name of a field, in lower case. */
+function nameOf(line: string, colon: number): string {
+  const name = line.slice(0, colon).toLowerCase();
+  if (colon < 1 || !isToken(name)) throw malformed('a field without a name');
+  return name;
 }
 
 /** What is in a field's value, or in a member of a list (RFC 9112, section 5): `trim` would take away more than blanks. */
