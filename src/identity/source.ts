@@ -3,7 +3,7 @@
  * variable of the environment. Loaded when a value is not plainly a path.
  */
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { MAX_FILE_BYTES, accessError, readBounded, waiting } from '../platform/files.ts';
+import { MAX_FILE_BYTES, accessError, readBounded, waiting, withoutBlocking } from '../platform/files.ts';
 import {
   type Material,
   type MaterialFlag,
@@ -55,7 +55,7 @@ function readStdin(flag: MaterialFlag, descriptor: number): Material {
   const file = materialFile(flag, '-', `${flag} - (standard input)`);
   let bytes: Uint8Array;
   try {
-    bytes = waiting(() => readBounded(descriptor, file));
+    bytes = waiting(() => withoutBlocking(descriptor, (own) => readBounded(own, file)));
   } catch (error) {
     throw error instanceof RolesAnywhereError ? error : accessError(file, error);
   }

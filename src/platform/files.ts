@@ -1,6 +1,7 @@
 /** Reading the files that people name: bounded, never waiting for a pipe, and with errors that say who named the file. */
 import { type Stats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type ErrorCode, RolesAnywhereError } from './errors.ts';
+import { tellOfBlockingWait } from './waits.ts';
 
 /** A file that somebody named, and what is said when it cannot be read. */
 export interface NamedFile {
@@ -32,6 +33,9 @@ export interface FileContent {
 export const MAX_FILE_BYTES = 1024 * 1024;
 
 const CHUNK_BYTES = 16 * 1024;
+
+/** How often it is said, after the first second, that a stream gives nothing. */
+const TELL_EVERY_SECONDS = 30;
 
 let streamsAllowed = true;
 
@@ -98,11 +102,30 @@ function withOpen<T>(file: NamedFile, use: (descriptor: number, stats: Stats) =>
         'write what it gives into a file, and name that',
       );
     if (stats.size > (file.maxBytes ?? MAX_FILE_BYTES)) throw tooLarge(file);
-    return use(descriptor, stats);
+    return file.streams === 'awaited' ? withoutBlocking(descriptor, (own) => use(own, stats)) : use(descriptor, stats);
   } catch (error) {
     throw error instanceof RolesAnywhereError ? error : accessError(file, error);
   } finally {
     if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/**
+ * Reads a stream by a descriptor of its own that does not block, so that {@link readSome} can say how long it has waited. Where the
+ * system has no such thing, and for plain files, by the one that is given.
+ */
+export function withoutBlocking<T>(descriptor: number, use: (descriptor: number) => T): T {
+  let own: number | undefined;
+  if (process.platform === 'linux' && !fstatSync(descriptor).isFile())
+    try {
+      own = openSync(`/proc/self/fd/${descriptor}`, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    } catch {
+      // A socket, no /proc, or a device of somebody else: reading blocks.
+    }
+  try {
+    return use(own ?? descriptor);
+  } finally {
+    if (own !== undefined) closeSync(own);
   }
 }
 
@@ -124,7 +147,7 @@ export function readBounded(descriptor: number, file: NamedFile): Uint8Array {
     for (;;) {
       const chunk = new Uint8Array(CHUNK_BYTES);
       chunks.push(chunk);
-      const count = readSome(descriptor, chunk);
+      const count = readSome(descriptor, chunk, file.name);
       if (count === 0) break;
       chunks[chunks.length - 1] = chunk.subarray(0, count);
       length += count;
@@ -143,8 +166,14 @@ export function readBounded(descriptor: number, file: NamedFile): Uint8Array {
   }
 }
 
-/** Fills a part of a buffer, and gives its length; 0 at the end. Waits for bytes, also where the descriptor does not. */
-export function readSome(descriptor: number, chunk: Uint8Array): number {
+/**
+ * Fills a part of a buffer, and gives its length; 0 at the end. Waits for bytes, also where the descriptor does not, and says so.
+ *
+ * @param name what is waited for. Default: nothing is said
+ */
+export function readSome(descriptor: number, chunk: Uint8Array, name?: string): number {
+  const begin = performance.now();
+  let toldSeconds = 0;
   for (;;) {
     try {
       return readSync(descriptor, chunk);
@@ -153,6 +182,10 @@ export function readSome(descriptor: number, chunk: Uint8Array): number {
       if (code === 'EOF') return 0; // how Windows says that a pipe ends
       if (code !== 'EAGAIN') throw error;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      const seconds = Math.floor((performance.now() - begin) / 1000);
+      if (name === undefined || seconds < (toldSeconds === 0 ? 1 : toldSeconds + TELL_EVERY_SECONDS)) continue;
+      toldSeconds = seconds;
+      tellOfBlockingWait(name, seconds);
     }
   }
 }

@@ -55,6 +55,15 @@ export function beginWait(what: string): () => void {
 }
 
 /**
+ * Says, at once, what a wait that lets no timer run has been for so far. The caller tells when it is worth a line.
+ *
+ * @param what words that follow `waiting for`
+ */
+export function tellOfBlockingWait(what: string, seconds: number): void {
+  if (teller?.isTerminal() === true) teller.log.info(`waiting for ${what} (${seconds} s)`);
+}
+
+/**
  * Waits for something, and says so.
  *
  * @param what words that follow `waiting for`

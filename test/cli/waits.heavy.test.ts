@@ -11,7 +11,7 @@ import type { Emulator } from '../../src/emulator/emulator.ts';
 import { identityFlags } from '../clients/serve-process.ts';
 import { makeCa, writeIdentity } from '../renewal/support/ca.ts';
 import type { TestFiles } from '../renewal/support/ca.ts';
-import { PROGRAM, runCli } from '../support/cli.ts';
+import { PROGRAM, runCli, runProgram } from '../support/cli.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
 import { FaultyModule } from '../support/faulty-module.ts';
 import { pkiPath } from '../support/pki.ts';
@@ -174,6 +174,16 @@ describe.skipIf(!requireTool('python3'))(
       const line = ['update', '--once', ...vending('--on-update', 'sleep 1.9')];
       const env = { AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') };
       await expectNamed('the program of --on-update, for profile default', line, env);
+    });
+
+    it.each([
+      ['standard input', '-', '- (standard input)', 'sleep 1.9 | exec "$@"'],
+      ['a pipe that a shell makes', '/dev/fd/7', '/dev/fd/7', 'sleep 1.9 | exec "$@" 7<&0 0</dev/null'],
+    ])('%s', async (_what, value, name, script) => {
+      const line = ['sh', '-c', script, 'sh', ...PROGRAM, 'sign-string', '--private-key', value] as const;
+      const [{ stdout }, { stderr }] = await Promise.all([runOnTerminal(line, []), runProgram(line[0], line.slice(1))]);
+      expect(stdout).toContain(`waiting for --private-key ${name} (1 s)`);
+      expect(stderr).not.toContain('waiting for ');
     });
 
     it('a TPM', async () => {

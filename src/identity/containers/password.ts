@@ -1,6 +1,6 @@
 /** Gets passwords: from where the user said, or from a person at the terminal. */
 import { type ErrorCode, RolesAnywhereError } from '../../platform/errors.ts';
-import { type NamedFile, accessError, readSome, waiting, withOpened } from '../../platform/files.ts';
+import { type NamedFile, accessError, readSome, waiting, withOpened, withoutBlocking } from '../../platform/files.ts';
 import { PASSWORD_VARIABLES, type PasswordKind, type PasswordSource, type PasswordSources } from '../passwords.ts';
 import { WrongPasswordError } from './secret.ts';
 
@@ -126,7 +126,7 @@ function readFirstLine(path: string, from: string): Uint8Array {
   } as const;
   if (path !== '-') return withOpened(file, (descriptor) => firstLine(descriptor, file));
   try {
-    return waiting(() => firstLine(0, file));
+    return waiting(() => withoutBlocking(0, (own) => firstLine(own, file)));
   } catch (error) {
     throw error instanceof RolesAnywhereError ? error : accessError(file, error);
   }
@@ -138,7 +138,7 @@ function firstLine(descriptor: number, { name, code }: NamedFile & { readonly co
   try {
     let length = 0;
     while (length < buffer.length && !buffer.subarray(0, length).includes(0x0a)) {
-      const count = readSome(descriptor, buffer.subarray(length));
+      const count = readSome(descriptor, buffer.subarray(length), name);
       if (count === 0) break;
       length += count;
     }
