@@ -30,18 +30,13 @@ const PARTS: Readonly<Record<string, Part>> = {
   distances: { file: 'bench/distances.ts', quick: ['--runs', '5', '--rtt', '80'], eachNode: false },
 };
 
-const { values } = parseArgs({
-  options: {
-    node: { type: 'string', multiple: true, default: [] },
-    part: { type: 'string', multiple: true, default: [...Object.keys(PARTS), 'size'] },
-    quick: { type: 'boolean', default: false },
-    json: { type: 'string' },
-  },
-});
+const USAGE =
+  'npm run bench -- [--node NODE]... [--part NAME]... [--quick] [--json FILE]\n' +
+  `parts: ${[...Object.keys(PARTS), 'size'].join(', ')}`;
+
+const { values } = readFlags();
 const named = [...values.node, ...(process.env['ROLES_ANYWHERE_BENCH_NODES'] ?? '').split(delimiter)].filter(Boolean);
 const nodes = named.length === 0 ? [process.execPath] : named;
-const unknown = values.part.find((name) => name !== 'size' && PARTS[name] === undefined);
-if (unknown !== undefined) throw new Error(`--part takes ${[...Object.keys(PARTS), 'size'].join(', ')}`);
 
 const work = mkdtempSync(join(tmpdir(), 'ra-bench-'));
 const results: Record<string, unknown> = {};
@@ -61,6 +56,29 @@ try {
   writeJson(values.json, results);
 } finally {
   rmSync(work, { recursive: true });
+}
+
+/** Ends with a word where they are wrong, or ask for help. */
+function readFlags() {
+  try {
+    const flags = parseArgs({
+      options: {
+        node: { type: 'string', multiple: true, default: [] },
+        part: { type: 'string', multiple: true, default: [...Object.keys(PARTS), 'size'] },
+        quick: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    const unknown = flags.values.part.find((name) => name !== 'size' && PARTS[name] === undefined);
+    if (unknown !== undefined) throw new Error(`--part ${unknown}: there is none of that name`);
+    if (!flags.values.help) return flags;
+    console.log(USAGE);
+    process.exit(0);
+  } catch (error) {
+    console.error(`${(error as Error).message}\n${USAGE}`);
+    process.exit(2);
+  }
 }
 
 /** Runs a part as the program that it is, and gives what it found; undefined for what it left out. */
