@@ -4,7 +4,8 @@ import { readNamedFile } from '../platform/files.ts';
 const MAX_BYTES = 4 * 1024 * 1024;
 // OpenSSL reads all three labels alike.
 const CERTIFICATE =
-  /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----([^-]*)(-----END (?:X509 |TRUSTED )?CERTIFICATE-----)?/g;
+  /-----BEGIN ((?:X509 |TRUSTED )?CERTIFICATE)-----([^-]*)(-----END (?:X509 |TRUSTED )?CERTIFICATE-----)?/g;
+const HINT = 'give a file with the trusted root certificates in PEM form';
 
 /**
  * Reads the roots that replace Node's own.
@@ -13,26 +14,26 @@ const CERTIFICATE =
  * is not, and would trust those before it without a word.
  *
  * @param source where the path came from, for messages: `--ca-bundle`, `AWS_CA_BUNDLE`
- * @returns the file's text, for {@link TlsSettings.ca}
+ * @returns the certificates, as OpenSSL wants PEM: it overlooks one behind a byte order mark, a blank or another's last
+ * line, and would believe nobody by it. For {@link TlsSettings.ca}
  * @throws RolesAnywhereError `ERR_CA_BUNDLE` when it cannot be read, is over 4 MiB, holds no
  * certificate or a malformed one
  */
 export function readCaBundle(path: string, source = '--ca-bundle'): string {
   const text = readText(path, source);
-  const certificates = [...text.matchAll(CERTIFICATE)];
-  if (certificates.length === 0) {
+  const certificates = certificatesOf(text);
+  if (certificates.length === 0)
     throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: ${path} holds no certificate`, {
-      hint: 'give a file with the trusted root certificates in PEM form',
+      hint: insteadOf(text) ?? HINT,
     });
-  }
-  for (const [index, [, base64 = '', end]] of certificates.entries()) {
-    if (end === undefined || !isSequence(Buffer.from(base64, 'base64'))) {
-      throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: certificate ${index + 1} in ${path} is malformed`, {
-        hint: 'remove it, or get the file again: OpenSSL would ignore what follows it',
-      });
-    }
-  }
-  return text;
+  const broken = certificates.indexOf(undefined);
+  if (broken >= 0)
+    throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: certificate ${broken + 1} in ${path} is malformed`, {
+      hint: text.includes(String.raw`\n`)
+        ? 'it has \\n for line ends: write them as such, `printf \'%b\\n\' "$(cat FILE)" >NEW`'
+        : 'remove it, or get the file again: OpenSSL would ignore what follows it',
+    });
+  return `${certificates.join('\n')}\n`;
 }
 
 /**
@@ -41,9 +42,28 @@ export function readCaBundle(path: string, source = '--ca-bundle'): string {
  * @throws RolesAnywhereError `ERR_CA_BUNDLE` when it cannot be read, or is over 4 MiB
  */
 export function certificatesIn(path: string): string[] {
-  return [...readText(path, 'a root').matchAll(CERTIFICATE)].flatMap(([pem, base64 = '', end]) =>
-    end !== undefined && isSequence(Buffer.from(base64, 'base64')) ? [pem] : [],
-  );
+  return certificatesOf(readText(path, 'a root')).filter((pem) => pem !== undefined);
+}
+
+/** The certificates in a text, each as PEM, or undefined where it is not whole. */
+function certificatesOf(text: string): (string | undefined)[] {
+  return [...text.matchAll(CERTIFICATE)].map(([, label = '', base64 = '', end]) => {
+    const der = Buffer.from(base64, 'base64');
+    if (end === undefined || !isSequence(der)) return undefined;
+    const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+    return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----`;
+  });
+}
+
+/** What to do about a file that is none of certificates, where that can be told. */
+function insteadOf(text: string): string | undefined {
+  if (/^(?:\u00ff\u00fe|\u00fe\u00ff)/.test(text) || text.includes('-\0-\0-'))
+    return 'it is UTF-16: save it as ASCII or UTF-8, for example with `iconv -f UTF-16 -t UTF-8 FILE >NEW`';
+  if (/^\s*<(?:!doctype|html|\?xml)/i.test(text))
+    return 'it is a page of the web or XML: the download gave an error page';
+  if (/^[\sA-Za-z0-9+/]{64,}={0,2}$/.test(text.trim()))
+    return 'it is base64 without a label: put -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it';
+  return undefined;
 }
 
 /**
@@ -65,7 +85,7 @@ function readText(path: string, source: string): string {
     code: 'ERR_CA_BUNDLE',
     maxBytes: MAX_BYTES,
     streams: 'open',
-    hint: 'give a file with the trusted root certificates in PEM form',
+    hint: HINT,
   });
   return Buffer.from(bytes.buffer).toString('latin1');
 }

@@ -64,7 +64,7 @@ export async function parseAny(tokens: readonly string[], options: LineOptions):
     loadSelector(selector);
   }
   const found = findProblem(name, given, rest, compat, line.dashesAt);
-  if (found !== undefined) throw problemError(found, name, program);
+  if (found !== undefined) throw problemError(found, name, program, given);
   return { kind: 'run', parsed: complete(name, given, rest, compat) };
 }
 

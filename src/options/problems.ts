@@ -3,7 +3,7 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { COMMANDS, FLAGS, choicesOf, flagRow, flagsOf, isCommand, isFlag } from './flags.ts';
 import type { CommandName, FlagName } from './flags.ts';
-import type { Problem } from './pflag.ts';
+import type { Given, Problem } from './pflag.ts';
 import { nearest } from '../platform/suggest.ts';
 
 /** An error for a word that is not a command. */
@@ -14,8 +14,24 @@ export function unknownCommand(name: string, program: string): RolesAnywhereErro
   });
 }
 
-/** An error for a line of `command`, or of no command. */
-export function problemError(problem: Problem, command: CommandName | undefined, program: string): RolesAnywhereError {
+/**
+ * An error for a line of `command`, or of no command.
+ *
+ * @param given the values of its flags, as far as they were read
+ */
+export function problemError(
+  problem: Problem,
+  command: CommandName | undefined,
+  program: string,
+  given: Given = {},
+): RolesAnywhereError {
+  const [taker, taken] =
+    (problem.kind === 'argument' || problem.kind === 'missing' ? takenFlag(given) : undefined) ?? [];
+  if (taker !== undefined)
+    return new RolesAnywhereError('ERR_FLAG_VALUE', `--${taker} needs a value, and --${taken} follows it`, {
+      flag: `--${taker}`,
+      hint: `a flag takes the word behind it for its value, whatever it is: give --${taker} one, or leave it out`,
+    });
   const help = `see ${program} ${command === undefined ? '' : `${command} `}--help`;
   switch (problem.kind) {
     case 'unknown-flag': {
@@ -88,6 +104,16 @@ export function problemError(problem: Problem, command: CommandName | undefined,
     flag: `--${problem.flag}`,
     hint: 'a variable that is not set is empty: give a value, or leave the flag out',
   });
+}
+
+/** A flag whose value is the name of another, which was to follow it: its own is missing. */
+function takenFlag(given: Given): readonly [taker: string, taken: string] | undefined {
+  for (const [flag, value] of Object.entries(given))
+    for (const text of [value].flat()) {
+      const name = typeof text === 'string' ? /^--([\w-]+)(?:=|$)/.exec(text)?.[1] : undefined;
+      if (name !== undefined && isFlag(name)) return [flag, name];
+    }
+  return undefined;
 }
 
 /** Whether an argument is what a shell would have read as the end of a command, as a pipe or as a redirection. */

@@ -26,11 +26,20 @@ export function keptAnswer(program: string, tokens: readonly string[], env: Envi
   if (folder === undefined || !isOwnFolder(folder)) return undefined;
   const line = currentLine(program, tokens, env);
   const text = readOwnFile(`${folder}${sep}${line.name}.json`);
-  const remembered = text === undefined ? undefined : parseLine(text, line, () => process.cwd());
+  const remembered = text === undefined ? undefined : parseLine(text, line, directory);
   if (remembered === undefined) return undefined;
   const kept = readEntry(readOwnFile(`${folder}${sep}${remembered.entry}.json`));
   if (kept === undefined || !isFresh(kept, Date.now(), remembered.minRemainingMs)) return undefined;
   return writtenJson(kept.credentials, remembered);
+}
+
+/** The working directory; none where it was removed, which the rest of the program says. */
+function directory(): string | undefined {
+  try {
+    return process.cwd();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The line of this process; another version of the program reads its own. */

@@ -4,6 +4,7 @@ import { createLog } from './log.ts';
 import type { LogFormat, LogLevel } from './log.ts';
 import { styleOf } from './terminal-style.ts';
 import type { Style } from './terminal-style.ts';
+import { asOurs } from './unexpected.ts';
 
 export interface ReportOptions {
   /** The name that the program was called by. */
@@ -24,13 +25,12 @@ const OPENING = /(?<=^[\w-]+: )error:|^hint:/;
 export function report(failure: unknown, options: ReportOptions): RolesAnywhereError {
   const { program, argv, style, write } = options;
   const debug = style === undefined ? argv.includes('--debug') : style.level === 'debug';
-  const error =
-    failure instanceof RolesAnywhereError
-      ? withAdvice(withProxy(withEndpoint(failure, options), options))
-      : new RolesAnywhereError('ERR_INTERNAL', 'unexpected error: this is a defect', {
-          hint: debug ? 'report it with what is shown here' : 'run it again with --debug to see where it happened',
-          cause: failure,
-        });
+  const known = asOurs(
+    failure,
+    'unexpected error: this is a defect',
+    debug ? 'report it with what is shown here' : 'run it again with --debug to see where it happened',
+  );
+  const error = withAdvice(withProxy(withEndpoint(known, options), options));
   const { cause } = error;
   const shownCause = debug && cause !== undefined ? trace(cause) : [];
   if ((style?.format ?? formatAskedFor(options)) === 'json') writeJson(error, shownCause, write);

@@ -1,9 +1,10 @@
 /** A profile of the AWS CLI's files: an access key, a process that gives credentials, or a role to assume with those of another. */
 // Tests: test/sources/sources.test.ts, profile-roles.test.ts
-import { ConfigFile, readConfigText } from '../options/config/file.ts';
+import { ConfigFile, profileHeader, readConfigText } from '../options/config/file.ts';
 import { configPath, credentialsPath } from '../options/config/shared.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemCode } from '../platform/files.ts';
+import { nearest } from '../platform/suggest.ts';
 import type { AwsCredentials } from '../credentials/credentials.ts';
 import { fromContainer } from './container.ts';
 import { fromEnvironment } from './environment.ts';
@@ -31,7 +32,8 @@ async function ofProfile(
   const { env } = surroundings;
   const name = profile ?? 'default';
   const credentials = readFile(credentialsPath(env))?.find('key', name);
-  const config = readFile(configPath(env))?.find('profile', name);
+  const configFile = readFile(configPath(env));
+  const config = configFile?.find('profile', name);
   const one = (key: string): string | undefined => (credentials?.get(key) ?? config?.get(key))?.value;
   const roleArn = one('role_arn');
   // A profile may be its own source: then its access key is.
@@ -54,12 +56,15 @@ async function ofProfile(
     return await fromProcess(command, { env, profile: name, path, timeoutMs: surroundings.retry?.timeoutMs });
   }
   if (profile === undefined) return undefined;
-  const kind =
-    credentials === undefined && config === undefined
-      ? 'is in no file'
-      : 'has neither an access key nor a credential_process, nor a role_arn';
+  if (credentials === undefined && config === undefined) {
+    const known = nearest(name, configFile?.profiles() ?? []);
+    throw refused(
+      `profile ${JSON.stringify(name)} is in no file`,
+      `${known === undefined ? '' : `did you mean ${known}? `}looked in ${credentialsPath(env)} for [${name}] and in ${configPath(env)} for ${profileHeader(name)}`,
+    );
+  }
   throw refused(
-    `profile ${JSON.stringify(name)} ${kind}`,
+    `profile ${JSON.stringify(name)} has neither an access key nor a credential_process, nor a role_arn`,
     'for SSO, export its credentials first: aws configure export-credentials --format env',
   );
 }

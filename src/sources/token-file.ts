@@ -18,8 +18,16 @@ export async function readTokenFile(path: string): Promise<string> {
     maxBytes: MAX_FILE_BYTES,
     hint: 'check the path, and that this process may read it',
   });
-  const text = Buffer.from(bytes).toString('latin1').trim();
-  if (text !== '') return text;
+  // A mark that editors of Windows put there is no part of it.
+  const text = Buffer.from(bytes)
+    .toString('latin1')
+    .replace(/^\u00ef\u00bb\u00bf/, '')
+    .trim();
+  if (/^[\u0021-\u007e]+$/.test(text)) return text;
+  if (text !== '')
+    throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', `the token file ${path} holds no token`, {
+      hint: 'a token is visible ASCII characters without blanks or line ends between them, and nothing else is in the file',
+    });
   throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', `the token file ${path} is empty`, {
     hint: 'whatever writes it has not done so yet',
   });

@@ -134,7 +134,7 @@ describe('the command emulator', () => {
     });
     expect(statuses.slice(0, 3)).toEqual([201, 201, 403]);
     expect(statuses).toContain(429);
-    expect(errors.join('\n')).toMatch(/error: the world stays as it was: .*world\.yaml: trustAnchors is not array/);
+    expect(errors.join('\n')).toMatch(/error: the world stays as it was: .*world\.yaml: trustAnchors is not an array/);
     expect(errors).toContain('read the world again, since it changed');
     expect(readdirSync(stateDir)).toEqual(['journal']);
   });

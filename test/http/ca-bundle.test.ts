@@ -1,8 +1,9 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readCaBundle } from '../../src/http/ca-bundle.ts';
+import { certificatesIn, readCaBundle } from '../../src/http/ca-bundle.ts';
 import { makeAuthority } from './support/pki.ts';
 
 describe('readCaBundle', () => {
@@ -27,6 +28,47 @@ describe('readCaBundle', () => {
 
   it.each([['X509 CERTIFICATE'], ['TRUSTED CERTIFICATE']])('reads the label %s', (label) => {
     expect(readCaBundle(file(root.replaceAll('CERTIFICATE', label)))).toContain(label);
+  });
+
+  it.each<[string, (text: string) => string]>([
+    ['a byte order mark', (text) => `\ufeff${text}`],
+    ['CR as line ends', (text) => text.replaceAll('\n', '\r')],
+    ['indented', (text) => text.replaceAll(/^/gm, '  ')],
+    ['in quotes', (text) => `"${text}"`],
+    ['blanks for line ends', (text) => text.replaceAll('\n', ' ')],
+    ['no line end between two', (text) => `${text.trimEnd()}${text}`],
+    ['a private key behind it', (text) => `${text}-----BEGIN PRIVATE KEY-----\nMC4=\n-----END PRIVATE KEY-----\n`],
+  ])('gives OpenSSL what it reads whole, of a file with %s', (_what, change) => {
+    const text = change(root);
+    const count = text.split('BEGIN CERTIFICATE').length - 1;
+    // OpenSSL wants each line to begin where the mark or the text does, and an end to it.
+    const plain = /^-----BEGIN CERTIFICATE-----\n(?:[A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----$/gm;
+    const path = file(text);
+    for (const read of [readCaBundle(path), certificatesIn(path).join('\n')]) {
+      const blocks = read.match(plain) ?? [];
+      expect(blocks.map((block) => new X509Certificate(block).raw)).toEqual(
+        Array.from({ length: count }, () => new X509Certificate(root).raw),
+      );
+      expect(read).not.toContain('PRIVATE');
+    }
+  });
+
+  it.each<[string, string | Buffer, RegExp]>([
+    [String.raw`\n as line ends`, 'escaped', /printf '%b/],
+    ['UTF-16', 'wide', /iconv -f UTF-16/],
+    ['a page of the web', '<!DOCTYPE html><p>403', /error page/],
+    ['base64 without a label', 'bare', /-----BEGIN CERTIFICATE-----/],
+  ])('says of %s what to do', (_what, given, hint) => {
+    const contents: Record<string, string | Buffer> = {
+      escaped: root.replaceAll('\n', String.raw`\n`),
+      wide: Buffer.from(`\ufeff${root}`, 'utf16le'),
+      bare: root.replaceAll(/-----.*-----|\n/g, ''),
+    };
+    const path = join(dir, 'unusual.pem');
+    writeFileSync(path, contents[String(given)] ?? given);
+    expect(() => readCaBundle(path)).toThrow(
+      expect.objectContaining({ code: 'ERR_CA_BUNDLE', hint: expect.stringMatching(hint) as string }) as Error,
+    );
   });
 
   it.each([

@@ -28,6 +28,8 @@ const parse = (tokens: readonly string[], compat = false): Promise<Outcome> =>
 
 const LINE = ['--certificate', 'c', '--role-arn', 'r', '--profile-arn', 'p', '--trust-anchor-arn', 't'];
 
+const ARN = 'arn:aws:rolesanywhere:us-east-1:123456789012:profile/22222222-2222-2222-2222-222222222222';
+
 async function flagsFor(...more: readonly string[]): Promise<Readonly<Record<string, unknown>>> {
   const outcome = await parse(['credential-process', ...LINE, ...more]);
   if (outcome.kind !== 'run') throw new Error(`came to ${outcome.kind}`);
@@ -306,6 +308,20 @@ describe('errors', () => {
     expect(error.code).toBe(code);
     expect(error.message).toMatch(message);
     expect(error.hint).toMatch(hint);
+  });
+
+  it.each([
+    [['credential-process', '--role-arn', '--profile-arn', ARN]],
+    [['credential-process', '--role-arn', `--profile-arn=${ARN}`]],
+    [['update', '--role-arn', '--profile-arn', ARN, '--once']],
+  ])('names the flag that took another for its value: %j', async (tokens) => {
+    const error = await errorFor(tokens);
+    expect(error).toMatchObject({
+      code: 'ERR_FLAG_VALUE',
+      message: '--role-arn needs a value, and --profile-arn follows it',
+      flag: '--role-arn',
+    });
+    expect(`${error.message} ${error.hint}`).not.toContain(ARN);
   });
 
   it('an unquoted password is not repeated', async () => {

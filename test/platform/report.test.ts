@@ -218,3 +218,19 @@ describe('a private key in the wrong place', () => {
     }
   });
 });
+
+describe('an error of Node', () => {
+  it('is a defect', () => {
+    expect(told(new TypeError('x is not a function'))).toBe(
+      [
+        'roles-anywhere: error: unexpected error: this is a defect [ERR_INTERNAL]',
+        'hint: run it again with --debug to see where it happened\n',
+      ].join('\n'),
+    );
+  });
+
+  it('about a working directory that was removed says so', () => {
+    const gone = Object.assign(new Error('ENOENT: no such file or directory, uv_cwd'), { syscall: 'uv_cwd' });
+    expect(told(gone)).toContain('the working directory is gone, in which a relative path starts [ERR_FILE_NOT_FOUND]');
+  });
+});

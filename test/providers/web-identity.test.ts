@@ -51,6 +51,18 @@ describe('fromWebIdentity', () => {
     expect(sts.calls[0]?.parameters).not.toHaveProperty('DurationSeconds');
   });
 
+  it('takes a byte order mark and line ends of Windows for no part of the token', async () => {
+    await fromWebIdentity(options({ tokenFile: tokenFile('\ufeffto.ke.n\r') }))();
+    expect(sts.calls[0]).toMatchObject({ parameters: { WebIdentityToken: 'to.ke.n' } });
+  });
+
+  it('names a file that holds something else, and shows nothing of it', async () => {
+    const path = tokenFile('not a token');
+    const error = await refusal(() => fromWebIdentity(options({ tokenFile: path }))());
+    expect(error).toMatchObject({ code: 'ERR_WEB_IDENTITY_TOKEN', message: `the token file ${path} holds no token` });
+    expect(`${error.message} ${error.hint}`).not.toContain('not a token');
+  });
+
   it('reads the token file again for each request', async () => {
     const clock = new FakeClock(Date.now());
     const credentials = fromWebIdentity(options({ clock, tokenFile: tokenFile('first.token') }));

@@ -105,6 +105,18 @@ describe('a profile', () => {
     expect(error.message).toMatch(message);
     expect(`${error.message} ${error.hint}`).not.toContain('VERYSECRET');
   });
+
+  it('that is in no file is told with the files, and what is like it', async () => {
+    write('config', '[profile production]\naws_access_key_id = AKIA\naws_secret_access_key = s\n');
+    const { hint } = await refusal(() => find('profile', {}, silence, 'prodution'));
+    const [credentials, config] = ['credentials', 'config'].map((name) => join(home, '.aws', name));
+    expect(hint).toBe(
+      `did you mean production? looked in ${credentials} for [prodution] and in ${config} for [profile prodution]`,
+    );
+    expect((await refusal(() => find('profile', {}, silence, 'x y'))).hint).toBe(
+      `looked in ${credentials} for [x y] and in ${config} for [profile "x y"]`,
+    );
+  });
 });
 
 describe('a profile that the AWS CLI and the AWS SDK for JavaScript do not read alike', () => {

@@ -2,8 +2,8 @@
 // Tests: test/clients/update-service.heavy.test.ts
 import type { SessionCredentials } from '../../credentials/credentials.ts';
 import type { Clock, Timer } from '../../platform/clock.ts';
-import { RolesAnywhereError } from '../../platform/errors.ts';
 import type { Log } from '../../platform/log.ts';
+import { asOurs } from '../../platform/unexpected.ts';
 
 export interface WriterOptions {
   /** Writes one profile, and gives the file that was written. */
@@ -107,8 +107,7 @@ export class ProfileWriter {
       return true;
     } catch (error) {
       if (this.#closed) return false;
-      const { message, code, hint } =
-        error instanceof RolesAnywhereError ? error : new RolesAnywhereError('ERR_INTERNAL', 'unexpected error');
+      const { message, code, hint } = asOurs(error, 'unexpected error');
       log.error(`the profile was not written: ${message}`, { profile, code, hint });
       return false;
     }

@@ -180,7 +180,7 @@ function inHex(word: number): string {
 }
 
 /** Reads what is remembered of `line`; undefined when that is of another line, of other files, or damaged. */
-export function parseLine(text: string, line: Line, directory: () => string): RememberedLine | undefined {
+export function parseLine(text: string, line: Line, directory: () => string | undefined): RememberedLine | undefined {
   const value = parse(text);
   if (value === undefined || value['version'] !== CACHE_VERSION || value['text'] !== line.text) return undefined;
   const { config, entry, minRemainingMs } = value;

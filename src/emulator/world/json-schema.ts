@@ -23,7 +23,13 @@ interface Context {
 const KEYWORDS: Readonly<Record<string, Check>> = {
   $ref: (value, reference, { path, root }) => check(value, resolveReference(String(reference), root), path, root),
   type: (value, wanted, { path }) =>
-    list(wanted).some((name) => isOfType(value, String(name))) ? [] : [`${path} is not ${list(wanted).join(' or ')}`],
+    list(wanted).some((name) => isOfType(value, String(name)))
+      ? []
+      : [
+          `${path} is not ${list(wanted)
+            .map((name) => withArticle(String(name)))
+            .join(' or ')}`,
+        ],
   enum: (value, allowed, { path }) =>
     list(allowed).includes(value) ? [] : [`${path} is not one of ${list(allowed).join(', ')}`],
   pattern: (value, pattern, { path }) =>
@@ -125,4 +131,9 @@ function list(value: unknown): readonly unknown[] {
 
 function join(path: string, name: string): string {
   return path.startsWith('the ') ? name : `${path}.${name}`;
+}
+
+/** A type of JSON in a sentence. */
+function withArticle(name: string): string {
+  return name === 'null' ? name : `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name}`;
 }

@@ -83,7 +83,7 @@ export function parseConfigured(tokens: readonly string[], surroundings: Surroun
     const found = problemOf(command, merged, { args, dashesAt: line.dashesAt }, compat, settled);
     if (found === undefined) break;
     const origins = originsOf(settled.conflict?.source ?? settled.settings);
-    const error = withOrigins(problemError(found, command, program), origins);
+    const error = withOrigins(problemError(found, command, program, merged), origins);
     const without = flagsOf(found).filter((flag) => isOutside(origins.get(flag)));
     if (!isExamined || without.length === 0) throw error;
     tell(error);

@@ -73,10 +73,7 @@ export class ConfigFile {
     if (section !== undefined) return section;
     const known = nearest(name, this.profiles());
     throw new RolesAnywhereError('ERR_CONFIG_PROFILE', `${this.path} has no profile ${JSON.stringify(name)}`, {
-      hint:
-        known === undefined
-          ? `its section begins with ${name === 'default' ? '[default]' : `[profile ${/\s/.test(name) ? `"${name}"` : name}]`}`
-          : `did you mean ${known}`,
+      hint: known === undefined ? `its section begins with ${profileHeader(name)}` : `did you mean ${known}`,
     });
   }
 
@@ -114,6 +111,11 @@ export class ConfigFile {
 
 /** `key`: a profile of a credentials file, whose header is the bare name. */
 export type SectionKind = 'profile' | 'services' | 'key';
+
+/** How the section of a profile begins in a config file. */
+export function profileHeader(name: string): string {
+  return name === 'default' ? '[default]' : `[profile ${/\s/.test(name) ? `"${name}"` : name}]`;
+}
 
 /** The name in a section's header as `[profile NAME]` or `[profile "A NAME"]`; `[default]` is a profile too. */
 export function sectionName(header: string, kind: SectionKind): string | undefined {

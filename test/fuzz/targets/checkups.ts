@@ -245,7 +245,9 @@ const caBundle: OpenTarget = () => {
           check(error.code === 'ERR_CA_BUNDLE' && error.message.includes(path), `names the file: ${error.message}`);
         throw error;
       }
-      check(text === Buffer.from(input).toString('latin1'), 'roots are given on as they are');
+      check(text === `${found.join('\n')}\n`, 'roots are given on whole, and nothing besides');
+      for (const block of found)
+        check(/^-----BEGIN .*-----(?:\n[A-Za-z0-9+/=]{1,64})+\n-----END .*-----$/.test(block), 'as OpenSSL reads them');
       check(found.length > 0, 'roots that are taken hold a certificate');
       const begun = text.match(/-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/g) ?? [];
       check(begun.length === found.length, `${begun.length} begin, and ${found.length} are whole`);
