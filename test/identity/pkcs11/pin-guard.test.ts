@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -299,14 +300,24 @@ describe('the guard', () => {
     expect([code, logins]).toEqual(['ERR_PIN_STATE', []]);
   });
 
-  it('says so when another process takes long over a login, and takes the place of one that died in it', async () => {
+  it('says so when another process takes long over a login, and leaves that process alone', async () => {
+    const other = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const ended = once(other, 'exit');
+    await once(other, 'spawn');
     await login(pin('1'), 'accepted');
     const lock = join(directory, `${records()[0]}.lock`);
-    writeFileSync(lock, JSON.stringify({ pid: process.ppid, owner: 'another' }));
+    writeFileSync(lock, JSON.stringify({ pid: other.pid, owner: 'another' }));
     const { code, message, hint } = await refusal(() => login(pin('1'), 'accepted', { waitMs: 1 }));
     expect(code).toBe('ERR_PIN_WITHHELD');
-    expect(message).toContain(`process ${process.ppid} is presenting one there`);
+    expect(message).toContain(`process ${other.pid} is presenting one there`);
     expect(hint).toContain(lock);
+    other.kill('SIGKILL');
+    expect(await ended).toEqual([null, 'SIGKILL']);
+  });
+
+  it('takes the place of one that died in a login', async () => {
+    await login(pin('1'), 'accepted');
+    const lock = join(directory, `${records()[0]}.lock`);
     const dead = Number(execFileSync('/bin/sh', ['-c', 'echo $$'], { encoding: 'utf8' }));
     for (const text of [
       JSON.stringify({ pid: dead, owner: 'another' }),
