@@ -42,6 +42,15 @@ class FakeResponse extends EventEmitter {
   }
 }
 
+function route(label: string, handle: Route['handle']): Route {
+  return { label, methods: ['GET'], handle };
+}
+
+/** So many headers, with the name of the server. */
+function manyHeaders(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => (index === 0 ? ['Host', 'here:80'] : ['A', 'b'])).flat();
+}
+
 interface Asked {
   url?: string;
   headers?: readonly string[];
@@ -70,12 +79,11 @@ describe('the handler of requests', () => {
       maxConnections: MAX_CONNECTIONS,
       metrics: {
         ...createMetrics(),
-        request: (route, status) => void counted.push(`${route} ${status}`),
+        request: (label, status) => void counted.push(`${label} ${status}`),
         refused: (reason) => void counted.push(`refused ${reason}`),
       },
       log: { level: 'debug', debug: log, info: log, warn: log, error: log },
     });
-    const route = (label: string, handle: Route['handle']): Route => ({ label, methods: ['GET'], handle });
     const routes = new Map([
       ['/now', route('now', () => textAnswer(200, 'now'))],
       ['/closed', route('closed', ({ head }) => textAnswer(head.token === 'right' ? 200 : 401, 'token'))],
@@ -272,10 +280,8 @@ describe('the handler of requests', () => {
     });
 
     it('takes 100 headers, and no more', () => {
-      const headers = (count: number): string[] =>
-        Array.from({ length: count }, (_, index) => (index === 0 ? ['Host', 'here:80'] : ['A', 'b'])).flat();
-      expect(ask({ headers: headers(100) }).statusCode).toBe(200);
-      expect(ask({ headers: headers(101) }).statusCode).toBe(431);
+      expect(ask({ headers: manyHeaders(100) }).statusCode).toBe(200);
+      expect(ask({ headers: manyHeaders(101) }).statusCode).toBe(431);
       expect(counted).toEqual(['now 200', 'refused headers', 'refused 431']);
     });
   });

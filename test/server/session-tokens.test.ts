@@ -144,14 +144,14 @@ it('a token may be asked for six hours, as on EC2', () => {
   expect(MAX_TTL_SECONDS).toBe(6 * 60 * 60);
 });
 
-describe('a token that is remembered', () => {
-  /** Whether a token is taken without being authenticated. */
-  function isKnown(made: ReturnType<typeof createSessionTokens>, token: string): boolean {
-    const before = counted.hmacs;
-    expect(made.accepts(token)).toBe(true);
-    return counted.hmacs === before;
-  }
+/** Whether a token is taken without being authenticated. */
+function isKnown(made: ReturnType<typeof createSessionTokens>, token: string): boolean {
+  const before = counted.hmacs;
+  expect(made.accepts(token)).toBe(true);
+  return counted.hmacs === before;
+}
 
+describe('a token that is remembered', () => {
   it('is not authenticated again, whether it was given out or taken', () => {
     const key = randomBytes(32);
     const [issuer, taker] = [createSessionTokens({ key }), createSessionTokens({ key })];

@@ -7,17 +7,20 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { isGone, parseHolder, thisHolder } from '../../../src/credentials/cache/holder.ts';
 
 /** Files that the mock below does not give. */
-const { hidden } = vi.hoisted(() => ({ hidden: new Set<string>() }));
-vi.mock('node:fs', async (original) => {
-  const real = await original<typeof import('node:fs')>();
-  const seen = <T>(path: unknown, read: () => T): T => {
-    if (hidden.has(String(path))) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
+const { hidden, given } = vi.hoisted(() => {
+  const names = new Set<string>();
+  const unlessHidden = <T>(path: unknown, read: () => T): T => {
+    if (names.has(String(path))) throw Object.assign(new Error('ENOENT'), { code: 'ENOENT' });
     return read();
   };
+  return { hidden: names, given: unlessHidden };
+});
+vi.mock('node:fs', async (original) => {
+  const real = await original<typeof import('node:fs')>();
   return {
     ...real,
-    readFileSync: (...args: Parameters<typeof real.readFileSync>) => seen(args[0], () => real.readFileSync(...args)),
-    readlinkSync: (...args: Parameters<typeof real.readlinkSync>) => seen(args[0], () => real.readlinkSync(...args)),
+    readFileSync: (...args: Parameters<typeof real.readFileSync>) => given(args[0], () => real.readFileSync(...args)),
+    readlinkSync: (...args: Parameters<typeof real.readlinkSync>) => given(args[0], () => real.readlinkSync(...args)),
   };
 });
 afterEach(() => {
@@ -106,7 +109,7 @@ describe('a holder', () => {
       child.kill('SIGKILL');
       rmSync(dir, { recursive: true });
     });
-    const holder = (began: string) => ({ ...thisHolder('x'), pid: child.pid ?? 0, began });
+    const holder = (begin: string) => ({ ...thisHolder('x'), pid: child.pid ?? 0, began: begin });
 
     it('is there for as long as that runs, which is not disturbed', async () => {
       const ended = once(child, 'exit');
@@ -127,14 +130,15 @@ describe('a holder', () => {
     });
 
     it('is gone when it has ended and nobody has asked how', async () => {
-      // A shell that does not wait for its child.
-      const shell = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+      // What the shell becomes does not wait for the shell's child.
+      const shell = spawn('/bin/sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
       const [said] = (await once(shell.stdout, 'data')) as [Buffer];
       const zombie = Number(said.toString());
-      while (!/\) Z /.test(readFileSync(`/proc/${zombie}/stat`, 'latin1')))
-        await new Promise((resolve) => setTimeout(resolve, 5));
+      await until(() => /^\d+ \(sleep\)/.test(readFileSync(`/proc/${shell.pid}/stat`, 'latin1')));
+      process.kill(zombie, 'SIGKILL');
+      await until(() => /\) Z /.test(readFileSync(`/proc/${zombie}/stat`, 'latin1')));
       expect(isGone({ ...thisHolder('x'), pid: zombie, began: '1' })).toBe(true);
       expect(process.kill(zombie, 0)).toBe(true);
       const stat = readFileSync(`/proc/${zombie}/stat`, 'latin1');
@@ -144,6 +148,10 @@ describe('a holder', () => {
     });
   });
 });
+
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
 
 describe('the text of a holder', () => {
   it('is read', () => {

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { thisHolder } from '../../../src/credentials/cache/holder.ts';
 import type { Holder } from '../../../src/credentials/cache/holder.ts';
 import { lockEntry } from '../../../src/credentials/cache/lock.ts';
@@ -102,6 +102,16 @@ function failing(code: string): () => Promise<never> {
   return async () => await Promise.reject(Object.assign(new Error(code), { code }));
 }
 
+function linkTo(text: string): void {
+  writeFileSync(join(dir, 'target'), text);
+  symlinkSync(join(dir, 'target'), path);
+}
+
+/** Timers that keep this process alive. */
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+}
+
 describe('the lock of an entry', () => {
   let system: HeldSystem;
   beforeEach(() => {
@@ -122,7 +132,7 @@ describe('the lock of an entry', () => {
 
   it('is made under another name first, for its owner alone', async () => {
     const made: string[] = [];
-    const { writeFile } = system.files;
+    const { writeFile } = fs;
     system.files.writeFile = async (file, text, options) => {
       made.push(file);
       await writeFile(file, text, options);
@@ -154,6 +164,9 @@ describe('the lock of an entry', () => {
     expect(await lockEntry(path, { ...patient, waitMs: 200 }, {}, system)).toBeUndefined();
     expect(system.waits).toEqual([8, 12, 18, 27, 40.5, 50, 44.5]);
     expect(system.now).toBe(1200);
+    system.waits.length = 0;
+    expect(await lockEntry(path, { ...patient, waitMs: 39 }, {}, system)).toBeUndefined();
+    expect(system.waits).toEqual([8, 12, 18, 1]);
     await lock?.release();
   });
 
@@ -239,11 +252,6 @@ describe('the lock of an entry', () => {
     expect(readFileSync(path, 'utf8')).toContain('"turn"');
   });
 
-  function linkTo(text: string): void {
-    writeFileSync(join(dir, 'target'), text);
-    symlinkSync(join(dir, 'target'), path);
-  }
-
   it('is taken when its heartbeat was missed for just that long', async () => {
     writeFileSync(path, textOf());
     // What was found after 8 and 20 ms counts: at 20, not at 8.
@@ -267,7 +275,7 @@ describe('the lock of an entry', () => {
 
   it('that cannot be read is taken when its heartbeat is missed', async () => {
     writeFileSync(path, textOf({ pid: GONE }));
-    const { open } = system.files;
+    const { open } = fs;
     system.files.open = async (file, flags) => await (file === path ? failing('EACCES')() : open(file, flags));
     expect(await lockEntry(path, { ...patient, waitMs: 290 }, { staleMs: 300 }, system)).toBeUndefined();
     await lockEntry(path, { ...patient, waitMs: 400 }, { staleMs: 300 }, system);
@@ -332,7 +340,7 @@ describe('the lock of an entry', () => {
     const text = textOf({ pid: GONE });
     writeFileSync(path, text);
     writeFileSync(guardOf(text), textOf({ turn: 'y' }));
-    const { open } = system.files;
+    const { open } = fs;
     system.files.open = async (file, flags) => {
       if (file === guardOf(text)) rmSync(file, { force: true });
       return await open(file, flags);
@@ -345,7 +353,7 @@ describe('the lock of an entry', () => {
   it('of the next holder is not broken for the one before', async () => {
     const text = textOf({ pid: GONE });
     writeFileSync(path, text);
-    const { link } = system.files;
+    const { link } = fs;
     system.files.link = async (from, to) => {
       await link(from, to);
       if (to === guardOf(text)) writeFileSync(path, textOf({ turn: 'next' }));
@@ -355,9 +363,62 @@ describe('the lock of an entry', () => {
     expect(readdirSync(dir)).toEqual(['a.lock']);
   });
 
+  it('is released although somebody takes it away at that moment', async () => {
+    const lock = await lockEntry(path, patient, {}, system);
+    const { readFile } = fs;
+    system.files.readFile = async (descriptor) => {
+      const text = await readFile(descriptor);
+      rmSync(path);
+      return text;
+    };
+    await lock?.release();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('is had although it is gone when its breaker looks at it again, or takes it away', async () => {
+    const text = textOf({ pid: GONE });
+    const { link, readFile } = fs;
+    writeFileSync(path, text);
+    system.files.link = async (from, to) => {
+      await link(from, to);
+      if (to === guardOf(text)) rmSync(path);
+    };
+    const lock = await lockEntry(path, impatient, {}, system);
+    expect(lock).toBeDefined();
+    await lock?.release();
+    system.files.link = link;
+    writeFileSync(path, text);
+    system.files.readFile = async (descriptor) => {
+      const read = await readFile(descriptor);
+      if (existsSync(guardOf(text))) rmSync(path);
+      return read;
+    };
+    expect(await lockEntry(path, impatient, {}, system)).toBeDefined();
+    expect(readdirSync(dir)).toEqual(['a.lock']);
+  });
+
+  it('is had although somebody takes away the guard of its breaker', async () => {
+    const text = textOf({ pid: GONE });
+    writeFileSync(path, text);
+    const { rm } = fs;
+    system.files.rm = async (file, options) => {
+      if (file === path) rmSync(guardOf(text));
+      await rm(file, options);
+    };
+    expect(await lockEntry(path, impatient, {}, system)).toBeDefined();
+  });
+
+  it('that comes and goes is not taken for one that was left', async () => {
+    writeFileSync(path, textOf());
+    const { open } = fs;
+    system.files.open = async (file, flags) => await (file === path ? failing('ENOENT')() : open(file, flags));
+    expect(await lockEntry(path, { ...patient, waitMs: 400 }, { staleMs: 300 }, system)).toBeUndefined();
+    expect(readFileSync(path, 'utf8')).toBe(textOf());
+  });
+
   it('leaves no guard behind where it cannot be taken away', async () => {
     writeFileSync(path, textOf({ pid: GONE }));
-    const { rm } = system.files;
+    const { rm } = fs;
     system.files.rm = async (file, options) => await (file === path ? failing('EACCES')() : rm(file, options));
     await expect(lockEntry(path, impatient, {}, system)).rejects.toThrow('EACCES');
     expect(readdirSync(dir)).toEqual(['a.lock']);
@@ -378,7 +439,7 @@ describe('the lock of an entry', () => {
   );
 
   it('that cannot be made in place either is an error', async () => {
-    const { writeFile } = system.files;
+    const { writeFile } = fs;
     system.files.link = failing('EPERM');
     system.files.writeFile = async (file, text, options) =>
       await (file === path ? failing('ENOSPC')() : writeFile(file, text, options));
@@ -387,13 +448,16 @@ describe('the lock of an entry', () => {
 
   it('is an error where no file can be made', async () => {
     await expect(lockEntry(join(dir, 'missing', 'a.lock'), impatient, {}, system)).rejects.toThrow('ENOENT');
+    system.files.writeFile = failing('ENOSPC');
+    await expect(lockEntry(path, impatient, {}, system)).rejects.toThrow('ENOSPC');
+    system.files.writeFile = fs.writeFile;
     system.files.link = failing('EIO');
     await expect(lockEntry(path, impatient, {}, system)).rejects.toThrow('EIO');
     expect(readdirSync(dir)).toEqual([]);
   });
 
   it('closes what it reads', async () => {
-    const { open, close } = system.files;
+    const { open, close } = fs;
     const opened = new Set<number>();
     system.files.open = async (file, flags) => {
       const descriptor = await open(file, flags);
@@ -442,8 +506,18 @@ describe('the lock of an entry, by the system’s time', () => {
     expect(readdirSync(dir)).toEqual([]);
   });
 
+  it('is waited for', async () => {
+    const lock = await lockEntry(path, patient);
+    const waits = vi.spyOn(globalThis, 'setTimeout');
+    await lockEntry(path, impatient);
+    const [first] = waits.mock.calls.map(([, ms]) => ms);
+    waits.mockRestore();
+    expect(first).toBeGreaterThanOrEqual(4);
+    expect(first).toBeLessThan(12);
+    await lock?.release();
+  });
+
   it('beats no more behind its release, and keeps no process alive', async () => {
-    const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
     const lock = await lockEntry(path, patient, { beatMs: 1 });
     expect(timers()).toBe(before);
