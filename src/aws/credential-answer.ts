@@ -63,7 +63,7 @@ function namesAnother(assumedRoleArn: string, roleArn: string): boolean {
 /** Whether an ARN is another role's. It may leave the path out, as a session's does: no two roles of an account have one name. */
 function namesAnotherRole(arn: string, roleArn: string): boolean {
   // What follows the partition, as above.
-  const asked = roleArn.replace(/^arn:[^:]*/, '');
+  const asked = roleArn.replace(/arn:[^:]*/, '');
   const named = /^arn:[^:]*(:.*)/.exec(arn)?.[1];
   return named !== undefined && named !== asked && named !== asked.replace(/:role\/.*\//, ':role/');
 }

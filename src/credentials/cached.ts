@@ -160,6 +160,8 @@ async function ask(source: Parameters<typeof cached>[0], signal: AbortSignal): P
 
 /** No answer, or a stranger's error; not a refusal, a mistake of ours, or the end. */
 function isOutage(error: unknown): boolean {
-  if (!(error instanceof RolesAnywhereError)) return false;
-  return error.class === 'unavailable' || error.class === 'internal' || error.code === 'ERR_SOURCE_CREDENTIALS';
+  return (
+    error instanceof RolesAnywhereError &&
+    (error.class === 'unavailable' || error.class === 'internal' || error.code === 'ERR_SOURCE_CREDENTIALS')
+  );
 }

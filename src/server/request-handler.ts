@@ -1,6 +1,6 @@
 /**
  * The way of a request: bounds, guards, route, answer.
- * Tests: test/server/guards.test.ts, limits.test.ts, stampede.test.ts
+ * Tests: test/server/request-handler.test.ts, guards.test.ts, limits.test.ts, stampede.test.ts
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';

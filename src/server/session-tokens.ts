@@ -27,8 +27,8 @@ const TOKEN_LENGTH = 56;
 /** The end and the nonce in characters: what a token is found by. The rest authenticates it, and is compared in constant time. */
 const NAME_LENGTH = 24;
 
-/** How many are remembered, at some 300 bytes each: more than a machine has programs that ask. */
-const REMEMBERED = 1024;
+/** How many are remembered in each of two tables, at some 300 bytes each: more than a machine has programs that ask. */
+const REMEMBERED = 512;
 
 /** Random bytes are fetched for so many tokens at once. */
 const NONCES = 64;
@@ -67,7 +67,7 @@ export function createSessionTokens({
   let recent = new Map<string, Remembered>();
   let older = recent;
   const remember = (name: string, known: Remembered): void => {
-    if (recent.size >= REMEMBERED / 2) {
+    if (recent.size >= REMEMBERED) {
       older = recent;
       recent = new Map();
     }

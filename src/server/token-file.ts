@@ -63,7 +63,7 @@ export async function writeTokenFile(path: string, token: string, options: Write
   try {
     await assertReplaceable(path, options);
     await makeFolder(dirname(path));
-    await writeFile(temporary, token, { flag: 'wx', mode: 0o600 });
+    await writePrivate(temporary, token);
     const { ino: inode } = await lstat(temporary);
     await rename(temporary, path);
     return { path, remove: () => removeIfOurs(path, token, inode) };
@@ -84,12 +84,16 @@ export async function checkTokenFile(path: string, options: WriteOptions = {}): 
     await assertReplaceable(path, options);
     await makeFolder(dirname(path));
     // Modes do not tell everything: a file system may be full or read-only.
-    await writeFile(temporary, '', { flag: 'wx', mode: 0o600 });
+    await writePrivate(temporary, '');
   } catch (cause) {
     throw writeError(path, cause);
   } finally {
     await rm(temporary).catch(() => undefined);
   }
+}
+
+async function writePrivate(path: string, text: string): Promise<void> {
+  await writeFile(path, text, { flag: 'wx', mode: 0o600 });
 }
 
 function temporaryName(path: string): string {

@@ -57,7 +57,7 @@ describe('an answer with credentials', () => {
     expect(() => ofRole(roleArn)).toThrow('names another role than was asked for');
   });
 
-  it.each([ROLE, 'arn:aws:iam::111122223333:role/Deploy', ''])(
+  it.each([ROLE, 'arn:aws:iam::111122223333:role/Deploy', 'x-arn:aws:iam::111122223333:role/path/Admin', ''])(
     'whose set is by its roleArn that of the role, or of none, is taken: %s',
     (roleArn) => {
       expect(ofRole(roleArn)).toMatchObject({ accessKeyId: 'ASIAX' });

@@ -56,6 +56,33 @@ describe('a cached source', () => {
     expect(await credentials()).not.toBe(old);
   });
 
+  it('is called again when five minutes are left, where nobody says otherwise', async () => {
+    const { credentials, service, clock } = bench();
+    await credentials();
+    await clock.advance(55 * MINUTE - 1);
+    await credentials();
+    await settle();
+    expect(service.calls).toHaveLength(1);
+    await clock.advance(1);
+    await credentials();
+    await settle();
+    expect(service.calls).toHaveLength(2);
+  });
+
+  it('is called no earlier by jitter than the credentials are new', async () => {
+    const { credentials, service, clock } = bench({ expiryWindow: 50 * MINUTE, jitter: 0.5 });
+    await credentials();
+    // Half of the ten minutes before the window.
+    await clock.advance(5 * MINUTE - 1);
+    await credentials();
+    await settle();
+    expect(service.calls).toHaveLength(1);
+    await clock.advance(1);
+    await credentials();
+    await settle();
+    expect(service.calls).toHaveLength(2);
+  });
+
   it('is called earlier by jitter', async () => {
     const { credentials, service, clock } = bench({ expiryWindow: 10 * MINUTE, jitter: 0.5 });
     await credentials();
@@ -74,6 +101,7 @@ describe('a cached source', () => {
       await clock.advance(MINUTE);
     }
     expect(errors.length).toBeGreaterThan(1);
+    expect(new Set(errors.map((error) => error?.code))).toEqual(new Set(['ERR_CONNECT']));
     await clock.advance(MINUTE);
     await expect(credentials()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
   });
@@ -218,6 +246,31 @@ describe('static stability', () => {
     service.behaviour = service.vending(HOUR);
     await clock.advance(MINUTE);
     expect((await credentials()).accessKeyId).not.toBe(old.accessKeyId);
+  });
+
+  it('begins in the very millisecond in which the last credentials end', async () => {
+    const { credentials, service, clock } = bench({ staticStability: true });
+    const old = await credentials();
+    service.behaviour = service.failing('ERR_SERVICE_FAILED');
+    await clock.advance(HOUR);
+    expect(await credentials()).toEqual({ ...old, expiration: new Date(clock.now() + 10 * MINUTE) });
+  });
+
+  it.each(['ERR_CONNECT', 'ERR_INTERNAL', undefined] as const)('covers the error %s of the source', async (code) => {
+    const { credentials, service, clock } = bench({ staticStability: true });
+    const old = await credentials();
+    service.behaviour =
+      code === undefined ? () => Promise.reject(new Error('the source’s own')) : service.failing(code);
+    await clock.advance(2 * HOUR);
+    expect((await credentials()).accessKeyId).toBe(old.accessKeyId);
+  });
+
+  it.each(['ERR_FILE_NOT_FOUND', 'ERR_ACCESS_DENIED', 'ERR_FLAG_VALUE'] as const)('does not cover %s', async (code) => {
+    const { credentials, service, clock } = bench({ staticStability: true });
+    await credentials();
+    service.behaviour = service.failing(code);
+    await clock.advance(2 * HOUR);
+    await expect(credentials()).rejects.toMatchObject({ code });
   });
 
   it('covers a source that hangs', async () => {

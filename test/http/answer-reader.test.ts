@@ -116,6 +116,11 @@ describe('the answer that the executable reads', () => {
     for (const size of [1, 3, Math.max(1, text.length)]) expect(read(text, size)).toBe('refused');
   });
 
+  it('is refused where a trailer says how its body was coded, which Node lets pass', () => {
+    const text = `${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    for (const size of [1, 3, Math.max(1, text.length)]) expect(read(text, size)).toBe('refused');
+  });
+
   it.each([
     `${OK}Content-Length: ${LIMIT + 1}\r\n\r\n${'x'.repeat(LIMIT + 1)}`,
     `${OK}\r\n${'x'.repeat(LIMIT + 1)}`,

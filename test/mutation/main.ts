@@ -133,31 +133,46 @@ async function tried(file: string, tests: readonly string[], mutants: readonly M
   const before = all.flatMap((mutant): Report[] => {
     const of = mutants[mutant];
     const outcome = of && killed.get(nameOf(of));
-    return outcome === undefined ? [] : [{ mutant, outcome, ms: 0, why: 'as in an earlier run' }];
+    return outcome === undefined ? [] : [{ mutant, outcome, ms: 0, why: 'as in an earlier run', passed: 0 }];
   });
   const reports: Report[] = [...before];
   let left = [-1, ...all.filter((index) => !before.some(({ mutant }) => mutant === index))];
   let patience = PATIENCE_MS * 4;
+  let passing = 0;
+  let ended: number | undefined;
   while (left.length > 0) {
     // oxlint-disable-next-line no-await-in-loop -- one process behind the other
-    await run({ root, file, tests, mutants: left }, patience, (report) => {
+    const fate = await run({ root, file, tests, mutants: left, passing }, patience, (report) => {
       if (report.mutant < 0 && report.outcome !== 'survived')
         throw new Error(`the tests of ${file} fail as it is: ${report.why}`);
-      if (report.mutant < 0) patience = PATIENCE_MS + report.ms * 2;
+      if (report.mutant < 0) {
+        patience = PATIENCE_MS + report.ms * 2;
+        passing = report.passed;
+      }
       reports.push(report);
       left = left.filter((mutant) => mutant !== report.mutant);
     });
-    const [hung, ...rest] = left;
-    if (hung === undefined) break;
-    if (hung < 0) throw new Error(`the tests of ${file} did not end, as it is`);
-    reports.push({ mutant: hung, outcome: 'timeout', ms: patience, why: 'the tests did not end' });
+    const [next, ...rest] = left;
+    if (next === undefined) break;
+    if (next < 0) throw new Error(`the tests of ${file} did not end, as it is: ${fate}`);
+    // A process may end for reasons of its own: a mutant that ends a second one as well is what ends it.
+    if (fate !== 'hung' && ended !== next) {
+      ended = next;
+      continue;
+    }
+    const outcome = fate === 'hung' ? 'timeout' : 'killed';
+    reports.push({ mutant: next, outcome, ms: patience, why: `the process of the tests ended: ${fate}`, passed: 0 });
     left = rest;
   }
   return reports;
 }
 
-/** Runs a worker until it is done or says nothing for `patience` milliseconds. */
-function run(job: Job, patience: number, told: (report: Report) => void): Promise<void> {
+/**
+ * Runs a worker until it is done or says nothing for `patience` milliseconds.
+ *
+ * @returns `done`, `hung`, or how the worker ended otherwise, with what it said
+ */
+function run(job: Job, patience: number, told: (report: Report) => void): Promise<string> {
   return new Promise((resolvePromise, reject) => {
     const worker = fork(join(built, 'worker.mjs'), [JSON.stringify(job)], {
       detached: true,
@@ -183,11 +198,12 @@ function run(job: Job, patience: number, told: (report: Report) => void): Promis
         reject(error);
       }
     });
-    worker.once('exit', (code) => {
+    // What else the worker has started ends with it.
+    worker.once('exit', (code, signal) => {
       clearTimeout(timer);
+      end(worker);
       running = undefined;
-      if (code === 0 || hung) resolvePromise();
-      else reject(new Error(`the worker ended with ${code}: ${said}`));
+      resolvePromise(hung ? 'hung' : code === 0 ? 'done' : `with ${code ?? signal}: ${said}`);
     });
   });
 }

@@ -22,6 +22,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/server/role-tokens.ts': ['test/server/role-tokens.test.ts'],
     'src/server/token-file.ts': ['test/server/token-file.test.ts'],
     'src/server/guards.ts': ['test/server/guards.test.ts'],
+    'src/server/request-handler.ts': ['test/server/request-handler.test.ts'],
     'src/server/router.ts': ['test/server/router.test.ts', 'test/server/imds-routes.test.ts'],
     'src/server/imds-routes.ts': ['test/server/imds-routes.test.ts'],
     'src/server/container-routes.ts': ['test/server/container-routes.test.ts'],
@@ -35,6 +36,10 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/credentials/cache/folder.ts': ['test/credentials/cache/file-store.test.ts'],
     'src/credentials/cache/safe-file.ts': ['test/credentials/cache/file-store.test.ts'],
     'src/credentials/cache/file-store.ts': ['test/credentials/cache/file-store.test.ts'],
+    'src/credentials/cache/line.ts': ['test/credentials/cache/line.test.ts'],
+    'src/credentials/cache/lock.ts': ['test/credentials/cache/lock.test.ts'],
+    'src/credentials/cache/holder.ts': ['test/credentials/cache/holder.test.ts'],
+    'src/credentials/cached.ts': ['test/credentials/cached.test.ts'],
   },
   'credentials file': {
     'src/output/credentials-file.ts': [
@@ -48,6 +53,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/credentials/refresher.ts': ['test/credentials/refresher.test.ts', 'test/credentials/provider.test.ts'],
   },
   'PIN guard': {
+    'src/identity/pkcs11/pin-guard.ts': ['test/identity/pkcs11/pin-guard.test.ts'],
     'src/identity/pkcs11/pin-record.ts': ['test/identity/pkcs11/pin-record.test.ts'],
   },
 };

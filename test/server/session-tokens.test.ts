@@ -1,7 +1,17 @@
 import { execFileSync } from 'node:child_process';
 import { createHmac, randomBytes } from 'node:crypto';
-import { expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MAX_TTL_SECONDS, createSessionTokens } from '../../src/server/session-tokens.ts';
+
+const counted = vi.hoisted(() => ({ hmacs: 0 }));
+vi.mock('node:crypto', async (original) => {
+  const real = await original<typeof import('node:crypto')>();
+  const createHmacCounted: typeof createHmac = (...args) => {
+    counted.hmacs++;
+    return real.createHmac(...args);
+  };
+  return { ...real, createHmac: createHmacCounted };
+});
 
 function tokens() {
   const clock = { now: 5000.4 };
@@ -132,4 +142,62 @@ it('a token ends after its time on the clock of the system', () => {
 
 it('a token may be asked for six hours, as on EC2', () => {
   expect(MAX_TTL_SECONDS).toBe(6 * 60 * 60);
+});
+
+/** Whether a token is taken without being authenticated. */
+function isKnown(made: ReturnType<typeof createSessionTokens>, token: string): boolean {
+  const before = counted.hmacs;
+  expect(made.accepts(token)).toBe(true);
+  return counted.hmacs === before;
+}
+
+describe('a token that is remembered', () => {
+  it('is not authenticated again, whether it was given out or taken', () => {
+    const key = randomBytes(32);
+    const [issuer, taker] = [createSessionTokens({ key }), createSessionTokens({ key })];
+    const token = issuer.issue(60);
+    expect([1, 2].map(() => isKnown(issuer, token))).toEqual([true, true]);
+    expect([1, 2, 3].map(() => isKnown(taker, token))).toEqual([false, true, true]);
+  });
+
+  it('is one of the last 1024, and of at least 512', () => {
+    for (const [more, known] of [
+      [1023, true],
+      [1024, false],
+    ] as const) {
+      const { made } = tokens();
+      const first = made.issue(60);
+      const others = Array.from({ length: more }, () => made.issue(60));
+      expect(isKnown(made, first)).toBe(known);
+      expect(others.slice(-512).every((token) => isKnown(made, token))).toBe(true);
+    }
+  });
+
+  it('is one of the last 1024 again when it was taken, and counts as one', () => {
+    const { made } = tokens();
+    const [first = '', second = '', third = ''] = Array.from({ length: 1000 }, () => made.issue(60));
+    expect(isKnown(made, first)).toBe(true);
+    // 488 + 1 are in the newer table: 23 more fill it.
+    const last = Array.from({ length: 23 }, () => made.issue(60)).at(-1) ?? '';
+    for (const _ of [1, 2]) expect(isKnown(made, last)).toBe(true);
+    // Taken into a new one, for which the older one is left out whole.
+    expect(isKnown(made, second)).toBe(true);
+    expect([isKnown(made, first), isKnown(made, third)]).toEqual([true, false]);
+  });
+
+  it('is taken at no other time than one that is authenticated', () => {
+    const clock = tokens();
+    const token = clock.made.issue(10);
+    clock.now += 10_001;
+    expect(clock.made.accepts(token)).toBe(false);
+  });
+});
+
+it('random bytes are fetched for 64 tokens at once, and no token has those of another', () => {
+  let fetched = 0;
+  const made = createSessionTokens({ key: randomBytes(32), random: (size) => (fetched++, randomBytes(size)) });
+  const nonces = Array.from({ length: 64 }, () => Buffer.from(made.issue(60), 'base64url').toString('hex', 6, 18));
+  expect([new Set(nonces).size, fetched]).toEqual([64, 1]);
+  made.issue(60);
+  expect(fetched).toBe(2);
 });

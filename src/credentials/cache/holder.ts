@@ -1,5 +1,4 @@
 /** Who holds a lock, and whether that process still runs. */
-// Tests: test/credentials/cache/lock.test.ts
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { systemCode } from '../../platform/files.ts';
@@ -49,9 +48,7 @@ function isRunning(pid: number): boolean {
 /** Field 22 of /proc/PID/stat (proc(5)), and a zombie has ended. The name in field 2 may hold anything, brackets too. */
 function beginOf(pid: number): string | undefined {
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
-      .replace(/^.*\) /s, '')
-      .split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/.*\) /s, '').split(' ');
     return fields[0] === 'Z' ? 'ended' : fields[19];
   } catch {
     return undefined;

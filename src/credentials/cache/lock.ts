@@ -66,6 +66,10 @@ const realSystem: LockSystem = {
 
 const LEAST_POLL_MS = 8;
 const MOST_POLL_MS = 50;
+/** What systems say of a file system without hard links. */
+const WITHOUT_LINKS: ReadonlySet<string | undefined> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+/** Windows has neither of the last two, and `undefined` adds no bit. */
+const TO_LOOK = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /**
  * Takes the lock at `path`, in a folder that is there.
@@ -132,8 +136,7 @@ async function make(path: string, text: string, { files }: LockSystem): Promise<
     return true;
   } catch (error) {
     if (systemCode(error) === 'EEXIST') return false;
-    // A file system without hard links.
-    if (!/^(?:EPERM|ENOTSUP|EOPNOTSUPP|ENOSYS|EMLINK)$/.test(systemCode(error) ?? '')) throw error;
+    if (!WITHOUT_LINKS.has(systemCode(error))) throw error;
     return await makeInPlace(path, text, files);
   } finally {
     await files.rm(fresh, { force: true });
@@ -160,7 +163,7 @@ interface Found {
 async function look(path: string, { files }: LockSystem): Promise<Found | undefined> {
   let descriptor: number | undefined;
   try {
-    descriptor = await files.open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    descriptor = await files.open(path, TO_LOOK);
     const stats = await files.fstat(descriptor);
     if (!stats.isFile() || stats.size > 4096) return { text: '', mark: 'no lock' };
     const text = (await files.readFile(descriptor)).toString('utf8');

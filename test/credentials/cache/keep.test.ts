@@ -89,6 +89,17 @@ describe('credentials that are kept in a store', () => {
     expect(state.calls).toBe(1);
   });
 
+  it('are asked for again where a store gives what would be their text if it were text', async () => {
+    const store = memoryStore();
+    const { state, ask } = caller({
+      ...store,
+      get: async (key) => Buffer.from((await store.get(key)) ?? '') as unknown as string,
+    });
+    await ask();
+    await ask();
+    expect(state.calls).toBe(2);
+  });
+
   it.each<[string, object]>([
     ['gives no promises', { get: () => undefined, set: () => undefined, lock: () => undefined }],
     ['gives what is no text', { get: async () => Buffer.from('{}'), lock: async () => ({}) }],

@@ -1,8 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { lineOf, mayUseCache, parseLine, withoutPin } from '../../../src/credentials/cache/line.ts';
+import {
+  deviceVariables,
+  isEntryName,
+  lineOf,
+  mayUseCache,
+  parseLine,
+  withoutPin,
+} from '../../../src/credentials/cache/line.ts';
 import { FLAGS } from '../../../src/options/flags.ts';
 import type { FlagRow } from '../../../src/options/flags.ts';
+import { stampOf } from '../../../src/credentials/cache/safe-file.ts';
 
 const SECRET = 'a-secret-word';
 
@@ -106,13 +114,18 @@ describe('the text of a line', () => {
     expect(one).not.toBe(other);
   });
 
-  it.each(['TPM_DEVICE', 'TPM2TOOLS_TCTI', 'SOFTHSM2_CONF', 'TPM2_PKCS11_STORE'])(
-    'is another one with another device by %s',
-    (name) => {
-      const [one, other] = ['/a', '/b'].map((value) => lineOf('program', ['--cache'], { [name]: value }));
-      expect(one?.text).not.toBe(other?.text);
-    },
-  );
+  it.each([
+    'TPM_DEVICE',
+    'TPM2TOOLS_TCTI',
+    'SOFTHSM2_CONF',
+    'TPM2_PKCS11_STORE',
+    'OPENSC_CONF',
+    'CS_PKCS11_R2_CFG',
+    'CS_PKCS11_R3_CFG',
+  ])('is another one with another device by %s', (name) => {
+    const [one, other] = ['/a', '/b'].map((value) => lineOf('program', ['--cache'], { [name]: value }));
+    expect(one?.text).not.toBe(other?.text);
+  });
 
   it('is another one with every variable that the documentation names for a module', () => {
     const text = readFileSync(new URL('../../../docs/identities.md', import.meta.url), 'utf8');
@@ -135,6 +148,137 @@ describe('the text of a line', () => {
   });
 });
 
+/** The two hashes of a line's name, by numbers of any size. */
+function hashes(text: string): string {
+  const octets = Buffer.concat([Buffer.from(text), Buffer.alloc(3)]);
+  const whole = octets.subarray(0, octets.length - (octets.length % 4));
+  let [one, other] = [0x811c9dc5n, 0x9e3779b9n];
+  for (let at = 0; at < whole.length; at += 4) {
+    const word = BigInt(whole.readUInt32LE(at));
+    one = ((one ^ word) * 0x01000193n) & 0xffff_ffffn;
+    other = (((other ^ word) * 0x85ebca6bn) & 0xffff_ffffn) ^ (other >> 13n);
+  }
+  return [one, other].map((hash) => hash.toString(16).padStart(8, '0')).join('');
+}
+
+describe('the name of a line', () => {
+  it('is made of two hashes of its text, with all their digits', () => {
+    const lines = Array.from({ length: 300 }, (_, count) => lineOf('program', ['x'.repeat(count % 7), `${count}`], {}));
+    expect(lines.map(({ name }) => name)).toEqual(lines.map(({ text }) => `line-1-${hashes(text)}`));
+    // Some begin with a zero.
+    expect(lines.some(({ name }) => name.startsWith('line-1-0'))).toBe(true);
+  });
+});
+
+function textWith(env: Record<string, string | undefined>): string {
+  return lineOf('program', ['--cache'], env).text;
+}
+
+describe('the variables of a line', () => {
+  it.each(['ACCESS_KEY_ID', 'SECRET_ACCESS_KEY', 'SESSION_TOKEN', 'SECURITY_TOKEN', 'CREDENTIAL_EXPIRATION'])(
+    'do not count where they are of credentials: AWS_%s',
+    (name) => {
+      expect(textWith({ [`AWS_${name}`]: 'x' })).toBe(textWith({}));
+    },
+  );
+
+  it.each(['HOME', 'USERPROFILE', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME', 'aws_region', 'Roles_Anywhere_Region'])(
+    'count, whatever their case: %s',
+    (name) => {
+      expect(textWith({ [name]: '/a' })).not.toBe(textWith({ [name]: '/b' }));
+      expect(textWith({ [name]: '/a' })).not.toBe(textWith({}));
+    },
+  );
+
+  it.each(['PKCS8_PASSWORD', 'PKCS11_PIN', 'MFA_TOKEN', 'PROXY', 'X_PROXY'])(
+    'count by their name alone where they are secrets: %s',
+    (end) => {
+      const name = `ROLES_ANYWHERE_${end}`;
+      expect(textWith({ [name]: 'a' })).toBe(textWith({ [name]: 'b' }));
+      expect(textWith({ [name]: 'a' })).toBe(`program\0--cache\0${name}=`);
+    },
+  );
+
+  it('count by the hash of what they hold, in the order of their names, the empty ones too', () => {
+    expect(textWith({ HOME: '/h', AWS_B: undefined, AWS_A: '' })).toBe(
+      `program\0--cache\0AWS_A=${hashes('')}\0AWS_B=${hashes('')}\0HOME=${hashes('/h')}`,
+    );
+  });
+
+  it('that choose a device are told with what they hold, in the order of their names', () => {
+    const env = {
+      XDG_CONFIG_HOME: '/c',
+      PATH: '/p',
+      ChrystokiConfigurationPath: '/d',
+      NFAST_HOME: '/n',
+      CKNFAST_X: '1',
+    };
+    expect(deviceVariables(env)).toEqual([
+      'CKNFAST_X=1',
+      'ChrystokiConfigurationPath=/d',
+      'NFAST_HOME=/n',
+      'XDG_CONFIG_HOME=/c',
+    ]);
+    expect(deviceVariables({ X_NFAST_: '1', X_CKNFAST_: '1' })).toEqual([]);
+  });
+});
+
+describe('the words of a line', () => {
+  it.each<[string[], string]>([
+    [['--a', 'b'], '--a\0b'],
+    [['--proxy', 'b', 'c'], '--proxy\0\0c'],
+    [['--proxy=b', 'c'], '--proxy\0c'],
+    [['--no-tpm-key-password', 'b'], '--no-tpm-key-password\0b'],
+    [['x-password', 'b'], 'x-password\0b'],
+    [['--password-file', 'b'], '--password-file\0b'],
+    [['--proxy', '--proxy', 'b'], `--proxy\0${hashes('--proxy')}\0b`],
+    [['--proxy', 'a--', 'b'], '--proxy\0\0b'],
+    [['=--proxy', 'b'], '=--proxy\0b'],
+    [['--certificate=PKCS11:pin-value=1;a'], '--certificate=PKCS11:pin-value;a'],
+  ])('are %j: %j', (tokens, text) => {
+    expect(lineOf('program', tokens, {}).text).toBe(`program\0${text}`);
+  });
+});
+
+describe('a text without its PIN', () => {
+  it.each([
+    ['pin-value=1', 'pin-value=1'],
+    ['pkcs11:', 'pkcs11:'],
+    ['pkcs11:pin-value=1', 'pkcs11:pin-value'],
+    ['pkcs11:a=b;pin-value=1;c=d?pin-value=2&e=f', 'pkcs11:a=b;pin-value;c=d?pin-value&e=f'],
+    ['pkcs11:a?x=1?pin-value=2&pin-value=3', 'pkcs11:a?x=1?pin-value=2&pin-value'],
+    ['pkcs11:a=1&pin-value=2', 'pkcs11:a=1&pin-value=2'],
+    ['pkcs11:x-PIN-VALUE-y=1', 'pkcs11:x-PIN-VALUE'],
+    ['pkcs11:pin-value-pin-value=1', 'pkcs11:pin-value'],
+    ['pkcs11:=pin-value-a', 'pkcs11:=pin-value-a'],
+    ['--a=pkcs11:pin-value=1', '--a=pkcs11:pin-value'],
+    ['--a=b=pkcs11:pin-value=1', '--a=b=pkcs11:pin-value=1'],
+    ['a=pkcs11:pin-value=1', 'a=pkcs11:pin-value=1'],
+    ['a--=pkcs11:pin-value=1', 'a--=pkcs11:pin-value=1'],
+  ])('%s is %s', (text, expected) => {
+    expect(withoutPin(text)).toBe(expected);
+  });
+});
+
+describe('the name of an entry', () => {
+  const hex = '0123456789abcdef'.repeat(2);
+  it.each([
+    [`session-1-${hex}`, true],
+    [`session-23-${hex}`, true],
+    [`session--${hex}`, false],
+    [`session-x-${hex}`, false],
+    [`session-1-${hex}0`, false],
+    [`session-1-${hex.slice(1)}`, false],
+    [`session-1-${hex.slice(1)}g`, false],
+    [`session-1-${hex}-`, false],
+    [`line-1-${hex}`, false],
+    ['session-1', false],
+    ['session', false],
+  ])('%s: %s', (name, is) => {
+    expect(isEntryName(name)).toBe(is);
+  });
+});
+
 describe('what is remembered of a line', () => {
   const line = lineOf('program', ['--cache'], {});
   const remembered = {
@@ -151,6 +295,20 @@ describe('what is remembered of a line', () => {
   it('counts for the same words, files and directory', () => {
     expect(read(remembered)).toEqual(remembered);
     expect(read({ ...remembered, directory: '/here' })).toBeDefined();
+    const config = [import.meta.filename, stampOf(import.meta.filename)];
+    expect(read({ ...remembered, config })).toEqual({ ...remembered, config });
+  });
+
+  it('does not ask for the directory where none is remembered', () => {
+    expect(
+      parseLine(JSON.stringify(remembered), line, () => {
+        throw new Error('asked');
+      }),
+    ).toEqual(remembered);
+  });
+
+  it.each(['', '[]', 'null', '{'])('is not read from %j', (text) => {
+    expect(parseLine(text, line, () => '/here')).toBeUndefined();
   });
 
   it.each<[string, object]>([
@@ -160,6 +318,10 @@ describe('what is remembered of a line', () => {
     ['config file, which was not there', { config: [import.meta.filename] }],
     ['version', { version: 2 }],
     ['entry, by a path that leads away', { entry: '../../etc/passwd' }],
+    ['entry, which is no text', { entry: 1 }],
+    ['config file, which is no list', { config: '/nonexistent' }],
+    ['config file, which is like a list', { config: { 0: '/nonexistent' } }],
+    ['config file, which is no path', { config: [1] }],
     ['lifetime, which is none', { minRemainingMs: 'x' }],
   ])('does not count with another %s', (_, change) => {
     expect(read({ ...remembered, ...change })).toBeUndefined();
@@ -172,6 +334,10 @@ describe('a line that may use the cache', () => {
     [['credential-process', '--cache=true'], {}, true],
     [['credential-process', '--config-profile', 'x'], {}, true],
     [['credential-process'], { ROLES_ANYWHERE_CACHE: '1' }, true],
+    [['credential-process'], { ROLES_ANYWHERE_CONFIG_PROFILE: 'x' }, true],
+    [['credential-process'], { ROLES_ANYWHERE_CACHE: '', ROLES_ANYWHERE_CONFIG_PROFILE: '' }, false],
+    [['credential-process', '--config-profile=x'], {}, true],
+    [['credential-process', '--cached', 'x--cache'], {}, false],
     [['credential-process', '--certificate', 'x'], { AWS_PROFILE: 'x' }, false],
     [['cache', 'list'], {}, false],
   ])('%j %j: %s', (tokens, env, may) => {

@@ -1,12 +1,30 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { deferred } from '../../../src/credentials/outcome.ts';
 import type { Pin, PinSource } from '../../../src/identity/pkcs11/pin.ts';
 import { PinGuard, guardDirectory } from '../../../src/identity/pkcs11/pin-guard.ts';
 import type { Outcome, Purpose } from '../../../src/identity/pkcs11/pin-guard.ts';
 import { refusal, refusalCode } from '../../support/refusal.ts';
+
+/** How the guard waits, where a test does not let it wait by the clock. */
+const held = vi.hoisted(() => ({ sleep: undefined as ((ms: number) => void) | undefined }));
+vi.mock('node:timers/promises', async (original) => {
+  const real = await original<typeof import('node:timers/promises')>();
+  const sleep = async (ms: number): Promise<void> => {
+    if (held.sleep === undefined) await real.setTimeout(ms);
+    else held.sleep(ms);
+  };
+  return { ...real, setTimeout: sleep };
+});
+afterEach(() => {
+  held.sleep = undefined;
+  vi.restoreAllMocks();
+});
 
 const token = { label: 't', manufacturer: 'm', model: 'o', serial: '1', flags: 0 };
 const COUNT_LOW = 0x10000;
@@ -15,6 +33,8 @@ const source: PinSource = { key: 'environment:X', description: 'X', read: async 
 function pin(text: string, stamp?: string): Pin {
   return { bytes: Buffer.from(text), ...(stamp === undefined ? {} : { stamp }) };
 }
+
+const fails = async (): Promise<void> => await Promise.reject(new Error('lost'));
 
 describe('the guard', () => {
   let directory: string;
@@ -62,6 +82,28 @@ describe('the guard', () => {
 
   const records = () => readdirSync(directory).filter((name) => name.endsWith('.json'));
   const record = (): Record<string, unknown> => JSON.parse(readFileSync(join(directory, records()[0] ?? ''), 'utf8'));
+  const tags = (): string[] => (record()['refused'] as { tag: string }[]).map(({ tag }) => tag);
+  const presentPassword = (given: string, outcome: Outcome): Promise<void> =>
+    new PinGuard({ directory, secret: 'password' }).present(
+      token,
+      'key',
+      source,
+      pin(given),
+      async () => {
+        logins.push(given);
+        if (outcome !== 'accepted') throw new Error(outcome);
+      },
+      () => outcome,
+    );
+  const presentByDefault = (): Promise<void> =>
+    new PinGuard({ directory }).present(
+      token,
+      'user',
+      source,
+      pin('1'),
+      async () => undefined,
+      () => 'accepted',
+    );
 
   it('keeps of a login that was accepted that it was, and nothing of the PIN', async () => {
     await login(pin('1234'), 'accepted');
@@ -299,14 +341,24 @@ describe('the guard', () => {
     expect([code, logins]).toEqual(['ERR_PIN_STATE', []]);
   });
 
-  it('says so when another process takes long over a login, and takes the place of one that died in it', async () => {
+  it('says so when another process takes long over a login, and leaves that process alone', async () => {
+    const other = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const ended = once(other, 'exit');
+    await once(other, 'spawn');
     await login(pin('1'), 'accepted');
     const lock = join(directory, `${records()[0]}.lock`);
-    writeFileSync(lock, JSON.stringify({ pid: process.ppid, owner: 'another' }));
+    writeFileSync(lock, JSON.stringify({ pid: other.pid, owner: 'another' }));
     const { code, message, hint } = await refusal(() => login(pin('1'), 'accepted', { waitMs: 1 }));
     expect(code).toBe('ERR_PIN_WITHHELD');
-    expect(message).toContain(`process ${process.ppid} is presenting one there`);
+    expect(message).toContain(`process ${other.pid} is presenting one there`);
     expect(hint).toContain(lock);
+    other.kill('SIGKILL');
+    expect(await ended).toEqual([null, 'SIGKILL']);
+  });
+
+  it('takes the place of one that died in a login', async () => {
+    await login(pin('1'), 'accepted');
+    const lock = join(directory, `${records()[0]}.lock`);
     const dead = Number(execFileSync('/bin/sh', ['-c', 'echo $$'], { encoding: 'utf8' }));
     for (const text of [
       JSON.stringify({ pid: dead, owner: 'another' }),
@@ -318,6 +370,309 @@ describe('the guard', () => {
     }
     expect(logins).toHaveLength(4);
     expect(readdirSync(directory)).toHaveLength(1);
+  });
+
+  it('keeps its record by the token and the purpose, and a lock beside it that names this process', async () => {
+    const name = createHash('sha256').update('["m","o","1","t","user"]').digest('hex').slice(0, 32);
+    const seen: string[][] = [];
+    const look = async (): Promise<void> => {
+      seen.push(readdirSync(directory).toSorted());
+      const lock = JSON.parse(readFileSync(join(directory, `${name}.json.lock`), 'utf8')) as object;
+      expect(lock).toEqual({
+        pid: process.pid,
+        owner: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
+        turn: expect.stringMatching(/^[0-9a-f]{16}$/) as string,
+      });
+      expect(record()).toMatchObject({ token: 'm o 1 t', doubt: { count: 1, low: false, source: source.key } });
+      const { at } = record()['doubt'] as { at: string };
+      expect(Math.abs(Date.parse(at) - Date.now())).toBeLessThan(60_000);
+    };
+    await new PinGuard({ directory }).present(token, 'user', source, pin('1'), look, () => 'unknown');
+    expect(seen).toEqual([[`${name}.json`, `${name}.json.lock`]]);
+    expect(readdirSync(directory)).toEqual([`${name}.json`]);
+  });
+
+  it('forgets the first of nine refused PINs, and none of eight', async () => {
+    for (let count = 0; count < 8; count++) await login(pin(`wrong ${count}`), 'refused').catch(() => undefined);
+    // A PIN that has the tag of one before by chance is not presented, and leaves no tag.
+    for (let count = 8; tags().length < 8; count++)
+      await login(pin(`wrong ${count}`), 'refused').catch(() => undefined);
+    const before = tags();
+    const made = logins.length;
+    for (let count = 100; logins.length === made; count++)
+      await login(pin(`wrong ${count}`), 'refused').catch(() => undefined);
+    expect(tags().slice(0, 7)).toEqual(before.slice(1));
+    expect(tags()).toHaveLength(8);
+  });
+
+  it('says that a refused PIN is not presented again, and that the token said so', async () => {
+    await login(pin('1234'), 'refused');
+    const { message } = await refusal(() => login(pin('1234'), 'accepted'));
+    expect(message).toBe('the PIN in X is not presented again: the token refused it before');
+  });
+
+  it('forgets of a source that its PIN was accepted once that is refused, and of no other', async () => {
+    await login(pin('1234'), 'accepted');
+    await login(pin('another'), 'refused', { from: { ...source, key: 'other' } });
+    expect(record()['accepted']).toEqual({ source: source.key });
+    await login(pin('a third'), 'refused').catch(() => login(pin('a fourth'), 'refused'));
+    expect(record()).not.toHaveProperty('accepted');
+  });
+
+  it('forgets of a source what it refused once its PIN is accepted, and of no other', async () => {
+    await login(pin('1111'), 'refused', { from: { ...source, key: 'other' } });
+    await login(pin('2222'), 'refused').catch(() => login(pin('2223'), 'refused'));
+    for (const right of ['3333', '3334', '3335', '3336'])
+      if (record()['accepted'] === undefined) await login(pin(right), 'accepted').catch(() => undefined);
+    expect(record()['refused']).toEqual([expect.objectContaining({ source: 'other' })]);
+  });
+
+  describe('of passwords of a TPM', () => {
+    it('does not present one again that was refused, and says so in its words', async () => {
+      await expect(presentPassword('1234', 'refused')).rejects.toThrow('refused');
+      const { code, message } = await refusal(() => presentPassword('1234', 'accepted'));
+      expect([code, message]).toEqual([
+        'ERR_TPM_PASSWORD_WITHHELD',
+        'the password in X is not presented again: the TPM refused it before',
+      ]);
+    });
+
+    it('presents one again after any number of logins of unknown end', async () => {
+      for (let count = 0; count < 4; count++)
+        await expect(presentPassword('1234', 'unknown')).rejects.toThrow('unknown');
+      await presentPassword('1234', 'accepted');
+      expect(logins).toHaveLength(5);
+    });
+  });
+
+  describe('by the clock', () => {
+    it('presents a PIN that was accepted before when the pause is over, and not a millisecond sooner', async () => {
+      await login(pin('1234'), 'accepted');
+      for (let time = 0; time < 2; time++) await login(pin('1234'), 'unknown');
+      const withheld = async (after: number): Promise<string> =>
+        (await refusal(() => login(pin('1234'), 'unknown', { after }))).message;
+      expect(await withheld(0)).toContain('for 10 seconds: nobody knows how the last 2 logins with it ended');
+      expect(await withheld(8.999)).toContain('for 2 seconds');
+      expect(await withheld(9)).toContain('for 1 seconds');
+      expect(await withheld(9.999)).toContain('for 1 seconds');
+      await login(pin('1234'), 'unknown', { after: 10 });
+      expect(await withheld(29.999)).toContain('for 1 seconds: nobody knows how the last 3 logins');
+      await login(pin('1234'), 'unknown', { after: 30 });
+      expect(logins).toHaveLength(5);
+    });
+
+    it('counts a wrong PIN that the token has counted since as one more login', async () => {
+      await login(pin('1234'), 'accepted');
+      await login(pin('1234'), 'unknown');
+      const { message } = await refusal(() => login(pin('1234'), 'unknown', { flags: COUNT_LOW }));
+      expect(message).toContain('for 10 seconds: nobody knows how the last login with it ended');
+    });
+
+    it('presents it where the clock was set back since', async () => {
+      await login(pin('1234'), 'accepted');
+      for (let time = 0; time < 2; time++) await login(pin('1234'), 'unknown');
+      await login(pin('1234'), 'accepted', { after: -0.001 });
+      expect(logins).toHaveLength(4);
+    });
+
+    it('waits 35 seconds for another process, where nobody says otherwise, and looks every 20 milliseconds', async () => {
+      const lock = await lockOfAnother();
+      const clock = { now: 1000 };
+      let looks = 0;
+      // Who never sleeps is not waited for.
+      vi.spyOn(performance, 'now').mockImplementation(() => (++looks > 1000 ? Infinity : clock.now));
+      const slept: number[] = [];
+      held.sleep = (ms) => {
+        slept.push(ms);
+        clock.now = [35_999.5, 36_000][slept.length - 1] ?? Infinity;
+      };
+      expect(await refusalCode(presentByDefault)).toBe('ERR_PIN_WITHHELD');
+      expect(slept).toEqual([20, 20]);
+      // As long as another one comes each time, there is no limit.
+      const { pid } = JSON.parse(readFileSync(lock, 'utf8')) as { pid: number };
+      slept.length = 0;
+      clock.now = 1000;
+      held.sleep = (ms) => {
+        slept.push(ms);
+        clock.now += 34_999;
+        if (slept.length === 10) rmSync(lock);
+        else writeFileSync(lock, JSON.stringify({ pid, owner: 'another', turn: slept.length }));
+      };
+      await presentByDefault();
+      expect(slept).toHaveLength(10);
+    });
+  });
+
+  /** Somebody who presents a PIN: `process.kill` says that it runs. */
+  async function lockOfAnother(): Promise<string> {
+    await login(pin('1'), 'accepted');
+    const lock = join(directory, `${records()[0]}.lock`);
+    writeFileSync(lock, JSON.stringify({ pid: 123_456, owner: 'another' }));
+    vi.spyOn(process, 'kill').mockReturnValue(true);
+    return lock;
+  }
+
+  it.each([
+    ['EPERM', true],
+    ['ESRCH', false],
+  ])('takes a process of which the system says %s for one that runs: %s', async (code, runs) => {
+    const lock = await lockOfAnother();
+    const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+      throw Object.assign(new Error(code), { code });
+    });
+    const outcome = await login(pin('1'), 'accepted', { waitMs: 1 }).then(
+      () => 'presented',
+      (error: { code?: string }) => error.code,
+    );
+    expect(outcome).toBe(runs ? 'ERR_PIN_WITHHELD' : 'presented');
+    expect(kill.mock.calls[0]).toEqual([123_456, 0]);
+    rmSync(lock, { force: true });
+  });
+
+  it('waits for a login of its own process', async () => {
+    const inside = deferred<void>();
+    const over = deferred<void>();
+    const slow = async (): Promise<void> => {
+      inside.resolve();
+      await over.promise;
+    };
+    const first = new PinGuard({ directory }).present(token, 'user', source, pin('1'), slow, () => 'accepted');
+    await inside.promise;
+    const kill = vi.spyOn(process, 'kill');
+    expect((await refusal(() => login(pin('1'), 'accepted', { waitMs: 5 }))).message).toContain(
+      `process ${process.pid} is presenting one there`,
+    );
+    expect(kill).not.toHaveBeenCalled();
+    over.resolve();
+    await first;
+  });
+
+  describe('after logins of unknown end, in the words and marks of the record', () => {
+    it('says so of the one login behind which the token counts a wrong PIN', async () => {
+      await login(pin('1234'), 'unknown');
+      const { message } = await refusal(() => login(pin('1234'), 'accepted', { flags: COUNT_LOW }));
+      expect(message).toBe('the PIN in X is not presented again: nobody knows how the last login with it ended');
+    });
+
+    it('keeps whether the token had counted a wrong one at the first', async () => {
+      await login(pin('1234'), 'unknown', { flags: COUNT_LOW });
+      await login(pin('1234'), 'unknown');
+      expect(record()['doubt']).toMatchObject({ count: 2, low: true });
+      await login(pin('1234'), 'accepted').catch(() => undefined);
+      rmSync(join(directory, records()[0] ?? ''));
+      await login(pin('1234'), 'unknown');
+      expect(record()['doubt']).toMatchObject({ low: false, at: '2026-01-01T00:00:00.000Z' });
+    });
+
+    it('takes a token that says nothing of its tries for one that has counted none', async () => {
+      const { flags: _flags, ...silent } = token;
+      await new PinGuard({ directory }).present(
+        silent,
+        'user',
+        source,
+        pin('1'),
+        async () => undefined,
+        () => 'unknown',
+      );
+      const guard = new PinGuard({ directory });
+      await expect(guard.present(silent, 'user', source, pin('1'), fails, () => 'unknown')).rejects.toThrow('lost');
+      expect(record()['doubt']).toMatchObject({ low: false });
+    });
+
+    it('marks no PIN that has a stamp, nor one that was accepted before', async () => {
+      for (let time = 0; time < 2; time++) await login(pin('1234', 'stamp'), 'unknown');
+      expect(record()['doubt']).toMatchObject({ count: 2, stamp: 'stamp' });
+      expect(record()['doubt']).not.toHaveProperty('tag');
+      await login(pin('1234', 'stamp 2'), 'accepted');
+      expect(record()['accepted']).toEqual({ source: source.key, stamp: 'stamp 2' });
+      for (let time = 0; time < 2; time++) await login(pin('1234', 'stamp 2'), 'unknown');
+      expect(record()['doubt']).not.toHaveProperty('tag');
+      await login(pin('5678'), 'accepted', { serial: '2' });
+      const [first] = records();
+      rmSync(join(directory, first ?? ''));
+    });
+
+    it('does not take a PIN for accepted whose like another source gave', async () => {
+      await login(pin('1234'), 'accepted', { from: { ...source, key: 'other' } });
+      for (let time = 0; time < 2; time++) await login(pin('1234'), 'unknown');
+      expect(await refusalCode(() => login(pin('1234'), 'accepted', { after: 3600 }))).toBe('ERR_PIN_WITHHELD');
+    });
+
+    it.each<[string, string | undefined, PinSource]>([
+      ['of another source with another stamp', 'stamp 2', { ...source, key: 'other' }],
+      ['of its source, which has no stamp now', undefined, source],
+    ])('does not present a PIN %s: it may be the same', async (_, stamp, from) => {
+      for (let time = 0; time < 2; time++) await login(pin('1234', 'stamp 1'), 'unknown');
+      expect(await refusalCode(() => login(pin('1234', stamp), 'accepted', { from }))).toBe('ERR_PIN_WITHHELD');
+    });
+
+    it('begins to count anew with a PIN that is surely another one', async () => {
+      await login(pin('1234', 'stamp 1'), 'unknown');
+      await login(pin('1234', 'stamp 2'), 'unknown');
+      expect(record()['doubt']).toMatchObject({ count: 1, stamp: 'stamp 2' });
+    });
+  });
+
+  it.each([
+    ['record', '.json'],
+    ['lock', '.lock'],
+  ])('does not miss a %s that somebody has removed meanwhile', async (_, end) => {
+    const removes = async (): Promise<void> => {
+      for (const name of readdirSync(directory)) if (name.endsWith(end)) rmSync(join(directory, name));
+    };
+    const guard = new PinGuard({ directory });
+    await guard
+      .present(
+        token,
+        'user',
+        source,
+        pin('1'),
+        async () => await removes().then(fails),
+        () => 'unpresented',
+      )
+      .then(
+        () => expect.unreachable(),
+        (error: Error) => expect(error.message).toBe('lost'),
+      );
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('replaces what an attempt to write its record has left', async () => {
+    let path = '';
+    const blocks = async (): Promise<void> => {
+      path = join(directory, records()[0] ?? '');
+      rmSync(path);
+      mkdirSync(join(path, 'inside'), { recursive: true });
+    };
+    const guard = new PinGuard({ directory });
+    const code = await refusalCode(() => guard.present(token, 'user', source, pin('1'), blocks, () => 'accepted'));
+    expect(code).toBe('ERR_PIN_STATE');
+    rmSync(path, { recursive: true });
+    await login(pin('1'), 'accepted');
+    expect(readdirSync(directory)).toHaveLength(1);
+  });
+});
+
+describe('the folder of records', () => {
+  const { platform } = process;
+  afterEach(() => {
+    Object.defineProperty(process, 'platform', { value: platform });
+  });
+
+  it('is in the home that the system knows, where no variable names one', () => {
+    expect(guardDirectory({})).toBe(join(userInfo().homedir, '.local/state/roles-anywhere/pins'));
+  });
+
+  it('is not in a folder without a name', () => {
+    expect(guardDirectory({ ROLES_ANYWHERE_STATE_DIR: '', HOME: '/h' })).toBe('/h/.local/state/roles-anywhere/pins');
+  });
+
+  it('is in the folder of local data on Windows, and there alone', () => {
+    expect(guardDirectory({ LOCALAPPDATA: '/l', HOME: '/h' })).toBe('/h/.local/state/roles-anywhere/pins');
+    Object.defineProperty(process, 'platform', { value: 'win32' });
+    expect(guardDirectory({ LOCALAPPDATA: '/l', HOME: '/h' })).toBe('/l/roles-anywhere/state/pins');
+    expect(guardDirectory({ LOCALAPPDATA: '/l', ROLES_ANYWHERE_STATE_DIR: '/s' })).toBe('/s/pins');
+    expect(guardDirectory({ HOME: '/h' })).toBe('/h/.local/state/roles-anywhere/pins');
   });
 });
 

@@ -7,6 +7,8 @@ export interface Job {
   readonly tests: readonly string[];
   /** The mutants to try, by their place in the list of all. */
   readonly mutants: readonly number[];
+  /** How many tests pass with the source as it is; 0 where that is asked. */
+  readonly passing: number;
 }
 
 /** What became of one mutant; -1 is the source as it is. */
@@ -16,7 +18,8 @@ export interface Report {
   readonly ms: number;
   /** Why, in one line: the test that failed. */
   readonly why: string;
+  readonly passed: number;
 }
 
-/** `killed` by a test that failed, by `timeout` of a test or of the process, or `survived`. */
+/** `killed` by a test that failed or a process that ended, by `timeout` of a test or of the process, or `survived`. */
 export type Outcome = 'killed' | 'timeout' | 'survived';

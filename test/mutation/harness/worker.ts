@@ -10,7 +10,7 @@ import { mutantsOf } from './mutants.ts';
 
 const TEST_MS = 20_000;
 
-const { root, file, tests, mutants: asked } = JSON.parse(process.argv[2] ?? '') as Job;
+const { root, file, tests, mutants: asked, passing } = JSON.parse(process.argv[2] ?? '') as Job;
 const path = join(root, file);
 const source = readFileSync(path, 'utf8');
 const mutants = mutantsOf(file, source);
@@ -52,8 +52,8 @@ const vitest = await createVitest(
 const specifications = await vitest.globTestSpecifications([...tests]);
 if (specifications.length < tests.length) throw new Error(`not all of ${tests.join(', ')} are there`);
 
-/** How many tests pass with the source as it is. */
-let all = 0;
+/** How many tests pass with the source as it is: learnt from the first run, where no process before this one did. */
+let all = passing;
 for (const mutant of asked) {
   current = mutants[mutant]?.source ?? source;
   const before = Date.now();
@@ -65,7 +65,8 @@ for (const mutant of asked) {
     if (mutant < 0) all = passed;
     const why = failures.join('\n');
     const outcome = failures.length === 0 ? 'survived' : /timed out in \d+ms/.test(why) ? 'timeout' : 'killed';
-    process.send?.({ mutant, outcome, ms: Date.now() - before, why: why.split('\n')[0] ?? '' } satisfies Report);
+    const ms = Date.now() - before;
+    process.send?.({ mutant, outcome, ms, why: why.split('\n')[0] ?? '', passed } satisfies Report);
     break;
   }
 }

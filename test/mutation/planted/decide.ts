@@ -20,3 +20,13 @@ export function admits(age: number): boolean {
 export function larger(a: number, b: number): number {
   return a > b ? a : b;
 }
+
+/** Whether there is such a process. To ask with another signal than none would end it. */
+export function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
