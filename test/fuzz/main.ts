@@ -2,7 +2,7 @@
  * `npm run fuzz`: gives every reader of foreign input what nobody would write. What is a find, what the figures mean
  * and how one is repeated: docs/reliability.md.
  *
- * Usage: npm run fuzz -- [--seed SEED] [--inputs N] [--jobs N] [--input FILE] [--record] [--list] [TARGET ...]
+ * Usage: npm run fuzz -- [--seed SEED] [--inputs N] [--jobs N] [--input FILE] [--profile FOLDER] [--record] [--list] [TARGET ...]
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
@@ -25,6 +25,7 @@ const { values, positionals } = parseArgs({
     jobs: { type: 'string', default: process.env['FUZZ_JOBS'] ?? '2' },
     input: { type: 'string' },
     list: { type: 'boolean', default: false },
+    profile: { type: 'string' },
     record: { type: 'boolean', default: false },
     targets: { type: 'string', default: 'test/fuzz/targets.ts' },
   },
@@ -167,7 +168,12 @@ function runTarget(job: Job): Promise<Report | Skipped> {
   writeFileSync(job.file, '');
   const began = performance.now();
   const child = fork(join(built, 'worker.mjs'), {
-    execArgv: [`--max-old-space-size=${MAX_HEAP_MIB}`],
+    execArgv: [
+      `--max-old-space-size=${MAX_HEAP_MIB}`,
+      ...(values.profile === undefined
+        ? []
+        : ['--cpu-prof', `--cpu-prof-dir=${join(resolve(values.profile), job.target)}`]),
+    ],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
     env: { PATH: process.env['PATH'], HOME: scratch, TMPDIR: scratch, TZ: 'UTC' },
