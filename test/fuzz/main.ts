@@ -92,6 +92,7 @@ async function fuzz(): Promise<number> {
         name,
         report.inputs.toLocaleString('en'),
         Math.round(report.inputs / Math.max(report.seconds, 0.001)).toLocaleString('en'),
+        report.cpuSeconds.toFixed(1),
         report.edges.toLocaleString('en'),
         report.corpus.toLocaleString('en'),
         report.slowestMs.toFixed(1),
@@ -108,7 +109,9 @@ async function fuzz(): Promise<number> {
   await Promise.all(Array.from({ length: jobs }, work));
   const order = new Map(names.map((name, index) => [name, index]));
   rows.sort(([a = ''], [b = '']) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
-  console.log(table(['target', 'inputs', 'inputs/s', 'edges', 'corpus', 'slowest ms', 'peak MiB', 'finds'], rows));
+  console.log(
+    table(['target', 'inputs', 'inputs/s', 'processor s', 'edges', 'corpus', 'slowest ms', 'peak MiB', 'finds'], rows),
+  );
   console.error(found === 0 ? 'nothing was found' : `${found} found`);
   return found === 0 ? 0 : 1;
 }

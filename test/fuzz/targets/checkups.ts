@@ -269,16 +269,21 @@ const policyOfCertificate: OpenTarget = () => ({
     const policy = JSON.stringify(trustPolicy(tags, ANCHOR));
     for (const anchor of anchors) {
       const setup = { name: 'workload', subject: subjectText(certificate), anchor, tags };
-      for (const write of [awsCli, cdk, cloudFormation, terraform]) {
-        const text = write(setup);
+      const template = cloudFormation(setup);
+      for (const [language, text] of [
+        ['the CLI', awsCli(setup)],
+        ['CDK', cdk(setup)],
+        ['CloudFormation', template],
+        ['Terraform', terraform(setup)],
+      ] as const) {
         // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
         const [control] = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/.exec(text) ?? [];
-        check(control === undefined, `${write.name} writes ${JSON.stringify(control)}`);
+        check(control === undefined, `what is for ${language} has ${JSON.stringify(control)}`);
       }
-      const template = parse(cloudFormation(setup), { version: '1.1' }) as {
+      const { Resources } = parse(template, { version: '1.1' }) as {
         Resources: { Role: { Properties: { AssumeRolePolicyDocument: unknown } } };
       };
-      const { AssumeRolePolicyDocument: document } = template.Resources.Role.Properties;
+      const { AssumeRolePolicyDocument: document } = Resources.Role.Properties;
       if (anchor.kind === 'existing')
         check(JSON.stringify(document) === policy, `the policy of the template is ${JSON.stringify(document)}`);
     }
