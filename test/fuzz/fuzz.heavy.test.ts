@@ -42,6 +42,7 @@ describe('the fuzzer', () => {
     expect(Object.fromEntries(found.map(([, target, kind]) => [target, kind]))).toEqual({
       'type-error': 'error',
       broken: 'broken',
+      difference: 'broken',
       secret: 'secret',
       rejection: 'rejection',
       endless: 'hang',

@@ -2,7 +2,7 @@
  * `npm run fuzz`: gives every reader of foreign input what nobody would write. What is a find, what the figures mean
  * and how one is repeated: docs/reliability.md.
  *
- * Usage: npm run fuzz -- [--seed SEED] [--inputs N] [--jobs N] [--input FILE] [--record] [--list] [TARGET ...]
+ * Usage: npm run fuzz -- [--seed SEED] [--inputs N] [--jobs N] [--input FILE] [--profile FOLDER] [--record] [--list] [TARGET ...]
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { createHash, randomInt } from 'node:crypto';
@@ -25,6 +25,7 @@ const { values, positionals } = parseArgs({
     jobs: { type: 'string', default: process.env['FUZZ_JOBS'] ?? '2' },
     input: { type: 'string' },
     list: { type: 'boolean', default: false },
+    profile: { type: 'string' },
     record: { type: 'boolean', default: false },
     targets: { type: 'string', default: 'test/fuzz/targets.ts' },
   },
@@ -91,6 +92,7 @@ async function fuzz(): Promise<number> {
         name,
         report.inputs.toLocaleString('en'),
         Math.round(report.inputs / Math.max(report.seconds, 0.001)).toLocaleString('en'),
+        report.cpuSeconds.toFixed(1),
         report.edges.toLocaleString('en'),
         report.corpus.toLocaleString('en'),
         report.slowestMs.toFixed(1),
@@ -107,7 +109,9 @@ async function fuzz(): Promise<number> {
   await Promise.all(Array.from({ length: jobs }, work));
   const order = new Map(names.map((name, index) => [name, index]));
   rows.sort(([a = ''], [b = '']) => (order.get(a) ?? 0) - (order.get(b) ?? 0));
-  console.log(table(['target', 'inputs', 'inputs/s', 'edges', 'corpus', 'slowest ms', 'peak MiB', 'finds'], rows));
+  console.log(
+    table(['target', 'inputs', 'inputs/s', 'processor s', 'edges', 'corpus', 'slowest ms', 'peak MiB', 'finds'], rows),
+  );
   console.error(found === 0 ? 'nothing was found' : `${found} found`);
   return found === 0 ? 0 : 1;
 }
@@ -167,7 +171,12 @@ function runTarget(job: Job): Promise<Report | Skipped> {
   writeFileSync(job.file, '');
   const began = performance.now();
   const child = fork(join(built, 'worker.mjs'), {
-    execArgv: [`--max-old-space-size=${MAX_HEAP_MIB}`],
+    execArgv: [
+      `--max-old-space-size=${MAX_HEAP_MIB}`,
+      ...(values.profile === undefined
+        ? []
+        : ['--cpu-prof', `--cpu-prof-dir=${join(resolve(values.profile), job.target)}`]),
+    ],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'advanced',
     env: { PATH: process.env['PATH'], HOME: scratch, TMPDIR: scratch, TZ: 'UTC' },

@@ -19,8 +19,19 @@ export interface Target {
   readonly names?: RegExp | undefined;
   /** Reads an input. What it throws is a find, unless it is a RolesAnywhereError or {@link expects} it. */
   readonly run: (input: Uint8Array) => unknown;
+  /**
+   * Asks a slow second reader about all inputs that ran since it was last called, and gives those on which it differs. Called after
+   * each 256 inputs, and at the end.
+   */
+  readonly settle?: (() => Promise<readonly Difference[]>) | undefined;
   /** Errors that the reader is documented to throw to its callers within the project. */
   readonly expects?: ((error: unknown) => boolean) | undefined;
+}
+
+/** An input on which two readers differ. */
+export interface Difference {
+  readonly input: Uint8Array;
+  readonly error: unknown;
 }
 
 /** Opens a target, or says why it cannot be run here. */

@@ -242,8 +242,12 @@ class Fuzzer {
       this.#note({ kind: 'hang', text: `took ${ms.toFixed(0)} ms` }, input);
   }
 
-  /** Lets the event loop turn, and finds whose rejection it was when nobody handled one. */
+  /** Has a second reader asked, lets the event loop turn, and finds whose rejection it was when nobody handled one. */
   async #turn(): Promise<void> {
+    for (const { input, error } of (await this.#target.settle?.()) ?? []) {
+      const problem = this.#judge(error, input);
+      if (problem !== undefined) this.#note(problem, input);
+    }
     const recent = this.#recent.splice(0);
     await setImmediate();
     if (this.#rejection === undefined) return;

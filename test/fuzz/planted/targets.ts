@@ -1,6 +1,6 @@
 /** Targets with a fault each, to see that the fuzzer finds every kind of fault. Input by input, from a seed of one byte. */
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
-import { type OpenTarget, check } from '../harness/target.ts';
+import { Broken, type OpenTarget, check } from '../harness/target.ts';
 
 /** Whether an input is more than the seed: faults are for mutation to find. */
 const isChanged = (input: Uint8Array): boolean => input.length !== 1 || input[0] !== 0x61;
@@ -19,6 +19,20 @@ export const TARGETS: Readonly<Record<string, OpenTarget>> = {
     if (isChanged(input)) throw new TypeError('cannot read properties of undefined');
   }),
   broken: plant((input) => check(!isChanged(input), 'something that must hold')),
+  difference: () => {
+    const asked: Uint8Array[] = [];
+    return {
+      seeds: ['a'],
+      run: (input) => void asked.push(input),
+      settle: () =>
+        Promise.resolve(
+          asked
+            .splice(0)
+            .filter(isChanged)
+            .map((input) => ({ input, error: new Broken('a second reader differs') })),
+        ),
+    };
+  },
   secret: plant((input) => {
     const cause = new Error('it was correct-horse-battery');
     if (isChanged(input)) throw new RolesAnywhereError('ERR_USAGE', 'no', { cause });

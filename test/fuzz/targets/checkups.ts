@@ -1,9 +1,9 @@
 /** What doctor and trust-policy read: lines of profiles as their readers take them, reports, roots, certificates whose names go into policies. */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { parse } from 'yaml';
 import { commandLine } from '../../../src/commands/init/program.ts';
 import { awsCli } from '../../../src/commands/trust-policy/aws-cli.ts';
@@ -24,6 +24,7 @@ import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { readCertificate } from '../../../src/x509/certificate.ts';
 import { DerError } from '../../../src/x509/der.ts';
 import { tellingTags, trustPolicy } from '../../../src/x509/trust-policy.ts';
+import { PythonBatch } from '../harness/batch.ts';
 import { type OpenTarget, check, files, textOf } from '../harness/target.ts';
 
 const PKI = 'certs-dev/out';
@@ -71,15 +72,16 @@ def split(line, platform):
         return compat_shell_split(line, platform) if compat_shell_split else 'none'
     except ValueError:
         return None
-for given in sys.stdin:
-    line, shell = json.loads(given)
+def read(line, shell):
     found = {'python': split(line, 'linux'), 'windows': split(line, 'win32')}
     if shell:
         # Restricted, and without programs: should it be more than words after all.
         run = subprocess.run(['/bin/bash', '--restricted', '-c', "printf '%s\\\\0' " + line], env={'PATH': '/nowhere'},
                              stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
         found['shell'] = run.stdout.decode('utf-8', 'replace').split('\\0')[:-1] if run.returncode == 0 else None
-    print(json.dumps(found), flush=True)
+    return found
+for given in sys.stdin:
+    print(json.dumps([read(line, shell) for line, shell in json.loads(given)]), flush=True)
 `;
 
 interface Theirs {
@@ -91,42 +93,35 @@ interface Theirs {
 /** A line as Python, botocore on Windows and a shell take it apart. */
 const processLine: OpenTarget = () => {
   if (spawnSync('/usr/bin/python3', ['--version']).status !== 0) return 'Python is not there';
-  const child: ChildProcessWithoutNullStreams = spawn('/usr/bin/python3', ['-c', ORACLE]);
-  child.stderr.resume();
-  process.on('exit', () => child.kill());
-  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const ask = async (line: string, shell: boolean): Promise<Theirs> => {
-    child.stdin.write(`${JSON.stringify([line, shell])}\n`);
-    const { value, done } = await answers.next();
-    if (done === true) throw new Error('Python ended');
-    return JSON.parse(value) as Theirs;
-  };
+  const python = new PythonBatch<readonly [line: string, shell: boolean], Theirs>(ORACLE);
   return {
     seeds: LINES,
     forms: ['text'],
     words: QUOTING,
-    async run(input) {
+    settle: () => python.settle(),
+    run(input) {
       const line = textOf(input);
       const ours = splitLikePython(line);
       // What a file can hold as one value, and a shell can be given.
       const isValue = !/[\0\r\n\ufffd]/.test(line) && 'words' in ours && ours.words.length > 0;
       const shell = isValue && differenceInShell(line) === undefined && !/^[A-Za-z_]\w*=/.test(ours.words[0] ?? '');
-      const theirs = await ask(line, shell);
-      check(
-        told(ours) === JSON.stringify(theirs.python),
-        `${JSON.stringify(line)}: ${told(ours)}, to Python ${JSON.stringify(theirs.python)}`,
-      );
-      if (shell)
-        check(
-          told(ours) === JSON.stringify(theirs.shell),
-          `${JSON.stringify(line)}: ${told(ours)}, to a shell ${JSON.stringify(theirs.shell)}`,
-        );
       const windows = splitLikeWindows(line);
-      if (theirs.windows !== 'none')
+      python.ask(input, [line, shell && isAskedOfShell(input)], (theirs) => {
         check(
-          told(windows) === JSON.stringify(theirs.windows),
-          `${JSON.stringify(line)}: ${told(windows)}, to botocore on Windows ${JSON.stringify(theirs.windows)}`,
+          told(ours) === JSON.stringify(theirs.python),
+          `${JSON.stringify(line)}: ${told(ours)}, to Python ${JSON.stringify(theirs.python)}`,
         );
+        if (theirs.shell !== undefined)
+          check(
+            told(ours) === JSON.stringify(theirs.shell),
+            `${JSON.stringify(line)}: ${told(ours)}, to a shell ${JSON.stringify(theirs.shell)}`,
+          );
+        if (theirs.windows !== 'none')
+          check(
+            told(windows) === JSON.stringify(theirs.windows),
+            `${JSON.stringify(line)}: ${told(windows)}, to botocore on Windows ${JSON.stringify(theirs.windows)}`,
+          );
+      });
       differenceInCmd(line);
       if (!('words' in ours) || !isValue) return;
       // What init writes of words, both read as those words.
@@ -137,6 +132,11 @@ const processLine: OpenTarget = () => {
     },
   };
 };
+
+/** One line in eight, whichever they are: a shell has to be started for each. By its bytes, so that a find is one again. */
+function isAskedOfShell(input: Uint8Array): boolean {
+  return (createHash('sha256').update(input).digest()[0] ?? 0) % 8 === 0;
+}
 
 function told(reading: ReturnType<typeof splitLikePython>): string {
   return JSON.stringify('words' in reading ? reading.words : null);
@@ -271,16 +271,21 @@ const policyOfCertificate: OpenTarget = () => ({
     const policy = JSON.stringify(trustPolicy(tags, ANCHOR));
     for (const anchor of anchors) {
       const setup = { name: 'workload', subject: subjectText(certificate), anchor, tags };
-      for (const write of [awsCli, cdk, cloudFormation, terraform]) {
-        const text = write(setup);
+      const template = cloudFormation(setup);
+      for (const [language, text] of [
+        ['the CLI', awsCli(setup)],
+        ['CDK', cdk(setup)],
+        ['CloudFormation', template],
+        ['Terraform', terraform(setup)],
+      ] as const) {
         // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
         const [control] = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/.exec(text) ?? [];
-        check(control === undefined, `${write.name} writes ${JSON.stringify(control)}`);
+        check(control === undefined, `what is for ${language} has ${JSON.stringify(control)}`);
       }
-      const template = parse(cloudFormation(setup), { version: '1.1' }) as {
+      const { Resources } = parse(template, { version: '1.1' }) as {
         Resources: { Role: { Properties: { AssumeRolePolicyDocument: unknown } } };
       };
-      const { AssumeRolePolicyDocument: document } = template.Resources.Role.Properties;
+      const { AssumeRolePolicyDocument: document } = Resources.Role.Properties;
       if (anchor.kind === 'existing')
         check(JSON.stringify(document) === policy, `the policy of the template is ${JSON.stringify(document)}`);
     }

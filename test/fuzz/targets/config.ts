@@ -1,9 +1,8 @@
 /** Files of settings: AWS's own, which other programs read too, and the command line. */
-import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
-import { createInterface } from 'node:readline';
 import { externalDataInterceptor, loadSharedConfigFiles } from '@smithy/core/config';
 import { parseConfigured } from '../../../src/options/config/configured.ts';
 import { ConfigFile } from '../../../src/options/config/file.ts';
@@ -13,6 +12,7 @@ import { parseAny } from '../../../src/options/any-line.ts';
 import { withBlock, withoutBlock } from '../../../src/output/profile-block.ts';
 import { editProfile, removeFromProfile } from '../../../src/output/profile-edit.ts';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
+import { PythonBatch } from '../harness/batch.ts';
 import { type OpenTarget, check, textOf } from '../harness/target.ts';
 
 type Profiles = Readonly<Record<string, Readonly<Record<string, string | Readonly<Record<string, string>>>>>>;
@@ -154,14 +154,18 @@ const BOTOCORE = `
 import json, sys
 from botocore.configloader import load_config
 from botocore.exceptions import ConfigParseError
-for line in sys.stdin:
+path = sys.argv[1]
+def read(text):
+    with open(path, 'w', encoding='utf-8', newline='') as file:
+        file.write(text)
     try:
-        found = load_config(line.rstrip('\\n'))['profiles']
+        return load_config(path)['profiles']
     except ConfigParseError:
-        found = None
+        return None
     except Exception as error:
-        found = {'error': {'error': repr(error)}}
-    print(json.dumps(found), flush=True)
+        return {'error': {'error': repr(error)}}
+for line in sys.stdin:
+    print(json.dumps([read(text) for text in json.loads(line)]), flush=True)
 `;
 
 /** As botocore does: it refuses the same files as a whole, and finds the same values in all others. */
@@ -169,56 +173,46 @@ const configBotocore: OpenTarget = () => {
   if (spawnSync('/usr/bin/python3', ['-c', 'import botocore']).status !== 0) return 'botocore is not there';
   const work = mkdtempSync(join(tmpdir(), 'roles-anywhere-fuzz-botocore-'));
   process.on('exit', () => rmSync(work, { recursive: true, force: true }));
-  const path = join(work, 'config');
-  const ask = asker(spawn('/usr/bin/python3', ['-c', BOTOCORE], { stdio: ['pipe', 'pipe', 'inherit'] }) as never);
+  const botocore = new PythonBatch<string, Profiles | null>(BOTOCORE, join(work, 'config'));
   return {
     seeds: [CONFIG, CREDENTIALS],
     forms: ['text'],
     words: WORDS,
-    async run(input) {
+    run(input) {
       const text = textOf(input);
-      writeFileSync(path, text);
-      const theirs = JSON.parse(await ask(path)) as Profiles | null;
       const file = atLine(() => {
         const read = new ConfigFile({ path: 'config', text });
         read.profiles();
         return read;
       });
       const refused = !(file instanceof ConfigFile);
-      check(
-        refused === (theirs === null),
-        refused ? 'a file that botocore reads is refused' : 'a file that botocore refuses is read',
-      );
-      if (refused || theirs === null) return;
-      for (const name of file.profiles()) {
-        const section = atLine(() => file.profile(name));
+      const values: [name: string, key: string, value: string][] = [];
+      for (const name of file instanceof ConfigFile ? file.profiles() : []) {
+        const section = atLine(() => (file as ConfigFile).profile(name));
         if (section instanceof Error) continue;
         for (const key of ['region', 'role_arn', 'output', 'rolesanywhere_certificate']) {
           const value = atLine(() => (section as ReturnType<ConfigFile['profile']>).get(key)?.value ?? '');
-          if (value instanceof Error) continue;
-          const their = Object.hasOwn(theirs, name) ? (theirs[name]?.[key] ?? '') : '';
+          if (!(value instanceof Error)) values.push([name, key, value as string]);
+        }
+      }
+      botocore.ask(input, text, (theirs) => {
+        check(
+          refused === (theirs === null),
+          refused ? 'a file that botocore reads is refused' : 'a file that botocore refuses is read',
+        );
+        for (const [name, key, value] of values) {
+          const their = Object.hasOwn(theirs ?? {}, name) ? (theirs?.[name]?.[key] ?? '') : '';
           if (typeof their === 'string')
             check(
               value === their,
               `[${name}] ${key} is ${JSON.stringify(value)}, to botocore ${JSON.stringify(their)}`,
             );
         }
-      }
+      });
     },
+    settle: () => botocore.settle(),
   };
 };
-
-/** A line in, a line out. */
-function asker(child: ChildProcessWithoutNullStreams): (line: string) => Promise<string> {
-  process.on('exit', () => child.kill());
-  const answers = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return async (line) => {
-    child.stdin.write(`${line}\n`);
-    const { value, done } = await answers.next();
-    if (done === true) throw new Error('python ended');
-    return value;
-  };
-}
 
 const SETTINGS = new Map([
   ['aws_access_key_id', 'ASIANEW'],

@@ -189,22 +189,15 @@ profiles:
 const world: OpenTarget = () => {
   const folder = mkdtempSync(join(tmpdir(), 'roles-anywhere-fuzz-world-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-  const [yaml, json] = ['world.yaml', 'world.json'].map((name) => join(folder, name));
+  const file = join(folder, 'world.yaml');
   return {
     seeds: [WORLD, JSON.stringify({ region: 'us-east-1', roles: [{ arn: 'arn:aws:iam::123456789012:role/A' }] })],
     forms: ['text', 'json'],
     words: ['&a ', '*a', '<<: ', '- ', '!!js/function ', '%YAML', '---\n'],
     run(input) {
-      const problems: unknown[] = [];
-      for (const file of [yaml ?? '', json ?? '']) {
-        writeFileSync(file, input);
-        try {
-          createWorld(readWorldFile(file).world(), new Date(NOW));
-        } catch (error) {
-          problems.push(error);
-        }
-      }
-      for (const problem of problems) throw problem;
+      // JSON is read as the YAML that it is, whatever the file is called.
+      writeFileSync(file, input);
+      createWorld(readWorldFile(file).world(), new Date(NOW));
     },
   };
 };

@@ -385,13 +385,18 @@ const answerReader: OpenTarget = () => {
   };
   /** Where a whole answer ends: the fewest bytes that make one, or all, where the connection's end does. */
   const lengthOf = (bytes: Uint8Array): number => {
+    const isWhole = (length: number): boolean => {
+      const reader = new AnswerReader(limit, () => new Error('too long'));
+      reader.push(bytes.subarray(0, length));
+      return reader.response !== undefined;
+    };
+    // Most end with the last byte: the others are worth a search.
+    if (bytes.length > 0 && !isWhole(bytes.length - 1)) return bytes.length;
     let [short, long] = [0, bytes.length];
     while (short < long) {
       const middle = (short + long) >> 1;
-      const reader = new AnswerReader(limit, () => new Error('too long'));
-      reader.push(bytes.subarray(0, middle));
-      if (reader.response === undefined) short = middle + 1;
-      else long = middle;
+      if (isWhole(middle)) long = middle;
+      else short = middle + 1;
     }
     return long;
   };
