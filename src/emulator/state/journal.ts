@@ -3,7 +3,8 @@
  * Each line is a CRC-32 and a change in JSON, and is on the disk before the
  * request that made it is answered. A last line that was cut off, as by a
  * crash, is dropped; any other that does not fit its checksum is an error,
- * since what follows it may build on it.
+ * since what follows it may build on it, and so is the first, which holds all
+ * that was there when the directory was last opened.
  */
 import { constants, type FileHandle, open, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -104,7 +105,8 @@ async function replay(directory: string, state: State): Promise<void> {
     const end = bytes.indexOf(0x0a, start);
     const change = end < 0 ? undefined : parseLine(bytes.subarray(start, end));
     if (change === undefined) {
-      if (end >= 0 && end + 1 < bytes.length)
+      // The first line is put there whole (see compact), so that it is never what a crash has cut off.
+      if (start === 0 || (end >= 0 && end + 1 < bytes.length))
         throw new RolesAnywhereError('ERR_STATE', `${path} is damaged at byte ${start}`, {
           hint: 'restore the file, or remove it to begin anew',
         });
