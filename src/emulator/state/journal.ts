@@ -15,9 +15,9 @@ import type { Change } from './records.ts';
 import type { State } from './state.ts';
 
 export interface Journal {
-  /** Resolves when every change so far is on the disk; rejects when it cannot be. */
+  /** Resolves when every change so far is on the disk; rejects with `ERR_STATE` when it cannot be. */
   kept(): Promise<void>;
-  /** Writes what is left, and lets go of the directory. */
+  /** Writes what is left, and lets go of the directory. @throws RolesAnywhereError `ERR_STATE` */
   close(): Promise<void>;
 }
 
@@ -140,6 +140,13 @@ async function follow(directory: string, state: State, compactBytes: number): Pr
 
   /** Writes everything that came while the last write was under way, with one sync for all of it. */
   const write = async (): Promise<void> => {
+    try {
+      await writePending();
+    } catch (cause) {
+      throw wrapped(directory, cause);
+    }
+  };
+  const writePending = async (): Promise<void> => {
     isScheduled = false;
     const text = pending.join('');
     pending = [];
@@ -167,8 +174,12 @@ async function follow(directory: string, state: State, compactBytes: number): Pr
     kept: () => written,
     close: async () => {
       await written.catch(() => undefined);
-      await handle.close();
-      await unlock(directory);
+      try {
+        await handle.close();
+        await unlock(directory);
+      } catch (cause) {
+        throw wrapped(directory, cause);
+      }
     },
   };
 }

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isGone, parseHolder, thisHolder } from '../../../src/credentials/cache/holder.ts';
-import { lockEntry } from '../../../src/credentials/cache/lock.ts';
+import { type LockSystem, lockEntry } from '../../../src/credentials/cache/lock.ts';
+import * as files from '../../../src/platform/file-system.ts';
 
 let dir: string;
 let path: string;
@@ -140,6 +141,29 @@ describe('the lock of an entry', () => {
     expect(readFileSync(path, 'utf8')).toBe(text);
     const lock = await lockEntry(path, patient, { staleMs: 200 });
     expect(lock).toBeDefined();
+    await lock?.release();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
+  it('is broken by one who gives signs of life meanwhile, so that nobody takes it for dead, too', async () => {
+    const text = JSON.stringify({ ...thisHolder('x'), pid: deadPid() });
+    writeFileSync(path, text);
+    const touched: string[] = [];
+    const system: LockSystem = {
+      files,
+      age: () => performance.now(),
+      wait: async () => undefined,
+      every(_ms, callback) {
+        callback();
+        return () => undefined;
+      },
+      touch: (file) => void touched.push(file),
+      holder: thisHolder,
+      isGone,
+      random: () => 0,
+    };
+    const lock = await lockEntry(path, patient, {}, system);
+    expect(touched).toEqual([guardOf(text), path]);
     await lock?.release();
     expect(readdirSync(dir)).toEqual([]);
   });
