@@ -7,7 +7,7 @@ import { type Fault, importWithFault } from './seeded.ts';
 const ALL = 400;
 /** Where two are at work on a lock that is left, there are too many states to meet all: so many steps behind what was before. */
 const LONG = process.env['ROLES_ANYWHERE_LONG'] === '1';
-const DEPTH = Number(process.env['MODEL_DEPTH'] ?? (LONG ? 80 : 20));
+const DEPTH = Number(process.env['MODEL_DEPTH'] ?? (LONG ? 50 : 20));
 
 /** Where one is stopped there are ten times as many ways to go on. */
 const SHOWN = Object.keys(SITUATIONS).filter((situation) => LONG || SITUATIONS[situation]?.stops === undefined);

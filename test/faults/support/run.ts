@@ -2,7 +2,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { X509Certificate, createPrivateKey, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import {
   copyFileSync,
   cpSync,
@@ -405,38 +405,30 @@ interface PageAnswer {
   readonly body: unknown;
 }
 
+function pageAnswer(status: number, cookie: string, text: string): PageAnswer {
+  return { status, cookie: cookie.split(';')[0] ?? '', body: JSON.parse(text) as unknown };
+}
+
 /** A call as the page of the web console makes it, from where the server is. */
 async function asPage(run: Run, url: string, body: object, headers: Record<string, string>): Promise<PageAnswer> {
   const all = { ...headers, 'Content-Type': 'application/json' };
-  const read = (status: number, cookie: string, text: string): PageAnswer => ({
-    status,
-    cookie: cookie.split(';')[0] ?? '',
-    body: JSON.parse(text) as unknown,
-  });
   if (run.inside === true) {
     const options = Object.entries(all).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
-    const [command = '', ...words] = [...(run.prefix ?? []), 'curl', '-s', '-i', '--data', JSON.stringify(body)];
+    const [command, ...words] = [...(run.prefix ?? []), 'curl', '-s', '-i', '--data', JSON.stringify(body)];
     // Not in one go: the service that the server asks is in this process.
     const { stdout } = await promisify(execFile)(command, [...words, ...options, url], { encoding: 'utf8' });
     const [head = '', text = ''] = stdout.split(/\r\n\r\n(?=[{[])/);
     const cookie = /^set-cookie: (.*)$/im.exec(head)?.[1] ?? '';
-    return read(Number(head.split(' ')[1]), cookie, text);
+    return pageAnswer(Number(head.split(' ')[1]), cookie, text);
   }
-  return await new Promise((resolve, reject) => {
-    // fetch() sets the origin itself.
-    const asked = request(url, { method: 'POST', headers: all, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      response.on('error', reject).on('end', () => {
-        try {
-          resolve(read(response.statusCode ?? 0, response.headers['set-cookie']?.[0] ?? '', text));
-        } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)));
-        }
-      });
-    });
-    asked.on('error', reject).end(JSON.stringify(body));
-  });
+  // fetch() sets the origin itself.
+  const asked = request(url, { method: 'POST', headers: all, agent: false });
+  asked.end(JSON.stringify(body));
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  const cookie = response.headers['set-cookie']?.[0] ?? '';
+  return pageAnswer(response.statusCode ?? 0, cookie, Buffer.concat(chunks).toString('utf8'));
 }
 
 /** Writes a state with these profiles, as an emulator that has ended leaves it. */
@@ -477,8 +469,8 @@ async function keptProfiles(world: World, folder: string): Promise<string> {
   const state = createState();
   try {
     await (await openJournal(copy, state)).close();
-    const names = state.list('profiles').map(({ name }) => name);
-    return ['old', 'other', 'new'].filter((name) => names.includes(name)).join(' ');
+    const names = new Set(state.list('profiles').map(({ name }) => name));
+    return ['old', 'other', 'new'].filter((name) => names.has(name)).join(' ');
   } catch (error) {
     return error instanceof RolesAnywhereError ? error.code : String(error);
   } finally {
