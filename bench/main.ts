@@ -72,12 +72,14 @@ function readFlags() {
     });
     const unknown = flags.values.part.find((name) => name !== 'size' && PARTS[name] === undefined);
     if (unknown !== undefined) throw new Error(`--part ${unknown}: there is none of that name`);
-    if (!flags.values.help) return flags;
-    console.log(USAGE);
-    process.exit(0);
+    if (flags.values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
+    return flags;
   } catch (error) {
     console.error(`${(error as Error).message}\n${USAGE}`);
-    process.exit(2);
+    return process.exit(2);
   }
 }
 

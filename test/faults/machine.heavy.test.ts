@@ -61,7 +61,7 @@ describe.runIf(canMount)('a disk', () => {
       async (place) =>
         await outcome(command, {
           place,
-          beforeStart: command === 'serve',
+          beforeStart: command === 'serve' || command === 'console',
           begin: () => spawnSync('dd', ['if=/dev/zero', `of=${join(place, 'fill')}`, 'bs=4096'], { stdio: 'ignore' }),
         }),
     );
@@ -73,7 +73,7 @@ describe.runIf(canMount)('a disk', () => {
       async (place) =>
         await outcome(command, {
           place,
-          beforeStart: command === 'serve',
+          beforeStart: command === 'serve' || command === 'console',
           begin: () => execFileSync('mount', ['-o', 'remount,ro', place]),
         }),
     );

@@ -16,14 +16,21 @@ export const COMMANDS = [
   'export',
   'whoami',
   'library',
+  'console',
+  'init',
+  'emulator',
 ] as const;
 
-/** `cache` is `credential-process --cache` with a set in hand that is due; `library` is `fromRolesAnywhere`. */
+/**
+ * `cache` is `credential-process --cache` with a set in hand that is due; `library` is `fromRolesAnywhere`; `console` is what
+ * the page of `serve --console` is answered when it asks for credentials; `emulator` has a state directory.
+ */
 export type Command = (typeof COMMANDS)[number];
 
 /**
  * - `right`: status 0, and a valid set of the role that was asked for; of `renew`, a new pair of certificate and key that
- *   belong together; of `whoami`, that role.
+ *   belong together; of `whoami`, that role; of `init`, the config file with the new profile and all that it had; of
+ *   `emulator`, a change that it has answered, and that is there after a restart.
  * - `right, warned`: the same, with a warning.
  * - `kept CODE`: the set in hand, which is valid, is given out, and a warning or the log says why (that code, where it has
  *   one).
@@ -63,6 +70,11 @@ function failing(code: ErrorCode, others: Partial<Record<Command, Outcome>> = {}
     export: code,
     whoami: code,
     library: code,
+    console: code,
+    // The line that it tries, as cron would run it, says the code itself.
+    init: 'ERR_SOURCE_CREDENTIALS',
+    // It asks nobody.
+    emulator: '-',
     ...others,
   };
 }
@@ -80,6 +92,9 @@ function everywhere(outcome: Outcome, others: Partial<Record<Command, Outcome>> 
     export: outcome,
     whoami: outcome,
     library: outcome,
+    console: outcome,
+    init: outcome,
+    emulator: outcome,
     ...others,
   };
 }
@@ -110,10 +125,13 @@ export const NETWORK = {
 
 export type NetworkFault = keyof typeof NETWORK;
 
+/** The emulator is the service. */
+const NO_EMULATOR = { emulator: '-' } as const;
+
 const NETWORK_EXPECTED: Readonly<Record<NetworkFault, Row['expected']>> = {
-  late: everywhere('right'),
-  bytewise: everywhere('right'),
-  slow: everywhere('right'),
+  late: everywhere('right', NO_EMULATOR),
+  bytewise: everywhere('right', NO_EMULATOR),
+  slow: everywhere('right', NO_EMULATOR),
   refused: failing('ERR_CONNECT'),
   'end-0': failing('ERR_CONNECT'),
   'reset-0': failing('ERR_CONNECT'),
@@ -130,7 +148,7 @@ const NETWORK_EXPECTED: Readonly<Record<NetworkFault, Row['expected']>> = {
   expired: failing('ERR_TLS_VALIDITY'),
   'other-name': failing('ERR_TLS_NAME'),
   'other-authority': failing('ERR_TLS_AUTHORITY'),
-  'reset-once': everywhere('right', { renew: 'ERR_CONNECT' }),
+  'reset-once': everywhere('right', { ...NO_EMULATOR, renew: 'ERR_CONNECT' }),
 };
 
 /** The faults of the machine. */
@@ -148,25 +166,34 @@ export const MACHINE = {
 
 export type MachineFault = keyof typeof MACHINE;
 
+/** Those that say nothing of a clock that is wrong; what `init` tries has the environment of cron, and so the right one. */
+const QUIET = { serve: 'right', renew: 'right', library: 'right', console: 'right', init: '-' } as const;
+
 const MACHINE_EXPECTED: Readonly<Record<MachineFault, Row['expected']>> = {
   'disk-full': everywhere('right', {
     serve: 'ERR_TOKEN_FILE',
     update: 'ERR_CREDENTIALS_FILE',
     cache: 'right, warned',
     renew: 'ERR_RENEWAL_WRITE',
+    console: 'ERR_TOKEN_FILE',
+    init: 'ERR_CONFIG_FILE',
+    emulator: 'ERR_STATE',
   }),
   'read-only': everywhere('right', {
     serve: 'ERR_TOKEN_FILE',
     update: 'ERR_CREDENTIALS_FILE',
     cache: 'right, warned',
     renew: 'ERR_RENEWAL_WRITE',
+    console: 'ERR_TOKEN_FILE',
+    init: 'ERR_CONFIG_FILE',
+    emulator: 'ERR_STATE',
   }),
   descriptors: everywhere('right or none'),
   memory: everywhere('right or none'),
-  'clock-ahead': everywhere('right, warned', { serve: 'right', renew: 'right', library: 'right' }),
-  'clock-behind': everywhere('right, warned', { serve: 'right', renew: 'right', library: 'right' }),
+  'clock-ahead': everywhere('right, warned', { ...QUIET, ...NO_EMULATOR }),
+  'clock-behind': everywhere('right, warned', { ...QUIET, ...NO_EMULATOR }),
   'clock-jumps': everywhere('-', { serve: 'right' }),
-  'no-ipv6': everywhere('right'),
+  'no-ipv6': everywhere('right', NO_EMULATOR),
   'no-dns': failing('ERR_DNS'),
 };
 
@@ -175,8 +202,8 @@ export const FILES = {
   killed: 'SIGKILL before and after every call that changes a file',
   'no-room': 'every call that changes a file fails in turn: ENOSPC',
   'io-error': 'every call that changes a file fails in turn: EIO',
-  replaced: 'certificate and key are replaced at every call that reads them',
-  cut: 'certificate and key are cut short at every call that reads them',
+  replaced: 'certificate and key, or the kept state, are replaced at every call that reads them',
+  cut: 'certificate and key, or the kept state, are cut short at every call that reads them',
 } as const;
 
 export type FilesFault = keyof typeof FILES;
@@ -185,15 +212,19 @@ const WRITERS = everywhere('-', {
   update: 'right or none',
   cache: 'right or none',
   renew: 'right or none',
+  init: 'right or none',
+  emulator: 'right or none',
 });
-const READERS = everywhere('right or none', { 'assume-role': '-', 'web-identity': '-', renew: '-' });
+/** The page of `serve --console` has what `serve` has read; the line that `init` tries has the environment of cron. */
+const NO_READERS = { 'assume-role': '-', 'web-identity': '-', renew: '-', console: '-', init: '-' } as const;
+const READERS = everywhere('right or none', NO_READERS);
 
 const FILES_EXPECTED: Readonly<Record<FilesFault, Row['expected']>> = {
   killed: { ...WRITERS, serve: 'right or none' },
   'no-room': WRITERS,
   'io-error': WRITERS,
   // It reads both again, once, when they do not belong together.
-  replaced: everywhere('right', { 'assume-role': '-', 'web-identity': '-', renew: '-', serve: 'right or none' }),
+  replaced: everywhere('right', { ...NO_READERS, serve: 'right or none', emulator: 'right or none' }),
   cut: READERS,
 };
 

@@ -1,15 +1,15 @@
 /** Every interleaving of processes that share the cache, step by step, with those that are killed or stopped at any of them. */
 import { describe, expect, it } from 'vitest';
 import { SITUATIONS, exploreCache } from './cache.ts';
-import { importWithFault } from './seeded.ts';
+import { type Fault, importWithFault } from './seeded.ts';
 
 /** More steps than any sequence has that does not go round: all states are met. */
 const ALL = 400;
 /** Where two are at work on a lock that is left, there are too many states to meet all: so many steps behind what was before. */
-const DEPTH = Number(process.env['MODEL_DEPTH'] ?? (process.env['ROLES_ANYWHERE_LONG'] === '1' ? 26 : 20));
+const LONG = process.env['ROLES_ANYWHERE_LONG'] === '1';
+const DEPTH = Number(process.env['MODEL_DEPTH'] ?? (LONG ? 50 : 20));
 
 /** Where one is stopped there are ten times as many ways to go on. */
-const LONG = process.env['ROLES_ANYWHERE_LONG'] === '1';
 const SHOWN = Object.keys(SITUATIONS).filter((situation) => LONG || SITUATIONS[situation]?.stops === undefined);
 
 interface Model {
@@ -18,7 +18,12 @@ interface Model {
 
 const lock = 'credentials/cache/lock.ts';
 const keep = 'credentials/cache/keep.ts';
-const FAULTS = [
+const FAULTS: readonly (Fault & {
+  readonly name: string;
+  readonly in: string;
+  readonly sees: RegExp;
+  readonly long?: boolean;
+})[] = [
   {
     name: 'the lock is taken although it is there',
     file: lock,
@@ -76,6 +81,15 @@ const FAULTS = [
     sees: /asks while/,
   },
   {
+    name: 'a breaker gives no sign of life',
+    file: lock,
+    from: 'const end = heartbeat(guard, beatMs, system);',
+    to: 'const end = (): void => undefined;',
+    in: 'two processes, and the lock of one that was killed',
+    sees: /asks while/,
+    long: true,
+  },
+  {
     name: 'a set stays in use when it cannot be renewed, although it has ended',
     file: keep,
     from: ' || !isStillGood(old, now())',
@@ -98,7 +112,7 @@ describe('the model of the cache and its lock', () => {
     1_800_000,
   );
 
-  it.each(FAULTS)(
+  it.each(FAULTS.filter(({ long }) => LONG || long !== true))(
     'sees a fault that is put in: $name',
     async ({ sees, in: situation, ...fault }) => {
       const { module, remove } = await importWithFault('cache.ts', fault);

@@ -91,7 +91,7 @@ export async function lockEntry(
     if (await make(path, text, system)) return held(path, text, beatMs, system);
     if (await isDone()) return undefined;
     const found = await look(path, system);
-    if (found !== undefined && isLeft(path, found)) await breakLock(path, found.text, text, isLeft, system);
+    if (found !== undefined && isLeft(path, found)) await breakLock(path, found.text, text, { beatMs, isLeft }, system);
     const left = end - system.age();
     if (left <= 0) return undefined;
     await system.wait(Math.min(left, poll * (0.5 + system.random())));
@@ -111,14 +111,19 @@ function watch(staleMs: number, system: LockSystem): (path: string, found: Found
   };
 }
 
-function held(path: string, text: string, beatMs: number, system: LockSystem): StoreLock {
-  const end = system.every(beatMs, () => {
+/** Gives signs of life by a file, until the function that it gives is called. */
+function heartbeat(path: string, beatMs: number, system: LockSystem): () => void {
+  return system.every(beatMs, () => {
     try {
       system.touch(path);
     } catch {
       // It was taken away: whoever did holds it now.
     }
   });
+}
+
+function held(path: string, text: string, beatMs: number, system: LockSystem): StoreLock {
+  const end = heartbeat(path, beatMs, system);
   return {
     async release() {
       end();
@@ -180,27 +185,31 @@ async function look(path: string, { files }: LockSystem): Promise<Found | undefi
  * Takes away a lock whose holder is gone. Of several that found that, one does: else the second would take away the lock of
  * the first, who holds it by then. The guard that says who may is of this one lock and of no later one, and the guard of a
  * breaker that was killed in these few instants stays until the lock is gone, while whoever comes next makes another one: a
- * guard that is taken away while the lock is there could be the next breaker's.
+ * guard that is taken away while the lock is there could be the next breaker's. A breaker that is slow gives signs of life:
+ * taken for dead, it would have company.
  */
 async function breakLock(
   path: string,
   text: string,
   own: string,
-  isLeft: (path: string, found: Found) => boolean,
+  { beatMs, isLeft }: { readonly beatMs: number; readonly isLeft: (path: string, found: Found) => boolean },
   system: LockSystem,
 ): Promise<void> {
   const name = `${path}.${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
   const guards: string[] = [];
+  let guard: string;
   for (;;) {
-    const guard = `${name}.${guards.length}.break`;
+    guard = `${name}.${guards.length}.break`;
     guards.push(guard);
     if (await make(guard, own, system)) break;
     const other = await look(guard, system);
     if (other === undefined || !isLeft(guard, other)) return;
   }
+  const end = heartbeat(guard, beatMs, system);
   try {
     if ((await look(path, system))?.text === text) await system.files.rm(path, { force: true, recursive: true });
   } finally {
-    for (const guard of guards) await system.files.rm(guard, { force: true, recursive: true });
+    end();
+    for (const one of guards) await system.files.rm(one, { force: true, recursive: true });
   }
 }

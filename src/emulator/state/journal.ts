@@ -3,7 +3,8 @@
  * Each line is a CRC-32 and a change in JSON, and is on the disk before the
  * request that made it is answered. A last line that was cut off, as by a
  * crash, is dropped; any other that does not fit its checksum is an error,
- * since what follows it may build on it.
+ * since what follows it may build on it, and so is the first, which holds all
+ * that was there when the directory was last opened.
  */
 import { constants, type FileHandle, open, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -14,9 +15,9 @@ import type { Change } from './records.ts';
 import type { State } from './state.ts';
 
 export interface Journal {
-  /** Resolves when every change so far is on the disk; rejects when it cannot be. */
+  /** Resolves when every change so far is on the disk; rejects with `ERR_STATE` when it cannot be. */
   kept(): Promise<void>;
-  /** Writes what is left, and lets go of the directory. */
+  /** Writes what is left, and lets go of the directory. @throws RolesAnywhereError `ERR_STATE` */
   close(): Promise<void>;
 }
 
@@ -104,7 +105,8 @@ async function replay(directory: string, state: State): Promise<void> {
     const end = bytes.indexOf(0x0a, start);
     const change = end < 0 ? undefined : parseLine(bytes.subarray(start, end));
     if (change === undefined) {
-      if (end >= 0 && end + 1 < bytes.length)
+      // The first line is put there whole (see compact), so that it is never what a crash has cut off.
+      if (start === 0 || (end >= 0 && end + 1 < bytes.length))
         throw new RolesAnywhereError('ERR_STATE', `${path} is damaged at byte ${start}`, {
           hint: 'restore the file, or remove it to begin anew',
         });
@@ -138,6 +140,13 @@ async function follow(directory: string, state: State, compactBytes: number): Pr
 
   /** Writes everything that came while the last write was under way, with one sync for all of it. */
   const write = async (): Promise<void> => {
+    try {
+      await writePending();
+    } catch (cause) {
+      throw wrapped(directory, cause);
+    }
+  };
+  const writePending = async (): Promise<void> => {
     isScheduled = false;
     const text = pending.join('');
     pending = [];
@@ -165,8 +174,12 @@ async function follow(directory: string, state: State, compactBytes: number): Pr
     kept: () => written,
     close: async () => {
       await written.catch(() => undefined);
-      await handle.close();
-      await unlock(directory);
+      try {
+        await handle.close();
+        await unlock(directory);
+      } catch (cause) {
+        throw wrapped(directory, cause);
+      }
     },
   };
 }

@@ -14,9 +14,10 @@ import { awaited } from '../../platform/waits.ts';
 import { fromFailure } from './failures.ts';
 import { findHelper } from './helper-path.ts';
 import type { HelperPathOptions } from './helper-path.ts';
-import { PIN_DESCRIPTOR, readReply } from './messages.ts';
-import type { AskMessage } from './messages.ts';
+import { CHANNEL_ARGUMENT, CHANNEL_DESCRIPTOR, PIN_DESCRIPTOR, readReply } from './messages.ts';
+import type { AskMessage, ReplyMessage } from './messages.ts';
 import type { Connect, Operation, Operations, Port } from './port.ts';
+import { Lines, fromLine, readAnswer, toLine } from './wire.ts';
 
 export interface BridgeOptions extends HelperPathOptions {
   libraries: readonly string[];
@@ -34,6 +35,8 @@ export interface BridgeOptions extends HelperPathOptions {
 }
 
 const START_TIMEOUT_MS = 10_000;
+/** How long a helper whose channel has closed may take to end, so that its end can be told by its status or signal. */
+const END_TIMEOUT_MS = 1000;
 
 /** Node's own settings, and what a service manager tells the process that it started: none of it is meant for a helper. */
 const FOREIGN = /^(NODE_\w+|NOTIFY_SOCKET|LISTEN_\w+|WATCHDOG_\w+)$/i;
@@ -46,6 +49,8 @@ export interface HelperEnvironmentOptions {
   aws?: boolean | undefined;
   /** Further variables that hold secrets of this program. */
   secrets?: readonly string[] | undefined;
+  /** What this process runs in. Default: `process.versions`. */
+  versions?: Readonly<Record<string, string | undefined>> | undefined;
 }
 
 /**
@@ -54,13 +59,15 @@ export interface HelperEnvironmentOptions {
  */
 export function helperEnvironment(
   env: Readonly<Record<string, string | undefined>>,
-  { aws = false, secrets = [] }: HelperEnvironmentOptions = {},
+  { aws = false, secrets = [], versions = process.versions }: HelperEnvironmentOptions = {},
 ): Record<string, string> {
   const kept: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || FOREIGN.test(name) || OWN.test(name) || secrets.includes(name)) continue;
     if (aws || !AWS.test(name)) kept[name] = value;
   }
+  // Electron's executable is a Node only where it is told to be.
+  if (versions['electron'] !== undefined) kept['ELECTRON_RUN_AS_NODE'] = '1';
   return kept;
 }
 
@@ -115,13 +122,12 @@ export function createBridge(options: BridgeOptions): Bridge {
   };
 }
 
-function closedError(): RolesAnywhereError {
-  return new RolesAnywhereError('ERR_SIGN', 'the identity is closed');
+function notStarted(cause?: unknown): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_PKCS11_HELPER', 'the PKCS#11 helper program cannot be started', { cause });
 }
 
-/** Bun's channel has neither: with it, the end of the program is `process.exit()`, which the command line calls. */
-function holdOpen(channel: ChildProcess['channel'], change: 'ref' | 'unref'): void {
-  if (typeof channel === 'object' && channel !== null && change in channel) channel[change]();
+function closedError(): RolesAnywhereError {
+  return new RolesAnywhereError('ERR_SIGN', 'the identity is closed');
 }
 
 /** What a person waits for meanwhile. */
@@ -158,6 +164,8 @@ interface Pending {
 
 class HelperPort implements Port {
   readonly #child: ChildProcess;
+  readonly #channel: Socket;
+  readonly #lines = new Lines();
   readonly #pins: Socket;
   readonly #watch: Watch;
   readonly #callTimeoutMs: number;
@@ -173,31 +181,38 @@ class HelperPort implements Port {
     this.#callTimeoutMs = callTimeoutMs;
     const output = moduleOutput === undefined ? 'ignore' : 'pipe';
     // By name at run time: a bundler would take the helper's path for a module to follow.
-    this.#child = process.getBuiltinModule('node:child_process').fork(findHelper(options), [], {
-      execArgv: [],
+    const { spawn } = process.getBuiltinModule('node:child_process');
+    this.#child = spawn(process.execPath, [findHelper(options), CHANNEL_ARGUMENT], {
       env: helperEnvironment(env, environment),
-      serialization: 'advanced',
       // Nothing inherited: a module that prints would write into the result, and what it starts would keep whoever reads
       // from this program waiting for the end.
-      stdio: ['ignore', output, output, 'ipc', 'pipe'],
+      stdio: ['ignore', output, output, 'pipe', 'pipe'],
     });
-    const pins = this.#child.stdio[PIN_DESCRIPTOR];
-    if (!(pins instanceof Socket)) throw new TypeError('a helper without a pipe for PINs');
-    this.#pins = pins.on('error', () => undefined); // a helper that is gone says so by its end
-    if (moduleOutput !== undefined) for (const stream of this.#streams()) stream.on('data', moduleOutput);
-    this.#child.on('message', (message) => this.#receive(message));
+    // A process that has no descriptors left gets none of the pipes.
+    const pipes = (this.#child.stdio as ChildProcess['stdio'] | undefined) ?? [];
+    const channel = pipes[CHANNEL_DESCRIPTOR];
+    const pins = pipes[PIN_DESCRIPTOR];
+    if (!(channel instanceof Socket) || !(pins instanceof Socket)) {
+      this.#child.on('error', () => undefined);
+      throw notStarted();
+    }
     this.ended = new Promise((resolve) => {
       this.#child.once('exit', (code, signal) => {
         this.#lose('ERR_PKCS11_MODULE_CRASHED', `ended ${signal === null ? `with status ${code}` : `by ${signal}`}`);
         resolve();
       });
       this.#child.once('error', (cause) => {
-        this.#fail(
-          new RolesAnywhereError('ERR_PKCS11_HELPER', 'the PKCS#11 helper program cannot be started', { cause }),
-        );
+        this.#fail(notStarted(cause));
         resolve();
       });
     });
+    this.#pins = pins.on('error', () => undefined); // a helper that is gone says so by its end
+    this.#channel = channel
+      .on('data', (chunk) => this.#read(chunk))
+      .on('error', () => undefined) // 'close' follows
+      .on('end', () => this.#waitForEnd())
+      .on('close', () => this.#waitForEnd());
+    if (moduleOutput !== undefined) for (const stream of this.#streams()) stream.on('data', moduleOutput);
     this.#rest();
   }
 
@@ -217,10 +232,8 @@ class HelperPort implements Port {
       // Written from where it lies; whoever asks wipes it once there is an answer.
       this.#pins.write(pin);
     }
-    this.#child.send(message, (error) => {
-      if (error !== null) this.#lose('ERR_PKCS11_MODULE_CRASHED', 'closed its channel');
-    });
-    // The helper is of the same version (see #receive), so its answer has the type of the question.
+    this.#channel.write(toLine(message));
+    // It has been read as an answer to this operation (see #receive).
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     return (await awaited(nameOf(operation, ask), async () => await answer)) as Operations[O]['answer'];
   }
@@ -230,7 +243,7 @@ class HelperPort implements Port {
     this.#closing = true;
     const isBusy = this.#pending.size > 0;
     if (isBusy) this.#fail(closedError());
-    if (this.#child.connected) this.#child.disconnect();
+    this.#channel.destroy();
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), 1000);
     this.#child.ref();
     await this.ended;
@@ -253,7 +266,7 @@ class HelperPort implements Port {
 
   #expect(id: number, operation: Operation | 'start', timeoutMs: number): Promise<unknown> {
     this.#child.ref();
-    holdOpen(this.#child.channel, 'ref');
+    this.#channel.ref();
     return new Promise((resolve, reject) => {
       const timer = setTimeout(
         () => this.#lose('ERR_PKCS11_TIMEOUT', `did not answer within ${timeoutMs / 1000} seconds`),
@@ -263,11 +276,27 @@ class HelperPort implements Port {
     });
   }
 
-  #receive(sent: unknown): void {
-    const message = readReply(sent);
-    if (message === undefined) return this.#lose('ERR_PKCS11_MODULE_CRASHED', 'sent what is no answer');
+  /** A module that has lost its mind, or means harm, may have written anything: whatever it is, this process goes on. */
+  #read(chunk: Uint8Array): void {
+    try {
+      for (const line of this.#lines.push(chunk)) {
+        // What comes after a helper was given up concerns nobody.
+        if (this.#gone !== undefined) return;
+        this.#receive(readReply(fromLine(line)));
+      }
+    } catch {
+      this.#lose('ERR_PKCS11_MODULE_CRASHED', 'sent what is no answer');
+    }
+  }
+
+  /** @throws TypeError for what nobody has asked for, or is no answer to it */
+  #receive(message: ReplyMessage | undefined): void {
+    if (message === undefined) throw new TypeError('no message');
+    const id = 'ready' in message ? 0 : message.id;
+    const operation = this.#pending.get(id)?.operation;
+    if (operation === undefined || (operation === 'start') !== 'ready' in message) throw new TypeError('not asked for');
     if ('ready' in message) {
-      if (message.ready === VERSION) return this.#settle(0)?.resolve(undefined);
+      if (message.ready === VERSION) return this.#settle(id)?.resolve(undefined);
       return this.#fail(
         new RolesAnywhereError(
           'ERR_PKCS11_HELPER',
@@ -278,10 +307,16 @@ class HelperPort implements Port {
         ),
       );
     }
-    const pending = this.#settle(message.id);
-    if ('failure' in message) return pending?.reject(fromFailure(message.failure));
-    if (pending?.operation === 'sign') this.#watch.signed();
-    return pending?.resolve(message.answer);
+    if ('failure' in message) return this.#settle(id)?.reject(fromFailure(message.failure));
+    const answer = operation === 'start' ? undefined : readAnswer(operation, message.answer);
+    if (operation === 'sign') this.#watch.signed();
+    return this.#settle(id)?.resolve(answer);
+  }
+
+  /** A helper that ends closes its channel first; a module can do so and go on. */
+  #waitForEnd(): void {
+    if (this.#closing || this.#gone !== undefined) return;
+    setTimeout(() => this.#lose('ERR_PKCS11_MODULE_CRASHED', 'closed its channel'), END_TIMEOUT_MS).unref();
   }
 
   #settle(id: number): Pending | undefined {
@@ -296,7 +331,7 @@ class HelperPort implements Port {
   #rest(): void {
     if (this.#pending.size > 0) return;
     this.#child.unref();
-    holdOpen(this.#child.channel, 'unref');
+    this.#channel.unref();
     this.#pins.unref();
     for (const stream of this.#streams()) if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
   }
@@ -316,6 +351,7 @@ class HelperPort implements Port {
     this.#gone = error;
     if (!this.#closing) this.#watch.died();
     this.#child.kill('SIGKILL');
+    this.#channel.destroy();
     for (const id of this.#pending.keys()) this.#settle(id)?.reject(error);
   }
 }

@@ -14,7 +14,7 @@ export interface HelperPathOptions {
 }
 
 /**
- * The file that `fork()` is to run.
+ * The program that Node is to run.
  *
  * @throws RolesAnywhereError `ERR_PKCS11_HELPER`
  */

@@ -1,4 +1,4 @@
-/** What goes through the channel between a process and its helper. */
+/** What goes through the channel between a process and its helper; wire.ts has the form of it. */
 // Tests: test/identity/pkcs11/bridge.test.ts
 import type { Failure, Operation, Operations } from './port.ts';
 
@@ -11,8 +11,20 @@ export interface AskMessage<O extends Operation = Operation> {
   pinBytes?: number | undefined;
 }
 
+/**
+ * The helper's end of the channel. It is not Node's own, whose reader throws in the process that asks at what is no
+ * message of Node's: a module can write into any descriptor of its process.
+ */
+export const CHANNEL_DESCRIPTOR = 3;
+
 /** The helper's end of the pipe that PINs come through. */
 export const PIN_DESCRIPTOR = 4;
+
+/** Tells the helper that it has been started with the two. */
+export const CHANNEL_ARGUMENT = '--channel';
+
+/** The longest words of a failure that are passed on. */
+const MAX_FAILURE_LENGTH = 16 * 1024;
 
 export type ReplyMessage =
   /** The first: the helper runs, and is of this version. */
@@ -42,7 +54,10 @@ function isFailure(value: unknown): value is Failure {
 }
 
 function hasTexts(holder: { readonly [name: string]: unknown }, ...names: readonly string[]): boolean {
-  return names.every((name) => typeof holder[name] === 'string');
+  return names.every((name) => {
+    const text = holder[name];
+    return typeof text === 'string' && text.length <= MAX_FAILURE_LENGTH;
+  });
 }
 
 function isObject(value: unknown): value is { readonly [name: string]: unknown } {

@@ -363,6 +363,21 @@ describe('the lock of an entry', () => {
     expect(readdirSync(dir)).toEqual(['a.lock']);
   });
 
+  it('is broken by one who gives signs of life meanwhile, so that nobody takes it for dead, too', async () => {
+    const text = textOf({ pid: GONE });
+    writeFileSync(path, text);
+    const touched: string[] = [];
+    system.touch = (file) => void touched.push(file);
+    system.every = (_ms, callback) => {
+      callback();
+      return () => undefined;
+    };
+    const lock = await lockEntry(path, patient, {}, system);
+    expect(touched).toEqual([guardOf(text), path]);
+    await lock?.release();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+
   it('is released although somebody takes it away at that moment', async () => {
     const lock = await lockEntry(path, patient, {}, system);
     const { readFile } = fs;

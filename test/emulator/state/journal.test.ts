@@ -91,6 +91,18 @@ describe('the journal', () => {
     }
   });
 
+  it('does not take a first line that was cut off for a state of nothing', async () => {
+    await session([put('a'), put('b')]);
+    await session();
+    const whole = readFileSync(file);
+    expect(whole.indexOf('\n')).toBe(whole.length - 1);
+    for (const length of [1, 9, Math.floor(whole.length / 2), whole.length - 1]) {
+      writeFileSync(file, whole.subarray(0, length));
+      await expect(session()).rejects.toMatchObject({ code: 'ERR_STATE', message: `${file} is damaged at byte 0` });
+      expect(readFileSync(file)).toHaveLength(length);
+    }
+  });
+
   it('drops a last line that is garbage, as a crash of the machine may leave it', async () => {
     await crash([put('a')]);
     appendFileSync(file, `${'\0'.repeat(100)}\n`);
@@ -159,7 +171,10 @@ describe('the journal', () => {
       state.apply(put('c'.repeat(300)));
       await journal.kept().catch(() => undefined);
     }
-    await expect(journal.kept()).rejects.toThrow(/ENOENT/);
+    await expect(journal.kept()).rejects.toMatchObject({
+      code: 'ERR_STATE',
+      message: expect.stringContaining('ENOENT') as string,
+    });
     await journal.close();
   });
 

@@ -1,9 +1,11 @@
 /** Runs one command under a fault, looks at everything that it printed and left, and says in a word of the matrix what that was. */
-import { execFileSync, spawn } from 'node:child_process';
-import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { execFile, execFileSync, spawn } from 'node:child_process';
+import { X509Certificate, createPrivateKey, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import {
   copyFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -16,10 +18,14 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { HOUR_MS } from '../../../certs-dev/authority.ts';
-import { ERROR_CLASSES, EXIT_STATUS, type ErrorCode } from '../../../src/platform/errors.ts';
-import { type ServeProcess, flagsOf, runLines, spawnServe } from '../../clients/serve-process.ts';
+import { openJournal } from '../../../src/emulator/state/journal.ts';
+import { createState } from '../../../src/emulator/state/state.ts';
+import { ERROR_CLASSES, EXIT_STATUS, type ErrorCode, RolesAnywhereError } from '../../../src/platform/errors.ts';
+import { type ServeProcess, flagsOf, runLines, spawnCommand, spawnServe } from '../../clients/serve-process.ts';
+import { sdkDriver } from '../../emulator/services/control/drivers.ts';
 import { writeIdentity } from '../../renewal/support/ca.ts';
 import { captureOutput } from '../../support/capture.ts';
 import { CLI, PKI, cleanEnv } from '../../support/cli.ts';
@@ -291,7 +297,199 @@ const OBSERVERS: Readonly<Record<Command, (run: Run, place: string) => Promise<s
       await serve.exited;
     }
   },
+  async console(run, place) {
+    if (run.beforeStart === true) await run.begin?.();
+    const token = join(place, 'token');
+    const serve = spawnServe([...vending(run), '--port', '0', '--no-imds', '--console', '--token-file', token], {
+      env: { ...run.env },
+      command: run.prefix ?? [],
+    });
+    try {
+      const ready = serve.until('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=').then(() => 'ready');
+      const state = await Promise.race([
+        ready.catch(() => 'ended'),
+        sleep(run.mayNotStart === true ? PATIENCE_MS / 4 : PATIENCE_MS, 'late', { ref: false }),
+      ]);
+      if (state === 'late') return run.mayNotStart === true ? 'none' : `not ready: ${serve.log()}`;
+      if (state === 'ended') {
+        const ended = { status: await serve.exited, stdout: serve.lines(), stderr: serve.log() };
+        return ended.stdout === '' || isKill(ended)
+          ? (failureOf(ended, run) ?? told('it ended', ended))
+          : told('it ended', ended);
+      }
+      const [, base = '', secret = ''] = /(http:\S+\/console)#([\w-]{43})/.exec(serve.log()) ?? [];
+      const call = async (path: string, body: object, headers: Record<string, string> = {}): Promise<PageAnswer> =>
+        await asPage(run, `${base}/api/${path}`, body, { Origin: new URL(base).origin, ...headers });
+      const unlocked = await call('unlock', { code: secret }).catch(() => undefined);
+      if (unlocked === undefined && run.mayNotStart === true) return 'none';
+      const { csrf = '' } = (unlocked?.body ?? {}) as { csrf?: string };
+      if (csrf === '') return `not unlocked: ${JSON.stringify(unlocked)} ${serve.log()}`;
+      if (run.beforeStart !== true) await run.begin?.();
+      const asked = await call(
+        'credentials',
+        { role: 'Workload', durationSeconds: 900 },
+        { Cookie: unlocked?.cookie ?? '', 'X-CSRF-Token': csrf },
+      ).catch(() => undefined);
+      if (asked === undefined && run.mayNotStart === true) return 'none';
+      // Whatever became of that, it goes on: the next call of the page is answered.
+      const again = await call('unlock', { code: 'x'.repeat(43) }).catch(() => undefined);
+      if (again === undefined && run.mayNotStart !== true) return `ended: ${serve.log()}`;
+      const { accessKeyId, secretAccessKey, sessionToken, expiration, code } = (asked?.body ?? {}) as Partial<
+        Keys & { code: string }
+      >;
+      if (accessKeyId === undefined || secretAccessKey === undefined || sessionToken === undefined)
+        return code !== undefined && code in ERROR_CLASSES ? code : `answered ${JSON.stringify(asked)}`;
+      const keys = { accessKeyId, secretAccessKey, sessionToken, expiration };
+      return await judged(run, keys, { status: 0, stdout: '', stderr: '' });
+    } finally {
+      serve.kill('SIGTERM');
+      await serve.exited;
+    }
+  },
+  async init(run, place) {
+    const folder = join(place, '.aws');
+    const file = join(folder, 'config');
+    mkdirSync(folder, { mode: 0o700 });
+    const before = '# ours\n[default]\nregion = x\n\n[profile other]\noutput = json\n';
+    writeFileSync(file, before, { mode: 0o600 });
+    await run.begin?.();
+    const ended = await start(run, ['init', '--yes', '--profile', 'work', ...vending(run)], { HOME: place });
+    const after = readFileSync(file, 'utf8');
+    const failed = failureOf(ended, run);
+    if (failed !== undefined && after === before) return ended.stdout === '' ? failed : told('printed', ended);
+    // Killed when the file was in place already, it has done all that it should.
+    if (failed !== undefined && failed !== 'none') return told(`failed, and the file is another: ${after}`, ended);
+    const isWhole = /^# >>> [^]*\[profile work\][^]*\ncredential_process = [^]*\n# <<< .*\n$/m;
+    if (!after.startsWith(before) || !isWhole.test(after.slice(before.length)))
+      return told(`the file is ${after}`, ended);
+    return rightly(ended);
+  },
+  async emulator(run, place) {
+    const folder = join(place, 'state');
+    await keepState(folder, ['old']);
+    // What may come into its place at one of its calls.
+    await keepState(join(place, 'next'), ['other']);
+    if (run.beforeStart === true || run.place !== undefined) await run.begin?.();
+    const line = ['--port', '0', '--trust-anchor', `${PKI}root.pem`, '--state-dir', folder];
+    const emulator = spawnCommand('emulator', line, { env: { ...run.env }, command: run.prefix ?? [] });
+    const stop = setTimeout(() => emulator.kill('SIGKILL'), PATIENCE_MS / 2);
+    const state = await emulator.until('"url"').then(
+      () => 'ready',
+      () => 'ended',
+    );
+    let acknowledged = false;
+    if (state === 'ready') {
+      const { url = '' } = JSON.parse(emulator.lines().split('\n')[0] ?? '') as { url?: string };
+      acknowledged = await makeProfile(url, 'new');
+    }
+    emulator.kill('SIGTERM');
+    const ended = { status: await emulator.exited, stdout: emulator.lines(), stderr: emulator.log() };
+    clearTimeout(stop);
+    const failed = failureOf(ended, run);
+    if (state === 'ended' && ended.stdout !== '' && !isKill(ended)) return told('it ended', ended);
+    const kept = await keptProfiles(run.world, folder);
+    const isWhole = /^(?:old|other)(?: new)?$/.test(kept);
+    // A file that somebody cut short is refused, and left as it is for whoever has to mend it.
+    const isRefused = kept === 'ERR_STATE' && run.env?.['AT_DOES'] === 'cut';
+    if (!isWhole && !isRefused) return told(`the state is ${kept}`, ended);
+    // Whoever puts another file in the place of the one that is written takes away what is written from then on.
+    if (acknowledged && kept === 'old') return told(`answered, and the state is ${kept}`, ended);
+    if (acknowledged) return 'right';
+    return failed ?? (/ERR_STATE/.test(ended.stderr) ? 'ERR_STATE' : 'none');
+  },
 };
+
+interface PageAnswer {
+  readonly status: number;
+  readonly cookie: string;
+  readonly body: unknown;
+}
+
+function pageAnswer(status: number, cookie: string, text: string): PageAnswer {
+  return { status, cookie: cookie.split(';')[0] ?? '', body: JSON.parse(text) as unknown };
+}
+
+/** A call as the page of the web console makes it, from where the server is. */
+async function asPage(run: Run, url: string, body: object, headers: Record<string, string>): Promise<PageAnswer> {
+  const all = { ...headers, 'Content-Type': 'application/json' };
+  if (run.inside === true) {
+    const options = Object.entries(all).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+    const [command, ...words] = [...(run.prefix ?? []), 'curl', '-s', '-i', '--data', JSON.stringify(body)];
+    // Not in one go: the service that the server asks is in this process.
+    const { stdout } = await promisify(execFile)(command, [...words, ...options, url], { encoding: 'utf8' });
+    const [head = '', text = ''] = stdout.split(/\r\n\r\n(?=[{[])/);
+    const cookie = /^set-cookie: (.*)$/im.exec(head)?.[1] ?? '';
+    return pageAnswer(Number(head.split(' ')[1]), cookie, text);
+  }
+  // fetch() sets the origin itself.
+  const asked = request(url, { method: 'POST', headers: all, agent: false });
+  asked.end(JSON.stringify(body));
+  const [response] = (await once(asked, 'response')) as [IncomingMessage];
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  const cookie = response.headers['set-cookie']?.[0] ?? '';
+  return pageAnswer(response.statusCode ?? 0, cookie, Buffer.concat(chunks).toString('utf8'));
+}
+
+/** Writes a state with these profiles, as an emulator that has ended leaves it. */
+async function keepState(folder: string, names: readonly string[]): Promise<void> {
+  const state = createState();
+  const journal = await openJournal(folder, state);
+  const now = new Date().toISOString();
+  for (const name of names)
+    state.apply({
+      op: 'put',
+      kind: 'profiles',
+      record: {
+        arn: `arn:aws:rolesanywhere:us-east-1:123456789012:profile/${randomUUID()}`,
+        name,
+        enabled: true,
+        createdBy: '',
+        roleArns: [],
+        durationSeconds: 3600,
+        acceptRoleSessionName: false,
+        requireInstanceProperties: false,
+        managedPolicyArns: [],
+        attributeMappings: [],
+        tags: [],
+        createdAt: now,
+        updatedAt: now,
+      },
+    });
+  await journal.kept();
+  await journal.close();
+  // In one line, as a start leaves it: of several, the last may be cut short by a crash, and is dropped.
+  await (await openJournal(folder, createState())).close();
+}
+
+/** Which of these profiles a next emulator finds, or the code of what it says. It is given a copy: the disk may be full. */
+async function keptProfiles(world: World, folder: string): Promise<string> {
+  const copy = mkdtempSync(join(world.folder, 'kept-'));
+  cpSync(folder, copy, { recursive: true });
+  const state = createState();
+  try {
+    await (await openJournal(copy, state)).close();
+    const names = new Set(state.list('profiles').map(({ name }) => name));
+    return ['old', 'other', 'new'].filter((name) => names.has(name)).join(' ');
+  } catch (error) {
+    return error instanceof RolesAnywhereError ? error.code : String(error);
+  } finally {
+    rmSync(copy, { recursive: true });
+  }
+}
+
+/** Whether an emulator has answered that it has made a profile. */
+async function makeProfile(url: string, name: string): Promise<boolean> {
+  const client = sdkDriver(url);
+  try {
+    await client.call('CreateProfile', { name, roleArns: [ROLES.workload] });
+    return true;
+  } catch {
+    return false;
+  } finally {
+    client.close();
+  }
+}
 
 function seconds({ timeout = 20 }: Run): number {
   return timeout;

@@ -16,6 +16,7 @@ import { createBridge } from '../../../src/identity/pkcs11/bridge.ts';
 import { explain as explainModule, fromFailure } from '../../../src/identity/pkcs11/failures.ts';
 import { readReply } from '../../../src/identity/pkcs11/messages.ts';
 import type { Port } from '../../../src/identity/pkcs11/port.ts';
+import { Lines, fromLine, readAnswer } from '../../../src/identity/pkcs11/wire.ts';
 import { writeTexts, ProtobufError } from '../../../src/identity/spiffe/protobuf.ts';
 import {
   fetchJwtSvids,
@@ -452,37 +453,53 @@ const proxyAnswer =
 
 const pooled = createPooledTransport();
 
-function parsed(text: string): unknown {
+/** What the bridge does with what comes through its channel; nonsense is refused with these, and ends the helper. */
+function readChannel(input: Uint8Array): void {
   try {
-    return JSON.parse(text.replaceAll('"ID"', '1'));
-  } catch {
-    return undefined;
+    for (const line of new Lines().push(input)) {
+      const reply = readReply(fromLine(line));
+      if (reply === undefined) return;
+      if ('failure' in reply) explainModule(fromFailure(reply.failure));
+      if ('answer' in reply) for (const operation of OPERATIONS) readAnswer(operation, reply.answer);
+    }
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof SyntaxError || error instanceof RangeError)) throw error;
   }
 }
 
-/** The messages of a helper whose module has lost its mind: whatever it sends, the process that asks goes on. */
+const OPERATIONS = ['open', 'tokens', 'token', 'certificates', 'keys', 'mechanisms', 'login', 'sign'] as const;
+
+/** The channel of a helper whose module writes into it: whatever that is, the process that asks goes on. */
 const bridge: OpenTarget = () => {
   const folder = mkdtempSync(join(tmpdir(), 'roles-anywhere-fuzz-bridge-'));
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   const helperPath = join(folder, 'helper.cjs');
+  // What it writes comes as the bytes of a library's name, each as a letter of Latin-1; ID is the number of the question.
   writeFileSync(
     helperPath,
-    `process.send({ ready: ${JSON.stringify(VERSION)} });
-process.on('disconnect', () => process.exit(0));
-process.on('message', ({ id, ask }) => {
-  const text = (ask.libraries ?? [''])[0];
-  let sent = [];
-  try {
-    sent = JSON.parse(text.replaceAll('"ID"', id));
-  } catch {}
-  for (const message of Array.isArray(sent) ? sent : [sent]) if (message !== undefined) process.send(message);
-  process.send({ id, answer: 'end' });
-});
+    String.raw`const { readSync, writeSync } = require('node:fs');
+const say = (bytes) => { for (let at = 0; at < bytes.length;) at += writeSync(3, bytes, at); };
+say(Buffer.from(${JSON.stringify(JSON.stringify({ ready: VERSION }))} + '
+'));
+const chunk = Buffer.alloc(65536);
+let text = '';
+for (let count; (count = readSync(3, chunk)) > 0;) {
+  const lines = (text += chunk.toString('utf8', 0, count)).split('
+');
+  text = lines.pop();
+  for (const line of lines) {
+    const { id, ask } = JSON.parse(line);
+    say(Buffer.from((ask.libraries ?? [''])[0].replaceAll('"ID"', id), 'latin1'));
+    const library = { manufacturer: '', description: '', version: { major: 1, minor: 0 } };
+    say(Buffer.from(JSON.stringify({ id, answer: library }) + '
+'));
+  }
+}
 `,
   );
   const made = createBridge({
     helperPath,
-    libraries: ['[]'],
+    libraries: [''],
     env: { PATH: '/usr/bin:/bin' },
     backoffMs: 1,
     callTimeoutMs: 500,
@@ -491,23 +508,22 @@ process.on('message', ({ id, ask }) => {
   let runs = 0;
   return {
     seeds: [
-      '[{"id":"ID","answer":{"manufacturer":"x"}}]',
-      '[{"id":"ID","failure":{"kind":"cryptoki","function":"C_Sign","returnValue":5}}]',
-      '[{"id":"ID","failure":{"kind":"not-found","library":"l","reason":"r"}}]',
-      '[{"id":"ID","failure":{"kind":"error","error":{"code":"ERR_SIGN","message":"m","hint":"h"}}}]',
-      '[{"id":"ID","failure":{"kind":"unexpected","message":"m"}}]',
-      `[{"ready":${JSON.stringify(VERSION)}},{"id":77,"answer":1}]`,
-      '[{"ready":"0.0.0"}]',
+      '{"id":"ID","answer":{"manufacturer":"x","description":"y","version":{"major":1,"minor":0}}}\n',
+      '{"id":"ID","answer":[{"label":"l","id":"AQ==","der":"MAA="}]}\n',
+      '{"id":"ID","answer":[{"handle":"1","label":"l","id":"","type":3,"alwaysAuthenticate":false,"publicPart":{"point":"BAE="}}]}\n',
+      '{"id":"ID","failure":{"kind":"cryptoki","function":"C_Sign","returnValue":5}}\n',
+      '{"id":"ID","failure":{"kind":"not-found","library":"l","reason":"r"}}\n',
+      '{"id":"ID","failure":{"kind":"error","error":{"code":"ERR_SIGN","message":"m","hint":"h"}}}\n',
+      '{"id":"ID","failure":{"kind":"unexpected","message":"m"}}\n',
+      `{"ready":${JSON.stringify(VERSION)}}\n{"id":77,"answer":1}\n`,
+      '{"ready":"0.0.0"}\n',
+      '{"id":"ID","answer":null}\n{"id"',
     ],
     forms: ['json', 'text'],
-    words: ['"ID"', '"failure"', '"kind"', '"ready"', 'null', '[]', '1', '"x"'],
+    words: ['"ID"', '"failure"', '"kind"', '"ready"', 'null', '[]', '1', '"x"', '\n'],
     async run(input) {
-      const text = Buffer.from(input).toString('utf8');
-      const sent = parsed(text);
-      for (const one of Array.isArray(sent) ? sent : [sent]) {
-        const reply = readReply(one);
-        if (reply !== undefined && 'failure' in reply) explainModule(fromFailure(reply.failure));
-      }
+      const text = Buffer.from(input).toString('latin1');
+      readChannel(Buffer.from(text.replaceAll('"ID"', '1'), 'latin1'));
       // A helper that says nonsense is ended, and starting another takes a thousand times as long as reading what it said.
       if (runs++ > 20 && runs % 200 !== 0) return;
       try {

@@ -1,26 +1,19 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Clock } from '../../../src/platform/clock.ts';
 import { createBridge, helperEnvironment } from '../../../src/identity/pkcs11/bridge.ts';
-import type { Connect } from '../../../src/identity/pkcs11/port.ts';
 import { findHelper } from '../../../src/identity/pkcs11/helper-path.ts';
 import { VERSION } from '../../../src/platform/version.ts';
 import { refusal } from '../../support/refusal.ts';
 import { HELPER } from '../../support/softhsm.ts';
+import { NOTE_PID, StandIns, connect, isRunning } from '../../support/stand-in-helper.ts';
 import { runProgram } from '../../support/cli.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bridge-'));
-afterAll(() => rmSync(directory, { recursive: true }));
-
-/** A helper program that does what the test wants. */
-function helper(name: string, code: string): string {
-  const path = join(directory, `${name}.cjs`);
-  writeFileSync(path, code);
-  return path;
-}
+const stand = new StandIns();
+const { directory } = stand;
+afterAll(() => stand.remove());
 
 describe('the environment of a helper', () => {
   it.each([
@@ -64,6 +57,11 @@ describe('the environment of a helper', () => {
     const env = { AWS_PROFILE: 'x', MY_KEY: 'x', ROLES_ANYWHERE_PKCS11_PIN: 'x', NODE_OPTIONS: 'x' };
     expect(helperEnvironment(env, { aws: true, secrets: ['MY_KEY'] })).toEqual({ AWS_PROFILE: 'x' });
   });
+
+  it("tells Electron's executable that it is to be a Node", () => {
+    const versions = { ...process.versions, electron: '40.0.0' };
+    expect(helperEnvironment({}, { versions })).toEqual({ ELECTRON_RUN_AS_NODE: '1' });
+  });
 });
 
 describe('the helper program is', () => {
@@ -72,7 +70,7 @@ describe('the helper program is', () => {
     expect(existsSync(findHelper())).toBe(true);
   });
   it('the one beside a copy of the folder that the package is in', () => {
-    const path = helper('pkcs11-helper', '');
+    const path = stand.program('pkcs11-helper', '');
     const chunk = pathToFileURL(join(directory, 'chunks', 'chunk.cjs')).href;
     expect(findHelper({ resolve: nowhere, from: chunk })).toBe(path);
     expect(findHelper({ resolve: nowhere, from: pathToFileURL(join(directory, 'cli.cjs')).href })).toBe(path);
@@ -89,7 +87,7 @@ describe('the helper program is', () => {
 
 describe('a bridge', () => {
   it('refuses a helper of another version', async () => {
-    const path = helper('other', `process.on('message', () => {}); process.send({ ready: '0.0.0' });`);
+    const path = stand.helper('other', '', { ready: '0.0.0' });
     expect(await refusal(connect(path))).toMatchObject({
       code: 'ERR_PKCS11_HELPER',
       message: expect.stringContaining('0.0.0') as string,
@@ -100,35 +98,69 @@ describe('a bridge', () => {
     ['ends at once', 'process.exit(3)', 'status 3'],
     ['cannot be read', 'this is not JavaScript', 'status 1'],
   ])('reports a helper that %s', async (name, code, words) => {
-    const error = await refusal(connect(helper(name.replaceAll(' ', '-'), code)));
+    const error = await refusal(connect(stand.program(name.replaceAll(' ', '-'), code)));
     expect(error.code).toBe('ERR_PKCS11_MODULE_CRASHED');
     expect(error.message).toContain(words);
   });
 
   it.each([
-    'null',
-    '0',
-    '"x"',
-    '[]',
-    '{ answer: 1 }',
-    '{ id: "1", answer: 1 }',
-    '{ id, failure: null }',
-    '{ id, failure: { kind: "not-found" } }',
-    '{ id, failure: { kind: "error", error: { code: "ERR_SIGN" } } }',
-    '{ id, failure: { kind: "cryptoki", function: 1, returnValue: 5 } }',
-  ])('outlives a helper that sends %s, and says that its module crashed', async (message) => {
-    const path = helper(
-      'mad',
-      `process.on('message', ({ id }) => process.send(${message})); process.send({ ready: ${JSON.stringify(VERSION)} });`,
-    );
-    const error = await refusal(connect(path));
+    ['null', 'null'],
+    ['a number', '0'],
+    ['a text', '"x"'],
+    ['a list', '[]'],
+    ['an answer to nothing', '{ answer: 1 }'],
+    ['an answer to a text', '{ id: "1", answer: 1 }'],
+    ['an answer that is none', '{ id, answer: 1 }'],
+    ['an answer without a part', '{ id, answer: { manufacturer: "x", description: "x" } }'],
+    ['an answer to another question', '{ id, answer: "AAAA" }'],
+    ['an answer that nobody has asked for', '{ id: id + 1, answer: null }'],
+    ['a failure that is none', '{ id, failure: null }'],
+    ['a failure without a reason', '{ id, failure: { kind: "not-found" } }'],
+    ['a failure without words', '{ id, failure: { kind: "error", error: { code: "ERR_SIGN" } } }'],
+    ['a failure of a number', '{ id, failure: { kind: "cryptoki", function: 1, returnValue: 5 } }'],
+    ['a failure with a megabyte of words', '{ id, failure: { kind: "unexpected", message: "x".repeat(1 << 20) } }'],
+    ['that it is there, once more', `{ ready: ${JSON.stringify(VERSION)} }`],
+  ])('outlives a helper that sends %s, and says that its module crashed', async (_name, message) => {
+    const error = await refusal(connect(stand.helper('mad', `say(JSON.stringify(${message}) + '\\n')`)));
     expect(error.code).toBe('ERR_PKCS11_MODULE_CRASHED');
-    expect(error.message).toContain('sent what is no answer');
+    expect(error.message).toBe('the helper process with the PKCS#11 module sent what is no answer during "open"');
   });
 
-  it('gives the helper no arguments of Node, no standard streams, and the channel alone', async () => {
+  it('takes an answer that comes byte by byte, and several in one piece', async () => {
+    const answer = `{ manufacturer: 'é', description: '', version: { major: 1, minor: 2 } }`;
+    const path = stand.helper(
+      'slow',
+      `if (operation === 'open') for (const byte of Buffer.from(JSON.stringify({ id, answer: ${answer} }) + '\\n')) say(Uint8Array.of(byte));
+       else if (asked === 3) say([2, 3].map((id) => JSON.stringify({ id, answer: [] }) + '\\n').join(''))`,
+    );
+    const port = await connect(path)();
+    expect(await Promise.all([port.ask('tokens', {}), port.ask('mechanisms', { slot: 1n })])).toEqual([[], []]);
+    await port.close();
+  });
+
+  it('says at the next question that a helper was lost meanwhile, and opens another', async () => {
+    const answer = `{ manufacturer: '', description: '', version: { major: 1, minor: 2 } }`;
+    const path = stand.helper(
+      'idle',
+      `${NOTE_PID}; say(JSON.stringify({ id, answer: ${answer} }) + '\\n');
+       require('node:fs').readSync(4, Buffer.alloc(1)); say('noise\\n'); wait()`,
+    );
+    const open = connect(path);
+    const port = await open();
+    const lost = stand.pid();
+    // The helper that stands in writes once a PIN comes, which is no answer to the question.
+    const error = await refusal(() => port.ask('login', { slot: 1n, pin: Buffer.from('1') }));
+    expect(error.code).toBe('ERR_PKCS11_MODULE_CRASHED');
+    expect((await refusal(() => port.ask('tokens', {}))).code).toBe('ERR_PKCS11_MODULE_CRASHED');
+    await port.close();
+    const next = await open();
+    expect([isRunning(lost), stand.pid() === lost]).toEqual([false, false]);
+    await next.close();
+  });
+
+  it('gives the helper no arguments of Node, no standard streams, and its channel alone', async () => {
     const out = join(directory, 'facts.json');
-    const path = helper(
+    const path = stand.program(
       'facts',
       `require('fs').writeFileSync(${JSON.stringify(out)}, JSON.stringify({
          execArgv: process.execArgv, argv: process.argv.slice(2), pin: process.env.ROLES_ANYWHERE_PKCS11_PIN ?? null,
@@ -138,7 +170,7 @@ describe('a bridge', () => {
     await refusal(connect(path));
     expect(JSON.parse(readFileSync(out, 'utf8'))).toEqual({
       execArgv: [],
-      argv: [],
+      argv: ['--channel'],
       pin: null,
       streams: ['/dev/null', '/dev/null', '/dev/null'],
     });
@@ -155,7 +187,7 @@ describe('a bridge', () => {
         return { cancel: () => undefined };
       },
     };
-    const helperPath = helper('crash', 'process.exit(1)');
+    const helperPath = stand.program('crash', 'process.exit(1)');
     const { connect: open } = createBridge({
       libraries: [],
       env: { ...process.env },
@@ -174,15 +206,22 @@ it('the helper program is not run by hand', async () => {
   expect(stderr).toContain('this is a helper program');
 });
 
+it('a helper whose channel is no channel ends', async () => {
+  const { status, stdout } = await runProgram('/bin/sh', [
+    '-c',
+    'exec "$@" 3<&-',
+    'sh',
+    process.execPath,
+    HELPER,
+    '--channel',
+  ]);
+  expect([status, stdout]).toEqual([0, '']);
+});
+
 function nowhere(): never {
   throw new Error('not found');
 }
 
 function resolve(specifier: string): string {
   return `/node_modules/${specifier}`;
-}
-
-/** Opens a port by a helper program. */
-function connect(helperPath: string): Connect {
-  return createBridge({ libraries: ['/nonexistent.so'], env: { ...process.env }, helperPath, backoffMs: 1 }).connect;
 }

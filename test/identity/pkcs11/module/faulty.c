@@ -113,6 +113,54 @@ static void leave_child(void) {
   for (;;) pause();
 }
 
+/* The helper's end of the channel to the process that asks. */
+#define CHANNEL 3
+
+static void say(const char *text) {
+  if (write(CHANNEL, text, strlen(text)) < 0) note("refused", 0);
+}
+
+/* Bytes of all kinds, the same each time. */
+static int make_noise(size_t length) {
+  static unsigned char noise[65536];
+  for (unsigned int at = 0, seed = 7; at < sizeof noise; at++) {
+    seed = seed * 1103515245 + 12345;
+    noise[at] = (unsigned char)(seed >> 16);
+  }
+  return write(CHANNEL, noise, length) > 0;
+}
+
+static void endless(const char *text) {
+  for (size_t length = strlen(text); write(CHANNEL, text, length) > 0;) continue;
+  for (;;) pause();
+}
+
+/* Writes into the channel what no helper would. */
+static void spoil_channel(const char *how) {
+  if (strncmp(how, "noise", 5) == 0) make_noise(4096);
+  if (strncmp(how, "shape", 5) == 0) say("[1,2,3]\n");
+  if (strncmp(how, "forged", 6) == 0) {
+    for (int id = 0; id < 64; id++) dprintf(CHANNEL, "{\"id\":%d,\"answer\":{\"__proto__\":[1]}}\n", id);
+  }
+  if (strncmp(how, "answers", 7) == 0) endless("{\"id\":123456,\"answer\":null}\n");
+  if (strncmp(how, "line", 4) == 0) endless("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+  if (strncmp(how, "brackets", 8) == 0) {
+    for (int count = 0; count < 400000; count++) say("[");
+    say("\n");
+  }
+  if (strncmp(how, "half", 4) == 0) say("{\"id\":1,\"answ");
+  if (strncmp(how, "half", 4) == 0 || strncmp(how, "closed", 6) == 0) {
+    close(CHANNEL);
+    for (;;) pause();
+  }
+  if (strncmp(how, "later", 5) == 0 && fork() == 0) {
+    usleep(200000);
+    make_noise(4096);
+    note("noise", 0);
+    _exit(0);
+  }
+}
+
 extern char **environ;
 
 /* MODULE.environment: each variable, ended with a zero byte. */
@@ -136,6 +184,7 @@ static void maybe_fail(const char *prefix, ulong_t *result) {
     fflush(stdout);
   }
   if (ASKED("child")) leave_child();
+  if (ASKED("channel-")) spoil_channel(find(word) + strlen(word));
   if (ASKED("environment")) write_environment();
   if (ASKED("segv")) {
     signal(SIGSEGV, SIG_DFL);
