@@ -368,13 +368,15 @@ describe('the lock of an entry', () => {
     writeFileSync(path, text);
     const touched: string[] = [];
     system.touch = (file) => void touched.push(file);
+    let ended = 0;
     system.every = (_ms, callback) => {
       callback();
-      return () => undefined;
+      return () => void (ended += 1);
     };
     const lock = await lockEntry(path, patient, {}, system);
-    expect(touched).toEqual([guardOf(text), path]);
+    expect({ touched, ended }).toEqual({ touched: [guardOf(text), path], ended: 1 });
     await lock?.release();
+    expect(ended).toBe(2);
     expect(readdirSync(dir)).toEqual([]);
   });
 
