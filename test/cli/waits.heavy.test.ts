@@ -38,18 +38,21 @@ const WAITS: Readonly<Record<string, string>> = {
   'identity/spiffe/workload-api.ts': 'the SPIFFE Workload API at PLACE to answer',
   'identity/tpm/access.ts': 'the TPM at PLACE',
   'output/credentials-file.ts': 'the lock of FILE',
+  'platform/files.ts': 'what comes through standard input or a pipe',
   'renewal/issuers/command.ts': 'the command NAME',
   'sources/credential-process.ts': 'the credential_process of profile NAME',
 };
 const UNNAMED: Readonly<Record<string, string>> = {
   'platform/waits.ts': 'says it',
+  'begin.ts': 'a full pipe: whoever reads it knows',
+  'cli.ts': 'the same',
   'aws/retry.ts': 'named by commands/connection.ts',
   'commands/browser.ts': 'waits for the start alone',
   'commands/exec/child.ts': 'the terminal is the child’s',
   'commands/init/program.ts': 'starts this program for its version',
   'credentials/cache/lock.ts': 'named by commands/kept-session.ts',
   'identity/containers/pkcs12-kdf.ts': 'lets others have their turn',
-  'identity/pkcs11/helper-path.ts': 'speaks of it',
+  'identity/pkcs11/helper.ts': 'its parent says it',
   'identity/tpm/connect.ts': 'named by identity/tpm/access.ts',
   'identity/tpm/device-file.ts': 'named by identity/tpm/access.ts',
   'identity/tpm/sender.ts': 'named by identity/tpm/access.ts',
@@ -62,7 +65,7 @@ const UNNAMED: Readonly<Record<string, string>> = {
 describe('the list of waits', () => {
   it('has every file that starts a program, polls, or says what it waits for', () => {
     const waiting =
-      /\b(?:spawn|fork|execFile|awaited|beginWait)\(|node:timers\/promises|\b(?:LEAST_)?POLL_MS\b|\bpollMs\b/;
+      /\b(?:spawn|fork|execFile|awaited|beginWait|Atomics\.wait)\(|node:timers\/promises|\b(?:LEAST_)?POLL_MS\b|\bpollMs\b/;
     const found = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
       .map((file) => file.replaceAll('\\', '/'))
       .filter((file) => file.endsWith('.ts') && !/^(?:emulator|console\/page)\//.test(file))
@@ -74,7 +77,7 @@ describe('the list of waits', () => {
 
   it('has a name said by each of the first', () => {
     for (const file of Object.keys(WAITS))
-      expect(readFileSync(join(SRC, file), 'utf8')).toMatch(/\bawaited\(|\bbeginWait\(/);
+      expect(readFileSync(join(SRC, file), 'utf8')).toMatch(/\b(?:awaited|beginWait|tellOfBlockingWait)\(/);
   });
 });
 
