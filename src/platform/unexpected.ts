@@ -3,8 +3,8 @@
 import { RolesAnywhereError } from './errors.ts';
 
 /**
- * An error as one of ours. Node's about a working directory that was removed, which it makes wherever a relative path is
- * completed, is the user's affair; any other is `ERR_INTERNAL`.
+ * An error as one of ours. Two of Node's are the user's affair, wherever they come up: about a working directory that was
+ * removed, in which a relative path would be completed, and about what `--permission` forbids. Any other is `ERR_INTERNAL`.
  *
  * @param words the message of that
  */
@@ -15,6 +15,12 @@ export function asOurs(thrown: unknown, words: string, hint?: string): RolesAnyw
       'ERR_FILE_NOT_FOUND',
       'the working directory is gone, in which a relative path starts',
       { hint: 'change to a directory that is there, or give absolute paths', cause: thrown },
+    );
+  if (thrown instanceof Error && 'permission' in thrown && 'code' in thrown && thrown.code === 'ERR_ACCESS_DENIED')
+    return new RolesAnywhereError(
+      'ERR_FILE_UNREADABLE',
+      `Node's permission model forbids ${String(thrown.permission)}${'resource' in thrown ? ` of ${String(thrown.resource)}` : ''}`,
+      { hint: 'start Node without --permission, or allow it (--allow-fs-read=PATH)', cause: thrown },
     );
   return new RolesAnywhereError('ERR_INTERNAL', words, { hint, cause: thrown });
 }

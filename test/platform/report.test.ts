@@ -233,4 +233,15 @@ describe('an error of Node', () => {
     const gone = Object.assign(new Error('ENOENT: no such file or directory, uv_cwd'), { syscall: 'uv_cwd' });
     expect(told(gone)).toContain('the working directory is gone, in which a relative path starts [ERR_FILE_NOT_FOUND]');
   });
+
+  it.each([
+    [{ resource: '/home/a/.aws/config' }, ' of /home/a/.aws/config'],
+    [{}, ''],
+  ])('about what Node’s permission model forbids says so: %j', (more, where) => {
+    const message = 'Access to this API has been restricted';
+    const forbidden = { code: 'ERR_ACCESS_DENIED', permission: 'FileSystemRead', ...more };
+    expect(told(Object.assign(new Error(message), forbidden))).toContain(
+      `Node's permission model forbids FileSystemRead${where} [ERR_FILE_UNREADABLE]`,
+    );
+  });
 });
