@@ -56,24 +56,14 @@ describe('a cached source', () => {
     expect(await credentials()).not.toBe(old);
   });
 
-  it('is called again when five minutes are left, where nobody says otherwise', async () => {
-    const { credentials, service, clock } = bench();
-    await credentials();
-    await clock.advance(55 * MINUTE - 1);
-    await credentials();
-    await settle();
-    expect(service.calls).toHaveLength(1);
-    await clock.advance(1);
-    await credentials();
-    await settle();
-    expect(service.calls).toHaveLength(2);
-  });
-
-  it('is called no earlier by jitter than the credentials are new', async () => {
-    const { credentials, service, clock } = bench({ expiryWindow: 50 * MINUTE, jitter: 0.5 });
-    await credentials();
+  it.each([
+    ['when five minutes are left, where nobody says otherwise', {}, 55],
     // Half of the ten minutes before the window.
-    await clock.advance(5 * MINUTE - 1);
+    ['no earlier by jitter than the credentials are new', { expiryWindow: 50 * MINUTE, jitter: 0.5 }, 5],
+  ])('is called again %s', async (_what, options, minutes) => {
+    const { credentials, service, clock } = bench(options);
+    await credentials();
+    await clock.advance(minutes * MINUTE - 1);
     await credentials();
     await settle();
     expect(service.calls).toHaveLength(1);
