@@ -23,16 +23,21 @@ const INSTEAD_FOR = {
 };
 
 /**
- * What a run of `credential-process` with a PEM identity loads: two files, each with what these modules import statically.
- * The first is enough for `version` and for an answer from the cache. The runtime's own modules that they may import are few,
- * since they take longer to load than all of this program's.
+ * What a run of `credential-process` with a PEM identity loads: three files, each with what these modules import statically.
+ * The first is enough for `version`, the second for an answer from the cache. The runtime's own modules that they may import
+ * are few, since they take longer to load than all of this program's.
  */
 const HOT = {
-  main: { modules: ['src/standalone/main.ts'], bytes: 20 * 1024, imports: ['node:fs', 'node:path'] },
+  main: { modules: ['src/standalone/main.ts'], bytes: 4 * 1024, imports: [] },
+  begin: {
+    modules: ['src/begin.ts'],
+    bytes: 20 * 1024,
+    imports: ['node:fs', 'node:path', './main.js', './rolldown-runtime.js'],
+  },
   hot: {
     modules: ['src/cli.ts', 'src/http/ca-bundle.ts'],
     bytes: 160 * 1024,
-    imports: ['node:fs', 'node:path', './main.js', './rolldown-runtime.js'],
+    imports: ['node:fs', 'node:path', './main.js', './begin.js', './rolldown-runtime.js'],
   },
 };
 
@@ -78,7 +83,7 @@ export async function bundleStandalone(root, folder, version, constants) {
   );
   const groups = Object.entries(HOT).map(([name, { modules }], at) => {
     const own = new Set(modules.map((file) => join(root, file)));
-    return { name, test: (id) => own.has(id), priority: 2 - at };
+    return { name, test: (id) => own.has(id), priority: Object.keys(HOT).length - at };
   });
   const output = await bundle(
     {

@@ -53,6 +53,8 @@ declare const Bun: {
   readonly connect: Connect;
   readonly CryptoHasher: new (algorithm: 'sha256') => unknown;
   readonly unsafe: { setJITPolicy(scale: number): void };
+  readonly stdout: unknown;
+  write(to: unknown, text: string): Promise<number>;
 };
 
 export const connectByRuntime: Connect = (options) => Bun.connect(options);
@@ -65,4 +67,18 @@ export function sha256Hasher(): unknown {
 /** Has what runs often compiled to machine code as early as the engine's makers have it. */
 export function compileAsUsual(): void {
   Bun.unsafe.setJITPolicy(1);
+}
+
+/**
+ * Writes to standard output, without the module that the common code writes with.
+ *
+ * @param text ASCII, and no longer than what a pipe takes at once (PIPE_BUF, 512 bytes at least)
+ * @returns whether it was written
+ */
+export async function printed(text: string): Promise<boolean> {
+  try {
+    return (await Bun.write(Bun.stdout, text)) === text.length;
+  } catch {
+    return false;
+  }
 }

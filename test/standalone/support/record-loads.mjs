@@ -1,5 +1,5 @@
 // Preloaded into a run of the executable's code by Node: gives it what it calls of its own runtime, and writes what it loads.
-import { writeFileSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import { register } from 'node:module';
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads';
 import { CryptoHasher, connect } from './node-runtime.mjs';
@@ -24,7 +24,13 @@ process.getBuiltinModule = (name) => {
   modules.push(name);
   return get(name);
 };
-globalThis.Bun = { connect, CryptoHasher, unsafe: { setJITPolicy: (scale) => modules.push(`compiled at ${scale}`) } };
+globalThis.Bun = {
+  connect,
+  CryptoHasher,
+  unsafe: { setJITPolicy: (scale) => modules.push(`compiled at ${scale}`) },
+  stdout: 1,
+  write: async (to, text) => writeSync(to, text),
+};
 process.on('exit', () => {
   for (let message = receiveMessageOnPort(port1); message !== undefined; message = receiveMessageOnPort(port1))
     modules.push(message.message);
