@@ -34,8 +34,8 @@ const OWN_MS = 15_000;
 type Source = (options: { signal: AbortSignal }) => Promise<SessionCredentials>;
 
 export interface Sharing {
-  /** What decides which credentials these are, beside the certificate. */
-  readonly options: readonly unknown[];
+  /** What decides which credentials these are, beside the certificate; of it, variables and the working directory may change. */
+  readonly options: () => readonly unknown[];
   readonly certificate: string | Uint8Array;
   readonly role: string;
   readonly expiryWindow: number | undefined;
@@ -69,8 +69,9 @@ export function sharedSource(
     throw unusable('cacheMinRemaining is not a number of milliseconds');
   if (cache === undefined || cache === false) return { source: vend, renew: () => undefined };
   const { timeout = DEFAULT_TIMEOUT_MS, expiryWindow = DEFAULT_WINDOW_MS, onWarning, now } = sharing;
-  const [place, file] = placeOf(sharing.certificate);
-  const key = `session-${CACHE_VERSION}-${digest(JSON.stringify(['library', place, sharing.options]))}`;
+  const keyNow = (): string =>
+    `session-${CACHE_VERSION}-${digest(JSON.stringify(['library', placeOf(sharing.certificate)[0], sharing.options()]))}`;
+  const [, file] = placeOf(sharing.certificate);
   let store = typeof cache === 'object' ? cache : undefined;
   let since: number | undefined;
   const source: Source = async ({ signal }) => {
@@ -79,9 +80,11 @@ export function sharedSource(
     if (file !== undefined && stampOf(file) === undefined) return await vend({ signal });
     const { keepCredentials } = await import('../credentials/cache/keep.ts');
     store ??= await ownStore();
+    const key = keyNow();
     return await keepCredentials({
       store,
       key,
+      isStill: () => keyNow() === key,
       role: sharing.role,
       certificate: file,
       minRemainingMs: Math.max(cacheMinRemaining, expiryWindow),
