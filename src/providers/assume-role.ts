@@ -13,7 +13,7 @@ import { credentialsFrom } from '../sources/source.ts';
 import type { CredentialsSource } from '../sources/source.ts';
 import { SHARED_OPTIONS, callerRegion, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { checkLists, refuseUnknown, requireGiven, requireOptions, taken } from './given.ts';
+import { checkLists, refuseUnknown, requireGiven, requireOptions, requireRecord, taken } from './given.ts';
 
 export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOptions, KeepingOptions {
   /**
@@ -106,7 +106,7 @@ function inputOf(options: AssumeRoleInput): AssumeRoleInput {
   const { roleArn, roleSessionName, durationSeconds, policy, policyArns, externalId, serialNumber } = options;
   const { sourceIdentity, tags, transitiveTagKeys, providedContexts } = options;
   checkLists({ policyArns, transitiveTagKeys, providedContexts });
-  if (tags !== undefined) requireOptions(tags, 'tags');
+  if (tags !== undefined) requireRecord('tags', tags);
   return {
     roleArn,
     roleSessionName,

@@ -23,6 +23,7 @@ import {
   requireGiven,
   requireMethod,
   requireOptions,
+  requireRecord,
   taken,
 } from './given.ts';
 
@@ -144,7 +145,7 @@ export async function assumeRole(request: AssumeRoleRequest, connection: CallCon
   requireGiven('roleArn', roleArn);
   checkAccessKey(credentials);
   checkLists({ policyArns, transitiveTagKeys, providedContexts });
-  if (tags !== undefined) requireOptions(tags, 'tags');
+  if (tags !== undefined) requireRecord('tags', tags);
   if (tokenCode !== undefined) requireFunction('tokenCode', tokenCode);
   return await askForRole({ ...request, region: checkedRegion(request.region) }, connectionOf(connection));
 }

@@ -30,6 +30,16 @@ export function requireOptions(options: unknown, name = 'the options object'): v
 }
 
 /**
+ * An object with names and values, as tags are: what a Map or a list holds would be left out in silence.
+ *
+ * @throws RolesAnywhereError `ERR_FLAG_REQUIRED`, `ERR_USAGE`
+ */
+export function requireRecord(name: string, value: unknown): void {
+  requireOptions(value, name);
+  if (Symbol.iterator in Object(value)) throw wrongType(name, value);
+}
+
+/**
  * An option that is a function.
  *
  * @throws RolesAnywhereError `ERR_FLAG_REQUIRED`, `ERR_USAGE`
@@ -126,8 +136,9 @@ export function fromRoot(path: string): string {
   }
 }
 
+/** Also those of another realm, such as that of a test runner. */
 export function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array;
+  return Object.prototype.toString.call(value) === '[object Uint8Array]';
 }
 
 function wrongType(name: string, value: unknown): RolesAnywhereError {
