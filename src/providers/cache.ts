@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { CACHE_VERSION, DEFAULT_MIN_REMAINING_MS } from '../credentials/cache/entry.ts';
 import { deviceVariables, withoutPin } from '../credentials/cache/line.ts';
+import { bootOf, stampOf } from '../credentials/cache/safe-file.ts';
 import { isFoundFromHere, modulePathsOf } from '../credentials/cache/place.ts';
 import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
@@ -76,7 +77,6 @@ export function sharedSource(
   let since: number | undefined;
   const source: Source = async ({ signal }) => {
     // What is no plain file, as a pipe or what a Workload API gives, cannot be told from what was there before.
-    const { stampOf } = await import('../credentials/cache/safe-file.ts');
     if (file !== undefined && stampOf(file) === undefined) return await vend({ signal });
     const { keepCredentials } = await import('../credentials/cache/keep.ts');
     store ??= await ownStore();
@@ -122,7 +122,7 @@ function placeOf(certificate: string | Uint8Array): readonly [place: string, fil
     const isHere = isFoundFromHere([...variables, ...modulePathsOf(certificate)]);
     // Modules have their settings below the home directory. Who sees the key in a store could try PINs.
     const place = withoutPin(certificate);
-    return [digest([place, process.env['HOME'], ...variables, isHere ? process.cwd() : ''].join('\n'))];
+    return [digest([place, process.env['HOME'], bootOf(), ...variables, isHere ? process.cwd() : ''].join('\n'))];
   }
   const file = resolve(certificate);
   return [file, file];
