@@ -30,8 +30,15 @@ export interface ChainSurroundings {
   readonly once: boolean;
 }
 
-/** Makes one source of credentials out of a first one and the hops. */
-export type ChainFrom = (first: FirstStage) => (signal: AbortSignal) => Promise<SessionCredentials>;
+/**
+ * Makes one source of credentials out of a first one and the hops.
+ *
+ * @param origin what the first one asks with, where that may become another
+ */
+export type ChainFrom = (
+  first: FirstStage,
+  origin?: () => unknown,
+) => (signal: AbortSignal) => Promise<SessionCredentials>;
 
 /**
  * Checks the flags of every hop, before anything is asked of AWS.
@@ -50,7 +57,7 @@ export function chainOf(flags: HopFlags, surroundings: ChainSurroundings): Chain
   if (one === undefined)
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --assume-role-arn', { flag: '--assume-role-arn' });
   const now = (): number => surroundings.connection().clock?.now() ?? Date.now();
-  return (first) => createChain(first, [one, ...others], now);
+  return (first, origin) => createChain(first, [one, ...others], now, origin);
 }
 
 /**

@@ -102,6 +102,6 @@ export function sessionProvider(
     clock: { ...systemClock, now: clock.now },
     vendTimeoutMs: retry?.timeoutMs,
     refresh,
-    vend: further === undefined ? vend : further(vend),
+    vend: further === undefined ? vend : further(vend, () => identity.current()),
   });
 }

@@ -8,7 +8,7 @@ import { cacheFolder } from '../credentials/cache/folder.ts';
 import { keepCredentials } from '../credentials/cache/keep.ts';
 import { deviceVariables, withoutPin } from '../credentials/cache/line.ts';
 import { isFoundFromHere, libraryPlace, modulePathsOf } from '../credentials/cache/place.ts';
-import { stampOf, stampOfPlace } from '../credentials/cache/safe-file.ts';
+import { bootOf, stampOf, stampOfPlace } from '../credentials/cache/safe-file.ts';
 import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { configPath } from '../options/config/shared.ts';
@@ -48,6 +48,8 @@ export interface Keeping {
    * file; undefined otherwise: then each run of it is read as ever.
    */
   readonly paths: readonly (string | undefined)[] | undefined;
+  /** Whether it comes to something else on each machine. Default false. */
+  readonly isOfMachine?: boolean | undefined;
   /**
    * Asks the service.
    *
@@ -83,7 +85,12 @@ export async function keptSession(
     });
   const isHere = isOfDevice(certificate) && isFoundFromHere(devicePlaces(flags, env));
   return await keptCredentials(flags, io, {
-    effective: async () => [await effective(options, flags, env), isHere ? process.cwd() : ''],
+    effective: async () => [
+      await effective(options, flags, env),
+      isHere ? process.cwd() : '',
+      // Machines that share a home directory have a device of that name each.
+      isOfDevice(certificate) ? bootOf() : '',
+    ],
     role: options.session.roleArn,
     file: certificate !== undefined && placeOf(certificate) === 'file' ? resolve(certificate) : undefined,
     timeoutMs: options.connection.retry.timeoutMs,
@@ -97,6 +104,7 @@ export async function keptSession(
       flags['pkcs11-lib']?.includes('/') === true ? flags['pkcs11-lib'] : undefined,
       isHere ? '.' : undefined,
     ],
+    isOfMachine: isOfDevice(certificate),
     async vend(timeoutMs) {
       const { connection } = options;
       return await vend({ ...options, connection: { ...connection, retry: { ...connection.retry, timeoutMs } } });
@@ -140,7 +148,7 @@ export async function keptCredentials(flags: CacheFlags, io: Io, keeping: Keepin
       return got;
     },
   });
-  await remember(folder, key, minRemainingMs, flags, keeping.paths, io).catch(() => {
+  await remember(folder, key, minRemainingMs, flags, keeping, io).catch(() => {
     // Then the next run reads its line as this one did.
   });
   return credentials;
@@ -235,7 +243,7 @@ async function remember(
   entry: string,
   minRemainingMs: number,
   flags: CacheFlags,
-  paths: Keeping['paths'],
+  { paths, isOfMachine = false }: Keeping,
   io: Io,
 ): Promise<void> {
   const { env, tokens } = io;
@@ -254,6 +262,7 @@ async function remember(
     version: CACHE_VERSION,
     text: line.text,
     directory: isRelative ? process.cwd() : undefined,
+    boot: isOfMachine ? bootOf() : undefined,
     config: stamp === undefined ? [config] : [config, stamp],
     entry,
     minRemainingMs,

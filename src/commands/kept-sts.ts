@@ -1,9 +1,10 @@
 /** `assume-role --cache` and `web-identity --cache`: what decides which credentials a line of theirs gets. */
 // Tests: test/cli/kept-sts.heavy.test.ts
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
 import { CACHE_VERSION } from '../credentials/cache/entry.ts';
-import { stampOf } from '../credentials/cache/safe-file.ts';
+import { bootOf, stampOf } from '../credentials/cache/safe-file.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { configPath, credentialsPath } from '../options/config/shared.ts';
 import { connectionSettings } from '../options/connection.ts';
@@ -51,7 +52,8 @@ export async function keptAssumeRole(
   const connection = connectionSettings(flags, env, ['sts'], true);
   const hops = inputsOf(flags, false);
   const tokenFiles = [env['AWS_WEB_IDENTITY_TOKEN_FILE'] ?? '', env['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] ?? ''];
-  const files = [configPath(env), credentialsPath(env), ...tokenFiles.filter((file) => file !== '')];
+  const shared = [configPath(env), credentialsPath(env)];
+  const files = [...shared, ...tokenFiles.filter((file) => file !== ''), ...shared.flatMap(tokenFilesIn)];
   return await keptCredentials(flags, io, {
     effective: async () => [
       CACHE_VERSION,
@@ -61,6 +63,8 @@ export async function keptAssumeRole(
       [flags.source, flags['source-profile']],
       OF_SOURCES.map((name) => env[name] ?? null),
       files.map((file) => [resolve(file), stampOf(file) ?? null]),
+      // Whose instance metadata those are.
+      bootOf(),
       reachedBy(connection),
     ],
     role: hops.at(-1)?.roleArn ?? '',
@@ -104,6 +108,16 @@ export interface KeptWebIdentity {
   readonly flags: FlagsOf<'web-identity'>;
   readonly input: WebIdentityInput;
   readonly tokenFile: string;
+}
+
+/** The token files that the profiles of a file name. */
+function tokenFilesIn(path: string): string[] {
+  try {
+    const text = readFileSync(path, 'utf8');
+    return Array.from(text.matchAll(/^\s*web_identity_token_file\s*[=:]\s*(.*?)\s*$/gim), ([, file = '']) => file);
+  } catch {
+    return []; // it is not there, or says so when it is read for its profiles
+  }
 }
 
 /** What AssumeRole is asked for each hop: all but codes. */

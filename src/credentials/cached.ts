@@ -4,6 +4,7 @@ import { systemClock } from '../platform/clock.ts';
 import type { Clock } from '../platform/clock.ts';
 import { tell } from '../platform/listeners.ts';
 import type { AwsCredentials, SessionCredentials } from './credentials.ts';
+import { isDate } from './outcome.ts';
 import type { CredentialsProvider } from './provider.ts';
 import { createProvider } from './refresher.ts';
 
@@ -37,10 +38,20 @@ export function credentialsFunction(provider: CredentialsProvider): CredentialsF
 
 function asFunction(provider: CredentialsProvider, get: () => Promise<SessionCredentials>): CredentialsFunction {
   const close = (): void => provider.close();
-  const refresh = (): Promise<SessionCredentials> => provider.renew();
-  const call = (request?: CredentialsRequest): Promise<SessionCredentials> =>
-    request?.forceRefresh === true ? refresh() : get();
+  const refresh = async (): Promise<SessionCredentials> => copyOf(await provider.renew());
+  const call = async (request?: CredentialsRequest): Promise<SessionCredentials> =>
+    request?.forceRefresh === true ? await refresh() : copyOf(await get());
   return Object.assign(call, { refresh, close, [Symbol.dispose]: close });
+}
+
+/**
+ * A set of one's own: who takes the keys out of it, to log the rest, takes them from nobody else. An object of a class of
+ * somebody's own, which may say more than its members, stays what it is.
+ */
+function copyOf(credentials: SessionCredentials): SessionCredentials {
+  const prototype: unknown = Object.getPrototypeOf(credentials);
+  if (prototype !== null && prototype !== Object.prototype) return credentials;
+  return { ...credentials, expiration: new Date(credentials.expiration) };
 }
 
 export interface CacheOptions {
@@ -88,7 +99,7 @@ export function cached(
 ): CredentialsFunction {
   const { clock = systemClock, random = Math.random, expiryWindow = DEFAULT_WINDOW_MS } = options;
   const provider = createProvider({
-    vend: async (signal) => temporary(await ask(source, signal)),
+    vend: async (signal) => copyOf(temporary(await ask(source, signal))),
     clock,
     random,
     background: false,
@@ -106,7 +117,7 @@ export function cached(
     if (event.type === 'failed') tell(options.onError, event.error);
     if (event.type !== 'refreshed') return;
     last = provider.peek();
-    if (last !== undefined) tell(options.onRefresh, last);
+    if (last !== undefined) tell(options.onRefresh, copyOf(last));
   });
   if (options.staticStability !== true) return credentialsFunction(provider);
 
@@ -141,7 +152,7 @@ export function temporary(credentials: AwsCredentials): SessionCredentials {
 }
 
 function isTemporary(credentials: AwsCredentials | undefined): credentials is SessionCredentials {
-  return credentials?.expiration instanceof Date && credentials.sessionToken !== undefined;
+  return isDate(credentials?.expiration) && credentials?.sessionToken !== undefined;
 }
 
 /** What a function that is not ours throws is its affair, and no defect of this package. */

@@ -19,14 +19,17 @@ interface Kept<T extends AwsCredentials> {
  * It gives those of the last hop, which end, as the chain does, with the
  * earliest of all. Called again it asks only for what a provider would renew;
  * when that is nothing, someone wants new credentials for a reason of their
- * own (a rotated certificate, say), and all are asked for.
+ * own, and all are asked for; so they are when the first source is another one
+ * than before (a rotated certificate, say), whatever is fresh.
  *
  * @param now milliseconds since the epoch
+ * @param origin what the first credentials are asked for with, compared by identity
  */
 export function createChain(
   first: FirstStage,
   hops: readonly [HopStage, ...HopStage[]],
   now: () => number = Date.now,
+  origin: () => unknown = () => undefined,
 ): (signal: AbortSignal) => Promise<SessionCredentials> {
   const keep = <T extends AwsCredentials>(credentials: T): Kept<T> => ({
     credentials,
@@ -38,19 +41,24 @@ export function createChain(
       // The earliest moment that chance could have chosen for a renewal.
       endOf(stage.credentials) - now() > refreshThreshold(stage.lifeMs, 1, DEFAULT_REFRESH));
   let start: Kept<AwsCredentials> | undefined;
+  let startedWith = origin();
   const kept = new Map<HopStage, Kept<SessionCredentials>>();
 
   return async (signal) => {
-    const fresh = new Set(hops.filter((hop) => isFresh(kept.get(hop))));
-    const all = isFresh(start) && fresh.size === hops.length;
-    const current = start !== undefined && isFresh(start) && !all ? start : keep(await first(signal));
+    const isOther = origin() !== startedWith;
+    if (isOther || (isFresh(start) && hops.every((hop) => isFresh(kept.get(hop))))) {
+      // Forgotten, not passed over: when one stage fails now, the next call must not mix the old ones in.
+      start = undefined;
+      kept.clear();
+      startedWith = origin();
+    }
+    const current = start !== undefined && isFresh(start) ? start : keep(await first(signal));
     start = current;
     let from: AwsCredentials = current.credentials;
     let end = endOf(from);
     for (const hop of hops) {
       const had = kept.get(hop);
-      const stage: Kept<SessionCredentials> =
-        had !== undefined && fresh.has(hop) && !all ? had : keep(await hop(from, signal));
+      const stage: Kept<SessionCredentials> = had !== undefined && isFresh(had) ? had : keep(await hop(from, signal));
       kept.set(hop, stage);
       from = stage.credentials;
       end = Math.min(end, endOf(from));

@@ -15,7 +15,7 @@ export function assertUsable(credentials: SessionCredentials, now: number): void
   const { accessKeyId, secretAccessKey, sessionToken, expiration }: Partial<SessionCredentials> = credentials ?? {};
   if (!accessKeyId || !secretAccessKey || !sessionToken)
     throw new RolesAnywhereError('ERR_CREDENTIALS_EMPTY', 'the new credentials are not complete');
-  const end = expiration instanceof Date ? expiration.getTime() : Number.NaN;
+  const end = isDate(expiration) ? expiration.getTime() : Number.NaN;
   if (Number.isNaN(end)) throw new RolesAnywhereError('ERR_RESPONSE_INVALID', 'the new credentials have no expiration');
   if (end <= now)
     throw new RolesAnywhereError(
@@ -23,6 +23,11 @@ export function assertUsable(credentials: SessionCredentials, now: number): void
       `the new credentials end at ${formatExpiration(expiration)}, which is now or past`,
       { hint: "check this machine's clock" },
     );
+}
+
+/** Also one of another realm, such as that of a test runner. */
+export function isDate(value: unknown): value is Date {
+  return Object.prototype.toString.call(value) === '[object Date]';
 }
 
 /** Whether an error is about what is in files, which may be other files by now. */

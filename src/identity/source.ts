@@ -25,6 +25,11 @@ export function isPath(value: string): boolean {
   return value !== '-' && !value.startsWith('env:');
 }
 
+/** Whether a value can only be the name of a file: no material, nor what was meant for a PKCS#11 URI, which may not be shown. */
+export function isFileName(value: string): boolean {
+  return isPath(value) && !isMaterialItself(value) && !NEAR_URI.test(value);
+}
+
 /** Reads from wherever a value says. Files as {@link readMaterialFile} does. */
 export function materialReader({ env = process.env, stdin = 0 }: SourceDeps = {}): ReadMaterial {
   return (flag, value) => {
@@ -112,11 +117,15 @@ function decodeBase64(text: string): Uint8Array | undefined {
  * PEM, base64 of PEM or base64 of DER, where a variable was expanded by a shell.
  */
 function refuseMaterialItself(flag: MaterialFlag, value: string): void {
-  if (isOrdinaryPath(value) || !/-----BEGIN|^(?:LS0tLS1|M)[A-Za-z0-9+/=\s]+$/.test(value)) return;
+  if (!isMaterialItself(value)) return;
   throw new RolesAnywhereError('ERR_FLAG_VALUE', `${flag} is the material itself, not the name of a file`, {
     flag,
     hint: `keep it off the command line, which other users can see: use ${flag} env:NAME for a variable, or - for standard input`,
   });
+}
+
+function isMaterialItself(value: string): boolean {
+  return !isOrdinaryPath(value) && /-----BEGIN|^(?:LS0tLS1|M)[A-Za-z0-9+/=\s]+$/.test(value);
 }
 
 /** What can stand before a PKCS#11 URI that was meant: blanks and quotes, and what is not its colon behind the scheme. */

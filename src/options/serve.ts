@@ -1,4 +1,6 @@
 /** The options of `serve` besides those of every command that obtains credentials. */
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { FlagsOf } from './flag-values.ts';
 import type { FlagName } from './flags.ts';
@@ -64,11 +66,12 @@ export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<strin
     'tls-key': key,
     'credentials-wait': wait,
   } = flags;
-  if (tokenFile !== undefined && tokenFile === tokenSource)
+  if (tokenFile !== undefined && tokenSource !== undefined && placeOf(tokenFile) === placeOf(tokenSource))
     throw new RolesAnywhereError('ERR_FLAG_CONFLICT', '--token-file and --token-source name the same file', {
       flag: '--token-file',
       hint: 'give --token-source alone: clients can read that file too',
     });
+  checkOwnTokens(roles, [tokenFile, tokenSource]);
   const refreshBeforeMs = refreshBefore(flags['refresh-before'], roles);
   if ((cert === undefined) !== (key === undefined)) {
     const flag = cert === undefined ? '--tls-cert' : '--tls-key';
@@ -96,6 +99,33 @@ export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<strin
     console: consoleFlags(flags),
     shell: flags.shell === 'bash' || flags.shell === 'zsh' ? 'sh' : flags.shell,
   };
+}
+
+/** One token would be written over another: of two roles, one nobody could have, and the other whoever was to have the first. */
+function checkOwnTokens(roles: RolesToServe, shared: readonly (string | undefined)[]): void {
+  const taken = new Map<string, string>();
+  for (const path of shared) if (path !== undefined) taken.set(placeOf(path), 'the other roles');
+  for (const { name, tokenFile } of roles) {
+    if (tokenFile === undefined) continue;
+    const other = taken.get(placeOf(tokenFile));
+    if (other !== undefined)
+      throw new RolesAnywhereError(
+        'ERR_FLAG_CONFLICT',
+        `--role: the token of ${name} would be in the file of ${other}: ${tokenFile}`,
+        { flag: '--role', hint: 'give each role that has a token of its own a file of its own' },
+      );
+    taken.set(placeOf(tokenFile), name);
+  }
+}
+
+/** A file by its folder without links, and its name. */
+function placeOf(path: string): string {
+  const folder = dirname(resolve(path));
+  try {
+    return join(realpathSync(folder), basename(path));
+  } catch {
+    return join(folder, basename(path)); // it is made later
+  }
 }
 
 /** @throws RolesAnywhereError `ERR_FLAG_REQUIRED` for what has no effect without a console */

@@ -4,6 +4,7 @@ import type { Stats } from 'node:fs';
 import { homedir, userInfo } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { processAge } from '../platform/clock.ts';
 import * as fs from '../platform/file-system.ts';
 import { MAX_FILE_BYTES, readNamedFile, systemCode } from '../platform/files.ts';
 import { takeLock } from '../platform/file-lock.ts';
@@ -41,6 +42,10 @@ const MAX_LINKS = 40;
 const NO_OTHERS = 0o600;
 /** Most attempts: writers that keep no lock may come in between, but not time after time. */
 const MAX_TURNS = 10;
+/** Programs that write in place, as the AWS CLI does, empty the file first: what changed so shortly ago may be a part of it. */
+const SETTLE_MS = 20;
+/** So long is waited for the rest of what looks like a part; the AWS CLI's own end with a line end. */
+const SETTLE_PART_MS = 1000;
 /** What is written of credentials, and what botocore would prefer to it. */
 const KEYS = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token', 'aws_security_token'] as const;
 const TEMPORARY = /^[0-9a-f]{16}\.tmp$/;
@@ -193,7 +198,7 @@ async function rewrite(
   await removeLeftovers(path);
   for (let turn = 0; turn < MAX_TURNS; turn++) {
     signal?.throwIfAborted();
-    const before = readCurrent(path);
+    const before = await awaited(`whoever writes ${path} at this moment`, async () => await readWhole(path, signal));
     const text = edit(before?.text ?? '');
     if (text === undefined) return undefined;
     if (Buffer.byteLength(text) > MAX_FILE_BYTES) throw failure(`${path} would become larger than 1 MiB`);
@@ -211,13 +216,40 @@ async function rewrite(
       await fs.discard(temporary);
     }
   }
-  throw failure(`${path} is being changed all the time by another program`);
+  throw changing(path);
 }
 
-function readCurrent(path: string): { text: string; stats: Stats } | undefined {
+/** The file, once nobody is in the middle of writing it. */
+async function readWhole(path: string, signal: AbortSignal | undefined): Promise<Current | undefined> {
+  const began = processAge();
+  for (;;) {
+    signal?.throwIfAborted();
+    const current = readCurrent(path);
+    if (current === undefined) return undefined;
+    const { text, stats, isTorn } = current;
+    const isPart = isTorn || !text.endsWith('\n');
+    // One that is far in the future was made by another clock, which says nothing here.
+    const age = Math.abs(Date.now() - stats.mtimeMs);
+    const waited = processAge() - began;
+    if (!isTorn && (isPart ? age >= SETTLE_PART_MS : Math.max(age, waited) >= SETTLE_MS)) return current;
+    if (waited >= MAX_TURNS * SETTLE_PART_MS) throw changing(path);
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS / 2));
+  }
+}
+
+/** What a file holds. */
+interface Current {
+  readonly text: string;
+  readonly stats: Stats;
+  /** Whether it changed while it was read. */
+  readonly isTorn: boolean;
+}
+
+function readCurrent(path: string): Current | undefined {
   try {
     const { bytes, stats } = readNamedFile({ path, name: path, code: 'ERR_CREDENTIALS_FILE', hint: HINT });
-    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), stats };
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    return { text, stats, isTorn: bytes.length !== stats.size };
   } catch (cause) {
     if (systemCode(cause) === 'ENOENT') return undefined;
     throw cause instanceof RolesAnywhereError ? cause : failure(`${path} is not UTF-8`, cause);
@@ -279,6 +311,10 @@ function warn(onWarning: CredentialsFileOptions['onWarning'], message: string): 
   } catch {
     // The file is written: whoever is told cannot undo that.
   }
+}
+
+function changing(path: string): RolesAnywhereError {
+  return failure(`${path} is being changed all the time by another program`);
 }
 
 function failure(message: string, cause?: unknown): RolesAnywhereError {

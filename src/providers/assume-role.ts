@@ -13,7 +13,7 @@ import { credentialsFrom } from '../sources/source.ts';
 import type { CredentialsSource } from '../sources/source.ts';
 import { SHARED_OPTIONS, callerRegion, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { checkLists, refuseUnknown, requireGiven, requireOptions } from './given.ts';
+import { checkLists, refuseUnknown, requireGiven, requireOptions, requireRecord, taken } from './given.ts';
 
 export interface AssumeRoleProviderOptions extends AssumeRoleInput, ConnectionOptions, KeepingOptions {
   /**
@@ -65,6 +65,7 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 export function fromAssumeRole(options: AssumeRoleProviderOptions): CredentialsFunction {
   requireOptions(options);
   refuseUnknown(options, OPTIONS, 'the options object');
+  options = taken(options, OPTIONS);
   const { source, tokenProvider, tokenTimeout = DEFAULT_TOKEN_TIMEOUT_MS, ...rest } = options;
   const input = { ...inputOf(rest), durationSeconds: options.durationSeconds ?? DEFAULT_DURATION_SECONDS };
   checkAssumeRole(input);
@@ -105,7 +106,7 @@ function inputOf(options: AssumeRoleInput): AssumeRoleInput {
   const { roleArn, roleSessionName, durationSeconds, policy, policyArns, externalId, serialNumber } = options;
   const { sourceIdentity, tags, transitiveTagKeys, providedContexts } = options;
   checkLists({ policyArns, transitiveTagKeys, providedContexts });
-  if (tags !== undefined) requireOptions(tags, 'tags');
+  if (tags !== undefined) requireRecord('tags', tags);
   return {
     roleArn,
     roleSessionName,

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { CACHE_VERSION, DEFAULT_MIN_REMAINING_MS } from '../credentials/cache/entry.ts';
 import { deviceVariables, withoutPin } from '../credentials/cache/line.ts';
+import { bootOf, stampOf } from '../credentials/cache/safe-file.ts';
 import { isFoundFromHere, modulePathsOf } from '../credentials/cache/place.ts';
 import type { CredentialsStore } from '../credentials/cache/store.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
@@ -34,8 +35,8 @@ const OWN_MS = 15_000;
 type Source = (options: { signal: AbortSignal }) => Promise<SessionCredentials>;
 
 export interface Sharing {
-  /** What decides which credentials these are, beside the certificate. */
-  readonly options: readonly unknown[];
+  /** What decides which credentials these are, beside the certificate; of it, variables and the working directory may change. */
+  readonly options: () => readonly unknown[];
   readonly certificate: string | Uint8Array;
   readonly role: string;
   readonly expiryWindow: number | undefined;
@@ -69,19 +70,21 @@ export function sharedSource(
     throw unusable('cacheMinRemaining is not a number of milliseconds');
   if (cache === undefined || cache === false) return { source: vend, renew: () => undefined };
   const { timeout = DEFAULT_TIMEOUT_MS, expiryWindow = DEFAULT_WINDOW_MS, onWarning, now } = sharing;
-  const [place, file] = placeOf(sharing.certificate);
-  const key = `session-${CACHE_VERSION}-${digest(JSON.stringify(['library', place, sharing.options]))}`;
+  const keyNow = (): string =>
+    `session-${CACHE_VERSION}-${digest(JSON.stringify(['library', placeOf(sharing.certificate)[0], sharing.options()]))}`;
+  const [, file] = placeOf(sharing.certificate);
   let store = typeof cache === 'object' ? cache : undefined;
   let since: number | undefined;
   const source: Source = async ({ signal }) => {
     // What is no plain file, as a pipe or what a Workload API gives, cannot be told from what was there before.
-    const { stampOf } = await import('../credentials/cache/safe-file.ts');
     if (file !== undefined && stampOf(file) === undefined) return await vend({ signal });
     const { keepCredentials } = await import('../credentials/cache/keep.ts');
     store ??= await ownStore();
+    const key = keyNow();
     return await keepCredentials({
       store,
       key,
+      isStill: () => keyNow() === key,
       role: sharing.role,
       certificate: file,
       minRemainingMs: Math.max(cacheMinRemaining, expiryWindow),
@@ -119,7 +122,7 @@ function placeOf(certificate: string | Uint8Array): readonly [place: string, fil
     const isHere = isFoundFromHere([...variables, ...modulePathsOf(certificate)]);
     // Modules have their settings below the home directory. Who sees the key in a store could try PINs.
     const place = withoutPin(certificate);
-    return [digest([place, process.env['HOME'], ...variables, isHere ? process.cwd() : ''].join('\n'))];
+    return [digest([place, process.env['HOME'], bootOf(), ...variables, isHere ? process.cwd() : ''].join('\n'))];
   }
   const file = resolve(certificate);
   return [file, file];

@@ -16,7 +16,16 @@ import type { WebIdentityRequest, WebIdentityRole } from '../aws/web-identity.ts
 import type { SessionCredentials } from '../credentials/credentials.ts';
 import { directTransport } from '../http/direct.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { checkLists, refuseUnknown, requireFunction, requireGiven, requireMethod, requireOptions } from './given.ts';
+import {
+  checkLists,
+  refuseUnknown,
+  requireFunction,
+  requireGiven,
+  requireMethod,
+  requireOptions,
+  requireRecord,
+  taken,
+} from './given.ts';
 
 /** How one call reaches AWS. What is left out has a provider's default. */
 export interface CallConnection extends Partial<Omit<Connection, 'endpoints'>> {
@@ -117,8 +126,7 @@ export async function createSession(
   request: CreateSessionCall,
   connection: CallConnection = {},
 ): Promise<SessionCredentials> {
-  requireOptions(request, 'the request');
-  refuseUnknown(request, SESSION, 'the request');
+  request = requestOf(request, SESSION);
   const { trustAnchorArn, profileArn, roleArn, durationSeconds, roleSessionName } = request;
   for (const name of ['trustAnchorArn', 'profileArn', 'roleArn'] as const) requireGiven(name, request[name]);
   requireMethod('identity.signer', request.identity?.signer, 'sign');
@@ -132,13 +140,12 @@ export async function createSession(
 
 /** Assumes a role, once. As {@link createSession} otherwise. */
 export async function assumeRole(request: AssumeRoleRequest, connection: CallConnection = {}): Promise<AssumedRole> {
-  requireOptions(request, 'the request');
-  refuseUnknown(request, ROLE, 'the request');
+  request = requestOf(request, ROLE);
   const { roleArn, credentials, policyArns, transitiveTagKeys, providedContexts, tags, tokenCode } = request;
   requireGiven('roleArn', roleArn);
   checkAccessKey(credentials);
   checkLists({ policyArns, transitiveTagKeys, providedContexts });
-  if (tags !== undefined) requireOptions(tags, 'tags');
+  if (tags !== undefined) requireRecord('tags', tags);
   if (tokenCode !== undefined) requireFunction('tokenCode', tokenCode);
   return await askForRole({ ...request, region: checkedRegion(request.region) }, connectionOf(connection));
 }
@@ -148,8 +155,7 @@ export async function assumeRoleWithWebIdentity(
   request: WebIdentityRequest,
   connection: CallConnection = {},
 ): Promise<WebIdentityRole> {
-  requireOptions(request, 'the request');
-  refuseUnknown(request, WEB_IDENTITY, 'the request');
+  request = requestOf(request, WEB_IDENTITY);
   requireGiven('roleArn', request.roleArn);
   requireFunction('token', request.token);
   checkLists({ policyArns: request.policyArns });
@@ -158,24 +164,30 @@ export async function assumeRoleWithWebIdentity(
 
 /** Makes a URL that signs a browser in to the AWS console. As {@link createSession} otherwise. */
 export async function signinUrl(request: SigninUrlRequest, connection: CallConnection = {}): Promise<string> {
-  requireOptions(request, 'the request');
-  refuseUnknown(request, SIGNIN, 'the request');
+  request = requestOf(request, SIGNIN);
   checkAccessKey(request.credentials);
   for (const name of ['partition', 'destination', 'region', 'issuer'] as const)
     if (request[name] !== undefined) requireGiven(name, request[name]);
   return await askForSigninUrl(request, connectionOf(connection));
 }
 
+function requestOf<T extends object>(given: T, known: Readonly<Record<string, true>>): T {
+  requireOptions(given, 'the request');
+  refuseUnknown(given, known, 'the request');
+  return taken(given, known);
+}
+
 function connectionOf(given: CallConnection): Connection {
   requireOptions(given, 'the connection');
   refuseUnknown(given, CONNECTION, 'the connection');
-  const { transport = directTransport, endpoints, tls, retry, clock, signal } = given;
+  const connection = taken(given, CONNECTION);
+  const { transport = directTransport, endpoints, tls, retry, clock, signal } = connection;
   requireFunction('transport', transport);
   for (const [name, value] of Object.entries({ endpoints, tls, retry }))
     if (value !== undefined) requireOptions(value, name);
   if (clock !== undefined) requireMethod('clock', clock, 'now');
   if (signal !== undefined) requireMethod('signal', signal, 'addEventListener');
-  return { ...given, transport, endpoints: endpoints && endpointsOf(endpoints) };
+  return { ...connection, transport, endpoints: endpoints && endpointsOf(endpoints) };
 }
 
 function endpointsOf(given: CallEndpoints): Endpoints {

@@ -1,5 +1,6 @@
 /** Options that must be there, in programs whose types nobody checks: `process.env.NAME` is undefined where it is not set. */
 // Tests: test/providers/roles-anywhere.test.ts
+import { resolve } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { nearest } from '../platform/suggest.ts';
 
@@ -26,6 +27,16 @@ export function requireOptions(options: unknown, name = 'the options object'): v
   if (typeof options === 'object' && options !== null) return;
   requireGiven(name, options);
   throw wrongType(name, options);
+}
+
+/**
+ * An object with names and values, as tags are: what a Map or a list holds would be left out in silence.
+ *
+ * @throws RolesAnywhereError `ERR_FLAG_REQUIRED`, `ERR_USAGE`
+ */
+export function requireRecord(name: string, value: unknown): void {
+  requireOptions(value, name);
+  if (Symbol.iterator in Object(value)) throw wrongType(name, value);
 }
 
 /**
@@ -75,8 +86,59 @@ export function refuseUnknown(given: object, known: Readonly<Record<string, true
   }
 }
 
+/** Options that are data through and through; the others may be objects with a state of their own. */
+const DATA: ReadonlySet<string> = new Set([
+  'certificate',
+  'privateKey',
+  'intermediates',
+  'pkcs11',
+  'tpm',
+  'tls',
+  'retry',
+  'policyArns',
+  'tags',
+  'transitiveTagKeys',
+  'providedContexts',
+  'credentials',
+]);
+
+/**
+ * The options as they are now. What a program does with its object afterwards, such as wiping a key, is no matter for what is
+ * asked hours later.
+ */
+export function taken<T extends object>(given: T, known: Readonly<Record<string, true>>): T {
+  const members = Object.keys(known).flatMap((name): [string, unknown][] => {
+    const value: unknown = Reflect.get(given, name);
+    return value === undefined ? [] : [[name, DATA.has(name) ? copyOf(value) : value]];
+  });
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its members by their names
+  return Object.fromEntries(members) as T;
+}
+
+/** A copy of what is made of lists, plain objects and bytes; anything else is what it is. */
+function copyOf(value: unknown): unknown {
+  if (isBytes(value)) return Uint8Array.from(value);
+  if (Array.isArray(value)) return value.map((one: unknown) => copyOf(one));
+  if (typeof value !== 'object' || value === null) return value;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== null && prototype !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, copyOf(member)]));
+}
+
+/** A path from the root: it means what it meant when it was given, wherever the program goes. */
+export function fromRoot(path: string): string {
+  // Of a tilde, which no shell has expanded, whoever opens the file says what it is.
+  if (path.startsWith('~')) return path;
+  try {
+    return resolve(path);
+  } catch {
+    return path; // the working directory was removed
+  }
+}
+
+/** Also those of another realm, such as that of a test runner. */
 export function isBytes(value: unknown): value is Uint8Array {
-  return value instanceof Uint8Array;
+  return Object.prototype.toString.call(value) === '[object Uint8Array]';
 }
 
 function wrongType(name: string, value: unknown): RolesAnywhereError {

@@ -7,12 +7,13 @@ import { checkIdentity } from '../identity/checks.ts';
 import type { Material, MaterialFlag } from '../identity/material.ts';
 import type { Identity } from '../identity/identity.ts';
 import type { KeyType } from '../x509/algorithms.ts';
-import { loadCertificates, loadIdentity } from '../identity/load.ts';
+import { isInHardware, isSpiffe, loadCertificates, loadIdentity } from '../identity/load.ts';
+import { isFileName } from '../identity/source.ts';
 import type { IdentitySpec, LoadDeps } from '../identity/load.ts';
 import type { PasswordSource } from '../identity/passwords.ts';
 import { orderChain } from '../x509/chain.ts';
 import type { Certificate } from '../x509/certificate.ts';
-import { isBytes, refuseUnknown, requireGiven, requireMethod, requireOptions } from './given.ts';
+import { fromRoot, isBytes, refuseUnknown, requireGiven, requireMethod, requireOptions, taken } from './given.ts';
 
 /**
  * Something that signs with a private key that is not here: a KMS, an HSM
@@ -140,7 +141,20 @@ const IN_MEMORY = '(in memory)';
  * @throws RolesAnywhereError of class `identity` or `usage`; messages name the options by the flags of the command line
  */
 export async function loadIdentityFrom(options: MaterialOptions): Promise<Identity> {
-  return await identityLoader(options)();
+  requireOptions(options);
+  return await identityLoader(inPlace(taken(options, MATERIAL_OPTIONS)))();
+}
+
+/** The options with files named from the root. */
+export function inPlace<T extends MaterialOptions>(options: T): T {
+  const placed = { ...options };
+  for (const name of ['certificate', 'privateKey', 'intermediates'] as const) {
+    const value = options[name];
+    if (typeof value !== 'string' || value === '' || !isFileName(value) || isInHardware(value) || isSpiffe(value))
+      continue;
+    Object.assign(placed, { [name]: fromRoot(value) });
+  }
+  return placed;
 }
 
 /**

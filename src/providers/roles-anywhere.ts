@@ -13,8 +13,8 @@ import { SHARING_OPTIONS, sharedSource } from './cache.ts';
 import type { SharingOptions } from './cache.ts';
 import { SHARED_OPTIONS, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { refuseUnknown, requireGiven, requireOptions } from './given.ts';
-import { MATERIAL_OPTIONS, identityLoader } from './material.ts';
+import { refuseUnknown, requireGiven, requireOptions, taken } from './given.ts';
+import { MATERIAL_OPTIONS, identityLoader, inPlace } from './material.ts';
 import type { MaterialOptions } from './material.ts';
 
 export interface RolesAnywhereOptions extends MaterialOptions, ConnectionOptions, KeepingOptions, SharingOptions {
@@ -58,6 +58,7 @@ const CLOCK_TIMEOUT_MS = 5000;
 export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFunction {
   requireOptions(options);
   refuseUnknown(options, OPTIONS, 'the options object');
+  options = inPlace(taken(options, OPTIONS));
   const { trustAnchorArn, profileArn, roleArn, durationSeconds, roleSessionName } = options;
   for (const name of ['trustAnchorArn', 'profileArn', 'roleArn'] as const) requireGiven(name, options[name]);
   const trustAnchor = parseArn('trust-anchor', trustAnchorArn, 'trustAnchorArn');
@@ -104,7 +105,7 @@ export function fromRolesAnywhere(options: RolesAnywhereOptions): CredentialsFun
   };
   const { endpoint, useFips, useDualStack, tls, skipChecks, expiryWindow, timeout } = options;
   const { source, renew } = sharedSource(options, vend, {
-    options: [
+    options: () => [
       [trustAnchorArn, profileArn, roleArn, region, durationSeconds, roleSessionName],
       [endpoint?.toString(), useFips, useDualStack, tls?.verify, tls?.ca, skipChecks],
       [libraryPlace(options.pkcs11?.library), options.tpm?.device],

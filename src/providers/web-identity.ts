@@ -8,7 +8,7 @@ import type { WebIdentityRole } from '../aws/web-identity.ts';
 import { readTokenFile } from '../sources/token-file.ts';
 import { SHARED_OPTIONS, callerRegion, connectionOf, keep } from './connection.ts';
 import type { ConnectionOptions, KeepingOptions } from './connection.ts';
-import { checkLists, refuseUnknown, requireOptions } from './given.ts';
+import { checkLists, fromRoot, refuseUnknown, requireOptions, taken } from './given.ts';
 
 /** Gives a token that is valid now; called for each request. */
 export type TokenRetriever = (request: { readonly signal: AbortSignal }) => Promise<string>;
@@ -52,6 +52,7 @@ const OPTIONS: Readonly<Record<keyof WebIdentityProviderOptions, true>> = {
 export function fromWebIdentity(options: WebIdentityProviderOptions = {}): CredentialsFunction {
   requireOptions(options);
   refuseUnknown(options, OPTIONS, 'the options object');
+  options = taken(options, OPTIONS);
   const { AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME, AWS_WEB_IDENTITY_TOKEN_FILE } = process.env;
   const { durationSeconds, policy, policyArns, providerId } = options;
   const roleArn = given(options.roleArn, AWS_ROLE_ARN);
@@ -85,8 +86,11 @@ function retrieverOf(
       hint: 'leave one of them out',
     });
   if (tokenRetriever !== undefined) return tokenRetriever;
-  const path = given(tokenFile, variable);
-  if (path !== undefined) return async () => await readTokenFile(path);
+  const named = given(tokenFile, variable);
+  if (named !== undefined) {
+    const path = fromRoot(named);
+    return async () => await readTokenFile(path);
+  }
   throw new RolesAnywhereError('ERR_WEB_IDENTITY_TOKEN', 'no web identity token is given', {
     hint: 'give tokenRetriever, tokenFile or AWS_WEB_IDENTITY_TOKEN_FILE',
   });

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { type CacheHome, cacheHome, cachedLine, sessionsOf } from '../support/cache.ts';
+import { hasAnotherMachine, runOnAnotherMachine } from '../support/another-machine.ts';
 import { type CliResult, cleanEnv, PROGRAM, runCli } from '../support/cli.ts';
 import { pkiPath } from '../support/pki.ts';
 import { PIN, SOFTHSM_MODULE, SoftHsm, hasSoftHsm } from '../support/softhsm.ts';
@@ -177,6 +178,14 @@ describe.skipIf(!hasSoftHsm())('certificates in tokens, told apart behind the PI
       const relative = [await inFolder(hsm), await inFolder(other)];
       expect(new Set(relative).size).toBe(2);
       expect([await inFolder(hsm), await inFolder(other)]).toEqual(relative);
+      // Of machines that share a home directory, each has a token of that name.
+      if (hasAnotherMachine()) {
+        const options = { env: { ...hsm.env, ...home.env } };
+        const there = await runOnAnotherMachine(hsm.directory, line('one').flat(), options);
+        expect(there.status).toBe(0);
+        expect(first).not.toContain((JSON.parse(there.stdout) as { AccessKeyId: string }).AccessKeyId);
+        expect((await runOnAnotherMachine(hsm.directory, line('one').flat(), options)).stdout).toBe(there.stdout);
+      }
       for (const name of home.files()) expect(readFileSync(join(home.folder, name), 'utf8')).not.toContain(`=${PIN}`);
     } finally {
       hsm.remove();

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
+import { hasAnotherMachine, runOnAnotherMachine } from '../support/another-machine.ts';
 import { type CacheHome, cacheHome } from '../support/cache.ts';
 import { EXTERNAL_ID, FIRST, GUARDED, MFA, USER, mfaCode, startChainEmulator } from '../support/chain-world.ts';
 import { type CliResult, PKI, runCli } from '../support/cli.ts';
@@ -102,6 +103,29 @@ describe('assume-role --cache', () => {
     const wrong = await assume(USER, '--assume-role-arn', `${FIRST},external-id=other`);
     expect(wrong).toMatchObject({ status: 4, stdout: '' });
     expect(sent()).toBe(3);
+  });
+
+  it.runIf(hasAnotherMachine())(
+    'asks anew on another machine with the same home, whose instance is another one',
+    async () => {
+      const first = keyOf(await assume(USER, ...hop()));
+      const args = ['assume-role', '--cache', '--region', 'us-east-1', '--sts-endpoint', emulator.url, ...hop()];
+      const there = await runOnAnotherMachine(home.dir, args, { env: { ...home.env, ...USER } });
+      expect(keyOf(there)).not.toBe(first);
+    },
+  );
+
+  it('asks anew when the token file that a profile names was replaced', async () => {
+    const token = join(home.dir, 'token');
+    const config = join(home.dir, 'config');
+    writeFileSync(token, 'one');
+    writeFileSync(config, `[default]\nregion = us-east-1\n[profile other]\nweb_identity_token_file = ${token}\n`);
+    const env = { ...USER, AWS_CONFIG_FILE: config };
+    const first = keyOf(await assume(env, ...hop()));
+    expect(keyOf(await assume(env, ...hop()))).toBe(first);
+    writeFileSync(`${token}.new`, 'two');
+    renameSync(`${token}.new`, token);
+    expect(keyOf(await assume(env, ...hop()))).not.toBe(first);
   });
 
   it('never takes for another what a container endpoint tells apart by its token alone', async () => {

@@ -37,7 +37,7 @@ const WAITS: Readonly<Record<string, string>> = {
   'identity/spiffe/stream.ts': 'the SPIFFE Workload API at PLACE to answer',
   'identity/spiffe/workload-api.ts': 'the SPIFFE Workload API at PLACE to answer',
   'identity/tpm/access.ts': 'the TPM at PLACE',
-  'output/credentials-file.ts': 'the lock of FILE',
+  'output/credentials-file.ts': 'the lock of FILE; whoever writes FILE at this moment',
   'platform/files.ts': 'what comes through standard input or a pipe',
   'renewal/issuers/command.ts': 'the command NAME',
   'sources/credential-process.ts': 'the credential_process of profile NAME',

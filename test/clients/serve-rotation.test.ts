@@ -15,7 +15,7 @@ import { startEmulator } from '../../src/emulator/emulator.ts';
 import { ask } from '../server/support/server.ts';
 import { type Pair, WAYS, certificatePath, keyPath } from '../support/rotations.ts';
 import { worldFlags } from '../support/vending.ts';
-import { flagsOf, runLines, startServe } from './serve-process.ts';
+import { flagsOf, runLines, spawnServe, startServe } from './serve-process.ts';
 
 const ROTATIONS = 250;
 
@@ -96,6 +96,62 @@ describe.concurrent(`${ROTATIONS} rotations under load`, () => {
       expect(keyIds.size).toBeGreaterThan(1);
       expect(emulator.verdicts.length).toBeGreaterThanOrEqual(keyIds.size);
       expect(emulator.verdicts.filter(({ accepted }) => !accepted)).toEqual([]);
+    } finally {
+      serve.kill('SIGKILL');
+      await serve.exited;
+      await emulator.close();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('a rotation amid a chain of roles', () => {
+  it('begins the chain anew: no hop is made from the session of the certificate of before', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'ra-rotation-'));
+    const account = '123456789012';
+    const next = `arn:aws:iam::${account}:role/Next`;
+    const emulator = await startEmulator({
+      trustAnchors: [{ certificates: certificatePem(authority.certificate) }],
+      roles: [
+        { arn: `arn:aws:iam::${account}:role/Workload` },
+        {
+          arn: next,
+          trustPolicy: {
+            Version: '2012-10-17',
+            Statement: [
+              {
+                Effect: 'Allow',
+                Principal: { AWS: `arn:aws:iam::${account}:root` },
+                Action: ['sts:AssumeRole', 'sts:TagSession', 'sts:SetSourceIdentity'],
+              },
+            ],
+          },
+        },
+      ],
+    });
+    const [rename] = WAYS;
+    await rename?.rotate(dir, pair(0), 0);
+    const stsComesBack = emulator.inject({ path: '/', status: 503, times: Infinity });
+    const serve = spawnServe([
+      ...flagsOf({
+        certificate: certificatePath(dir),
+        'private-key': keyPath(dir),
+        port: '0',
+        'sts-endpoint': emulator.url,
+        'assume-role-arn': next,
+        timeout: '2',
+      }),
+      ...worldFlags(emulator),
+    ]);
+    try {
+      await serve.until('no new credentials');
+      await rename?.rotate(dir, pair(1), 1);
+      await serve.until('a new certificate is in use');
+      stsComesBack();
+      await serve.until('AWS_CONTAINER_CREDENTIALS_FULL_URI');
+      const hops = emulator.verdicts.filter(({ path, accepted }) => path === '/' && accepted);
+      const session = Number(pair(1).serialNumber).toString(16).padStart(2, '0');
+      expect(hops.at(-1)?.reason).toContain(`/Workload/${session} became `);
     } finally {
       serve.kill('SIGKILL');
       await serve.exited;

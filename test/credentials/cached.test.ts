@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { cached } from '../../src/credentials/cached.ts';
 import type { CacheOptions, CredentialsFunction } from '../../src/credentials/cached.ts';
@@ -37,8 +38,9 @@ describe('a cached source', () => {
 
   it('is called once for 100 callers at once, and told of once', async () => {
     const { credentials, service, refreshed } = bench();
-    const sets = new Set(await Promise.all(Array.from({ length: 100 }, () => credentials())));
-    expect([...sets]).toEqual(refreshed);
+    const sets = await Promise.all(Array.from({ length: 100 }, () => credentials()));
+    expect(refreshed).toHaveLength(1);
+    expect(sets).toEqual(Array.from(sets, () => refreshed[0]));
     expect(service.calls).toHaveLength(1);
   });
 
@@ -50,10 +52,10 @@ describe('a cached source', () => {
     await settle();
     expect(service.calls).toHaveLength(1);
     await clock.advance(MINUTE);
-    expect(await credentials()).toBe(old);
+    expect(await credentials()).toEqual(old);
     await settle();
     expect(service.calls).toHaveLength(2);
-    expect(await credentials()).not.toBe(old);
+    expect(await credentials()).not.toEqual(old);
   });
 
   it.each([
@@ -87,7 +89,7 @@ describe('a cached source', () => {
     const old = await credentials();
     service.behaviour = service.failing('ERR_CONNECT');
     for (let minute = 0; minute < 59; minute++) {
-      expect(await credentials()).toBe(old);
+      expect(await credentials()).toEqual(old);
       await clock.advance(MINUTE);
     }
     expect(errors.length).toBeGreaterThan(1);
@@ -122,22 +124,67 @@ describe('a cached source', () => {
   });
 });
 
+describe('the set that is given', () => {
+  it('is each caller’s own: what one takes out of it or sets is there for the next', async () => {
+    const { credentials, refreshed, service } = bench();
+    const first = await credentials();
+    const before = structuredClone(first);
+    const spoil = (set: SessionCredentials | undefined): void => {
+      Object.assign(set ?? {}, { secretAccessKey: '***', sessionToken: undefined });
+      set?.expiration.setTime(0);
+    };
+    spoil(first);
+    spoil(refreshed[0]);
+    expect(await credentials()).toEqual(before);
+    spoil(await credentials.refresh());
+    expect(await credentials()).toEqual(before);
+    expect(service.calls).toHaveLength(1);
+  });
+
+  it('is not changed by what the source does with its object afterwards', async () => {
+    const set = {
+      accessKeyId: 'ASIA1',
+      secretAccessKey: 's',
+      sessionToken: 't',
+      expiration: new Date(Date.now() + HOUR),
+    };
+    const credentials = cached(async () => set);
+    await credentials();
+    Object.assign(set, { accessKeyId: 'ASIA2' });
+    expect((await credentials()).accessKeyId).toBe('ASIA1');
+  });
+
+  it('is the object itself of a class of somebody’s own, and may have a Date of another realm', async () => {
+    class Own {
+      readonly accessKeyId = 'ASIA1';
+      readonly sessionToken = 't';
+      readonly expiration = runInNewContext('new Date(Date.now() + 3600000)') as Date;
+      readonly #secret = 's';
+      get secretAccessKey(): string {
+        return this.#secret;
+      }
+    }
+    const own = new Own();
+    expect(await cached(async () => own)()).toBe(own);
+  });
+});
+
 describe('a renewal by force', () => {
   it('gives a new set, also as the AWS SDK asks for it', async () => {
     const { credentials, service, clock } = bench();
     const old = await credentials();
     await clock.advance(MINUTE);
     const [one, other] = await Promise.all([credentials.refresh(), credentials({ forceRefresh: true })]);
-    expect(one).not.toBe(old);
-    expect(other).toBe(one);
-    expect(await credentials()).toBe(one);
+    expect(one).not.toEqual(old);
+    expect(other).toEqual(one);
+    expect(await credentials()).toEqual(one);
     expect(service.calls).toHaveLength(2);
   });
 
   it('takes a set that has just come as new enough', async () => {
     const { credentials, service } = bench();
     const first = await credentials();
-    expect(await credentials.refresh()).toBe(first);
+    expect(await credentials.refresh()).toEqual(first);
     expect(service.calls).toHaveLength(1);
   });
 
@@ -147,7 +194,7 @@ describe('a renewal by force', () => {
     await clock.advance(MINUTE);
     service.behaviour = service.failing('ERR_CONNECT');
     await expect(credentials.refresh()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
-    expect(await credentials()).toBe(old);
+    expect(await credentials()).toEqual(old);
   });
 
   it('that is held back after a failure fails as that did, and gives nobody the old set for a new one', async () => {
@@ -158,7 +205,7 @@ describe('a renewal by force', () => {
     await expect(credentials.refresh()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
     await expect(credentials.refresh()).rejects.toMatchObject({ code: 'ERR_CONNECT' });
     expect(service.calls).toHaveLength(2);
-    expect(await credentials()).toBe(old);
+    expect(await credentials()).toEqual(old);
   });
 
   it('is not what any other argument of an SDK asks for', async () => {
@@ -205,7 +252,7 @@ describe('what is told', () => {
     const old = await credentials();
     await clock.advance(56 * MINUTE);
     service.behaviour = service.failing('ERR_CONNECT');
-    expect(await credentials()).toBe(old);
+    expect(await credentials()).toEqual(old);
     await settle();
     process.off('unhandledRejection', note);
     expect(unhandled).toEqual([]);
@@ -232,7 +279,7 @@ describe('static stability', () => {
     const extended = await credentials();
     expect(extended).toEqual({ ...old, expiration: new Date(clock.now() + 10 * MINUTE) });
     await clock.advance(9 * MINUTE);
-    expect(await credentials()).toBe(extended);
+    expect(await credentials()).toEqual(extended);
     service.behaviour = service.vending(HOUR);
     await clock.advance(MINUTE);
     expect((await credentials()).accessKeyId).not.toBe(old.accessKeyId);

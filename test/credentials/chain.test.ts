@@ -14,6 +14,7 @@ function world(...minutes: readonly number[]) {
   const clock = new FakeClock();
   const log: string[] = [];
   const fail = new Set<number>();
+  const origin = { is: 'a' };
   let count = 0;
   const vend = (stage: number, from: string): Promise<SessionCredentials> => {
     log.push(`${stage}<-${from}`);
@@ -33,10 +34,12 @@ function world(...minutes: readonly number[]) {
     clock,
     log,
     fail,
+    origin,
     chain: createChain(
       () => vend(0, ''),
       hops,
       () => clock.now(),
+      () => origin.is,
     ),
   };
 }
@@ -96,6 +99,30 @@ describe('createChain', () => {
     fail.clear();
     await chain(SIGNAL);
     expect(log).toEqual(['0<-', '1<-0.1', '1<-0.1']);
+  });
+
+  it('asks for all when the first source is another one, however fresh and however far it came', async () => {
+    const { chain, log, fail, origin } = world(60, 60);
+    fail.add(1);
+    await expect(chain(SIGNAL)).rejects.toThrow('scripted');
+    origin.is = 'b';
+    await expect(chain(SIGNAL)).rejects.toThrow('scripted');
+    fail.clear();
+    await chain(SIGNAL);
+    expect(log).toEqual(['0<-', '1<-0.1', '0<-', '1<-0.2', '1<-0.2']);
+  });
+
+  it('mixes no stage of before into a chain that is asked for as a whole', async () => {
+    const { chain, log, clock, fail, origin } = world(60, 60, 15);
+    await chain(SIGNAL);
+    await clock.advance(6 * MINUTE); // the last is stale, the middle one is not
+    log.length = 0;
+    origin.is = 'b';
+    fail.add(1);
+    await expect(chain(SIGNAL)).rejects.toThrow('scripted');
+    fail.clear();
+    await chain(SIGNAL);
+    expect(log).toEqual(['0<-', '1<-0.4', '1<-0.4', '2<-1.5']);
   });
 
   it('asks a source that never ends once, unless new credentials are wanted', async () => {

@@ -33,6 +33,11 @@ describe('the flags of serve', () => {
     [{ 'tls-cert': 'a' }, 'ERR_FLAG_REQUIRED'],
     [{ 'tls-key': 'a' }, 'ERR_FLAG_REQUIRED'],
     [{ 'token-file': 'a', 'token-source': 'a' }, 'ERR_FLAG_CONFLICT'],
+    [{ 'token-file': 'a', 'token-source': './a' }, 'ERR_FLAG_CONFLICT'],
+    [{ role: [`a=${ROLE_ARN},token-file=t`, `b=${ROLE_ARN},token-file=./t`] }, 'ERR_FLAG_CONFLICT'],
+    [{ role: [`a=${ROLE_ARN},token-file=t`], 'token-file': `${process.cwd()}/t` }, 'ERR_FLAG_CONFLICT'],
+    [{ role: [`a=${ROLE_ARN},token-file=t`], 'token-source': 'none/../t' }, 'ERR_FLAG_CONFLICT'],
+    [{ role: [`a=${ROLE_ARN},token-file=/proc/self/cwd/t`], 'token-file': 't' }, 'ERR_FLAG_CONFLICT'],
     [{ 'token-file': '--no-imds' }, 'ERR_FLAG_VALUE'],
     [{ 'audit-log': '--print-token' }, 'ERR_FLAG_VALUE'],
     [{ 'refresh-before': 0 }, 'ERR_FLAG_VALUE'],
@@ -42,6 +47,15 @@ describe('the flags of serve', () => {
     [{ 'allowed-host': ['*'] }, 'ERR_FLAG_VALUE'],
   ])('are refused with %o', (more, code) => {
     expect(outcome(() => serveOptions({ ...given, ...more }, {}))).toEqual({ code });
+  });
+
+  it('give each role a token file of its own', () => {
+    const role = [`a=${ROLE_ARN},token-file=none/t`, `b=${ROLE_ARN},token-file=t`];
+    expect(serveOptions({ ...given, role, 'token-file': 'u' }, {}).roles.map(({ tokenFile }) => tokenFile)).toEqual([
+      undefined,
+      'none/t',
+      't',
+    ]);
   });
 
   it.each(['sh', 'bash', 'zsh'] as const)('print for %s what sh reads', (shell) => {

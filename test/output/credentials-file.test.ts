@@ -10,10 +10,12 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import { checkCredentialsFile, removeCredentials, writeCredentialsFile } from '../../src/output/credentials-file.ts';
@@ -39,6 +41,8 @@ function write(options: Partial<CredentialsFileOptions> = {}): Promise<string> {
 
 async function edited(text: string, options: Partial<CredentialsFileOptions> = {}): Promise<string> {
   writeFileSync(file, text);
+  // Nobody is in the middle of writing it.
+  utimesSync(file, 0, 0);
   await write(options);
   return readFileSync(file, 'utf8');
 }
@@ -146,6 +150,27 @@ describe('other writers', () => {
     const later = write();
     rmSync(`${file}.lock`);
     expect(await later).toBe(file);
+  });
+
+  it.each([
+    ['an emptied file', 0],
+    ['half of it', 60],
+  ])('that write in place, as the AWS CLI does, cost no profile: %s is waited for', async (_, length) => {
+    const text = `[keep]\naws_access_key_id = AKIAKEEP\naws_secret_access_key = ${'k'.repeat(40)}\n`;
+    writeFileSync(file, text.slice(0, length));
+    const written = write();
+    await sleep(150);
+    writeFileSync(file, text);
+    await written;
+    expect(readFileSync(file, 'utf8')).toMatch(/^\[keep\]\naws_access_key_id = AKIAKEEP\n.*k{40}\n[^]*\[dev\]\n/);
+  });
+
+  it('that write in place for ever are not waited for longer than a signal allows', async () => {
+    writeFileSync(file, '');
+    const signal = AbortSignal.timeout(200);
+    const error = await write({ signal }).catch((thrown: unknown) => thrown);
+    expect(error).toBe(signal.reason);
+    expect(readFileSync(file, 'utf8')).toBe('');
   });
 
   it('are not waited for at a signal that has fired before, and no folder is made', async () => {

@@ -57,7 +57,7 @@ function sourceOf(certificate: string, cache: CredentialsStore): SharedSource['s
     expiration: new Date(Date.now() + 3_600_000),
   };
   return sharedSource({ cache }, async () => given, {
-    options: [],
+    options: () => [],
     certificate,
     role: 'role',
     expiryWindow: undefined,

@@ -51,6 +51,15 @@ describe.skipIf(!requireTool('openssl'))('renewal by a command', () => {
     expect(readdirSync(files.folder).filter((name) => name.startsWith('.renewing-'))).toEqual([]);
   });
 
+  it('tells what it says, but for a private key, whole or cut off', async () => {
+    const { said } = await by(
+      script(`${SIGN}; exec >&2; echo first; cat "$RENEW_PRIVATE_KEY"; echo second; head -c 100 "$RENEW_PRIVATE_KEY"`),
+    );
+    expect(said).toMatch(/first\n<redacted>\nsecond\n<redacted>$/);
+    const long = await by(script(`${SIGN}; exec >&2; cat "$RENEW_PRIVATE_KEY"; head -c 261950 /dev/zero | tr "\\0" x`));
+    expect(long.said).toMatch(/^<redacted>\nx+$/);
+  });
+
   it('leaves the folder alone that another renewal is at work in, and removes what a killed one left', async () => {
     const [working, old, killed] = [
       `.renewing-${process.pid}-other`,

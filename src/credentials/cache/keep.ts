@@ -26,6 +26,8 @@ export interface KeepRequest {
    * @param waitedMs how long others were waited for
    */
   readonly vend: (waitedMs: number) => Promise<{ credentials: SessionCredentials; clockOffset: number }>;
+  /** Whether the key is that of what was just obtained: variables may have changed meanwhile. Default: yes. */
+  readonly isStill?: (() => boolean) | undefined;
   /** Told what is odd and no reason to fail. */
   readonly onWarning: (message: string) => void;
   /** Only sets that were obtained at this moment or later will do, in milliseconds since 1970. Default: all. */
@@ -112,7 +114,7 @@ async function renew(request: KeepRequest, old: CacheEntry | undefined, waitedMs
     const { expiration, accessKeyId, secretAccessKey, sessionToken, accountId, assumedRoleArn } = credentials;
     const kept = { accessKeyId, secretAccessKey, sessionToken, expiration: formatExpiration(expiration) };
     // A file that comes to be meanwhile, as between two renames, could not be told from the one after it.
-    if (certificate !== undefined && stamp === undefined) return credentials;
+    if ((certificate !== undefined && stamp === undefined) || request.isStill?.() === false) return credentials;
     await write(request, {
       version: CACHE_VERSION,
       obtained: asked,

@@ -6,7 +6,7 @@
 // Tests: test/credentials/cache/line.test.ts
 import { parse } from './json.ts';
 import { CACHE_VERSION } from './entry.ts';
-import { stampOf } from './safe-file.ts';
+import { bootOf, stampOf } from './safe-file.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,6 +24,8 @@ export interface RememberedLine {
   readonly text: string;
   /** The working directory, where a relative path of the line starts there. */
   readonly directory?: string | undefined;
+  /** Which start of which machine, where a device is named that is another one on each. */
+  readonly boot?: string | undefined;
   /** The AWS config file as it was read: its path, and its stamp where it was there. */
   readonly config: readonly [path: string, stamp?: string];
   /** The name of the entry. */
@@ -185,6 +187,7 @@ export function parseLine(text: string, line: Line, directory: () => string | un
   if (value === undefined || value['version'] !== CACHE_VERSION || value['text'] !== line.text) return undefined;
   const { config, entry, minRemainingMs } = value;
   if (value['directory'] !== undefined && value['directory'] !== directory()) return undefined;
+  if (value['boot'] !== undefined && value['boot'] !== bootOf()) return undefined;
   if (!Array.isArray(config) || typeof config[0] !== 'string' || stampOf(config[0]) !== config[1]) return undefined;
   if (typeof entry !== 'string' || !isEntryName(entry) || !Number.isFinite(minRemainingMs)) return undefined;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every member that matters was looked at

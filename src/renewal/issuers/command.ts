@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync
 import { dirname, join } from 'node:path';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { systemCode } from '../../platform/files.ts';
+import { REDACTED } from '../../platform/redact.ts';
 import { awaited } from '../../platform/waits.ts';
 import { readPem } from '../../x509/pem.ts';
 import { certificatePem, csrPem } from '../csr.ts';
@@ -164,11 +165,18 @@ async function run(
     child.on('close', (status, by) => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', interrupt);
-      if (said.trim() !== '') tell(said);
+      if (said.trim() !== '') tell(withoutKeys(said));
       if (status === 0) return done(output);
       return fail(failure(`${name} failed: ${by === null ? `status ${status}` : by}`));
     });
   });
+}
+
+/** What was said, without a private key that a script has shown: it goes into a log. What has no end was cut off, or no begin. */
+function withoutKeys(text: string): string {
+  return text
+    .replaceAll(/-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----[^]*?(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----|$)/g, REDACTED)
+    .replace(/^[^]*-----END (?:[A-Z]+ )*PRIVATE KEY-----/, REDACTED);
 }
 
 function certificatesIn(name: string, pem: string): Uint8Array[] {

@@ -10,7 +10,7 @@ import {
 } from '../../../src/credentials/cache/line.ts';
 import { FLAGS } from '../../../src/options/flags.ts';
 import type { FlagRow } from '../../../src/options/flags.ts';
-import { stampOf } from '../../../src/credentials/cache/safe-file.ts';
+import { bootOf, stampOf } from '../../../src/credentials/cache/safe-file.ts';
 
 const SECRET = 'a-secret-word';
 
@@ -297,6 +297,12 @@ describe('what is remembered of a line', () => {
     expect(read({ ...remembered, directory: '/here' })).toBeDefined();
     const config = [import.meta.filename, stampOf(import.meta.filename)];
     expect(read({ ...remembered, config })).toEqual({ ...remembered, config });
+  });
+
+  it('counts on the machine whose device it names, until that starts again', () => {
+    const boot = bootOf();
+    expect(read({ ...remembered, boot })).toEqual({ ...remembered, boot });
+    expect(read({ ...remembered, boot: 'another' })).toBeUndefined();
   });
 
   it('does not ask for the directory where none is remembered', () => {
