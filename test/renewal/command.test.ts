@@ -95,6 +95,12 @@ describe.skipIf(!requireTool('openssl'))('renewal by a command', () => {
     ['does nothing', 'true', /left no new certificate/],
     ['prints something else', 'echo renewed', /left no new certificate/],
     ['prints half of one', "printf '-----BEGIN CERTIFICATE-----\\nMII'", /cannot be read/],
+    [
+      'writes UTF-16',
+      `sh -c 'echo "-----BEGIN CERTIFICATE-----" | iconv -t UTF-16 >{certificate}'`,
+      /it is UTF-16 text/,
+    ],
+    ['prints a request', 'cat {csr}', /left no new certificate/],
     ['never ends', 'sleep 600', /did not end within/],
     ['prints without end', 'yes', /prints more than/],
     ['ends by a signal', "sh -c 'kill -9 $$'", /failed: SIGKILL/],
