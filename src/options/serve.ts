@@ -2,6 +2,7 @@
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { FlagsOf } from './flag-values.ts';
 import type { FlagName } from './flags.ts';
+import { renewalSettings } from './renewal.ts';
 import { refuseControls, servedRoles } from './served-roles.ts';
 import type { RolesToServe } from './served-roles.ts';
 
@@ -69,6 +70,9 @@ export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<strin
       flag: '--token-file',
       hint: 'give --token-source alone: clients can read that file too',
     });
+  // A wrong value is refused before anything is asked for, and also where it would have no effect yet.
+  if (flags.renew === true || flags['renew-from'] !== undefined || flags['renew-command'] !== undefined)
+    renewalSettings(flags);
   const refreshBeforeMs = refreshBefore(flags['refresh-before'], roles);
   if ((cert === undefined) !== (key === undefined)) {
     const flag = cert === undefined ? '--tls-cert' : '--tls-key';

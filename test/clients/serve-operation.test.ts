@@ -119,6 +119,15 @@ describe('signals', () => {
     await service.close();
   });
 
+  it('an issuer without --renew is said to have no effect', async () => {
+    const serve = spawnServe([...identityFlags(emulator), '--port', '0', '--renew-command', 'true']);
+    running.push(serve);
+    await serve.until('--renew-command has no effect without --renew');
+    await serve.until('AWS_CONTAINER_CREDENTIALS_FULL_URI');
+    serve.kill('SIGTERM');
+    expect(await serve.exited).toBe(0);
+  });
+
   it('SIGHUP at the very start does not end it', async () => {
     const serve = spawnServe([...identityFlags(emulator), '--port', '0', '--hop-limit', '2']);
     running.push(serve);

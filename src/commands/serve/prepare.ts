@@ -39,6 +39,9 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     log.warn('--hop-limit has no effect: Node cannot set it; use IPTTL= of a systemd socket unit', {
       hopLimit: options.hopLimit,
     });
+  const idle = (['renew-from', 'renew-command'] as const).find((name) => flags[name] !== undefined);
+  if (flags.renew !== true && idle !== undefined)
+    log.warn(`--${idle} has no effect without --renew: the certificate is not renewed`);
   const tokens = await prepareTokens({ ...options, required: !options.imds && !options.printToken, env, log });
   cleanup.add(() => tokens.remove());
   await tokens.check(options.port);
