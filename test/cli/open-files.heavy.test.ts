@@ -9,18 +9,21 @@ beforeAll(async () => {
 });
 afterAll(async () => await emulator.close());
 
-const vending = (): string[] => [
-  ...['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
-  ...['--intermediates', `${PKI}intermediate.pem`, ...worldFlags(emulator)],
-];
+const vending = (): string[] =>
+  [
+    ['--certificate', `${PKI}ec-p256.crt.pem`, '--private-key', `${PKI}ec-p256.key.pem`],
+    ['--intermediates', `${PKI}intermediate.pem`, ...worldFlags(emulator)],
+  ].flat();
+const assuming = (): string[] =>
+  [
+    ['--source', 'env', '--sts-endpoint', emulator.url],
+    ['--assume-role-arn', emulator.roleArns[0] ?? ''],
+  ].flat();
 
 // Where Node cannot read the program's first file, or ends by a signal, there is nothing that this program could say.
 it.skipIf(process.platform === 'win32' || IS_EXECUTABLE).each<[string, () => string[]]>([
   ['credential-process', vending],
-  [
-    'assume-role',
-    () => ['--source', 'env', ...['--assume-role-arn', emulator.roleArns[0] ?? '', '--sts-endpoint', emulator.url]],
-  ],
+  ['assume-role', assuming],
   ['console', () => [...vending(), '--signin-endpoint', emulator.url]],
   ['export', vending],
 ])('%s with fewer and fewer open files gives an answer, or says that they are too many', async (command, args) => {

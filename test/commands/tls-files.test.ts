@@ -75,8 +75,7 @@ it.each<[string, (text: string) => string | Buffer, RegExp]>([
 
 /** What was read is that certificate and that key, and OpenSSL sees them. */
 function expectPair(read: { cert: Buffer; key: Buffer }, cert: string, key: string): void {
-  const raw = (pem: string | Buffer): Buffer => new X509Certificate(pem).raw;
-  expect(raw(read.cert)).toEqual(raw(pkiText(cert)));
+  expect(new X509Certificate(read.cert).raw).toEqual(new X509Certificate(pkiText(cert)).raw);
   expect(createPrivateKey(read.key).equals(createPrivateKey(pkiText(key)))).toBe(true);
 }
 

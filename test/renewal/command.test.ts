@@ -91,7 +91,7 @@ describe.skipIf(!requireTool('openssl'))('renewal by a command', () => {
 
   const failing: readonly (readonly [string, string, RegExp])[] = [
     ['fails', 'false', /failed: status 1/],
-    ['is not there', 'no-such-program-here', /cannot be started/],
+    ['is not there', 'no-such-program-here', /cannot be started \(ENOENT\)/],
     ['does nothing', 'true', /left no new certificate/],
     ['prints something else', 'echo renewed', /left no new certificate/],
     ['prints half of one', "printf '-----BEGIN CERTIFICATE-----\\nMII'", /cannot be read/],

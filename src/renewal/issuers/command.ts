@@ -159,7 +159,14 @@ async function run(
     });
     child.on('error', (cause) => {
       clearTimeout(timer);
-      fail(failure(`${name} cannot be started`, cause));
+      const reason = systemCode(cause) ?? 'unknown error';
+      fail(
+        new RolesAnywhereError('ERR_RENEWAL_COMMAND', `${name} cannot be started (${reason})`, {
+          flag: '--renew-command',
+          hint: 'check the path of the program, and that this user may run it; no shell reads the line: for one, give sh -c',
+          cause,
+        }),
+      );
     });
     child.on('close', (status, by) => {
       clearTimeout(timer);
