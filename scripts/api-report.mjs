@@ -5,9 +5,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseSync } from 'rolldown/utils';
+import { readArguments } from './usage.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const report = join(root, 'docs/api.md');
+
+const { values } = readArguments(import.meta.filename, { check: { type: 'boolean' } });
 
 const INTRO = `# API
 
@@ -24,7 +27,7 @@ const SECTIONS = [
 try {
   const text = render(collect(join(root, 'dist/types/index.d.ts')));
   const current = existsSync(report) ? readFileSync(report, 'utf8') : '';
-  if (process.argv.includes('--check')) {
+  if (values.check) {
     if (text !== current) throw new Error('docs/api.md is not up to date: run `npm run build && npm run api`');
   } else writeFileSync(report, text);
 } catch (error) {

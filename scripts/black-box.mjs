@@ -9,10 +9,11 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { readArguments } from './usage.mjs';
 
 const NAME = 'roles-anywhere';
 const READY_TIMEOUT_MS = 30_000;
-const consumer = resolve(process.argv[2] ?? '.');
+const consumer = resolve(readArguments(import.meta.filename, {}, true).positionals[0] ?? '.');
 const certs = join(dirname(dirname(fileURLToPath(import.meta.url))), 'certs-dev/out');
 const folder = join(consumer, 'node_modules', NAME);
 const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));

@@ -24,15 +24,21 @@ import { signedAdHoc, wrongPages } from './build/standalone-signature.mjs';
 import { fetchRuntime, neutraliseRuntime } from './build/standalone-runtime.mjs';
 import { executableOf, hostTarget, targetsNamed } from './build/standalone-targets.mjs';
 import { npm, root } from './prepare.mjs';
+import { readArguments } from './usage.mjs';
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const place = join(root, 'dist/standalone');
 const work = join(root, 'node_modules/.cache', `standalone.${process.pid}`);
 
+const { values, positionals } = readArguments(
+  import.meta.filename,
+  { pack: { type: 'boolean', default: false } },
+  true,
+);
+
 try {
-  const args = process.argv.slice(2);
-  const pack = args.includes('--pack');
-  const targets = targetsNamed(args.filter((arg) => arg !== '--pack'));
+  const { pack } = values;
+  const targets = targetsNamed(positionals);
   mkdirSync(work, { recursive: true });
   mkdirSync(place, { recursive: true });
   const host = hostTarget();

@@ -6,13 +6,14 @@ import { isBuiltin } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Visitor, parseSync } from 'rolldown/utils';
+import { readArguments } from './usage.mjs';
 
 /** Folders that compute and do nothing else: the only builtins that they may import. */
 const PURE = { x509: ['node:crypto', 'node:buffer'], signing: ['node:crypto', 'node:buffer'] };
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const own = join(root, 'src');
-const src = resolve(process.argv[2] ?? own);
+const src = resolve(readArguments(import.meta.filename, {}, true).positionals[0] ?? own);
 const allowed = readTable(join(root, 'docs/architecture.md'));
 const used = new Set();
 

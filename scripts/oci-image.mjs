@@ -22,6 +22,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { root } from './prepare.mjs';
+import { readArguments } from './usage.mjs';
 
 const { version, description, license } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const PROGRAM = '/usr/local/bin/roles-anywhere';
@@ -36,7 +37,10 @@ const place = join(root, 'dist/oci');
 const work = join(root, 'node_modules/.cache', `oci.${process.pid}`);
 
 try {
-  const executable = resolve(process.argv[2] ?? join(root, 'dist/standalone/roles-anywhere-linux-x64'));
+  const executable = resolve(
+    readArguments(import.meta.filename, {}, true).positionals[0] ??
+      join(root, 'dist/standalone/roles-anywhere-linux-x64'),
+  );
   if (!existsSync(executable))
     throw new Error(`${executable} is not there: npm run build:standalone -- linux-x64 makes it`);
   makeImage(executable);

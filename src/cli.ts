@@ -223,9 +223,19 @@ async function fail(thrown: unknown): Promise<void> {
     kind = report(failure, { program, argv, env, style, stderrIsTerminal, write: printError }).class;
   } catch (error) {
     // With no descriptors left nothing more can be loaded, and each failure to do so would come here again.
-    const [words, code] =
-      thrown instanceof RolesAnywhereError ? [thrown.message, thrown.code] : ['cannot go on', 'ERR_INTERNAL'];
-    printError(`${program}: error: ${words} (${codeOf(error) ?? 'unknown reason'}) [${code}]\n`);
+    const full = [thrown, error, thrown instanceof Error && thrown.cause].some((one) =>
+      /^E[MN]FILE$/.test(codeOf(one) ?? ''),
+    );
+    const isOurs = thrown instanceof RolesAnywhereError && thrown.code !== 'ERR_INTERNAL';
+    if (full && !isOurs) kind = 'identity';
+    const [words, code] = isOurs
+      ? [`${thrown.message} (${codeOf(error) ?? 'unknown reason'})`, thrown.code]
+      : full
+        ? ['too many files are open', 'ERR_FILE_UNREADABLE']
+        : [`cannot go on (${codeOf(error) ?? 'unknown reason'})`, 'ERR_INTERNAL'];
+    printError(
+      `${program}: error: ${words} [${code}]\n${full ? 'hint: raise the limit on open files (ulimit -n)\n' : ''}`,
+    );
   }
   process.exit(EXIT_STATUS[kind]);
 }

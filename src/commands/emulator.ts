@@ -2,11 +2,14 @@
 import { closeSync, writeFileSync, writeSync } from 'node:fs';
 import { type EmulatorOptions, type Verdict, explain, startEmulator } from '../emulator/index.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { type MaterialFlag, readMaterialFile } from '../identity/material.ts';
+import { CERTIFICATE_LABELS } from '../identity/contents.ts';
+import { pemOf, readPemFile } from '../identity/pem-file.ts';
+import { wrongKind } from '../identity/unusual.ts';
 import { openForAppending } from '../platform/file-system.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import type { Log } from '../platform/log.ts';
 import type { RunCommand } from './command.ts';
+import { readTls } from './tls-files.ts';
 
 type Flags = FlagsOf<'emulator'>;
 
@@ -14,7 +17,7 @@ export const run: RunCommand<'emulator'> = async (flags, io) => {
   const { log } = io;
   const record = openRecord(flags.log, log);
   const emulator = await startEmulator({
-    ...readOptions(flags),
+    ...(await readOptions(flags)),
     onVerdict: (verdict) => {
       logVerdict(log, verdict, flags.explain === true ? explain(verdict) : undefined);
       record?.(verdict);
@@ -51,15 +54,12 @@ export const run: RunCommand<'emulator'> = async (flags, io) => {
   }
 };
 
-function readOptions(flags: Flags): EmulatorOptions {
+async function readOptions(flags: Flags): Promise<EmulatorOptions> {
   return {
     host: flags.host,
     port: readPort(flags.port),
-    tls: flags['tls-dev'] === undefined ? readTls(flags) : 'development',
-    trustAnchors: flags['trust-anchor']?.map((path) => ({
-      name: path,
-      certificates: readText('--trust-anchor', path),
-    })),
+    tls: flags['tls-dev'] === undefined ? await tlsOf(flags) : 'development',
+    trustAnchors: flags['trust-anchor'] && (await Promise.all(flags['trust-anchor'].map(readAnchor))),
     worldFile: flags.world,
     stateDir: flags['state-dir'],
     throttle: flags.throttle,
@@ -71,13 +71,14 @@ function isLoopback(url: string): boolean {
   return /^http:\/\/(?:127\.|\[::1\])/.test(url);
 }
 
-function readTls({ 'tls-cert': cert, 'tls-key': key }: Flags): EmulatorOptions['tls'] {
+async function tlsOf({ 'tls-cert': cert, 'tls-key': key }: Flags): Promise<EmulatorOptions['tls']> {
   if (cert === undefined && key === undefined) return undefined;
   if (cert === undefined || key === undefined)
     throw new RolesAnywhereError('ERR_FLAG_REQUIRED', `--tls-${cert === undefined ? 'cert' : 'key'} is not given`, {
       hint: 'give --tls-cert and --tls-key together, or neither for HTTP alone',
     });
-  return { cert: readText('--tls-cert', cert), key: readText('--tls-key', key) };
+  const pair = await readTls({ cert, key });
+  return { cert: pair.cert.toString(), key: pair.key.toString() };
 }
 
 function readPort(value: number): number {
@@ -88,8 +89,13 @@ function readPort(value: number): number {
   });
 }
 
-function readText(flag: MaterialFlag, path: string): string {
-  return Buffer.from(readMaterialFile(flag, path).bytes).toString('latin1');
+/** The certificates of a file, which the emulator reads with its own code. */
+async function readAnchor(path: string): Promise<{ name: string; certificates: string }> {
+  const { material, blocks } = await readPemFile('--trust-anchor', path);
+  const found = blocks.filter(({ label }) => CERTIFICATE_LABELS.has(label));
+  const certificates = found.map(({ der }) => pemOf({ label: 'CERTIFICATE', der })).join('');
+  if (certificates === '') throw wrongKind(material, blocks, 'certificate');
+  return { name: path, certificates };
 }
 
 /** Appends each verdict to a file as a line of JSON, which is there before the answer is. */

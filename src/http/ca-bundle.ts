@@ -29,9 +29,11 @@ export function readCaBundle(path: string, source = '--ca-bundle'): string {
   const broken = certificates.indexOf(undefined);
   if (broken >= 0)
     throw new RolesAnywhereError('ERR_CA_BUNDLE', `${source}: certificate ${broken + 1} in ${path} is malformed`, {
-      hint: text.includes(String.raw`\n`)
-        ? 'it has \\n for line ends: write them as such, `printf \'%b\\n\' "$(cat FILE)" >NEW`'
-        : 'remove it, or get the file again: OpenSSL would ignore what follows it',
+      hint: /^\s*[{[]/.test(text)
+        ? 'it is JSON: take the PEM out of it, with `jq -r`'
+        : text.includes(String.raw`\n`)
+          ? 'it has \\n for line ends: write them as such, `printf \'%b\\n\' "$(cat FILE)" >NEW`'
+          : 'remove it, or get the file again: OpenSSL would ignore what follows it',
     });
   return `${certificates.join('\n')}\n`;
 }
@@ -55,15 +57,45 @@ function certificatesOf(text: string): (string | undefined)[] {
   });
 }
 
+const NO_PLACE = 'a private key has no place there: give the certificates of the CAs that the server is trusted by';
+
+/** What a file looks like that is none of certificates, and what to do about it. */
+const INSTEAD: readonly (readonly [RegExp, string])[] = [
+  [/^\s*$/, 'it is empty: whatever should write it failed'],
+  [
+    /^(?:\u00ff\u00fe|\u00fe\u00ff)|-\0-\0-/,
+    'it is UTF-16: save it as ASCII or UTF-8, for example with `iconv -f UTF-16 -t UTF-8 FILE >NEW`',
+  ],
+  [/^\s*<(?:!doctype|html|\?xml)/i, 'it is a page of the web or XML: the download gave an error page'],
+  [
+    /^\s*[A-Za-z0-9+/][\sA-Za-z0-9+/]{63,}={0,2}\s*$/,
+    'it is base64 without a label: put -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it',
+  ],
+  [/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/, NO_PLACE],
+  [
+    /-----BEGIN (?:PKCS7|PKCS #7 SIGNED DATA|CMS)-----/,
+    'it is PKCS#7: write its certificates with `openssl pkcs7 -in FILE -print_certs -out NEW`',
+  ],
+  [
+    /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----/,
+    'it is a certificate request: give the certificates of the CAs that the server is trusted by',
+  ],
+  // DER: a SEQUENCE of two octets of length, and what is first in it.
+  [/^0\u0082..0/s, 'it is DER: write it as PEM with `openssl x509 -inform DER -in FILE -out NEW`'],
+  [
+    /^0\u0082..\u0006/s,
+    'it is PKCS#7: write its certificates with `openssl pkcs7 -inform DER -in FILE -print_certs -out NEW`',
+  ],
+  [
+    /^0[\u0080\u0082].{0,2}\u0002\u0001\u0003/s,
+    'it is PKCS#12: write its certificates with `openssl pkcs12 -in FILE -cacerts -nokeys -out NEW`',
+  ],
+  [/^0(?:\u0081.|\u0082..)\u0002/s, NO_PLACE],
+];
+
 /** What to do about a file that is none of certificates, where that can be told. */
 function insteadOf(text: string): string | undefined {
-  if (/^(?:\u00ff\u00fe|\u00fe\u00ff)/.test(text) || text.includes('-\0-\0-'))
-    return 'it is UTF-16: save it as ASCII or UTF-8, for example with `iconv -f UTF-16 -t UTF-8 FILE >NEW`';
-  if (/^\s*<(?:!doctype|html|\?xml)/i.test(text))
-    return 'it is a page of the web or XML: the download gave an error page';
-  if (/^[\sA-Za-z0-9+/]{64,}={0,2}$/.test(text.trim()))
-    return 'it is base64 without a label: put -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it';
-  return undefined;
+  return INSTEAD.find(([pattern]) => pattern.test(text))?.[1];
 }
 
 /**

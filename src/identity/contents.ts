@@ -21,7 +21,7 @@ export interface Contents {
 type NonEmpty<T> = readonly [T, ...T[]];
 
 /** RFC 7468, section 5.1, and what old tools wrote. */
-const CERTIFICATE_LABELS: ReadonlySet<string> = new Set(['CERTIFICATE', 'X509 CERTIFICATE']);
+export const CERTIFICATE_LABELS: ReadonlySet<string> = new Set(['CERTIFICATE', 'X509 CERTIFICATE']);
 
 /** PKCS#12 as certtool writes it; PKCS#7 and CMS, by RFC 7468, sections 8 and 9, and as some CAs do. */
 const CONTAINER_LABELS: ReadonlySet<string> = new Set(['PKCS12', 'PKCS7', 'CMS', 'PKCS #7 SIGNED DATA']);
@@ -77,12 +77,14 @@ export async function openContainers(contents: Contents, deps: PasswordDeps): Pr
 /**
  * All certificates, in the file's order; at least one.
  *
+ * @param keyFile where the key is read from, for words about files that are swapped
  * @throws RolesAnywhereError `ERR_PEM_LABEL`, `ERR_CERTIFICATE_MALFORMED`
  */
-export async function certificatesIn(contents: Contents): Promise<NonEmpty<Certificate>> {
+export async function certificatesIn(contents: Contents, keyFile?: Contents): Promise<NonEmpty<Certificate>> {
   const { material, blocks } = contents;
   const [first, ...others] = blocks.filter(({ label }) => CERTIFICATE_LABELS.has(label));
-  if (first === undefined) throw (await import('./unusual.ts')).wrongKind(material, blocks, 'certificate');
+  if (first === undefined)
+    throw (await import('./unusual.ts')).wrongKind(material, blocks, 'certificate', keyFile?.blocks);
   const read = ({ der }: PemBlock): Certificate => readCertificate(der, material.source);
   try {
     return [read(first), ...others.map(read)];

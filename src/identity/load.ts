@@ -309,10 +309,10 @@ async function assemble(spec: NamedSpec, open: OpenMaterial, deps: LoadDeps): Pr
   const certificateFile = await open('--certificate', spec.certificate);
   const keys = await keysOf(spec.privateKey, certificateFile, open, deps);
   const bundle = await openBundle(spec.intermediates, open, deps.warn);
-  const certificates = await certificatesIn(certificateFile);
+  const certificates = await certificatesIn(certificateFile, keys.file);
   const intermediates = bundle === undefined ? [] : await certificatesIn(bundle);
   const { source } = certificateFile.material;
-  const found = await matchKey(certificates, await keys.read(), source, keys.owner);
+  const found = await matchKey(certificates, await keys.read(), source, keys.owner, intermediates);
   const { leaf, key } =
     found.length === 1 && spec.choice === undefined
       ? found[0]
@@ -396,6 +396,8 @@ async function openBundle(
 interface KeySource {
   /** How errors name it. */
   readonly owner: string;
+  /** Absent for a key that is in no file. */
+  readonly file?: Contents;
   /** What others must not read; absent for a key that only a TPM can use. */
   readonly secret?: Material | undefined;
   read(): Promise<SigningKeys>;
@@ -428,6 +430,7 @@ async function keyOf(privateKey: string, open: OpenMaterial, deps: LoadDeps): Pr
 function keysIn(file: Contents, owner: string, deps: LoadDeps): KeySource {
   return {
     owner,
+    file,
     secret: file.blocks.some(({ label }) => label === TPM_KEY_LABEL) ? undefined : file.material,
     read: () => signingKeysIn(file, deps),
   };
@@ -449,12 +452,17 @@ async function warnOf({ leaf, unrelated, keyMaterial }: Oddities, warn?: Warn): 
   if (unrelated.length > 0) warn(unrelatedWarning(leaf, unrelated));
 }
 
-/** Every certificate that a key belongs to, wherever it stands in its file; at least one. Keys of none are forgotten. */
+/**
+ * Every certificate that a key belongs to, wherever it stands in its file; at least one. Keys of none are forgotten.
+ *
+ * @param intermediates where the leaf is looked for when it is missing, for words about that
+ */
 async function matchKey(
   certificates: readonly Certificate[],
   { keys, problem }: SigningKeys,
   source: string,
   owner: string,
+  intermediates: readonly Certificate[] = [],
 ): Promise<readonly [Pair, ...Pair[]]> {
   const pairs: Pair[] = [];
   for (const leaf of certificates) {
@@ -469,11 +477,12 @@ async function matchKey(
           : undefined;
     if (key !== undefined) pairs.push({ leaf, key });
   }
+  const isSwapped = pairs.length === 0 && intermediates.some((one) => keys.some((key) => key.belongsTo(one)));
   for (const key of keys) if (!pairs.some((pair) => pair.key === key)) key.forget();
   const [first, ...others] = pairs;
   if (first !== undefined) return [first, ...others];
   if (problem !== undefined) throw problem;
-  throw (await import('./unusual.ts')).mismatch(owner, source);
+  throw (await import('./unusual.ts')).mismatch(owner, source, isSwapped);
 }
 
 async function pause(): Promise<void> {

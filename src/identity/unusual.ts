@@ -6,7 +6,8 @@ import { RolesAnywhereError } from '../platform/errors.ts';
 import { DerError, TAG, readChildren, readDer } from '../x509/der.ts';
 import type { PemBlock } from '../x509/pem.ts';
 import { binaryLabel } from './der-forms.ts';
-import type { Material } from './material.ts';
+import type { Material, MaterialFlag } from './material.ts';
+import { isPrivateKeyLabel } from '../x509/keys.ts';
 
 /** Tab, line feed, carriage return and blank. */
 const BLANKS: ReadonlySet<number> = new Set([0x09, 0x0a, 0x0d, 0x20]);
@@ -62,6 +63,15 @@ const LABELS: Readonly<Record<string, Kind>> = {
     hint: 'write it as a plain certificate with `openssl x509 -in FILE -out CERTIFICATE`',
   },
   'OPENSSH PRIVATE KEY': OPENSSH,
+  // Where they were not opened.
+  PKCS12: {
+    what: 'PKCS#12',
+    hint: 'take out of it what is wanted: `openssl pkcs12 -in FILE -nokeys -out CERTIFICATE`, and under `umask 077` `openssl pkcs12 -in FILE -nocerts -noenc -out KEY`',
+  },
+  PKCS7: {
+    what: 'PKCS#7',
+    hint: 'write its certificates with `openssl pkcs7 -in FILE -print_certs -out CERTIFICATE`, for DER with `-inform DER`',
+  },
 };
 
 /**
@@ -174,7 +184,9 @@ function jsonKind(text: Buffer, flag: string): Kind {
       hint: `write it as PKCS#8: \`(umask 077; node -p 'crypto.createPrivateKey({format: "jwk", key: JSON.parse(fs.readFileSync("FILE"))${jwkPath(json)}}).export({type: "pkcs8", format: "pem"})' >NEW)\``,
     };
   const wanted =
-    flag === '--private-key' ? /-----BEGIN [A-Z ]*PRIVATE KEY-----/ : /-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/;
+    flag === '--private-key' || flag === '--tls-key'
+      ? /-----BEGIN [A-Z ]*PRIVATE KEY-----/
+      : /-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/;
   const path = pathTo(json, wanted, MAX_LEVELS) ?? pathTo(json, /-----BEGIN /, MAX_LEVELS);
   return path === undefined
     ? { what: 'JSON', hint: 'give a certificate or a key in PEM' }
@@ -320,8 +332,23 @@ export function notKey(blocks: readonly PemBlock[], error: unknown): unknown {
     : new RolesAnywhereError(error.code, error.message, { hint: kind.hint, cause: error });
 }
 
-/** The error for well-formed contents that are not of the kind that was asked for. */
-export function wrongKind({ source, flag }: Material, blocks: readonly PemBlock[], wanted: string): RolesAnywhereError {
+/** The flag of a certificate, and that of its key. */
+const KEY_FLAG: Readonly<Partial<Record<MaterialFlag, MaterialFlag>>> = {
+  '--certificate': '--private-key',
+  '--tls-cert': '--tls-key',
+};
+
+/**
+ * The error for well-formed contents that are not of the kind that was asked for.
+ *
+ * @param keyFile what is in the file that was named as the key's, if certificates were asked for
+ */
+export function wrongKind(
+  { source, flag }: Material,
+  blocks: readonly PemBlock[],
+  wanted: 'certificate' | 'private key',
+  keyFile: readonly PemBlock[] = [],
+): RolesAnywhereError {
   const kind = blocks.map(({ label, der }) => LABELS[label] ?? derKind(der)).find((known) => known !== undefined);
   const labels = [
     ...new Set(blocks.map(({ label, der }) => (LABELS[label] === undefined && derKind(der)?.what) || label)),
@@ -334,10 +361,22 @@ export function wrongKind({ source, flag }: Material, blocks: readonly PemBlock[
         hint: 'export it again, with the certificate and its private key',
       },
     );
-  const hint = kind?.hint ?? `name a file that holds a ${wanted} with ${flag}`;
+  const isKey = wanted === 'certificate' && blocks.some(({ label }) => isPrivateKeyLabel(label));
+  const hint = kind?.hint ?? (isKey ? keyHint(flag, keyFile) : `name a file that holds a ${wanted} with ${flag}`);
   return new RolesAnywhereError('ERR_PEM_LABEL', `${source} holds no ${wanted}, but ${labels.slice(0, 3).join(', ')}`, {
     hint,
   });
+}
+
+/** What to do about a private key where a certificate belongs. */
+function keyHint(flag: MaterialFlag, keyFile: readonly PemBlock[]): string {
+  const keyFlag = KEY_FLAG[flag];
+  if (keyFlag === undefined) return `a private key has no place there: name the file of the certificates with ${flag}`;
+  const both = `name the certificate with ${flag} and its private key with ${keyFlag}`;
+  if (!keyFile.some(({ label }) => label.endsWith('CERTIFICATE'))) return both;
+  return keyFile.some(({ label }) => isPrivateKeyLabel(label))
+    ? `the file of ${keyFlag} holds a certificate as well: name that file with ${flag} too`
+    : `the two files seem swapped: ${both}`;
 }
 
 /** The error for contents without a private key. */
@@ -354,12 +393,17 @@ export function noKey(material: Material, blocks: readonly PemBlock[]): RolesAny
  * The error for a key and a certificate that do not belong together.
  *
  * @param owner how it names what holds the key
+ * @param isSwapped whether the key is that of a certificate in --intermediates
  */
-export function mismatch(owner: string, source: string): RolesAnywhereError {
+export function mismatch(owner: string, source: string, isSwapped = false): RolesAnywhereError {
   return new RolesAnywhereError(
     'ERR_KEY_MISMATCH',
     `the private key in ${owner} is not that of the certificate in ${source}`,
-    { hint: 'give the key that the certificate was requested with; after a renewal, both files must be the new ones' },
+    {
+      hint: isSwapped
+        ? 'it is that of a certificate in --intermediates: name that file with --certificate, and the CAs with --intermediates'
+        : 'give the key that the certificate was requested with; after a renewal, both files must be the new ones',
+    },
   );
 }
 

@@ -45,7 +45,7 @@ export function problemError(
     case 'not-here':
       return new RolesAnywhereError('ERR_UNKNOWN_FLAG', `${command} does not take --${problem.flag}`, {
         flag: `--${problem.flag}`,
-        hint: suggestFlag(problem.flag, command) ?? help,
+        hint: hintElsewhere(problem.flag, command) ?? suggestFlag(problem.flag, command) ?? help,
       });
     case 'syntax': {
       const name = nameIn(problem.token.replace(/^-+/, ''));
@@ -66,7 +66,7 @@ export function problemError(
         return new RolesAnywhereError('ERR_USAGE', 'unexpected argument', { hint: 'quote a value that holds spaces' });
       }
       return new RolesAnywhereError('ERR_USAGE', `unexpected argument ${JSON.stringify(problem.argument)}`, {
-        hint: argumentHint(problem.argument),
+        hint: argumentHint(problem.argument, command),
       });
     case 'broken-line':
       return new RolesAnywhereError('ERR_USAGE', `blanks in front of ${problem.flag} make it an argument`, {
@@ -122,14 +122,27 @@ export function isOfShell(argument: string): boolean {
 }
 
 /** What an argument that belongs to no flag may be there for. */
-function argumentHint(argument: string): string {
+function argumentHint(argument: string, command: CommandName | undefined): string {
   if (/^(?:true|false)$/i.test(argument)) return `a flag that is on or off takes its value as in --debug=${argument}`;
   if (/^(?:\s*\\\s*|\s+)$/.test(argument))
     return 'a backslash joins lines only as the last character of one, and for a shell: in a folded text of YAML (>), a unit or a config file, look where the line ends';
   if (isOfShell(argument))
     return 'what starts this line is no shell, so a second command, a pipe or a redirection is an argument: call a script that does it';
   if (isCommand(argument)) return `a line has one command: give ${argument} a line of its own`;
-  return 'quote a value that holds spaces';
+  const flag = command === undefined ? undefined : flagFor(argument, flagsOf(command));
+  return flag === undefined
+    ? 'quote a value that holds spaces'
+    : `a value stands behind its flag: --${flag} ${argument}`;
+}
+
+/** The flag that an argument looks like the value of. */
+function flagFor(argument: string, flags: readonly FlagName[]): FlagName | undefined {
+  const kind = /^arn:[\w-]+:(?:iam|rolesanywhere):[^:]*:\d*:(role|profile|trust-anchor)\/[\w+=,.@/-]+$/.exec(
+    argument,
+  )?.[1];
+  const names = [`${kind}-arn`, `assume-${kind}-arn`];
+  if (kind !== undefined) return flags.find((flag) => names.includes(flag));
+  return /^[\w.-]+$/.test(argument) && flags.includes('profile') ? 'profile' : undefined;
 }
 
 /** Names that AWS's CLI, SDKs and config files have for our flags, and that no misspelling leads to. */
@@ -143,6 +156,24 @@ const AWS_NAMES: Readonly<Record<string, FlagName>> = {
 /** The flag that AWS's tools call by another name. */
 export function flagOfAws(name: string): FlagName | undefined {
   return Object.hasOwn(AWS_NAMES, name) ? AWS_NAMES[name] : undefined;
+}
+
+/** Of an identity, to a command that starts from credentials. */
+const IDENTITY: readonly FlagName[] = [
+  'certificate',
+  'private-key',
+  'intermediates',
+  'trust-anchor-arn',
+  'profile-arn',
+];
+
+/** What a flag is called in this command, or which command takes it. */
+function hintElsewhere(flag: FlagName, command: CommandName | undefined): string | undefined {
+  if (command !== 'assume-role') return undefined;
+  if (flag === 'role-arn') return 'did you mean --assume-role-arn';
+  return IDENTITY.includes(flag)
+    ? 'it starts from credentials that are there: to start from a certificate, give --assume-role-arn to credential-process'
+    : undefined;
 }
 
 function suggestFlag(name: string, command: CommandName | undefined): string | undefined {

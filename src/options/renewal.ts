@@ -73,12 +73,17 @@ function issuerOf({ 'renew-from': from, 'renew-command': line }: RenewalFlags): 
       hint: 'leave one of them out',
     });
   }
-  const [, kind = '', rest = ''] = /^(step-ca|est|vault):(.+)$/.exec(from ?? '') ?? [];
+  if (from === undefined)
+    throw new RolesAnywhereError('ERR_FLAG_REQUIRED', 'missing flag: --renew-from or --renew-command', {
+      flag: ['--renew-from', '--renew-command'],
+      hint: 'say who renews the certificate',
+    });
+  const [, kind = '', rest = ''] = /^(step-ca|est|vault):(.+)$/.exec(from) ?? [];
   const url = urlOf(rest);
   if ((kind !== 'step-ca' && kind !== 'est' && kind !== 'vault') || url === undefined)
     throw new RolesAnywhereError(
       'ERR_FLAG_VALUE',
-      `--renew-from is no issuer: ${JSON.stringify(withoutPassword(from ?? ''))}`,
+      `--renew-from is no issuer: ${JSON.stringify(withoutPassword(from))}`,
       {
         flag: '--renew-from',
         hint: 'give step-ca:https://HOST[:PORT], est:https://HOST[:PORT][/.well-known/est[/LABEL]] or vault:https://HOST:8200/v1/pki/sign/ROLE',

@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { FlagsOf } from './flag-values.ts';
 import type { FlagName } from './flags.ts';
+import { renewalSettings } from './renewal.ts';
 import { refuseControls, servedRoles } from './served-roles.ts';
 import type { RolesToServe } from './served-roles.ts';
 
@@ -72,6 +73,9 @@ export function serveOptions(flags: FlagsOf<'serve'>, env: Readonly<Record<strin
       hint: 'give --token-source alone: clients can read that file too',
     });
   checkOwnTokens(roles, [tokenFile, tokenSource]);
+  // A wrong value is refused before anything is asked for, and also where it would have no effect yet.
+  if (flags.renew === true || flags['renew-from'] !== undefined || flags['renew-command'] !== undefined)
+    renewalSettings(flags);
   const refreshBeforeMs = refreshBefore(flags['refresh-before'], roles);
   if ((cert === undefined) !== (key === undefined)) {
     const flag = cert === undefined ? '--tls-cert' : '--tls-key';

@@ -29,7 +29,8 @@ export async function helpText(
   name: CommandName | undefined,
   { program, columns = 0, style = plainStyle }: HelpOptions,
 ): Promise<string> {
-  const parser = yargs([])
+  // By default it asks for the working directory, of which nothing here has a use: it may be gone.
+  const parser = yargs([], '/')
     .scriptName(program)
     .locale('en')
     .help(false)

@@ -33,7 +33,7 @@ export const SHELL_WORDS: Readonly<Record<Shell, ShellWords>> = {
     comment: '#',
   },
   cmd: {
-    // The last quote ends it, so that others are of the value; `%` is for a FOR loop, which does not expand it.
+    // By a FOR loop, in which the last quote ends it and `%` stays as it is; export refuses what a batch file would change.
     set: (name, value) => `set "${name}=${value}"`,
     remove: (name) => `set "${name}="`,
     comment: 'rem',

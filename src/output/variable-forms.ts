@@ -79,7 +79,7 @@ const SET: Readonly<Record<LineForm, (name: string, value: string) => string>> =
   'env-no-export': assignment,
   fish: SHELL_WORDS.fish.set,
   powershell: SHELL_WORDS.powershell.set,
-  'windows-cmd': SHELL_WORDS.cmd.set,
+  'windows-cmd': commandLine,
   dotenv: dotenvLine,
   gitlab: reportLine,
 };
@@ -93,6 +93,15 @@ const REMOVE: Readonly<Record<LineForm, (name: string) => string>> = {
   dotenv: (name) => `${name}=`,
   gitlab: (name) => `${name}=`,
 };
+
+/**
+ * As cmd.exe reads it from a FOR loop and from a batch file alike: in the latter a quote ends the value, so that what follows
+ * may be a command, and a `%` is dropped or expanded; in both, a `!` is once delayed expansion is switched on.
+ */
+function commandLine(name: string, value: string): string {
+  if (/["%!]/.test(value)) throw cannotHold(name, 'has a quote, % or ! in it, which cmd.exe would not keep');
+  return SHELL_WORDS.cmd.set(name, value);
+}
 
 /**
  * As Node's `--env-file` and `dotenv` read it: between quotes all stands for itself up to the next one of the kind, but for

@@ -3,24 +3,40 @@
 import { RolesAnywhereError } from './errors.ts';
 
 /**
- * An error as one of ours. Two of Node's are the user's affair, wherever they come up: about a working directory that was
- * removed, in which a relative path would be completed, and about what `--permission` forbids. Any other is `ERR_INTERNAL`.
+ * An error as one of ours. Three of Node's are the user's affair, wherever they come up: about a working directory that was
+ * removed, in which a relative path would be completed, about what `--permission` forbids, and about too many open files. Any
+ * other is `ERR_INTERNAL`.
  *
  * @param words the message of that
  */
 export function asOurs(thrown: unknown, words: string, hint?: string): RolesAnywhereError {
-  if (thrown instanceof RolesAnywhereError) return thrown;
-  if (thrown instanceof Error && 'syscall' in thrown && thrown.syscall === 'uv_cwd')
+  const isOurs = thrown instanceof RolesAnywhereError;
+  if (isOurs && thrown.code !== 'ERR_INTERNAL') return thrown;
+  const { cause } = isOurs ? thrown : { cause: thrown };
+  return (
+    usersAffair(cause) ?? (isOurs ? thrown : new RolesAnywhereError('ERR_INTERNAL', words, { hint, cause: thrown }))
+  );
+}
+
+function usersAffair(cause: unknown): RolesAnywhereError | undefined {
+  if (!(cause instanceof Error)) return undefined;
+  const { syscall, code, permission, resource }: Partial<Record<string, unknown>> = { ...cause };
+  if (syscall === 'uv_cwd')
     return new RolesAnywhereError(
       'ERR_FILE_NOT_FOUND',
       'the working directory is gone, in which a relative path starts',
-      { hint: 'change to a directory that is there, or give absolute paths', cause: thrown },
+      { hint: 'change to a directory that is there, or give absolute paths', cause },
     );
-  if (thrown instanceof Error && 'permission' in thrown && 'code' in thrown && thrown.code === 'ERR_ACCESS_DENIED')
+  if (permission !== undefined && code === 'ERR_ACCESS_DENIED')
     return new RolesAnywhereError(
       'ERR_FILE_UNREADABLE',
-      `Node's permission model forbids ${String(thrown.permission)}${'resource' in thrown ? ` of ${String(thrown.resource)}` : ''}`,
-      { hint: 'start Node without --permission, or allow it (--allow-fs-read=PATH)', cause: thrown },
+      `Node's permission model forbids ${String(permission)}${resource === undefined ? '' : ` of ${String(resource)}`}`,
+      { hint: 'start Node without --permission, or allow it (--allow-fs-read=PATH)', cause },
     );
-  return new RolesAnywhereError('ERR_INTERNAL', words, { hint, cause: thrown });
+  if (code === 'EMFILE' || code === 'ENFILE')
+    return new RolesAnywhereError('ERR_FILE_UNREADABLE', 'too many files are open', {
+      hint: 'raise the limit on open files (ulimit -n, LimitNOFILE= of a unit), or find out what keeps them open',
+      cause,
+    });
+  return undefined;
 }

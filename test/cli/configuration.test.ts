@@ -90,7 +90,15 @@ describe('the program', () => {
         rmSync(config, { force: true });
         writeFileSync(config, Buffer.from([0x5b, 0xff, 0x5d]));
       },
-      /is not UTF-8/,
+      /is not UTF-8 \[/,
+    ],
+    [
+      'is UTF-16',
+      () => {
+        rmSync(config, { force: true });
+        writeFileSync(config, Buffer.from('\ufeff[profile p]\n', 'utf16le'));
+      },
+      /is not UTF-8, but UTF-16 \[[^]*save it as UTF-8/,
     ],
     [
       'is reached by a link that leads nowhere',

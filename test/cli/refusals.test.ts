@@ -125,6 +125,11 @@ describe('refused before anything is sent', () => {
       'ERR_ENDPOINT',
       () => line({ endpoint: 'http://rolesanywhere.example' }),
     ],
+    [
+      'an issuer of another scheme, though no renewal is due',
+      'ERR_FLAG_VALUE',
+      () => ['renew', '--certificate', cert, '--private-key', key, '--renew-from', 'https://ca.example'],
+    ],
     ['a CA bundle that holds no certificate', 'ERR_CA_BUNDLE', () => line({ 'ca-bundle': file('no-ca.pem', key) })],
   ];
 

@@ -13,10 +13,9 @@ import { makeCa, writeIdentity } from '../renewal/support/ca.ts';
 import type { TestFiles } from '../renewal/support/ca.ts';
 import { PROGRAM, runCli, runProgram } from '../support/cli.ts';
 import { startConnectProxy } from '../support/connect-proxy.ts';
-import { FaultyModule } from '../support/faulty-module.ts';
-import { pkiPath } from '../support/pki.ts';
+import { type FaultyModule, faultyToken } from '../support/faulty-module.ts';
 import { scriptedServer } from '../support/scripted-server.ts';
-import { PIN, SoftHsm, hasSoftHsm } from '../support/softhsm.ts';
+import { PIN, type SoftHsm, hasSoftHsm } from '../support/softhsm.ts';
 import { runOnTerminal } from '../support/terminal.ts';
 import { requireTool } from '../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
@@ -258,11 +257,7 @@ describe.skipIf(!requireTool('python3'))(
       let hsm: SoftHsm;
       let faulty: FaultyModule;
       beforeAll(async () => {
-        hsm = new SoftHsm();
-        faulty = new FaultyModule(hsm.directory);
-        await hsm.token('main');
-        await hsm.pair('main', { pki: 'ec-p256', id: '01', label: 'p256' });
-        await hsm.certificate('main', pkiPath('intermediate.pem'), 'ca', '40');
+        ({ hsm, faulty } = await faultyToken());
       });
       afterAll(() => hsm.remove());
       afterEach(() => faulty.behave());

@@ -71,12 +71,19 @@ describe.skipIf(process.platform === 'win32')('a working directory that is gone'
       (line) => ['update', '--once', ...line.slice(1).filter((word) => word !== '--cache')],
       { AWS_SHARED_CREDENTIALS_FILE: 'credentials' },
     ],
-    // yargs asks for it where it is loaded.
-    ['--help', () => ['--help'], {}],
   ])('is said with %s', async (_, change, env) => {
     const { status, stdout, stderr } = await runNowhere(change(cachedLine(emulator)), env);
     expect({ status, stdout }).toEqual({ status: 3, stdout: '' });
     expect(stderr).toContain('the working directory is gone');
     expect(stderr).toContain('[ERR_FILE_NOT_FOUND]');
   });
+
+  it.each([[[]], [['--help']], [['help']], [['serve', '--help']], [['frobnicate']]])(
+    'is nothing to %j',
+    async (args) => {
+      const there = await runCli(args, { env: home.env });
+      expect(await runNowhere(args)).toEqual(there);
+      expect(there.stdout + there.stderr).toContain('roles-anywhere');
+    },
+  );
 });

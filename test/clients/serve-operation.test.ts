@@ -119,6 +119,15 @@ describe('signals', () => {
     await service.close();
   });
 
+  it('an issuer without --renew is said to have no effect', async () => {
+    const serve = spawnServe([...identityFlags(emulator), '--port', '0', '--renew-command', 'true']);
+    running.push(serve);
+    await serve.until('--renew-command has no effect without --renew');
+    await serve.until('AWS_CONTAINER_CREDENTIALS_FULL_URI');
+    serve.kill('SIGTERM');
+    expect(await serve.exited).toBe(0);
+  });
+
   it('SIGHUP at the very start does not end it', async () => {
     const serve = spawnServe([...identityFlags(emulator), '--port', '0', '--hop-limit', '2']);
     running.push(serve);
@@ -216,7 +225,7 @@ describe('a start that cannot succeed ends at once', () => {
     ['a TLS key that does not fit', 'ERR_KEY_MISMATCH', () => tlsFlags('tls-server.crt.pem', 'ec-p256.key.pem')],
     ['TLS files that are swapped', 'ERR_PEM_LABEL', () => tlsFlags('tls-server.key.pem', 'tls-server.crt.pem')],
     ['an encrypted TLS key', 'ERR_KEY_ENCRYPTED', () => tlsFlags('ec-p256.crt.pem', 'ec-p256.encrypted.pem')],
-    ['a TLS certificate that is none', 'ERR_FORMAT_UNKNOWN', () => tlsFlags('ec-p256.crt.der', 'ec-p256.key.pem')],
+    ['a TLS certificate that is none', 'ERR_PEM_LABEL', () => tlsFlags('ec-p256.p12', 'ec-p256.key.pem')],
     ['a TLS certificate that is not there', 'ERR_FILE_NOT_FOUND', () => tlsFlags('none.pem', 'tls-server.key.pem')],
     ['a shell that is none', 'ERR_FLAG_VALUE', () => ['--shell', 'csh']],
     ['no time to renew', 'ERR_FLAG_CONFLICT', () => ['--refresh-before', '900', '--session-duration', '900']],

@@ -33,7 +33,7 @@ const { values, positionals } = parseArgs({
 const seconds = number('FUZZ_SECONDS', process.env['FUZZ_SECONDS'] ?? 'Infinity');
 const inputs = number('--inputs', values.inputs);
 const jobs = number('--jobs', values.jobs);
-if (values.input !== undefined && positionals.length !== 1) throw new Error('--input takes the name of one target');
+if (values.input !== undefined && positionals.length !== 1) throw usageError('--input takes the name of one target');
 
 /** The heap of a target, and all that its process may come to take. */
 const MAX_HEAP_MIB = 256;
@@ -62,7 +62,7 @@ else process.exitCode = await fuzz();
 
 async function fuzz(): Promise<number> {
   const unknown = positionals.filter((name) => !names.includes(name));
-  if (unknown.length > 0) throw new Error(`no target ${unknown.join(', ')}; there are ${names.join(', ')}`);
+  if (unknown.length > 0) throw usageError(`no target ${unknown.join(', ')}; there are ${names.join(', ')}`);
   const words: Record<number, (string | number)[]> = {};
   for (const [edge, word] of edges.words) (words[edge] ??= []).push(word);
   console.error(`seed ${values.seed}: --seed ${values.seed} repeats this run; ${edges.count} edges in the sources`);
@@ -272,8 +272,13 @@ function quickFolder(): string {
 
 function number(name: string, text: string): number {
   const value = Number(text);
-  if (!(value > 0)) throw new Error(`${name} takes a number above 0`);
+  if (!(value > 0)) throw usageError(`${name} takes a number above 0`);
   return value;
+}
+
+/** scripts/run-ts.mjs shows the usage below it. */
+function usageError(message: string): Error {
+  return Object.assign(new Error(message), { code: 'ERR_USAGE' });
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,10 +1,13 @@
 import { X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { certificatesIn, readCaBundle } from '../../src/http/ca-bundle.ts';
+import { openssl, pkiPath, pkiText } from '../support/pki.ts';
 import { makeAuthority } from './support/pki.ts';
+
+const derOf = (name: string): Buffer => Buffer.from(pkiText(name).replaceAll(/-----.*-----|\n/g, ''), 'base64');
 
 describe('readCaBundle', () => {
   let root: string;
@@ -58,11 +61,26 @@ describe('readCaBundle', () => {
     ['UTF-16', 'wide', /iconv -f UTF-16/],
     ['a page of the web', '<!DOCTYPE html><p>403', /error page/],
     ['base64 without a label', 'bare', /-----BEGIN CERTIFICATE-----/],
+    [
+      'a private key',
+      '-----BEGIN EC PRIVATE KEY-----\nMC4=\n-----END EC PRIVATE KEY-----\n',
+      /private key has no place/,
+    ],
+    ['a private key in DER', derOf('ec-p256.key.pem'), /private key has no place/],
+    ['a certificate in DER', derOf('ec-p256.crt.pem'), /openssl x509 -inform DER/],
+    ['PKCS#12', readFileSync(pkiPath('ec-p256.p12')), /openssl pkcs12/],
+    ['PKCS#7', '-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n', /openssl pkcs7 -in/],
+    ['PKCS#7 in DER', 'pkcs7', /openssl pkcs7 -inform DER/],
+    ['a request', '-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n-----END CERTIFICATE REQUEST-----\n', /request/],
+    ['nothing but a line end', '\n', /empty/],
+    ['JSON', 'json', /jq -r/],
   ])('says of %s what to do', (_what, given, hint) => {
     const contents: Record<string, string | Buffer> = {
       escaped: root.replaceAll('\n', String.raw`\n`),
       wide: Buffer.from(`\ufeff${root}`, 'utf16le'),
       bare: root.replaceAll(/-----.*-----|\n/g, ''),
+      pkcs7: openssl(['crl2pkcs7', '-nocrl', '-certfile', pkiPath('root.pem'), '-outform', 'DER']),
+      json: JSON.stringify({ ca: root }),
     };
     const path = join(dir, 'unusual.pem');
     writeFileSync(path, contents[String(given)] ?? given);

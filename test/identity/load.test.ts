@@ -29,8 +29,10 @@ function files(texts: Record<string, string | Uint8Array>, rereadable = true) {
   return { read, handedOut };
 }
 
+type Texts = { certificate: string | Uint8Array; privateKey?: string; intermediates?: string };
+
 /** Loads from texts; the default pause would only make the tests slow. */
-async function load(texts: { certificate: string | Uint8Array; privateKey?: string; intermediates?: string }) {
+async function load(texts: Texts) {
   const spec: IdentitySpec = { certificate: 'certificate' };
   if (texts.privateKey !== undefined) spec.privateKey = 'privateKey';
   if (texts.intermediates !== undefined) spec.intermediates = 'intermediates';
@@ -153,6 +155,19 @@ describe('loadIdentity', () => {
     const error = await refusal(async () => await load({ certificate: csr, privateKey: KEY }));
     expect(error.message).toBe('--certificate certificate holds no certificate, but CERTIFICATE REQUEST');
     expect(error.hint).toContain('CA');
+  });
+
+  it.each<[string, RegExp, Texts]>([
+    ['swapped files', /seem swapped: .*--certificate and .*--private-key$/, { certificate: KEY, privateKey: LEAF }],
+    ['a key for both', /^name the certificate with --certificate and/, { certificate: KEY, privateKey: KEY }],
+    ['both as the key alone', /^the file of --private-key holds a cert/, { certificate: KEY, privateKey: LEAF + KEY }],
+    ['a key alone', /^name the certificate with --certificate and/, { certificate: KEY }],
+    ['a key as chain', /file of the certificates/, { certificate: LEAF, privateKey: KEY, intermediates: KEY }],
+    ['leaf and chain swapped', /--inter/, { certificate: INTERMEDIATE, privateKey: KEY, intermediates: LEAF }],
+    ['a foreign key', /requested with/, { certificate: LEAF, privateKey: OTHER_KEY, intermediates: INTERMEDIATE }],
+  ])('says of %s what to do', async (_what, hint, texts) => {
+    const error = await refusal(async () => await load(texts));
+    expect(error.hint).toMatch(hint);
   });
 
   it.each([

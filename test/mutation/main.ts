@@ -68,7 +68,8 @@ function chosen(): (readonly [file: string, tests: readonly string[]])[] {
     Object.entries(files).map(([file, tests]) => ({ area, file, tests })),
   );
   const unknown = positionals.filter((word) => !all.some(({ area, file }) => word === area || word === file));
-  if (unknown.length > 0) throw new Error(`no area or file ${unknown.join(', ')}`);
+  if (unknown.length > 0)
+    throw Object.assign(new Error(`no area or file ${unknown.join(', ')}`), { code: 'ERR_USAGE' });
   return all
     .filter(({ area, file }) => positionals.length === 0 || positionals.includes(area) || positionals.includes(file))
     .map(({ file, tests }) => [file, tests]);

@@ -22,6 +22,7 @@ import { FLAG_HELP } from '../../src/options/help.ts';
 import { parseOrdinary, scan } from '../../src/options/pflag.ts';
 import { parseAny } from '../../src/options/any-line.ts';
 import type { LineOptions, Outcome } from '../../src/options/any-line.ts';
+import { PROFILE_ARN, ROLE_ARN } from '../support/arns.ts';
 
 const parse = (tokens: readonly string[], compat = false): Promise<Outcome> =>
   parseAny(tokens, { program: 'roles-anywhere', compat, columns: 100 });
@@ -567,6 +568,21 @@ describe('what a shell, YAML or another tool of AWS would have taken', () => {
 
   it('names no flag that the command does not take', async () => {
     expect((await errorFor(['read-certificate-data', '--use-fips-endpoint'])).hint).not.toContain('--use-fips');
+  });
+
+  it.each([
+    [['assume-role', ROLE_ARN], `a value stands behind its flag: --assume-role-arn ${ROLE_ARN}`],
+    [['credential-process', ROLE_ARN], `a value stands behind its flag: --role-arn ${ROLE_ARN}`],
+    [['whoami', PROFILE_ARN], `a value stands behind its flag: --profile-arn ${PROFILE_ARN}`],
+    [['init', '--remove', 'work'], 'a value stands behind its flag: --profile work'],
+    [['doctor', 'work'], 'a value stands behind its flag: --profile work'],
+    [['assume-role', '--role-arn', ROLE_ARN], 'did you mean --assume-role-arn'],
+    [
+      ['assume-role', '--certificate', 'x'],
+      /to start from a certificate, give --assume-role-arn to credential-process/,
+    ],
+  ])('%j gets the hint that it needs', async (line, hint) => {
+    expect((await errorFor(line)).hint).toMatch(hint);
   });
 
   it.each([

@@ -45,6 +45,9 @@ describe('the flags of serve', () => {
     [{ 'allowed-host': ['http://x'] }, 'ERR_FLAG_VALUE'],
     [{ 'allowed-host': ['a b'] }, 'ERR_FLAG_VALUE'],
     [{ 'allowed-host': ['*'] }, 'ERR_FLAG_VALUE'],
+    [{ renew: true }, 'ERR_FLAG_REQUIRED'],
+    [{ renew: true, 'renew-from': 'https://ca.example' }, 'ERR_FLAG_VALUE'],
+    [{ 'renew-from': 'https://ca.example' }, 'ERR_FLAG_VALUE'],
   ])('are refused with %o', (more, code) => {
     expect(outcome(() => serveOptions({ ...given, ...more }, {}))).toEqual({ code });
   });

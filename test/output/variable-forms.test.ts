@@ -171,11 +171,21 @@ describe.each(Object.keys(DOCUMENTED) as VariableForm[])('the lines for %s', (fo
   it('give back every value by the documented grammar', () => {
     for (const [name, value] of SET) {
       if (form === 'gitlab' && value !== value.trim()) continue;
+      if (form === 'windows-cmd' && /["%!]/.test(value)) continue;
       const [line = '', ...others] = formatVariables(form, { set: new Map([[name, value]]), remove: [] }).split('\n');
       expect(others).toEqual(['']);
       expect(DOCUMENTED[form]?.(line)).toEqual([name, value]);
     }
   });
+});
+
+it.each(['a"b', '100%', '%PATH%', 'wow!', '" & calc & "'])('cmd.exe is given no value with %s', (value) => {
+  const { code, message } = refusalOf(() =>
+    formatVariables('windows-cmd', { set: new Map([['NAME', `secret${value}`]]), remove: [] }),
+  );
+  expect(code).toBe('ERR_EXPORT_VALUE');
+  expect(message).toMatch(/NAME has a quote, % or ! in it/);
+  expect(message).not.toContain('secret');
 });
 
 describe('every form', () => {

@@ -244,4 +244,14 @@ describe('an error of Node', () => {
       `Node's permission model forbids FileSystemRead${where} [ERR_FILE_UNREADABLE]`,
     );
   });
+
+  it.each<[string, (cause: Error) => unknown]>([
+    ['as it is', (cause) => cause],
+    ['in an error of ours that nobody foresaw', (cause) => new RolesAnywhereError('ERR_INTERNAL', 'odd', { cause })],
+  ])('about too many open files says so: %s', (_what, wrap) => {
+    const cause = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' });
+    const text = told(wrap(cause));
+    expect(text).toContain('error: too many files are open [ERR_FILE_UNREADABLE]');
+    expect(text).toContain('ulimit -n');
+  });
 });

@@ -100,10 +100,16 @@ describe.skipIf(!requireTool('openssl'))('renewal by a command', () => {
 
   const failing: readonly (readonly [string, string, RegExp])[] = [
     ['fails', 'false', /failed: status 1/],
-    ['is not there', 'no-such-program-here', /cannot be started/],
+    ['is not there', 'no-such-program-here', /cannot be started \(ENOENT\)/],
     ['does nothing', 'true', /left no new certificate/],
     ['prints something else', 'echo renewed', /left no new certificate/],
     ['prints half of one', "printf '-----BEGIN CERTIFICATE-----\\nMII'", /cannot be read/],
+    [
+      'writes UTF-16',
+      `sh -c 'echo "-----BEGIN CERTIFICATE-----" | iconv -t UTF-16 >{certificate}'`,
+      /it is UTF-16 text/,
+    ],
+    ['prints a request', 'cat {csr}', /left no new certificate/],
     ['never ends', 'sleep 600', /did not end within/],
     ['prints without end', 'yes', /prints more than/],
     ['ends by a signal', "sh -c 'kill -9 $$'", /failed: SIGKILL/],

@@ -15,6 +15,8 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '200' },
   },
 });
+for (const [name, text] of Object.entries(values))
+  if (!(Number(text) >= 0)) throw Object.assign(new Error(`--${name} takes a number`), { code: 'ERR_USAGE' });
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
 const { wrong, ...result } = await soak({

@@ -53,6 +53,12 @@ describe('the environment', () => {
     expect(await find('env', key)).toEqual({ accessKeyId: 'AKIA', secretAccessKey: 's', sessionToken: undefined });
     expect(await find('env', { ...key, AWS_SESSION_TOKEN: 't' })).toMatchObject({ sessionToken: 't' });
   });
+
+  it.each([[{}], [{ AWS_SECRET_ACCESS_KEY: '' }]])('says that half of a key is missing: %j', async (more) => {
+    const error = await refusal(() => find('env', { AWS_ACCESS_KEY_ID: 'AKIA', ...more }));
+    expect(error.code).toBe('ERR_SOURCE_CREDENTIALS');
+    expect(error.message).toContain('AWS_SECRET_ACCESS_KEY is not');
+  });
 });
 
 describe('a profile', () => {

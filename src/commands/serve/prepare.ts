@@ -39,11 +39,14 @@ export async function prepare(flags: FlagsOf<'serve'>, io: Io, cleanup: Cleanup)
     log.warn('--hop-limit has no effect: Node cannot set it; use IPTTL= of a systemd socket unit', {
       hopLimit: options.hopLimit,
     });
+  const idle = (['renew-from', 'renew-command'] as const).find((name) => flags[name] !== undefined);
+  if (flags.renew !== true && idle !== undefined)
+    log.warn(`--${idle} has no effect without --renew: the certificate is not renewed`);
   const tokens = await prepareTokens({ ...options, required: !options.imds && !options.printToken, env, log });
   cleanup.add(() => tokens.remove());
   await tokens.check(options.port);
-  const readTls = await tlsReader(options);
-  const tls = readTls();
+  const readTls = tlsReader(options);
+  const tls = await readTls();
   const audit = await auditLog(options, log);
   cleanup.add(() => audit?.close());
   const beginning = await beginningOf(options, flags, io);
@@ -112,8 +115,6 @@ async function beginningOf(
   return await beginConsole(flags, io);
 }
 
-async function tlsReader({ tls: files }: ServeOptions): Promise<() => TlsMaterial | undefined> {
-  if (files === undefined) return () => undefined;
-  const { readTls } = await import('./tls.ts');
-  return () => readTls(files);
+function tlsReader({ tls: files }: ServeOptions): () => Promise<TlsMaterial | undefined> {
+  return async () => (files === undefined ? undefined : await (await import('../tls-files.ts')).readTls(files));
 }

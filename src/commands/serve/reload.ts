@@ -9,8 +9,8 @@ import type { Serving } from './serving.ts';
 
 export async function readAgain(serving: Serving, io: Io): Promise<void> {
   serving.audit?.reopen();
-  await attempt(io.log, 'the TLS certificate stays as it was', () => {
-    serving.tls = serving.readTls();
+  await attempt(io.log, 'the TLS certificate stays as it was', async () => {
+    serving.tls = await serving.readTls();
     if (serving.tls !== undefined) serving.server?.setTls(serving.tls);
   });
   await serving.tokens.reload();

@@ -29,7 +29,7 @@ export interface Serving extends RunningRoles {
   /** Keeps the certificate renewed, where that was asked for. */
   readonly renewer: Renewer | undefined;
   /** Reads the files of --tls-cert and --tls-key; undefined without them. */
-  readonly readTls: () => TlsMaterial | undefined;
+  readonly readTls: () => Promise<TlsMaterial | undefined>;
   /** What was read last, and is good. */
   tls: TlsMaterial | undefined;
   /** The web console before its ports are open; undefined without one. */

@@ -38,7 +38,11 @@ export function readConfigText(path: string, words: Partial<Omit<NamedFile, 'pat
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     return { path, text, exposed: process.platform !== 'win32' && (stats.mode & 0o044) !== 0 };
   } catch (cause) {
-    throw new RolesAnywhereError(code, `${name} is not UTF-8`, { hint, cause });
+    const isWide = (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+    throw new RolesAnywhereError(code, `${name} is not UTF-8${isWide ? ', but UTF-16' : ''}`, {
+      hint: isWide ? 'save it as UTF-8; the > of Windows PowerShell writes UTF-16' : hint,
+      cause,
+    });
   }
 }
 

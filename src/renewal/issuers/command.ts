@@ -6,11 +6,11 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { CERTIFICATE_LABELS, readContents } from '../../identity/contents.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { systemCode } from '../../platform/files.ts';
 import { REDACTED } from '../../platform/redact.ts';
 import { awaited } from '../../platform/waits.ts';
-import { readPem } from '../../x509/pem.ts';
 import { certificatePem, csrPem } from '../csr.ts';
 import type { Issued, Issuer } from '../issuer.ts';
 import { writeError } from '../replace.ts';
@@ -62,7 +62,7 @@ export function command(options: CommandOptions): Issuer {
         const left = readFile(files.certificate);
         // What it left comes before what it printed, which may be its report.
         const pem = left !== '' && left !== before ? left : printed;
-        const certificates = certificatesIn(name, pem);
+        const certificates = await certificatesIn(name, pem);
         if (left === '' || left === before) return { certificates };
         const key = readFile(files['private-key']);
         return { certificates, privateKey: key === '' || key === current?.tls?.key ? undefined : key } satisfies Issued;
@@ -160,7 +160,14 @@ async function run(
     });
     child.on('error', (cause) => {
       clearTimeout(timer);
-      fail(failure(`${name} cannot be started`, cause));
+      const reason = systemCode(cause) ?? 'unknown error';
+      fail(
+        new RolesAnywhereError('ERR_RENEWAL_COMMAND', `${name} cannot be started (${reason})`, {
+          flag: '--renew-command',
+          hint: 'check the path of the program, and that this user may run it; no shell reads the line: for one, give sh -c',
+          cause,
+        }),
+      );
     });
     child.on('close', (status, by) => {
       clearTimeout(timer);
@@ -179,12 +186,15 @@ function withoutKeys(text: string): string {
     .replace(/^[^]*-----END (?:[A-Z]+ )*PRIVATE KEY-----/, REDACTED);
 }
 
-function certificatesIn(name: string, pem: string): Uint8Array[] {
+async function certificatesIn(name: string, pem: string): Promise<Uint8Array[]> {
+  const bytes = new Uint8Array(Buffer.from(pem));
   try {
-    const found = readPem(Buffer.from(pem), name).filter(({ label }) => label === 'CERTIFICATE');
+    const { blocks } = await readContents({ flag: '--certificate', source: 'it', bytes, rereadable: false });
+    const found = blocks.filter(({ label }) => CERTIFICATE_LABELS.has(label));
     if (found.length > 0) return found.map(({ der }) => der);
   } catch (cause) {
-    throw failure(`${name} left a certificate that cannot be read`, cause);
+    const reason = cause instanceof RolesAnywhereError ? `: ${cause.message}` : '';
+    if (/-----BEGIN|-\0-\0/.test(pem)) throw failure(`${name} left a certificate that cannot be read${reason}`, cause);
   }
   throw failure(`${name} left no new certificate, and printed none`);
 }

@@ -8,10 +8,10 @@ import type { Emulator } from '../../../src/emulator/emulator.ts';
 import { loadPkcs11Identity } from '../../../src/identity/pkcs11/index.ts';
 import { runLines, startServe } from '../../clients/serve-process.ts';
 import { PROGRAM } from '../../support/cli.ts';
-import { FaultyModule } from '../../support/faulty-module.ts';
+import { type FaultyModule, faultyToken } from '../../support/faulty-module.ts';
 import { pkiPath } from '../../support/pki.ts';
 import { refusal } from '../../support/refusal.ts';
-import { HELPER, PIN, SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
+import { HELPER, PIN, type SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
 import { STANDALONE, requireStandalone } from '../../support/standalone.ts';
 import { NOTE_PID, StandIns, connect, isRunning } from '../../support/stand-in-helper.ts';
 import { requireTool } from '../../support/tools.ts';
@@ -68,12 +68,8 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a module that writes into
   let emulator: Emulator;
 
   beforeAll(async () => {
-    hsm = new SoftHsm();
-    faulty = new FaultyModule(hsm.directory);
+    ({ hsm, faulty } = await faultyToken());
     emulator = await startTestEmulator();
-    await hsm.token('main');
-    await hsm.pair('main', { pki: 'ec-p256', id: '01', label: 'p256' });
-    await hsm.certificate('main', pkiPath('intermediate.pem'), 'ca', '40');
   }, 60_000);
   afterAll(async () => {
     await emulator.close();

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
 import { CLI, IS_EXECUTABLE, PROGRAM, runCli, runProgram } from '../../support/cli.ts';
-import { FaultyModule } from '../../support/faulty-module.ts';
+import { ALWAYS, type FaultyModule, faultyToken } from '../../support/faulty-module.ts';
 import { openssl, pkiPath } from '../../support/pki.ts';
-import { P11_KIT_PROXY, PIN, SOFTHSM_MODULE, SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
+import { P11_KIT_PROXY, PIN, SOFTHSM_MODULE, type SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
 import { runOnTerminal } from '../../support/terminal.ts';
 import { requireTool } from '../../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../../support/vending.ts';
@@ -27,14 +27,8 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('the built program with So
   let emulator: Emulator;
 
   beforeAll(async () => {
-    hsm = new SoftHsm();
-    faulty = new FaultyModule(hsm.directory);
+    ({ hsm, faulty } = await faultyToken([...KEYS, ALWAYS]));
     emulator = await startTestEmulator();
-    await hsm.token('main');
-    for (const pair of KEYS) await hsm.pair('main', pair);
-    await hsm.key('main', { pki: 'serial-1', id: '06', label: 'always', alwaysAuthenticate: true });
-    await hsm.certificate('main', pkiPath('serial-1.crt.pem'), 'always', '06');
-    await hsm.certificate('main', pkiPath('intermediate.pem'), 'ca', '40');
   }, 60_000);
   afterAll(async () => {
     await emulator.close();

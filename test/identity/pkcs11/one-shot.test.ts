@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
 import { IS_EXECUTABLE, PROGRAM, runCli } from '../../support/cli.ts';
-import { FaultyModule } from '../../support/faulty-module.ts';
+import { ALWAYS, type FaultyModule, P256, faultyToken } from '../../support/faulty-module.ts';
 import { pkiPath } from '../../support/pki.ts';
-import { PIN, SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
+import { PIN, type SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
 import { runOnTerminal } from '../../support/terminal.ts';
 import { requireTool } from '../../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../../support/vending.ts';
@@ -21,14 +21,8 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a command that runs once,
   let emulator: Emulator;
 
   beforeAll(async () => {
-    hsm = new SoftHsm();
-    faulty = new FaultyModule(hsm.directory);
+    ({ hsm, faulty } = await faultyToken([P256, ALWAYS]));
     emulator = await startTestEmulator();
-    await hsm.token('main');
-    await hsm.pair('main', { pki: 'ec-p256', id: '01', label: 'p256' });
-    await hsm.key('main', { pki: 'serial-1', id: '06', label: 'always', alwaysAuthenticate: true });
-    await hsm.certificate('main', pkiPath('serial-1.crt.pem'), 'always', '06');
-    await hsm.certificate('main', pkiPath('intermediate.pem'), 'ca', '40');
   }, 60_000);
   afterAll(async () => {
     await emulator.close();

@@ -5,9 +5,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
 import { spawnServe, startServe } from '../../clients/serve-process.ts';
 import type { ServeProcess } from '../../clients/serve-process.ts';
-import { FaultyModule } from '../../support/faulty-module.ts';
+import { type FaultyModule, faultyToken } from '../../support/faulty-module.ts';
 import { pkiPath } from '../../support/pki.ts';
-import { PIN, SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
+import { PIN, type SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
 import { requireTool } from '../../support/tools.ts';
 import { startTestEmulator, worldFlags } from '../../support/vending.ts';
 
@@ -18,12 +18,8 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('serve with a key in a tok
   let pinFile: string;
 
   beforeAll(async () => {
-    hsm = new SoftHsm();
-    faulty = new FaultyModule(hsm.directory);
+    ({ hsm, faulty } = await faultyToken());
     emulator = await startTestEmulator();
-    await hsm.token('main');
-    await hsm.pair('main', { pki: 'ec-p256', id: '01', label: 'p256' });
-    await hsm.certificate('main', pkiPath('intermediate.pem'), 'ca', '40');
     pinFile = join(hsm.directory, 'pin');
   }, 60_000);
   afterAll(async () => {
