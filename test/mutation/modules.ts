@@ -29,13 +29,29 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/server/vend.ts': ['test/server/vend.test.ts'],
     'src/server/peer-uid.ts': ['test/server/peer-uid.test.ts'],
   },
+  console: {
+    'src/console/lock.ts': ['test/console/lock.test.ts'],
+    'src/console/guard.ts': ['test/console/guard.test.ts'],
+  },
+  'choice of the identity': {
+    'src/identity/selector.ts': ['test/identity/selector.test.ts'],
+    'src/identity/choice.ts': ['test/identity/choice.test.ts'],
+    'src/identity/pairs.ts': ['test/identity/pairs.test.ts'],
+    'src/identity/checks.ts': ['test/identity/checks.test.ts'],
+    'src/x509/rules.ts': ['test/identity/checks.test.ts'],
+    'src/identity/pkcs11/match.ts': ['test/identity/pkcs11/uri.test.ts'],
+  },
   cache: {
     'src/credentials/cache/entry.ts': ['test/credentials/cache/entry.test.ts'],
     'src/credentials/cache/read-entry.ts': ['test/credentials/cache/keep.test.ts'],
     'src/credentials/cache/keep.ts': ['test/credentials/cache/keep.test.ts'],
     'src/credentials/cache/folder.ts': ['test/credentials/cache/file-store.test.ts'],
     'src/credentials/cache/safe-file.ts': ['test/credentials/cache/file-store.test.ts'],
-    'src/credentials/cache/file-store.ts': ['test/credentials/cache/file-store.test.ts'],
+    'src/credentials/cache/file-store.ts': [
+      'test/credentials/cache/file-store.test.ts',
+      'test/credentials/cache/file-store-races.test.ts',
+    ],
+    'src/credentials/cache/place.ts': ['test/credentials/cache/place.test.ts'],
     'src/credentials/cache/line.ts': ['test/credentials/cache/line.test.ts'],
     'src/credentials/cache/lock.ts': ['test/credentials/cache/lock.test.ts'],
     'src/credentials/cache/holder.ts': ['test/credentials/cache/holder.test.ts'],
@@ -50,6 +66,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
   },
   refresher: {
     'src/credentials/outcome.ts': ['test/credentials/outcome.test.ts'],
+    'src/credentials/chain.ts': ['test/credentials/chain.test.ts'],
     'src/credentials/refresher.ts': ['test/credentials/refresher.test.ts', 'test/credentials/provider.test.ts'],
   },
   'PIN guard': {
