@@ -58,11 +58,14 @@ export function mutants(
     '| area | file | mutants | killed by a test | by time-out | equivalent | survive |',
     '| --- | --- | --: | --: | --: | --: | --: |',
     ...rows.map(
-      ({ area, file, figures }) => `| ${area} | \`${file}\` | ${columns.map((column) => figures[column]).join(' | ')} |`,
+      ({ area, file, figures }) =>
+        `| ${area} | \`${file}\` | ${columns.map((column) => figures[column]).join(' | ')} |`,
     ),
     `| all | | ${sums.join(' | ')} |`,
     '',
-    changed.length === 0 ? 'Each row is of the source as it is now.' : `Changed since they were tried: ${changed.join(', ')}.`,
+    changed.length === 0
+      ? 'Each row is of the source as it is now.'
+      : `Changed since they were tried: ${changed.join(', ')}.`,
     '',
   ].join('\n');
 }

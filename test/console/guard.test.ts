@@ -21,6 +21,7 @@ describe('the names by which browsers call', () => {
     ['fd00:ec2::254', 9912, 'http', ['[fd00:ec2::254]:9912']],
     ['[::1]', 9912, 'http', ['[::1]:9912']],
     ['[::1]:9000', 9912, 'http', ['[::1]:9000']],
+    ['2001:470::1', 9912, 'http', ['[2001:470::1]:9912']],
     ['::1', 80, 'http', ['[::1]', '[::1]:80']],
   ])('of %s at port %i over %s', (name, port, scheme, hosts) => {
     expect(browserNames([name], port, scheme)).toEqual({ scheme, hosts: new Set(hosts) });

@@ -39,7 +39,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/identity/pairs.ts': ['test/identity/pairs.test.ts'],
     'src/identity/checks.ts': ['test/identity/checks.test.ts'],
     'src/x509/rules.ts': ['test/identity/checks.test.ts'],
-    'src/identity/pkcs11/match.ts': ['test/identity/pkcs11/uri.test.ts'],
+    'src/identity/pkcs11/match.ts': ['test/identity/pkcs11/match.test.ts'],
   },
   cache: {
     'src/credentials/cache/entry.ts': ['test/credentials/cache/entry.test.ts'],
@@ -70,6 +70,8 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/credentials/refresher.ts': ['test/credentials/refresher.test.ts', 'test/credentials/provider.test.ts'],
   },
   'PIN guard': {
+    'src/identity/pkcs11/login.ts': ['test/identity/pkcs11/login.test.ts'],
+    'src/identity/pkcs11/pin.ts': ['test/identity/pkcs11/pin.test.ts'],
     'src/identity/pkcs11/pin-guard.ts': ['test/identity/pkcs11/pin-guard.test.ts'],
     'src/identity/pkcs11/pin-record.ts': ['test/identity/pkcs11/pin-record.test.ts'],
   },

@@ -1,5 +1,5 @@
 /** Logs in to a token: picks the PIN's source, heeds what the token says of its tries, and lets the guard decide. */
-// Tests: test/identity/pkcs11/softhsm.test.ts
+// Tests: test/identity/pkcs11/login.test.ts, test/identity/pkcs11/softhsm.test.ts
 import { timingSafeEqual } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { secretBytes } from '../../platform/files.ts';

@@ -57,6 +57,12 @@ describe('the folder of kept credentials', () => {
     expect((await listEntries(folder)).map(({ name }) => name)).toEqual([FIRST, SECOND]);
   });
 
+  it('takes a new set where a folder in its place is gone by the time that it would be removed', async () => {
+    rename.mockRejectedValueOnce(Object.assign(new Error('EISDIR'), { code: 'EISDIR' }));
+    await createFileStore(folder).set(FIRST, 'new', new Date());
+    expect(await createFileStore(folder).get(FIRST)).toBe('new');
+  });
+
   it('keeps what it had where the new set cannot be put in its place, and nothing of that', async () => {
     await filled();
     rename.mockRejectedValueOnce(Object.assign(new Error('EIO'), { code: 'EIO' }));

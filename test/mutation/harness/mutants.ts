@@ -49,7 +49,7 @@ const OPERATORS: Readonly<Record<string, string>> = {
 /** Methods whose call is left out, and methods that another takes the place of. */
 const LEFT_OUT = new Set(['filter', 'sort', 'toSorted', 'trim', 'toLowerCase', 'slice', 'subarray', 'replaceAll']);
 /** Functions that make an error: the texts that they are given are words, other arguments are not. */
-const WORDED = /^(?:errorAnswer|failure|fileError|onWarning|warn|this\.#withheld)$/;
+const WORDED = /^(?:errorAnswer|failure|fileError|onWarning|warn|malformed|invalid|this\.#withheld)$/;
 const EXCHANGED: Readonly<Record<string, string>> = {
   some: 'every',
   every: 'some',
