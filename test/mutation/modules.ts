@@ -39,6 +39,8 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/identity/pairs.ts': ['test/identity/pairs.test.ts'],
     'src/identity/checks.ts': ['test/identity/checks.test.ts'],
     'src/x509/rules.ts': ['test/identity/checks.test.ts'],
+    'src/identity/pkcs11/search.ts': ['test/identity/pkcs11/search.test.ts'],
+    'src/identity/pkcs11/public-key.ts': ['test/identity/pkcs11/public-key.test.ts'],
     'src/identity/pkcs11/match.ts': ['test/identity/pkcs11/match.test.ts'],
   },
   cache: {

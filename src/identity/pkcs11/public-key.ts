@@ -1,5 +1,4 @@
 /** The public half of a key in a token, from what the token shows of it. */
-// Tests: test/identity/pkcs11/softhsm.test.ts
 import { createPublicKey } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { CKK_EC, CKK_RSA } from './constants.ts';
