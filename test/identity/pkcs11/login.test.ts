@@ -253,7 +253,9 @@ describe('a person', () => {
 
   it.each([FINAL_TRY, LOCKED])('may not try again where the next wrong one locks: %i', async (flags) => {
     const { user, pins } = world({ typed: ['a', 'b'], results: [fails(0xa0)], flags: [0, flags] });
-    expect([(await refusal(user)).code, pins()]).toEqual(['ERR_PIN_INCORRECT', ['a']]);
+    const { code, message } = await refusal(user);
+    expect([code, message]).toEqual(['ERR_PIN_INCORRECT', 'the token "web" refused the PIN from the terminal']);
+    expect(pins()).toEqual(['a']);
   });
 
   it('who types the same again costs the token no try', async () => {
@@ -361,6 +363,15 @@ describe('a PIN that was typed', () => {
     },
   );
 
+  it('for two logins at a time is kept once, and the other wiped', async () => {
+    const { user, pins, login, isWiped } = world({ settings: { reusePin: true }, typed: ['a', 'b'] });
+    await Promise.all([user(), user()]);
+    await user();
+    expect(pins()).toEqual(['a', 'b', 'b']);
+    login.close();
+    expect(isWiped()).toBe(true);
+  });
+
   it('gives way to another for the same purpose, and is wiped', async () => {
     const { user, login, isWiped, pins } = world({
       settings: { reusePin: true },
@@ -422,6 +433,28 @@ describe('a key with a PIN of its own', () => {
     const user = world({ settings, withheld, typed: ['key'] });
     expect(await refusal(user.user)).toBe(withheld);
     expect(user.questions).toEqual([]);
+  });
+
+  it('never gets the PIN of the login again that it refused, though nobody was there to type another', async () => {
+    const { user, context, pins } = world({
+      settings: { reusePin: true },
+      typed: ['user'],
+      results: [undefined, fails(0xa0)],
+    });
+    await user();
+    expect((await refusal(context)).code).toBe('ERR_PIN_INCORRECT');
+    expect((await refusal(context)).code).toBe('ERR_PIN_REQUIRED');
+    expect(pins()).toEqual(['user', 'user']);
+  });
+
+  it('gets what was typed for it, and not again what was given and refused', async () => {
+    const settings = { env: ENV, reusePin: true };
+    const { context, pins, login, isWiped } = world({ settings, typed: ['key'], results: [fails(0xa0)] });
+    await context();
+    await context();
+    expect(pins()).toEqual(['given', 'key', 'key']);
+    login.close();
+    expect(isWiped()).toBe(true);
   });
 
   it('has nobody asked when something else fails', async () => {
