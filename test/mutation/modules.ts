@@ -21,6 +21,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/server/session-key.ts': ['test/server/session-key.test.ts'],
     'src/server/role-tokens.ts': ['test/server/role-tokens.test.ts'],
     'src/server/token-file.ts': ['test/server/token-file.test.ts'],
+    'src/server/listen.ts': ['test/server/listen.test.ts'],
     'src/server/guards.ts': ['test/server/guards.test.ts'],
     'src/server/request-handler.ts': ['test/server/request-handler.test.ts'],
     'src/server/router.ts': ['test/server/router.test.ts', 'test/server/imds-routes.test.ts'],

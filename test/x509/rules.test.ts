@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Certificate } from '../../src/x509/certificate.ts';
-import { brokenPeriod, brokenRules, hasWeakSignature, pssDigest, rsaBits } from '../../src/x509/rules.ts';
+import {
+  LEAST_RSA_BITS,
+  brokenPeriod,
+  brokenRules,
+  hasWeakSignature,
+  pssDigest,
+  rsaBits,
+} from '../../src/x509/rules.ts';
 import { certificateFacts, commonName } from '../support/certificate-facts.ts';
 import { tlv as der } from '../support/der.ts';
 
@@ -142,6 +149,8 @@ describe('the size of an RSA key', () => {
     expect(bitsOf(ofModulus(0x40, ...zeros))).toBe(2047);
     expect(bitsOf(ofModulus(0x01, ...zeros))).toBe(2041);
     expect(bitsOf(ofModulus(0, 0x80, 0, 0))).toBe(24);
+    expect(bitsOf(ofModulus(3))).toBe(2);
+    expect(LEAST_RSA_BITS).toBe(2048);
   });
 
   it('is not known of other keys, and of what cannot be read', () => {
