@@ -81,6 +81,7 @@ describe('the certificate that is chosen', () => {
       ).hint ?? '';
     expect(hintOf(1)).toMatch(/^there are: "CN=web", serial number A, until [^;]*Z$/);
     expect(hintOf(10)).toMatch(/Z$/);
+    expect(hintOf(11)).toMatch(/^(?:[^;]*; ){10}and 1 more$/);
     expect(hintOf(12)).toMatch(/^(?:[^;]*; ){10}and 2 more$/);
   });
 

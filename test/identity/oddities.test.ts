@@ -96,6 +96,16 @@ describe('the check of an identity', () => {
     expect(told).toMatch(/^the certificate's keyUsage does not include digitalSignature/);
   });
 
+  it('refuses one that breaks one rule, and has nothing odd', async () => {
+    const leaf = lasting(-100, 100 * DAY_MS, { isAuthority: true });
+    const error = await refusal(() => check(leaf, false));
+    expect(error).toMatchObject({
+      code: 'ERR_CERTIFICATE_IS_CA',
+      message: "the file: the certificate is a CA's (basicConstraints CA:TRUE)",
+    });
+    expect((await check(leaf, true)).codes).toEqual(['ERR_CERTIFICATE_IS_CA']);
+  });
+
   it('warns of what is odd, whether checks are skipped or not', async () => {
     for (const skipChecks of [false, true]) {
       const { told, codes, messages } = await check(good, skipChecks, ca(WEAK));
