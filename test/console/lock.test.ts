@@ -151,10 +151,10 @@ describe('a session', () => {
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 
-describe('failures', () => {
-  const fail = ({ unlock }: ReturnType<typeof setUp>, times: number) =>
-    Array.from({ length: times }, () => unlock({ passphrase: 'no' })).at(-1);
+const fail = ({ unlock }: ReturnType<typeof setUp>, times: number) =>
+  Array.from({ length: times }, () => unlock({ passphrase: 'no' })).at(-1);
 
+describe('failures', () => {
   it('cost a quarter of an hour at most', () => {
     const console = setUp('correct horse');
     fail(console, 4);

@@ -14,18 +14,18 @@ const until = (days: number, facts: Partial<Certificate> = {}): Certificate =>
   certificateFacts({ notAfter: new Date(NOW + days * 86_400_000), ...facts });
 const WEB: CertificateChoice = { selector: 'Key=x509Subject,Value=CN=web' };
 
-describe('the certificate that is chosen', () => {
-  const choose = (choice: CertificateChoice, leaves: readonly Certificate[], options: Partial<ChooseOptions> = {}) =>
-    openChooser(choice).choose(
-      leaves.map((leaf) => ({ leaf })),
-      { where: 'the folder', now: NOW, ...options },
-    ).leaf;
+const choose = (choice: CertificateChoice, leaves: readonly Certificate[], options: Partial<ChooseOptions> = {}) =>
+  openChooser(choice).choose(
+    leaves.map((leaf) => ({ leaf })),
+    { where: 'the folder', now: NOW, ...options },
+  ).leaf;
 
+describe('the certificate that is chosen', () => {
   it('is the one that the selector matches; any, without a selector', () => {
     const [web, other] = [until(1), until(1, { subject: commonName('other') })];
     expect([choose(WEB, [other, web]), choose(WEB, [web, other]), choose({}, [other])]).toEqual([web, web, other]);
-    const { matches } = openChooser(WEB);
-    expect([matches(web), matches(other), openChooser({}).matches(other)]).toEqual([true, false, true]);
+    const chooser = openChooser(WEB);
+    expect([chooser.matches(web), chooser.matches(other), openChooser({}).matches(other)]).toEqual([true, false, true]);
   });
 
   it('is one of its copies', () => {
@@ -97,7 +97,7 @@ describe('the certificate that is chosen', () => {
 function key() {
   const state = { forgotten: 0 };
   const privateKey: PrivateKey = {
-    signer: { keyType: 'EC', sign: () => Promise.reject(new Error('not of this test')) } as PrivateKey['signer'],
+    signer: { keyType: 'EC', sign: () => Promise.reject(new Error('not of this test')) },
     publicKey: () => sequence(),
     belongsTo: () => true,
     forget: () => void (state.forgotten += 1),

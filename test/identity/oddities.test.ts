@@ -76,13 +76,14 @@ describe('what is odd', () => {
   });
 });
 
+async function check(leaf: Certificate, skipChecks: boolean, ...chain: readonly Certificate[]) {
+  const warnings: IdentityWarning[] = [];
+  const warn = (warning: IdentityWarning): void => void warnings.push(warning);
+  const told = await checkIdentity({ leaf, chain }, { source: 'the file', now: NOW, skipChecks, warn });
+  return { told, codes: warnings.map(({ code }) => code), messages: warnings.map(({ message }) => message) };
+}
+
 describe('the check of an identity', () => {
-  async function check(leaf: Certificate, skipChecks: boolean, ...chain: readonly Certificate[]) {
-    const warnings: IdentityWarning[] = [];
-    const warn = (warning: IdentityWarning): void => void warnings.push(warning);
-    const told = await checkIdentity({ leaf, chain }, { source: 'the file', now: NOW, skipChecks, warn });
-    return { told, codes: warnings.map(({ code }) => code), messages: warnings.map(({ message }) => message) };
-  }
   const expired = lasting(-100, -1, { keyUsage: 0 });
 
   it('says nothing of a good one', async () => {

@@ -15,6 +15,10 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/aws/create-session.ts': ['test/aws/create-session.test.ts'],
     'src/http/answer-reader.ts': ['test/http/answer-reader.test.ts'],
   },
+  'the way to the service': {
+    'src/aws/retry.ts': ['test/aws/retry.test.ts'],
+    'src/http/proxy-rules.ts': ['test/http/proxy-rules.test.ts'],
+  },
   'guards of serve': {
     'src/server/authorization.ts': ['test/server/authorization.test.ts'],
     'src/server/session-tokens.ts': ['test/server/session-tokens.test.ts', 'test/server/session-key.test.ts'],
@@ -22,6 +26,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
     'src/server/role-tokens.ts': ['test/server/role-tokens.test.ts'],
     'src/server/token-file.ts': ['test/server/token-file.test.ts'],
     'src/server/listen.ts': ['test/server/listen.test.ts'],
+    'src/server/connections.ts': ['test/server/connections.test.ts'],
     'src/server/guards.ts': ['test/server/guards.test.ts'],
     'src/server/request-handler.ts': ['test/server/request-handler.test.ts'],
     'src/server/router.ts': ['test/server/router.test.ts', 'test/server/imds-routes.test.ts'],

@@ -69,14 +69,31 @@ describe('what the console needs beside', () => {
     ['169.254.170.2', true, false, false],
   ])('at %s with TLS %s and a passphrase %s: may be %s', (address, tls, passphrase, may) => {
     const policy = { tls, tokenFile: true, console: { passphrase } };
-    if (may) return expect(outcome(() => checkListenPolicy(address, policy))).toEqual({ value: undefined });
-    return expect(refusalOf(() => checkListenPolicy(address, policy))).toMatchObject({
-      code: 'ERR_LISTEN',
+    expect(outcome(() => checkListenPolicy(address, policy))).toEqual(
+      may ? { value: undefined } : { code: 'ERR_LISTEN' },
+    );
+  });
+
+  it('is said, with the flag that it is about', () => {
+    const policy = { tls: true, tokenFile: true, console: { passphrase: false } };
+    expect(refusalOf(() => checkListenPolicy('10.0.0.1', policy))).toMatchObject({
       flag: '--console',
-      message: `the console on ${address} needs TLS and a passphrase`,
+      message: 'the console on 10.0.0.1 needs TLS and a passphrase',
     });
   });
 });
+
+const systemError = (code: string): Error => Object.assign(new Error(code), { code });
+
+/** Binds where the system refuses with this error. */
+async function refusedBind(error: Error, target: ListenTarget) {
+  const server = createServer();
+  vi.spyOn(server, 'listen').mockImplementation(() => {
+    queueMicrotask(() => server.emit('error', error));
+    return server;
+  });
+  return await bind(server, target);
+}
 
 describe('a server', () => {
   const TARGET = { address: '127.0.0.1', port: 0 };
@@ -99,29 +116,20 @@ describe('a server', () => {
     server.close();
   });
 
-  /** Binds where the system refuses with this error. */
-  async function refused(error: Error, target: ListenTarget) {
-    const server = createServer();
-    vi.spyOn(server, 'listen').mockImplementation(() => {
-      queueMicrotask(() => server.emit('error', error));
-      return server;
-    });
-    return await bind(server, target);
-  }
-  const systemError = (code: string): Error => Object.assign(new Error(code), { code });
-
   it.each(['EADDRNOTAVAIL', 'EAFNOSUPPORT', 'EPROTONOSUPPORT'])(
     'does without an optional address: %s',
     async (code) => {
-      expect(await refused(systemError(code), { address: '::1', port: 1, optional: true })).toBeUndefined();
+      expect(await refusedBind(systemError(code), { address: '::1', port: 1, optional: true })).toBeUndefined();
       for (const target of [{ address: '::1', port: 1 }, { address: '::1', port: 1, optional: false }, { fd: 3 }])
-        expect((await refusal(() => refused(systemError(code), target))).code).toBe('ERR_LISTEN');
+        expect((await refusal(() => refusedBind(systemError(code), target))).code).toBe('ERR_LISTEN');
     },
   );
 
   it('does not do without one that something else has', async () => {
     const error = systemError('EADDRINUSE');
-    expect((await refusal(() => refused(error, { address: '::1', port: 1, optional: true }))).code).toBe('ERR_LISTEN');
+    expect((await refusal(() => refusedBind(error, { address: '::1', port: 1, optional: true }))).code).toBe(
+      'ERR_LISTEN',
+    );
   });
 
   const EC2 = { address: '169.254.169.254', port: 80 };
@@ -137,13 +145,13 @@ describe('a server', () => {
     ['EIO', TARGET, undefined],
     ['EIO', EC2, undefined],
   ])('says what to do about %s at %j', async (code, target, hint) => {
-    const error = await refusal(() => refused(systemError(code), target));
+    const error = await refusal(() => refusedBind(systemError(code), target));
     expect(hint === undefined ? error.hint === undefined : hint.test(error.hint ?? '')).toBe(true);
     expect(error.message.endsWith(`: ${code}`)).toBe(true);
   });
 
   it('says what it was given where there is no code', async () => {
-    const { message } = await refusal(() => refused(new Error('x'), { fd: 3 }));
+    const { message } = await refusal(() => refusedBind(new Error('x'), { fd: 3 }));
     expect(message).toBe('cannot listen on the inherited socket 3: unknown error');
   });
 

@@ -89,10 +89,13 @@ const hex = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'
 /** RSASSA-PSS parameters (RFC 4055, section 3.1) with this digest. */
 const pss = (digest: string): Uint8Array => der(0x30, der(0xa0, der(0x30, hex(digest), [0x05, 0])));
 
-describe('a signature', () => {
-  const isWeak = (objectIdentifier: string, parameters?: Uint8Array): boolean =>
-    hasWeakSignature({ signature: { objectIdentifier, parameters } });
+const isWeak = (objectIdentifier: string, parameters?: Uint8Array): boolean =>
+  hasWeakSignature({ signature: { objectIdentifier, parameters } });
 
+const digestOf = (objectIdentifier: string, parameters?: Uint8Array): string | undefined =>
+  pssDigest({ objectIdentifier, parameters });
+
+describe('a signature', () => {
   it.each([
     ['MD2 with RSA', '1.2.840.113549.1.1.2'],
     ['MD4 with RSA', '1.2.840.113549.1.1.3'],
@@ -127,20 +130,19 @@ describe('a signature', () => {
   });
 
   it('has a digest of its own with RSASSA-PSS alone', () => {
-    const digestOf = (objectIdentifier: string, parameters?: Uint8Array): string | undefined =>
-      pssDigest({ objectIdentifier, parameters });
     expect(digestOf(PSS, pss(OID.sha256))).toBe('2.16.840.1.101.3.4.2.1');
     expect([digestOf(PSS), digestOf(PSS, new Uint8Array([0x30]))]).toEqual(['1.3.14.3.2.26', '1.3.14.3.2.26']);
     expect(digestOf('1.2.840.113549.1.1.11', pss(OID.sha256))).toBeUndefined();
   });
 });
 
+const ofModulus = (...modulus: readonly number[]): Uint8Array =>
+  der(0x03, [0], der(0x30, der(0x02, modulus), der(0x02, [3])));
+
 describe('the size of an RSA key', () => {
   const RSA = { name: 'RSA', keyType: 'RSA' } as const;
   const bitsOf = (bits: Uint8Array, keyAlgorithm: Certificate['keyAlgorithm'] = RSA): number | undefined =>
     rsaBits({ publicKey: der(0x30, der(0x30), bits), keyAlgorithm });
-  const ofModulus = (...modulus: readonly number[]): Uint8Array =>
-    der(0x03, [0], der(0x30, der(0x02, modulus), der(0x02, [3])));
 
   it('is that of its modulus', () => {
     const zeros = Array.from({ length: 255 }, () => 0);

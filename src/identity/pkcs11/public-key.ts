@@ -83,6 +83,6 @@ function base64url(bytes: Uint8Array): string {
 
 function withoutZeros(bytes: Uint8Array): Uint8Array {
   let start = 0;
-  while (start < bytes.length - 1 && bytes[start] === 0) start += 1;
+  while (bytes[start] === 0) start += 1;
   return bytes.subarray(start);
 }

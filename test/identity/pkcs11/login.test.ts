@@ -70,7 +70,7 @@ function world({ settings, flags = [0], typed = [], results = [], withheld, labe
       seen.presented.push([operation, pin && Buffer.from(pin).toString(), rest]);
       const end = ends.shift();
       if (end !== undefined) throw end;
-      return undefined as never;
+      return undefined;
     },
     close: async () => undefined,
   };
@@ -467,13 +467,13 @@ describe('a key with a PIN of its own', () => {
   });
 });
 
-describe('how a login ended', () => {
-  const ended = async (error: Error): Promise<unknown> => {
-    const { user, guarded } = world({ settings: { env: ENV }, results: [error] });
-    await refusal(user);
-    return (guarded[0] as unknown[])[3];
-  };
+const ended = async (error: Error): Promise<unknown> => {
+  const { user, guarded } = world({ settings: { env: ENV }, results: [error] });
+  await refusal(user);
+  return (guarded[0] as unknown[])[3];
+};
 
+describe('how a login ended', () => {
   it('is known of the values that PKCS#11 has for it, and of no others', async () => {
     const values = Array.from({ length: 0x200 }, (_, value) => value);
     const outcomes = await Promise.all(values.map(async (value) => await ended(fails(value))));

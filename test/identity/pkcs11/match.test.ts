@@ -80,6 +80,8 @@ describe('what is asked of a token', () => {
   });
 });
 
+const of = (label: string, bytes: Uint8Array): string => uriOf(TOKEN, [TOKEN], { label, id: bytes, type: 'private' });
+
 describe('the URI of a token', () => {
   const URI = 'pkcs11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;serial=0123;token=web';
   const twin = { ...TOKEN, slot: 8n };
@@ -101,8 +103,6 @@ describe('the URI of a token', () => {
 
   it('is that of an object in it, by its label and its id as far as it has them', () => {
     const id = new Uint8Array([1, 0xff]);
-    const of = (label: string, bytes: Uint8Array): string =>
-      uriOf(TOKEN, [TOKEN], { label, id: bytes, type: 'private' });
     expect(of('key', id)).toBe(`${URI};id=%01%ff;object=key;type=private`);
     expect(of('', id)).toBe(`${URI};id=%01%ff;type=private`);
     expect(of('key', id.subarray(2))).toBe(`${URI};object=key;type=private`);

@@ -8,6 +8,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { choosePinSource } from '../../../src/identity/pkcs11/pin.ts';
 import type { PinSettings } from '../../../src/identity/pkcs11/pin.ts';
 import { parsePkcs11Uri } from '../../../src/identity/pkcs11/uri.ts';
+import type { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import * as files from '../../../src/platform/files.ts';
 import { killTree } from '../../../src/platform/process-tree.ts';
 import { refusal, refusalOf } from '../../support/refusal.ts';
@@ -132,14 +133,15 @@ it('a source names itself without its PIN or its command', () => {
   for (const one of sources) expect(`${one?.key} ${one?.description}`).not.toContain('98765');
 });
 
+const named = (uri: string, settings?: Partial<PinSettings>) => {
+  const { key, description } = source(uri, settings) ?? {};
+  return [key, description];
+};
+
 describe('a source', () => {
   it('has a name for the records of the guard, and one for people', () => {
     const path = join(directory, 'named');
     const digest = createHash('sha256').update('echo 98765').digest('hex').slice(0, 16);
-    const named = (uri: string, settings?: Partial<PinSettings>) => {
-      const { key, description } = source(uri, settings) ?? {};
-      return [key, description];
-    };
     const where = 'in the URI of --certificate';
     expect([
       named('pkcs11:?pin-value=1'),
@@ -185,9 +187,12 @@ describe('a source', () => {
   });
 });
 
-describe('the bytes of a PIN', () => {
-  const ofVariable = (value: string) => read('pkcs11:', { env: { ROLES_ANYWHERE_PKCS11_PIN: value } });
+const ofVariable = (value: string) => read('pkcs11:', { env: { ROLES_ANYWHERE_PKCS11_PIN: value } });
 
+const contents = (): Uint8Array[] =>
+  vi.mocked(files.readNamedFile).mock.results.map(({ value }) => (value as files.FileContent).bytes);
+
+describe('the bytes of a PIN', () => {
   it('are 1024 at most', async () => {
     expect(await ofVariable('x'.repeat(1024))).toHaveLength(1024);
     expect((await refusal(() => ofVariable('x'.repeat(1025)))).message).toContain('is longer than 1024 bytes');
@@ -203,24 +208,22 @@ describe('the bytes of a PIN', () => {
   });
 
   it.each([
-    ['a carriage return alone is no line end', '12\r', undefined],
-    ['two line ends are not one', '12\r\n\n', undefined],
+    ['a carriage return alone is no line end', '12\r', 'ERR_PIN_SOURCE'],
+    ['two line ends are not one', '12\r\n\n', 'ERR_PIN_SOURCE'],
     ['a letter that begins as the mark of UTF-8 does', '\uff11', '\uff11'],
     ['another one', '\ufec0', '\ufec0'],
     ['one with the last byte of that mark', 'a\u00bf', 'a\u00bf'],
-    ['a mark alone', '\ufeff\r\n', undefined],
+    ['a mark alone', '\ufeff\r\n', 'ERR_PIN_EMPTY'],
   ])('in a file: %s', async (_what, content, expected) => {
     const path = file('bytes', content);
-    if (expected === undefined) await expect(read(`pkcs11:?pin-source=${path}`)).rejects.toThrow('the PIN in the file');
-    else expect(await read(`pkcs11:?pin-source=${path}`)).toBe(expected);
+    const got = await read(`pkcs11:?pin-source=${path}`).catch((error: RolesAnywhereError) => error.code);
+    expect(got).toEqual(expected);
   });
 
   it('are left nowhere but with the caller', async () => {
     const path = file('wiped', '1234\n');
     const pin = await source(`pkcs11:?pin-source=${path}`)?.read();
-    const contents = (): Uint8Array[] =>
-      vi.mocked(files.readNamedFile).mock.results.map(({ value }) => (value as files.FileContent).bytes);
-    expect(contents().map((bytes) => [...bytes])).toEqual([[0, 0, 0, 0, 0]]);
+    expect(contents()).toEqual([new Uint8Array(5)]);
     expect(Buffer.from(pin?.bytes ?? []).toString()).toBe('1234');
     writeFileSync(path, '12\n34');
     await refusal(() => read(`pkcs11:?pin-source=${path}`));
@@ -230,9 +233,9 @@ describe('the bytes of a PIN', () => {
   });
 });
 
-describe('a command', () => {
-  const run = (command: string) => read(`pkcs11:?pin-source=|${encodeURIComponent(command)}`, { allowCommand: true });
+const run = (command: string) => read(`pkcs11:?pin-source=|${encodeURIComponent(command)}`, { allowCommand: true });
 
+describe('a command', () => {
   it.each([
     ['exit 3', 'ended with status 3'],
     ['kill -9 $$', 'did not end as it should'],

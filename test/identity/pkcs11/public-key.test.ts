@@ -21,7 +21,6 @@ function key(type: number, publicPart: PublicPart): KeyFacts {
 
 function numbersOf(publicKey: KeyObject): Record<'n' | 'e' | 'x' | 'y', Buffer> {
   const { n = '', e = '', x = '', y = '' } = publicKey.export({ format: 'jwk' });
-  const bytes = (text: string): Buffer => Buffer.from(text, 'base64url');
   return { n: bytes(n), e: bytes(e), x: bytes(x), y: bytes(y) };
 }
 
@@ -50,7 +49,10 @@ describe('a key of RSA', () => {
     expect(fits(key(CKK_RSA, { modulus: Buffer.concat([Buffer.alloc(2), n]) }), rsa)).toBe('yes');
     expect(fits(key(CKK_RSA, ofRsa(otherRsa)), rsa)).toBe('no');
     expect(fits(key(CKK_RSA, { modulus: n.subarray(1) }), rsa)).toBe('no');
-    expect(fits(key(CKK_RSA, { modulus: new Uint8Array() }), rsa)).toBe('no');
+    for (const nothing of [new Uint8Array(), new Uint8Array(2)]) {
+      expect(fits(key(CKK_RSA, { modulus: nothing }), rsa)).toBe('no');
+      expect(publicKeyOf(key(CKK_RSA, { modulus: nothing, exponent: e }))).toBeUndefined();
+    }
   });
 
   it('may be it where the token shows no modulus, and is not where it is of another kind', () => {
@@ -116,6 +118,9 @@ describe.each(CURVES)('a key of %s', (name, size, oid) => {
   });
 });
 
+const bytes = (text: string): Buffer => Buffer.from(text, 'base64url');
+
 it('other keys have none that is used here', () => {
-  expect([curveBytes(rsa), curveBytes(ec('secp256k1'))]).toEqual([undefined, undefined]);
+  const pss = generateKeyPairSync('rsa-pss', { modulusLength: 1024 }).publicKey;
+  expect([rsa, pss, ec('secp256k1')].map((one) => curveBytes(one))).toEqual([undefined, undefined, undefined]);
 });

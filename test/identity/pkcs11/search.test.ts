@@ -27,6 +27,9 @@ interface Token {
   readonly sick?: Error;
 }
 
+const has = ({ label, id }: ObjectFilter, object: { label: string; id: Uint8Array }): boolean =>
+  (label === undefined || label === object.label) && (id === undefined || Buffer.compare(id, object.id) === 0);
+
 /** A search in tokens with the labels t0, t1 ..., and the slots 0, 1 ... */
 async function search(tokens: readonly Token[], options?: SearchOptions) {
   const facts = tokens.map(({ flags = 0 }, index): TokenFacts => ({
@@ -40,11 +43,9 @@ async function search(tokens: readonly Token[], options?: SearchOptions) {
     library: { manufacturer: '', description: '', version: { major: 1, minor: 0 } },
   }));
   const logins: string[] = [];
-  const has = ({ label, id }: ObjectFilter, object: { label: string; id: Uint8Array }): boolean =>
-    (label === undefined || label === object.label) && (id === undefined || Buffer.compare(id, object.id) === 0);
   const port: Port = {
     ask: async (operation, ask) => {
-      if (operation === 'tokens') return facts as never;
+      if (operation === 'tokens') return facts;
       const { slot, filter } = ask as { slot: bigint; filter: ObjectFilter };
       const { sick, hidden = {}, ...seen } = tokens[Number(slot)] ?? {};
       if (sick !== undefined) throw sick;
@@ -104,6 +105,11 @@ function key(publicKey: KeyObject | undefined, facts: Partial<KeyFacts> = {}): K
   return { handle: 1n, label: 'k', id: NO_ID, type: CKK_EC, alwaysAuthenticate: false, publicPart, ...facts };
 }
 
+const hintOf = async (count: number): Promise<string> => {
+  const { found } = await search(Array.from({ length: count }, () => ({})));
+  return (await refusal(() => found.certificates(uri('token=x'), CERTIFICATE))).hint ?? '';
+};
+
 describe('the token', () => {
   it('is named where no other matches, or said to be none', async () => {
     const { found } = await search([{}, {}]);
@@ -120,10 +126,6 @@ describe('the token', () => {
   });
 
   it('is one of ten that are named, where there are more', async () => {
-    const hintOf = async (count: number): Promise<string> => {
-      const { found } = await search(Array.from({ length: count }, () => ({})));
-      return (await refusal(() => found.certificates(uri('token=x'), CERTIFICATE))).hint ?? '';
-    };
     expect((await hintOf(10)).endsWith('token=t9')).toBe(true);
     expect((await hintOf(12)).endsWith('token=t9 , and 2 more')).toBe(true);
   });
@@ -208,12 +210,12 @@ describe('certificates', () => {
   });
 });
 
-describe('the certificate', () => {
-  const taken = async (...certificates: readonly CertificateFacts[]): Promise<CertificateFacts> => {
-    const { found } = await search([{ certificates }], { now: () => NOW });
-    return (await found.certificate(uri(), CERTIFICATE)).facts;
-  };
+const taken = async (...certificates: readonly CertificateFacts[]): Promise<CertificateFacts> => {
+  const { found } = await search([{ certificates }], { now: () => NOW });
+  return (await found.certificate(uri(), CERTIFICATE)).facts;
+};
 
+describe('the certificate', () => {
   it('is the one that there is, whether it can be read and is valid or not', async () => {
     const broken = { label: 'c', id: NO_ID, der: new Uint8Array([1]) };
     for (const only of [await issue(), await issue({ days: -1 }), broken]) expect(await taken(only)).toBe(only);
@@ -409,12 +411,12 @@ describe('the key of a certificate', () => {
   });
 });
 
-describe('the key without a certificate', () => {
-  const only = async (...given: readonly KeyFacts[]): Promise<KeyFacts> => {
-    const { found } = await search([{ keys: given }]);
-    return (await found.onlyKey(uri(), KEY)).facts;
-  };
+const only = async (...given: readonly KeyFacts[]): Promise<KeyFacts> => {
+  const { found } = await search([{ keys: given }]);
+  return (await found.onlyKey(uri(), KEY)).facts;
+};
 
+describe('the key without a certificate', () => {
   it('is the only one, or one of its copies', async () => {
     const [own, unknown] = [key(pair.publicKey), key(undefined)];
     expect([await only(own), await only(unknown)]).toEqual([own, unknown]);
