@@ -52,6 +52,7 @@ describe('a key of RSA', () => {
     for (const nothing of [new Uint8Array(), new Uint8Array(2)]) {
       expect(fits(key(CKK_RSA, { modulus: nothing }), rsa)).toBe('no');
       expect(publicKeyOf(key(CKK_RSA, { modulus: nothing, exponent: e }))).toBeUndefined();
+      expect(publicKeyOf(key(CKK_RSA, { modulus: n, exponent: nothing }))).toBeUndefined();
     }
   });
 
