@@ -1,5 +1,5 @@
 import { createServer } from 'node:net';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
   type ListenTarget,
   addressKind,
@@ -169,6 +169,26 @@ describe('a server', () => {
   });
 });
 
+describe('the standalone executable', () => {
+  const versions = Object.getOwnPropertyDescriptor(process, 'versions') ?? {};
+  beforeEach(() => {
+    Object.defineProperty(process, 'versions', { ...versions, value: { ...process.versions, bun: '1' } });
+  });
+  afterEach(() => {
+    Object.defineProperty(process, 'versions', versions);
+  });
+
+  it('takes no socket of systemd, and listens by itself', async () => {
+    const server = createServer();
+    const listen = vi.spyOn(server, 'listen');
+    const error = await refusal(() => bind(server, { fd: 3 }));
+    expect(error.message).toBe('the standalone executable cannot take sockets that systemd opened');
+    expect(listen).not.toHaveBeenCalled();
+    expect(await bind(server, { address: '127.0.0.1', port: 0 })).toMatchObject({ kind: 'loopback' });
+    server.close();
+  });
+});
+
 it('both loopbacks are the default, of which one may be missing', () => {
   expect(defaultTargets(7)).toEqual([
     { address: '127.0.0.1', port: 7 },
@@ -193,9 +213,12 @@ describe("EC2's address", () => {
     ]);
   });
 
-  it.each(['169.254.170.2', '127.0.0.1', '169.254.169.254:80', 'x', ''])('is not %s', (text) => {
-    expect(refusalOf(() => parseImdsAddresses([text]))).toMatchObject({ code: 'ERR_LISTEN', flag: '--imds-address' });
-  });
+  it.each(['169.254.170.2', '127.0.0.1', '169.254.169.254:80', 'fd00[:ec2::254]', '[fd00:ec2:]:254', 'x', ''])(
+    'is not %s',
+    (text) => {
+      expect(refusalOf(() => parseImdsAddresses([text]))).toMatchObject({ code: 'ERR_LISTEN', flag: '--imds-address' });
+    },
+  );
 
   it('is not for --listen, whose refusal names the flag that is', () => {
     expect(() => parseListen(['169.254.169.254'], 9911)).toThrow(
@@ -207,9 +230,12 @@ describe("EC2's address", () => {
   });
 });
 
-it.each(['example.com', '127.0.0.1:80', '10.0.0', '', '*', '[::1]:80', '0x7f000001'])('%s is no address', (text) => {
-  expect(refusalOf(() => parseListen([text], 1))).toMatchObject({ code: 'ERR_LISTEN', flag: '--listen' });
-});
+it.each(['example.com', '127.0.0.1:80', '10.0.0', '', '*', '[::1]:80', 'fe80[::1]', '0x7f000001'])(
+  '%s is no address',
+  (text) => {
+    expect(refusalOf(() => parseListen([text], 1))).toMatchObject({ code: 'ERR_LISTEN', flag: '--listen' });
+  },
+);
 
 it.each([
   ['9912', '127.0.0.1', 9912],
