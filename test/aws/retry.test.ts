@@ -40,6 +40,14 @@ const throttled = (retry: { attempts?: number; timeoutMs: number }): Promise<num
   );
 };
 
+/** How long is waited for a service that asks to be left alone for so long. */
+async function sleptFor(retryAfterMs: number): Promise<number[]> {
+  const time = fakeTime();
+  const asks = new RolesAnywhereError('ERR_SERVICE_FAILED', 'failed', { retryAfterMs });
+  await expect(withRetries(() => Promise.reject(asks), time)).rejects.toThrow('failed');
+  return time.slept;
+}
+
 describe('withRetries', () => {
   /** As many as the waits (half of 0.5, 1, 2, 4, 8, 16, 20 s and so on) leave room for in a minute. */
   const THROTTLED_ATTEMPTS = 11;
@@ -225,13 +233,7 @@ describe('withRetries', () => {
   });
 
   it('waits up to a minute in all', async () => {
-    const slept = async (retryAfterMs: number): Promise<number[]> => {
-      const time = fakeTime();
-      const asks = new RolesAnywhereError('ERR_SERVICE_FAILED', 'failed', { retryAfterMs });
-      await expect(withRetries(() => Promise.reject(asks), time)).rejects.toThrow('failed');
-      return time.slept;
-    };
-    expect([await slept(59_999), await slept(60_000)]).toEqual([[59_999], []]);
+    expect([await sleptFor(59_999), await sleptFor(60_000)]).toEqual([[59_999], []]);
   });
 });
 
