@@ -141,7 +141,10 @@ it('at an end those that are idle are closed, and those that wait are not', () =
 it('one that was pushed out counts no more, whenever it says that it is closed', () => {
   const { connections, connect } = setUp();
   const [first] = [connect(), connect(), connect()];
-  first.destroy = () => void (first.destroyed = true);
+  first.destroy = () => {
+    first.destroyed = true;
+    return first;
+  };
   connect();
   expect([first.destroyed, connections.size]).toEqual([true, 3]);
 });
