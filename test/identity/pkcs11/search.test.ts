@@ -43,20 +43,23 @@ async function search(tokens: readonly Token[], options?: SearchOptions) {
     library: { manufacturer: '', description: '', version: { major: 1, minor: 0 } },
   }));
   const logins: string[] = [];
+  const asked: string[] = [];
   const port: Port = {
     ask: async (operation, ask) => {
       if (operation === 'tokens') return facts;
       const { slot, filter } = ask as { slot: bigint; filter: ObjectFilter };
       const { sick, hidden = {}, ...seen } = tokens[Number(slot)] ?? {};
       if (sick !== undefined) throw sick;
-      const kind = operation === 'keys' ? 'keys' : 'certificates';
+      if (operation !== 'keys' && operation !== 'certificates') throw new Error(`${operation} is not asked for`);
+      const kind = operation;
+      asked.push(kind);
       const all = [...(seen[kind] ?? []), ...((logins.includes(`t${slot}`) && hidden[kind]) || [])];
       return all.filter((object) => has(filter, object)) as never;
     },
     close: async () => undefined,
   };
   const logIn = async ({ label }: TokenFacts): Promise<void> => void logins.push(label);
-  return { found: await Search.start(port, logIn, options), logins, facts };
+  return { found: await Search.start(port, logIn, options), logins, asked, facts };
 }
 
 const uri = (text = '') => parsePkcs11Uri(`pkcs11:${text}`).uri;
@@ -127,6 +130,7 @@ describe('the token', () => {
 
   it('is one of ten that are named, where there are more', async () => {
     expect((await hintOf(10)).endsWith('token=t9')).toBe(true);
+    expect((await hintOf(11)).endsWith('token=t9 , and 1 more')).toBe(true);
     expect((await hintOf(12)).endsWith('token=t9 , and 2 more')).toBe(true);
   });
 });
@@ -181,6 +185,8 @@ describe('certificates', () => {
       expect(hint).toMatch(/^searched pkcs11:.*; check object and id: /);
     }
     const { found } = await search([{ flags: LOGIN_REQUIRED }, {}]);
+    const both = await refusal(() => found.certificate(uri(), CERTIFICATE));
+    expect(both.hint).toMatch(/^searched without a login; /);
     const { hint } = await refusal(() => found.certificate(uri('token=t1'), CERTIFICATE));
     expect(hint).toMatch(/^searched pkcs11:model=o;manufacturer=m;serial=1;token=t1; check/);
   });
@@ -343,6 +349,7 @@ describe('the key of a certificate', () => {
         message: '2 private keys match the URI of --private-key',
         hint: expect.stringMatching(/^name one of them: .*id=%07;object=k;type=private , .*id=%08/) as string,
       });
+    expect(await refusal(() => found([with_, key(undefined)], NO_ID))).toMatchObject({ code: 'ERR_OBJECT_AMBIGUOUS' });
     expect(await refusal(() => found([key(undefined), key(undefined)], NO_ID))).toMatchObject({
       code: 'ERR_OBJECT_AMBIGUOUS',
     });
@@ -377,6 +384,12 @@ describe('the key of a certificate', () => {
     await one.key(uri(), KEY, publicKey);
     await one.key(uri(), KEY, publicKey);
     expect(logins).toEqual(expected);
+  });
+
+  it('is looked for once where the login was made before', async () => {
+    const { found: one, asked } = await search([{ flags: LOGIN_REQUIRED }]);
+    expect(await refusal(() => one.key(uri(), KEY, publicKey))).toMatchObject({ code: 'ERR_OBJECT_NOT_FOUND' });
+    expect(asked).toEqual(['keys']);
   });
 
   it('is looked for behind a login where it is not seen, and there is a PIN', async () => {
@@ -439,7 +452,10 @@ describe('the key without a certificate', () => {
         message: `${given.length} private keys match the URI of --private-key`,
         hint: expect.stringContaining('object=k;type=private , ') as string,
       });
-    expect(await refusal(() => only())).toMatchObject({ code: 'ERR_OBJECT_NOT_FOUND' });
+    expect(await refusal(() => only())).toMatchObject({
+      code: 'ERR_OBJECT_NOT_FOUND',
+      message: 'no private key in the token matches the URI of --private-key',
+    });
   });
 });
 
