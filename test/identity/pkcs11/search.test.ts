@@ -51,7 +51,7 @@ async function search(tokens: readonly Token[], options?: SearchOptions) {
       const { sick, hidden = {}, ...seen } = tokens[Number(slot)] ?? {};
       if (sick !== undefined) throw sick;
       if (operation !== 'keys' && operation !== 'certificates') throw new Error(`${operation} is not asked for`);
-      const kind = operation;
+      const kind: 'keys' | 'certificates' = operation;
       asked.push(kind);
       const all = [...(seen[kind] ?? []), ...((logins.includes(`t${slot}`) && hidden[kind]) || [])];
       return all.filter((object) => has(filter, object)) as never;
