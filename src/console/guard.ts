@@ -4,7 +4,6 @@
  *
  * Source: Fetch Metadata Request Headers (W3C); OWASP, "Cross-Site Request Forgery Prevention".
  */
-// Tests: test/console/console.heavy.test.ts
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** The names by which browsers may call, each with its port where the address bar shows one. */

@@ -85,16 +85,16 @@ export interface Lock {
 export function createLock({ passphrase, now: wall, monotonic = processAge }: LockOptions): Lock {
   const now = passedTime(wall, monotonic);
   const key = randomBytes(32);
-  const digest = (text: string): Buffer => createHmac('sha256', key).update(text, 'utf8').digest();
+  const digest = (text: string): Buffer => createHmac('sha256', key).update(text).digest();
   const expected = passphrase === undefined ? undefined : digest(passphrase);
   let code: { readonly digest: Buffer; readonly until: number } | undefined;
   const failures = new Map<string, { count: number; last: number; until: number }>();
   const sessions = new Map<string, Session>();
 
+  /** Not above 0 where a client need not wait. */
   const waitOf = (client: string): number => {
     const known = failures.get(client);
-    if (known !== undefined) return Math.max(0, known.until - now());
-    if (failures.size < MAX_CLIENTS) return 0;
+    if (known !== undefined) return known.until - now();
     for (const [other, { last }] of failures) if (now() - last > FORGET_MS) failures.delete(other);
     return failures.size < MAX_CLIENTS ? 0 : FIRST_WAIT_MS;
   };
@@ -179,7 +179,7 @@ export function createLock({ passphrase, now: wall, monotonic = processAge }: Lo
 
 /** What a session is kept under: a look-up by it tells nothing of the cookie, however long it takes. */
 function nameOf(cookie: string): string {
-  return createHash('sha256').update(cookie, 'utf8').digest('base64url');
+  return createHash('sha256').update(cookie).digest('base64url');
 }
 
 /**
@@ -191,7 +191,7 @@ function passedTime(wall: () => number, monotonic: () => number): () => number {
   let last = { wall: wall(), monotonic: monotonic() };
   return () => {
     const current = { wall: wall(), monotonic: monotonic() };
-    passed += Math.max(0, current.wall - last.wall, current.monotonic - last.monotonic);
+    passed += Math.max(current.wall - last.wall, current.monotonic - last.monotonic);
     last = current;
     return passed;
   };

@@ -54,18 +54,20 @@ export function createChain(
     }
     const current = start !== undefined && isFresh(start) ? start : keep(await first(signal));
     start = current;
-    let from: AwsCredentials = current.credentials;
-    let end = endOf(from);
-    for (const hop of hops) {
+    const taken = async (hop: HopStage, from: AwsCredentials): Promise<SessionCredentials> => {
       const had = kept.get(hop);
-      const stage: Kept<SessionCredentials> = had !== undefined && isFresh(had) ? had : keep(await hop(from, signal));
+      const stage = had !== undefined && isFresh(had) ? had : keep(await hop(from, signal));
       kept.set(hop, stage);
-      from = stage.credentials;
-      end = Math.min(end, endOf(from));
+      return stage.credentials;
+    };
+    const [firstHop, ...others] = hops;
+    let last = await taken(firstHop, current.credentials);
+    let end = Math.min(endOf(current.credentials), endOf(last));
+    for (const hop of others) {
+      last = await taken(hop, last);
+      end = Math.min(end, endOf(last));
     }
-    const last = kept.get(hops.at(-1) ?? hops[0]);
-    if (last === undefined) throw new TypeError('a chain has a last hop');
-    return { ...last.credentials, expiration: new Date(end) };
+    return { ...last, expiration: new Date(end) };
   };
 }
 

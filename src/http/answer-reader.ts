@@ -13,7 +13,7 @@ const MAX_LENGTH_DIGITS = 12;
 /** The fields that say how a body is delimited. */
 const DELIMITING: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding']);
 /** A chunk's size, and extensions, of which none is heeded (RFC 9112, section 7.1.1). */
-const CHUNK_SIZE = /^([\da-f]{1,8})(?:;[\w!#$%&'*+.^`|~-]+(?:=(?:[\w!#$%&'*+.^`|~-]*|"[ !#-[\]-~]*"))?)*$/i;
+const CHUNK_SIZE = /^[\da-f]{1,8}(?:;[\w!#$%&'*+.^`|~-]+(?:=(?:[\w!#$%&'*+.^`|~-]*|"[ !#-[\]-~]*"))?)*$/i;
 
 type Phase = 'status' | 'fields' | 'length' | 'close' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailers' | 'done';
 
@@ -190,9 +190,8 @@ export class AnswerReader {
     const line = this.#line();
     if (line === undefined) return false;
     this.#headBytes = 0;
-    const digits = CHUNK_SIZE.exec(line)?.[1];
-    if (digits === undefined) throw malformed('a chunk without a size');
-    this.#left = Number.parseInt(digits, 16);
+    if (!CHUNK_SIZE.test(line)) throw malformed('a chunk without a size');
+    this.#left = Number.parseInt(line, 16);
     this.#phase = this.#left === 0 ? 'trailers' : 'chunk';
     return true;
   }
@@ -247,8 +246,8 @@ function nameOf(line: string, colon: number): string {
 /** What is in a field's value, or in a member of a list (RFC 9112, section 5): `trim` would take away more than blanks. */
 function withoutBlanks(text: string): string {
   let [from, to] = [0, text.length];
-  while (from < to && isBlank(text.charCodeAt(from))) from++;
-  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  while (isBlank(text.charCodeAt(from))) from++;
+  while (isBlank(text.charCodeAt(to - 1))) to--;
   return text.slice(from, to);
 }
 

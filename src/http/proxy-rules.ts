@@ -75,10 +75,7 @@ export function parseProxy(value: string, source: string): URL {
 
 /** Whether a target is to be reached without a proxy. */
 export function noProxy(list: string): (target: URL) => boolean {
-  const items = list
-    .toLowerCase()
-    .split(/[\s,]+/)
-    .filter((item) => item !== '');
+  const items = list.toLowerCase().split(/[\s,]+/);
   const everything = items.includes('*');
   const addresses = items.map(addressRule);
   const rules = items.map((item, index) => addresses[index] ?? nameRule(item));

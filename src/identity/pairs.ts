@@ -1,5 +1,5 @@
 /** Which of several pairs of certificate and key. Loaded where there is more than one, or a choice. */
-// Tests: test/identity/pairs.test.ts
+// Tests: test/identity/pairs.test.ts, test/identity/chooser.test.ts
 import type { Certificate } from '../x509/certificate.ts';
 import { brokenRules } from '../x509/rules.ts';
 import { type CertificateChoice, openChooser } from './choice.ts';

@@ -49,9 +49,8 @@ function entriesOfText(text: string): [string, string][] {
     .trim()
     .split(/\s+(?=Key=)/)
     .map((entry): [string, string] => {
-      const [, key, value] = /^Key=([^,]*),Value=(.*)$/s.exec(entry) ?? [];
-      if (key === undefined || value === undefined)
-        throw malformed(`${JSON.stringify(entry)} is not Key=...,Value=...`);
+      const [, key, value = ''] = /^Key=([^,]*),Value=(.*)/s.exec(entry) ?? [];
+      if (key === undefined) throw malformed(`${JSON.stringify(entry)} is not Key=...,Value=...`);
       return [key.trim(), value.trim()];
     });
 }

@@ -52,8 +52,9 @@ export function createConnections(limits: ConnectionLimits, clock: Clock = syste
   let uses = 0;
   let timer: Timer | undefined;
 
+  const fresh = (): Connection => ({ waiting: 0, lastUse: ++uses, idleSweeps: 0 });
   const take = (socket: Socket): void => {
-    open.set(socket, { waiting: 0, lastUse: ++uses, idleSweeps: 0 });
+    open.set(socket, fresh());
     socket.once('close', () => drop(socket));
     timer ??= clock.setTimer(sweep, idleTimeoutMs / SWEEPS_PER_TIMEOUT, false);
   };
@@ -104,7 +105,7 @@ export function createConnections(limits: ConnectionLimits, clock: Clock = syste
     },
     asked(socket) {
       // One that was pushed out may still have had a request to read.
-      const connection = open.get(socket) ?? { waiting: 0, lastUse: 0, idleSweeps: 0 };
+      const connection = open.get(socket) ?? fresh();
       connection.waiting++;
       return connection;
     },

@@ -4,7 +4,6 @@
  * (https://docs.aws.amazon.com/rolesanywhere/latest/userguide/trust-model.html).
  * Facts only, for every run looks at them; the words are in identity/verdicts.ts.
  */
-// Tests: test/identity/checks.test.ts
 import type { Certificate, SignatureAlgorithm } from './certificate.ts';
 import { DerError, TAG, readChildren, readDer, readObjectIdentifier } from './der.ts';
 import { KEY_USAGE } from './extensions.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ERROR_CLASSES, RolesAnywhereError } from '../../src/platform/errors.ts';
 import type { ErrorCode } from '../../src/platform/errors.ts';
 import { createBudget } from '../../src/aws/budget.ts';
-import { withRetries } from '../../src/aws/retry.ts';
+import { delayAfter, withRetries } from '../../src/aws/retry.ts';
 
 /** A clock that only `sleep` and the attempts move. */
 function fakeTime(random = 0.5) {
@@ -39,6 +39,14 @@ const throttled = (retry: { attempts?: number; timeoutMs: number }): Promise<num
     () => attempts,
   );
 };
+
+/** How long is waited for a service that asks to be left alone for so long. */
+async function sleptFor(retryAfterMs: number): Promise<number[]> {
+  const time = fakeTime();
+  const asks = new RolesAnywhereError('ERR_SERVICE_FAILED', 'failed', { retryAfterMs });
+  await expect(withRetries(() => Promise.reject(asks), time)).rejects.toThrow('failed');
+  return time.slept;
+}
 
 describe('withRetries', () => {
   /** As many as the waits (half of 0.5, 1, 2, 4, 8, 16, 20 s and so on) leave room for in a minute. */
@@ -193,5 +201,53 @@ describe('withRetries', () => {
       { signal: abort.signal, random: () => 0.999 },
     );
     await expect(run).rejects.toMatchObject({ code: 'ERR_INTERRUPTED' });
+  });
+
+  it.each<[ErrorCode, { status?: number; serviceCode?: string }, number]>([
+    ['ERR_PROXY', { status: 499 }, 1],
+    ['ERR_PROXY', { status: 500 }, 3],
+    ['ERR_ACCESS_DENIED', { serviceCode: 'InvalidIdentityToken' }, 3],
+    ['ERR_ACCESS_DENIED', { serviceCode: 'AccessDenied' }, 1],
+  ])('asks for %s with %j so often: %i', async (code, details, times) => {
+    let attempts = 0;
+    const run = withRetries(() => {
+      attempts++;
+      return Promise.reject(new RolesAnywhereError(code, 'failed', details));
+    }, fakeTime());
+    await expect(run).rejects.toThrow('failed');
+    expect(attempts).toBe(times);
+  });
+
+  it('gives an attempt a quarter of a minute at least, and a millisecond when the time is over', async () => {
+    const time = fakeTime(0);
+    const given: number[] = [];
+    const attempt = async (ms: number): Promise<void> => void given.push(ms);
+    await withRetries(attempt, { ...time, retry: { attempts: 9 } });
+    const budget = createBudget(6000, time.monotonic);
+    await withRetries(attempt, { ...time, budget });
+    time.pass(6000);
+    await withRetries(attempt, { ...time, budget });
+    time.pass(1);
+    await withRetries(attempt, { ...time, budget });
+    expect(given).toEqual([15_000, 6000, 1, 1]);
+  });
+
+  it('waits up to a minute in all', async () => {
+    expect([await sleptFor(59_999), await sleptFor(60_000)]).toEqual([[59_999], []]);
+  });
+});
+
+describe('the wait before the next request', () => {
+  it.each([
+    [1, 0, 10_000, 0.5, 250],
+    [1, 1, 10_000, 0, 1],
+    // What is asked for fits, though not all of the chance behind it.
+    [1, 100, 200, 0.99, 199],
+    [1, 199.5, 200, 0.99, 199.5],
+    [1, 200, 200, 0, undefined],
+    [1, 0, 250, 0.5, undefined],
+    [1, 0, 251, 0.5, 250],
+  ])('after %i requests, asked for %d ms of %d: with chance %d %j', (made, askedMs, leftMs, random, expected) => {
+    expect(delayAfter(made, askedMs, leftMs, random)).toBe(expected);
   });
 });

@@ -148,6 +148,141 @@ describe('a session', () => {
   });
 });
 
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+const fail = ({ unlock }: ReturnType<typeof setUp>, times: number) =>
+  Array.from({ length: times }, () => unlock({ passphrase: 'no' })).at(-1);
+
+describe('failures', () => {
+  it('cost a quarter of an hour at most', () => {
+    const console = setUp('correct horse');
+    fail(console, 4);
+    const waits = Array.from({ length: 7 }, () => {
+      const outcome = fail(console, 1);
+      const waitMs = outcome?.kind === 'wait' ? outcome.waitMs : 0;
+      console.time.now += waitMs;
+      return waitMs;
+    });
+    expect(waits.map((wait) => wait / MINUTE_MS)).toEqual([1, 2, 4, 8, 15, 15, 15]);
+  });
+
+  it('are waited for to the last millisecond', () => {
+    const console = setUp('correct horse');
+    fail(console, 5);
+    console.time.now += MINUTE_MS - 1;
+    expect(console.unlock({ passphrase: 'correct horse' })).toEqual({ kind: 'wait', waitMs: 1 });
+    console.time.now += 1;
+    expect(console.unlock({ passphrase: 'correct horse' }).kind).toBe('open');
+  });
+
+  it.each([
+    [HOUR_MS, 3],
+    [HOUR_MS + 1, 4],
+  ])('are counted together after %i ms', (passedMs, left) => {
+    const console = setUp('correct horse');
+    // However long the console has been up.
+    console.time.now += 2 * HOUR_MS;
+    fail(console, 1);
+    console.time.now += passedMs;
+    expect(fail(console, 1)).toEqual({ kind: 'wrong', left });
+  });
+
+  it('of a thousand clients are kept in mind for an hour, and not of one more', () => {
+    const { unlock, time } = setUp('correct horse');
+    time.now += 2 * HOUR_MS;
+    const attempt = (client: number): string => unlock({ passphrase: 'no' }, `address ${client}`).kind;
+    for (let client = 1; client < 1000; client++) attempt(client);
+    expect([attempt(1000), attempt(1001)]).toEqual(['wrong', 'wait']);
+    time.now += HOUR_MS;
+    expect(attempt(1001)).toBe('wait');
+    time.now += 1;
+    expect(attempt(1001)).toBe('wrong');
+  });
+});
+
+describe('sessions', () => {
+  it('have secrets of 256 random bits', () => {
+    const { cookie, session } = setUp().open();
+    expect([cookie, session.csrf].filter((secret) => /^[\w-]{43}$/.test(secret))).toHaveLength(2);
+    expect(cookie).not.toBe(session.csrf);
+  });
+
+  it('are found by a cookie alone', () => {
+    const { lock, open } = setUp();
+    open();
+    expect([lock.find(undefined, 1), lock.find('', 1)]).toEqual([undefined, undefined]);
+  });
+
+  it('last for a quarter of an hour without use, to the millisecond, and say how long that is yet', () => {
+    const { lock, open, time } = setUp();
+    const { cookie, session } = open();
+    expect([lock.leftOf(session), lock.leftOf(session)]).toEqual([15 * MINUTE_MS, 15 * MINUTE_MS]);
+    time.now += 15 * MINUTE_MS - 1;
+    expect(lock.leftOf(session)).toBe(1);
+    lock.sweep();
+    expect(lock.find(cookie, 1, true)).toBe(session);
+    time.now += 1;
+    expect(lock.find(cookie, 1)).toBeUndefined();
+  });
+
+  it('last for eight hours in use, to the millisecond', () => {
+    const { lock, open, time } = setUp();
+    const { cookie, session } = open();
+    for (let minutes = 0; minutes < 8 * 60 - 10; minutes += 10) {
+      time.now += 10 * MINUTE_MS;
+      lock.find(cookie, 1);
+    }
+    time.now += 10 * MINUTE_MS - 1;
+    expect(lock.find(cookie, 1)).toBe(session);
+    expect(lock.leftOf(session)).toBe(1);
+    time.now += 1;
+    expect(lock.find(cookie, 1)).toBeUndefined();
+  });
+
+  it('are 16, and the one that was idle for longest makes room', () => {
+    const { lock, open, time } = setUp();
+    const all = Array.from({ length: 16 }, () => {
+      time.now += 1;
+      return open();
+    });
+    expect(all.filter(({ cookie }) => lock.find(cookie, 1, true) === undefined)).toEqual([]);
+    time.now += 1;
+    // All but the third are used.
+    for (const [index, { cookie }] of all.entries()) if (index !== 2) lock.find(cookie, 1);
+    open();
+    expect(all.map(({ cookie }) => lock.find(cookie, 1) === undefined).indexOf(true)).toBe(2);
+    expect(all.filter(({ cookie }) => lock.find(cookie, 1) === undefined)).toHaveLength(1);
+  });
+
+  it('end one by one, and those who wait for it are told once', () => {
+    const { lock, open } = setUp();
+    const [one, other] = [open(), open()];
+    let told = 0;
+    one.session.ended.add(() => told++);
+    lock.end(one.session);
+    lock.end(one.session);
+    expect(told).toBe(1);
+    expect([lock.find(one.cookie, 1), lock.find(other.cookie, 1)]).toEqual([undefined, other.session]);
+  });
+
+  it('end all at once', () => {
+    const { lock, open } = setUp();
+    const all = [open(), open()];
+    lock.endAll();
+    expect(all.map(({ cookie }) => lock.find(cookie, 1))).toEqual([undefined, undefined]);
+  });
+
+  it('whose time is over end, and tell so, when they are asked for', () => {
+    const { lock, open, time } = setUp();
+    const { cookie, session } = open();
+    let told = 0;
+    session.ended.add(() => told++);
+    time.now += 15 * MINUTE_MS;
+    expect([lock.find(cookie, 1), told]).toEqual([undefined, 1]);
+  });
+});
+
 describe('a clock that is set back by a day', () => {
   const DAY_MS = 24 * 3_600_000;
   /** The clock is set back, and time goes on. */

@@ -73,6 +73,19 @@ describe('createChain', () => {
     expect(log).toEqual(['1<-0.1', '2<-1.5']);
   });
 
+  it.each([
+    // 10.5 of 15 minutes: the earliest moment at which a provider would renew it.
+    [4.5 * MINUTE - 1, ['0<-', '1<-0.3']],
+    [4.5 * MINUTE, ['1<-0.1']],
+  ])('takes a set for stale as soon as a provider could, to the millisecond: %d', async (passedMs, asked) => {
+    const { chain, log, clock } = world(720, 15);
+    await chain(SIGNAL);
+    log.length = 0;
+    await clock.advance(passedMs);
+    await chain(SIGNAL);
+    expect(log).toEqual(asked);
+  });
+
   it('leaves later stages alone when an earlier one is renewed', async () => {
     const { chain, log, clock } = world(15, 720);
     await chain(SIGNAL);

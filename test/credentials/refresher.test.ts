@@ -118,6 +118,14 @@ describe('renewing', () => {
     }
   });
 
+  it.each(['renew', 'get', 'start'] as const)('is refused as closed, though nobody waits: %s', async (ask) => {
+    const { provider } = bench();
+    provider.close();
+    expect(await failure(provider[ask](AbortSignal.abort()))).toMatchObject({
+      message: 'the credentials provider is closed',
+    });
+  });
+
   it('is refused by a provider that is closed', async () => {
     const { provider, service, clock } = await started();
     service.behaviour = service.failing('ERR_CONNECT');

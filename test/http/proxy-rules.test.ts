@@ -72,6 +72,22 @@ describe('NO_PROXY', () => {
     expect(noProxy(list)(new URL(url))).toBe(exempt);
   });
 
+  it.each([
+    // An address is one, and not its neighbour.
+    ['10.1.2.3', '10.1.2.2'],
+    ['2001:db8::1', '[2001:db8::]'],
+    ['2001:db8::1', '[2001:db8:1::1]'],
+    // What is no address or block is none because there is one in it.
+    ['/10.0.0.0/8', '10.1.2.3'],
+    ['10.0.0.0/8/9', '10.1.2.3'],
+    ['10.0.0.0/8x', '10.1.2.3'],
+    ['2001:db8::/129', '[2001:db8::1]'],
+    ['1[0.1.2.3', '10.1.2.3'],
+    ['10.1].2.3', '10.1.2.3'],
+  ])('%j does not exempt %s', (list, host) => {
+    expect(noProxy(list)(new URL(`http://${host}`))).toBe(false);
+  });
+
   it('compares the default port of https', () => {
     expect(noProxy('example.test:443')(new URL('https://example.test'))).toBe(true);
     expect(noProxy('example.test:80')(new URL('https://example.test'))).toBe(false);

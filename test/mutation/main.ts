@@ -10,8 +10,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
-import type { Job, Outcome, Report } from './harness/job.ts';
-import { type Mutant, mutantsOf } from './harness/mutants.ts';
+import type { Figures, Job, Outcome, Report } from './harness/job.ts';
+import { type Mutant, digestOf, mutantsOf } from './harness/mutants.ts';
 import { type Equivalent, isListed } from './harness/equivalents.ts';
 import { AREAS } from './modules.ts';
 
@@ -49,14 +49,6 @@ const killed = new Map<string, Outcome>(
     : [],
 );
 
-/** The figures of one file. */
-interface Figures {
-  readonly mutants: number;
-  readonly killed: number;
-  readonly timeout: number;
-  readonly equivalent: number;
-}
-
 const equivalents = JSON.parse(readFileSync(values.equivalents, 'utf8')) as Equivalent[];
 const jobs = chosen();
 if (values.list) for (const [file] of jobs) console.log(`${mutantsIn(file).length} ${file}`);
@@ -86,7 +78,7 @@ async function mutate(): Promise<number> {
     const mutants = mutantsIn(file);
     // oxlint-disable-next-line no-await-in-loop -- the machine is busy with one
     const reports = await tried(file, tests, mutants);
-    const figures = { mutants: mutants.length, killed: 0, timeout: 0, equivalent: 0 };
+    const figures = { mutants: mutants.length, killed: 0, timeout: 0, equivalent: 0, digest: digestOf(mutants) };
     for (const { mutant, outcome } of reports) {
       const of = mutants[mutant];
       if (of === undefined) continue;

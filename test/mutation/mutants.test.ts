@@ -20,6 +20,7 @@ describe('the mutants of a source', () => {
     ['const f = a.filter(b).some(c);', ['some -> every', '.filter(b) -> ']],
     ['while (a) b();', ['a -> false', 'b(); -> ;']],
     ["f = errorAnswer(400, 'A', `a ${b}`);", ["f = errorAnswer(400, 'A', `a ${b}`); -> ;", '400 -> 401', '400 -> 399']],
+    ["throw malformed('a', 1);", ["throw malformed('a', 1); -> ;", '1 -> 2', '1 -> 0']],
     ["throw new RangeError('a' + b);", ["throw new RangeError('a' + b); -> ;"]],
   ])('%s', (source, expected) => {
     expect(changes(source)).toEqual(expected);

@@ -110,10 +110,51 @@ it('a TLS connection takes the place of the one it came over', () => {
   expect(connections.size).toBe(0);
 });
 
-it('there is a timer only while there are connections, and it keeps no process alive', () => {
+it('the quarter is not given away', async () => {
+  const { clock, connect } = setUp();
+  const socket = connect();
+  await clock.advance(49_999);
+  expect(socket.destroyed).toBe(false);
+  await clock.advance(1);
+  expect(socket.destroyed).toBe(true);
+});
+
+it('idle ones are closed when another has gone, and when all had', async () => {
+  const { clock, connect } = setUp();
+  const [left, gone] = [connect(), connect()];
+  gone.destroy();
+  await clock.advance(50_000);
+  expect(left.destroyed).toBe(true);
+  const later = connect();
+  await clock.advance(50_000);
+  expect(later.destroyed).toBe(true);
+});
+
+it('at an end those that are idle are closed, and those that wait are not', () => {
+  const { connections, connect } = setUp();
+  const [idle, waiting] = [connect(), connect()];
+  connections.asked(waiting);
+  connections.closeIdle();
+  expect([idle.destroyed, waiting.destroyed, connections.size]).toEqual([true, false, 1]);
+});
+
+it('one that was pushed out counts no more, whenever it says that it is closed', () => {
+  const { connections, connect } = setUp();
+  const [first] = [connect(), connect(), connect()];
+  first.destroy = () => {
+    first.destroyed = true;
+    return first;
+  };
+  connect();
+  expect([first.destroyed, connections.size]).toEqual([true, 3]);
+});
+
+it('there is a timer only while there are connections, and it keeps no process alive', async () => {
   const { clock, connect } = setUp();
   expect(clock.timers.all).toBe(0);
   const sockets = [connect(), connect()];
+  expect(clock.timers).toEqual({ all: 1, keepAlive: 0 });
+  await clock.advance(20_000);
   expect(clock.timers).toEqual({ all: 1, keepAlive: 0 });
   for (const socket of sockets) socket.destroy();
   expect(clock.timers.all).toBe(0);

@@ -1,5 +1,5 @@
 /** Logs in to a token: picks the PIN's source, heeds what the token says of its tries, and lets the guard decide. */
-// Tests: test/identity/pkcs11/softhsm.test.ts
+// Tests: test/identity/pkcs11/login.test.ts, test/identity/pkcs11/softhsm.test.ts
 import { timingSafeEqual } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { secretBytes } from '../../platform/files.ts';
@@ -99,10 +99,14 @@ export class Login {
     const source = purpose === 'user' || this.#settings.reusePin === true ? this.#source(facts) : undefined;
     const isOwn = source !== undefined || this.#contextDiffers || this.#kept.has(purpose);
     const kept = isOwn ? purpose : 'user';
-    if (source === undefined && !this.#kept.has(kept)) return this.#person(port, slot, token, purpose, present);
+    const typed = this.#kept.get(kept);
+    const attempt =
+      typed === undefined
+        ? source && (() => this.#unattended(token, purpose, source, present))
+        : () => this.#again(token, typed, kept, purpose, present);
+    if (attempt === undefined) return this.#person(port, slot, token, purpose, present);
     try {
-      if (source === undefined || this.#kept.has(kept)) return await this.#again(token, kept, purpose, present);
-      return await this.#unattended(token, purpose, source, present);
+      return await attempt();
     } catch (error) {
       // The PIN of the login is not that of the key, which a person may know.
       if (purpose !== 'context' || !isAboutPin(error)) throw error;
@@ -124,9 +128,9 @@ export class Login {
   }
 
   /** Presents a kept PIN. It is kept for as long as the token accepts it for what it was typed for, and no longer. */
-  async #again(token: TokenInfo, kept: Purpose, purpose: Purpose, present: Present): Promise<void> {
+  async #again(token: TokenInfo, typed: Uint8Array, kept: Purpose, purpose: Purpose, present: Present): Promise<void> {
     this.#heedFlags(token, false);
-    const pin = secretBytes(this.#kept.get(kept) ?? 0);
+    const pin = secretBytes(typed);
     try {
       await present(pin);
     } catch (error) {

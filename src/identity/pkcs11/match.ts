@@ -1,5 +1,4 @@
 /** Which tokens and objects a URI means, and the URI that means one of them. */
-// Tests: test/identity/pkcs11/uri.test.ts
 import type { ObjectFilter, TokenFacts } from './port.ts';
 import { formatPkcs11Uri } from './uri.ts';
 import type { ObjectType, Pkcs11Uri } from './uri.ts';

@@ -50,7 +50,7 @@ export interface PinSettings {
 export function choosePinSource(settings: PinSettings): PinSource | undefined {
   for (const { uri, flag } of settings.uris) {
     if (uri.pinValue !== undefined) return valueSource(uri.pinValue, flag);
-    if (uri.pinSource !== undefined) return pinSource(uri.pinSource, flag, settings.allowCommand ?? false);
+    if (uri.pinSource !== undefined) return pinSource(uri.pinSource, flag, settings.allowCommand === true);
   }
   if (settings.pinFile !== undefined) return fileSource(settings.pinFile, '--pkcs11-pin-file');
   const value = settings.env[PIN_VARIABLE];

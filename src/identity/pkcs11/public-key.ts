@@ -1,5 +1,4 @@
 /** The public half of a key in a token, from what the token shows of it. */
-// Tests: test/identity/pkcs11/softhsm.test.ts
 import { createPublicKey } from 'node:crypto';
 import type { JsonWebKey, KeyObject } from 'node:crypto';
 import { CKK_EC, CKK_RSA } from './constants.ts';
@@ -49,7 +48,7 @@ export function publicKeyOf(key: KeyFacts): KeyObject | undefined {
   try {
     return createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
-    return undefined; // a point that is not on its curve, a modulus of zero
+    return undefined; // a point that is not on its curve
   }
 }
 
@@ -57,7 +56,9 @@ function toJwk(key: KeyFacts): JsonWebKey | undefined {
   const { modulus, exponent, parameters } = key.publicPart;
   if (key.type === CKK_RSA) {
     if (modulus === undefined || exponent === undefined) return undefined;
-    return { kty: 'RSA', n: base64url(withoutZeros(modulus)), e: base64url(withoutZeros(exponent)) };
+    const [n, e] = [base64url(withoutZeros(modulus)), base64url(withoutZeros(exponent))];
+    // Zeros in place of what is not shown: Node would make one key of all of these.
+    return n === '' || e === '' ? undefined : { kty: 'RSA', n, e };
   }
   const oid = parameters === undefined ? '' : Buffer.from(parameters).toString('hex');
   const curve = CURVES.find((known) => known.parameters === oid);
@@ -84,6 +85,6 @@ function base64url(bytes: Uint8Array): string {
 
 function withoutZeros(bytes: Uint8Array): Uint8Array {
   let start = 0;
-  while (start < bytes.length - 1 && bytes[start] === 0) start += 1;
+  while (bytes[start] === 0) start += 1;
   return bytes.subarray(start);
 }

@@ -5,7 +5,7 @@
  * or by the certificate's and then by the certificate's CKA_ID. Two answers are
  * an error, never a guess.
  */
-// Tests: test/identity/pkcs11/softhsm.test.ts
+// Tests: test/identity/pkcs11/search.test.ts, test/identity/pkcs11/softhsm.test.ts
 import type { KeyObject } from 'node:crypto';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate, sameBytes } from '../../x509/certificate.ts';

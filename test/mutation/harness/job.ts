@@ -23,3 +23,13 @@ export interface Report {
 
 /** `killed` by a test that failed or a process that ended, by `timeout` of a test or of the process, or `survived`. */
 export type Outcome = 'killed' | 'timeout' | 'survived';
+
+/** What was counted of one file: test/mutation/results.json. */
+export interface Figures {
+  readonly mutants: number;
+  readonly killed: number;
+  readonly timeout: number;
+  readonly equivalent: number;
+  /** Of the mutants that there were: see `digestOf`. */
+  readonly digest: string;
+}

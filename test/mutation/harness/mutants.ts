@@ -2,6 +2,7 @@
  * The mutants of a source: places where the code decides something, each changed in one small way. Tests:
  * test/mutation/mutants.test.ts
  */
+import { createHash } from 'node:crypto';
 import { parseSync } from 'rolldown/utils';
 
 /** One small change of a source. */
@@ -48,7 +49,7 @@ const OPERATORS: Readonly<Record<string, string>> = {
 /** Methods whose call is left out, and methods that another takes the place of. */
 const LEFT_OUT = new Set(['filter', 'sort', 'toSorted', 'trim', 'toLowerCase', 'slice', 'subarray', 'replaceAll']);
 /** Functions that make an error: the texts that they are given are words, other arguments are not. */
-const WORDED = /^(?:errorAnswer|failure|fileError|onWarning|warn|this\.#withheld)$/;
+const WORDED = /^(?:errorAnswer|failure|fileError|onWarning|warn|malformed|invalid|this\.#withheld)$/;
 const EXCHANGED: Readonly<Record<string, string>> = {
   some: 'every',
   every: 'some',
@@ -221,6 +222,12 @@ export function mutantsOf(file: string, source: string): Mutant[] {
 
   walk(program as unknown as AstNode);
   return found;
+}
+
+/** A name for what a source can be changed into: comments and lines that hold no mutant change nothing of it. */
+export function digestOf(mutants: readonly Mutant[]): string {
+  const places = mutants.map(({ code, from, to, nth }) => [code, from, to, nth]);
+  return createHash('sha256').update(JSON.stringify(places)).digest('base64url').slice(0, 12);
 }
 
 function isText(node: AstNode): boolean {
