@@ -5,9 +5,9 @@
 // Tests: test/http/answers.test.ts, test/http/faults.test.ts, test/http/early.test.ts
 import type { LookupFunction, Socket } from 'node:net';
 import { RolesAnywhereError } from '../platform/errors.ts';
-import { processAge } from '../platform/clock.ts';
+import { catchUp, processAge } from '../platform/clock.ts';
 import { AnswerReader } from './answer-reader.ts';
-import { IDLE_MS, catchUp, watch, whileConnecting } from './exchange.ts';
+import { IDLE_MS, watch, whileConnecting } from './exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from './http.ts';
 import { isPlainRequest, requestBytes } from './request-bytes.ts';
 import { serverName, tlsOptions } from './tls.ts';

@@ -15,12 +15,6 @@ export const CONNECT_TIMEOUT_MS = 10_000;
 /** No server gives up a connection that was unused for less, in milliseconds. */
 export const IDLE_MS = 1000;
 
-/** Lets come in what the other side has said meanwhile: reading a key may have kept this process from looking. */
-export async function catchUp(): Promise<void> {
-  // What is ready now is looked for before the second, whatever this is called from.
-  for (let turn = 0; turn < 2; turn++) await new Promise<void>((next) => void setImmediate(next));
-}
-
 /**
  * Calls `end` once when the exchange's time is up or its signal fires, at once
  * if that has already fired.

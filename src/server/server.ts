@@ -3,6 +3,7 @@
  * Tests: test/server/limits.test.ts, listen.test.ts, tls.test.ts
  */
 import type { Server } from 'node:http';
+import { catchUp } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
 import type { AuditLog } from './audit.ts';
@@ -137,6 +138,7 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     // Who is at work on a connection hears of its end with an answer, instead of losing a request that is on its way.
     if (graceMs > 0 && connections.size > 0)
       await new Promise((resolve) => setTimeout(resolve, Math.min(graceMs, FAREWELL_MS)));
+    if (graceMs > 0) await catchUp();
     const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     connections.closeIdle();
     // Who still waits for credentials hears why there are none.

@@ -5,11 +5,11 @@
  */
 // Tests: test/http/faults.test.ts, test/standalone/hot-path.heavy.test.ts
 import { AnswerReader, faulty } from '../http/answer-reader.ts';
-import { CONNECT_TIMEOUT_MS, IDLE_MS, catchUp, watch } from '../http/exchange.ts';
+import { CONNECT_TIMEOUT_MS, IDLE_MS, watch } from '../http/exchange.ts';
 import type { HttpRequest, HttpResponse, HttpTransport } from '../http/http.ts';
 import type { Target } from '../http/direct.ts';
 import { isPlainRequest, requestBytes } from '../http/request-bytes.ts';
-import { processAge } from '../platform/clock.ts';
+import { catchUp, processAge } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { PlainConnection, isPlainTarget } from './connection.ts';
 import { type Connect, connectByRuntime } from './runtime.ts';

@@ -266,6 +266,26 @@ it('a stop loses no request of clients that ask again and again', async () => {
   agent.destroy();
 });
 
+it('a stop on a busy machine loses no request that has come, nor a connection', async () => {
+  const server = await startServer();
+  const asking = `GET /credentials HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: ${TOKEN}\r\n\r\n`;
+  const socket = connect(server.port, '127.0.0.1').setEncoding('utf8');
+  let text = '';
+  socket.on('data', (chunk: string) => (text += chunk)).on('error', (error) => (text += error.message));
+  socket.write(asking);
+  await expect.poll(() => text).toContain('HTTP/1.1 200');
+  const closed = server.close(5000);
+  text = '';
+  socket.write(asking);
+  const late = sendRaw(server.port, asking).catch((error: Error) => error.message);
+  // Longer than a stop goes on answering.
+  stall(300);
+  await once(socket, 'close');
+  expect(text).toMatch(/^HTTP\/1\.1 200[^]*\r\nconnection: close\r\n/i);
+  expect(await late).toMatch(/^HTTP\/1\.1 200/);
+  await closed;
+});
+
 it('a stop answers all that was sent together', async () => {
   const held = new HeldService();
   const role = servedRole('Demo', { vend: held.vend });
