@@ -153,8 +153,7 @@ function flagFor(argument: string, flags: readonly FlagName[]): FlagName | undef
   const kind = /^arn:[\w-]+:(?:iam|rolesanywhere):[^:]*:\d*:(role|profile|trust-anchor)\/[\w+=,.@/-]+$/.exec(
     argument,
   )?.[1];
-  const names = [`${kind}-arn`, `assume-${kind}-arn`];
-  if (kind !== undefined) return flags.find((flag) => names.includes(flag));
+  if (kind !== undefined) return flags.find((flag) => flag === `${kind}-arn` || flag === `assume-${kind}-arn`);
   const ofFile = FILES.find(([end]) => end.test(argument))?.[1];
   if (ofFile !== undefined)
     return /^[\w./~-]+$/.test(argument) ? flags.find((flag) => ofFile.includes(flag)) : undefined;
@@ -175,19 +174,19 @@ export function flagOfAws(name: string): FlagName | undefined {
 }
 
 /** Of an identity, to a command that starts from credentials. */
-const IDENTITY: readonly FlagName[] = [
+const IDENTITY: ReadonlySet<FlagName> = new Set([
   'certificate',
   'private-key',
   'intermediates',
   'trust-anchor-arn',
   'profile-arn',
-];
+]);
 
 /** What a flag is called in this command, or which command takes it. */
 function hintElsewhere(flag: FlagName, command: CommandName | undefined): string | undefined {
   if (command !== 'assume-role') return undefined;
   if (flag === 'role-arn') return 'did you mean --assume-role-arn';
-  return IDENTITY.includes(flag)
+  return IDENTITY.has(flag)
     ? 'it starts from credentials that are there: to start from a certificate, give --assume-role-arn to credential-process'
     : undefined;
 }
