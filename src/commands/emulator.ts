@@ -6,6 +6,7 @@ import { CERTIFICATE_LABELS } from '../identity/contents.ts';
 import { pemOf, readPemFile } from '../identity/pem-file.ts';
 import { wrongKind } from '../identity/unusual.ts';
 import { openForAppending } from '../platform/file-system.ts';
+import { systemCode } from '../platform/files.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
 import type { Log } from '../platform/log.ts';
 import type { RunCommand } from './command.ts';
@@ -127,11 +128,15 @@ function writeOutput(flag: string, path: string, write: () => void): void {
   try {
     write();
   } catch (cause) {
-    throw new RolesAnywhereError('ERR_OUTPUT', `${flag}: ${path} cannot be written`, {
-      hint: 'give a file in a directory that this user may write to',
-      flag,
-      cause,
-    });
+    throw new RolesAnywhereError(
+      'ERR_OUTPUT',
+      `${flag}: ${path} cannot be written (${systemCode(cause) ?? 'unknown error'})`,
+      {
+        hint: 'give a file in a directory that this user may write to',
+        flag,
+        cause,
+      },
+    );
   }
 }
 

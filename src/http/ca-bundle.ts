@@ -80,22 +80,27 @@ const INSTEAD: readonly (readonly [RegExp, string])[] = [
     /-----BEGIN (?:NEW )?CERTIFICATE REQUEST-----/,
     'it is a certificate request: give the certificates of the CAs that the server is trusted by',
   ],
-  // DER: a SEQUENCE of two octets of length, and what is first in it.
-  [/^0\u0082..0/s, 'it is DER: write it as PEM with `openssl x509 -inform DER -in FILE -out NEW`'],
+];
+
+/** The same of DER, by its first octets in hexadecimal: a SEQUENCE, its length, and what is first in it. */
+const INSTEAD_DER: readonly (readonly [RegExp, string])[] = [
+  [/^3082.{4}30/, 'it is DER: write it as PEM with `openssl x509 -inform DER -in FILE -out NEW`'],
   [
-    /^0\u0082..\u0006/s,
+    /^3082.{4}06/,
     'it is PKCS#7: write its certificates with `openssl pkcs7 -inform DER -in FILE -print_certs -out NEW`',
   ],
   [
-    /^0[\u0080\u0082].{0,2}\u0002\u0001\u0003/s,
+    /^30(?:80|82.{4})020103/,
     'it is PKCS#12: write its certificates with `openssl pkcs12 -in FILE -cacerts -nokeys -out NEW`',
   ],
-  [/^0(?:\u0081.|\u0082..)\u0002/s, NO_PLACE],
+  [/^30(?:81..|82.{4})02/, NO_PLACE],
 ];
 
 /** What to do about a file that is none of certificates, where that can be told. */
 function insteadOf(text: string): string | undefined {
-  return INSTEAD.find(([pattern]) => pattern.test(text))?.[1];
+  const octets = Buffer.from(text.slice(0, 8), 'latin1').toString('hex');
+  const kind = INSTEAD.find(([pattern]) => pattern.test(text)) ?? INSTEAD_DER.find(([pattern]) => pattern.test(octets));
+  return kind?.[1];
 }
 
 /**

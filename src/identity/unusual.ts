@@ -347,7 +347,7 @@ export function wrongKind(
   { source, flag }: Material,
   blocks: readonly PemBlock[],
   wanted: 'certificate' | 'private key',
-  keyFile: readonly PemBlock[] = [],
+  keyFile?: readonly PemBlock[],
 ): RolesAnywhereError {
   const kind = blocks.map(({ label, der }) => LABELS[label] ?? derKind(der)).find((known) => known !== undefined);
   const labels = [
@@ -369,9 +369,10 @@ export function wrongKind(
 }
 
 /** What to do about a private key where a certificate belongs. */
-function keyHint(flag: MaterialFlag, keyFile: readonly PemBlock[]): string {
+function keyHint(flag: MaterialFlag, keyFile: readonly PemBlock[] | undefined): string {
   const keyFlag = KEY_FLAG[flag];
-  if (keyFlag === undefined) return `a private key has no place there: name the file of the certificates with ${flag}`;
+  if (keyFlag === undefined || keyFile === undefined)
+    return `a private key has no place there: name the file of the certificates with ${flag}`;
   const both = `name the certificate with ${flag} and its private key with ${keyFlag}`;
   if (!keyFile.some(({ label }) => label.endsWith('CERTIFICATE'))) return both;
   return keyFile.some(({ label }) => isPrivateKeyLabel(label))

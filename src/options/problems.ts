@@ -66,7 +66,7 @@ export function problemError(
         return new RolesAnywhereError('ERR_USAGE', 'unexpected argument', { hint: 'quote a value that holds spaces' });
       }
       return new RolesAnywhereError('ERR_USAGE', `unexpected argument ${JSON.stringify(problem.argument)}`, {
-        hint: argumentHint(problem.argument, command),
+        hint: argumentHint(problem.argument, command, given),
       });
     case 'broken-line':
       return new RolesAnywhereError('ERR_USAGE', `blanks in front of ${problem.flag} make it an argument`, {
@@ -122,26 +122,41 @@ export function isOfShell(argument: string): boolean {
 }
 
 /** What an argument that belongs to no flag may be there for. */
-function argumentHint(argument: string, command: CommandName | undefined): string {
+function argumentHint(argument: string, command: CommandName | undefined, given: Given): string {
   if (/^(?:true|false)$/i.test(argument)) return `a flag that is on or off takes its value as in --debug=${argument}`;
   if (/^(?:\s*\\\s*|\s+)$/.test(argument))
     return 'a backslash joins lines only as the last character of one, and for a shell: in a folded text of YAML (>), a unit or a config file, look where the line ends';
   if (isOfShell(argument))
     return 'what starts this line is no shell, so a second command, a pipe or a redirection is an argument: call a script that does it';
   if (isCommand(argument)) return `a line has one command: give ${argument} a line of its own`;
-  const flag = command === undefined ? undefined : flagFor(argument, flagsOf(command));
+  const flag =
+    command === undefined
+      ? undefined
+      : flagFor(
+          argument,
+          flagsOf(command).filter((name) => given[name] === undefined),
+        );
   return flag === undefined
     ? 'quote a value that holds spaces'
     : `a value stands behind its flag: --${flag} ${argument}`;
 }
+
+/** By the end of a file's name, the flags that it is the first of a command's for. */
+const FILES: readonly (readonly [RegExp, readonly FlagName[]])[] = [
+  [/\.(?:pem|crt|cer|der|p12|pfx)$/i, ['certificate', 'trust-anchor']],
+  [/\.key$/i, ['private-key']],
+  [/\.(?:ya?ml|json)$/i, ['world']],
+];
 
 /** The flag that an argument looks like the value of. */
 function flagFor(argument: string, flags: readonly FlagName[]): FlagName | undefined {
   const kind = /^arn:[\w-]+:(?:iam|rolesanywhere):[^:]*:\d*:(role|profile|trust-anchor)\/[\w+=,.@/-]+$/.exec(
     argument,
   )?.[1];
-  const names = [`${kind}-arn`, `assume-${kind}-arn`];
-  if (kind !== undefined) return flags.find((flag) => names.includes(flag));
+  if (kind !== undefined) return flags.find((flag) => flag === `${kind}-arn` || flag === `assume-${kind}-arn`);
+  const ofFile = FILES.find(([end]) => end.test(argument))?.[1];
+  if (ofFile !== undefined)
+    return /^[\w./~-]+$/.test(argument) ? flags.find((flag) => ofFile.includes(flag)) : undefined;
   return /^[\w.-]+$/.test(argument) && flags.includes('profile') ? 'profile' : undefined;
 }
 
@@ -159,19 +174,19 @@ export function flagOfAws(name: string): FlagName | undefined {
 }
 
 /** Of an identity, to a command that starts from credentials. */
-const IDENTITY: readonly FlagName[] = [
+const IDENTITY: ReadonlySet<FlagName> = new Set([
   'certificate',
   'private-key',
   'intermediates',
   'trust-anchor-arn',
   'profile-arn',
-];
+]);
 
 /** What a flag is called in this command, or which command takes it. */
 function hintElsewhere(flag: FlagName, command: CommandName | undefined): string | undefined {
   if (command !== 'assume-role') return undefined;
   if (flag === 'role-arn') return 'did you mean --assume-role-arn';
-  return IDENTITY.includes(flag)
+  return IDENTITY.has(flag)
     ? 'it starts from credentials that are there: to start from a certificate, give --assume-role-arn to credential-process'
     : undefined;
 }

@@ -20,17 +20,17 @@ export function asOurs(thrown: unknown, words: string, hint?: string): RolesAnyw
 
 function usersAffair(cause: unknown): RolesAnywhereError | undefined {
   if (!(cause instanceof Error)) return undefined;
-  const { syscall, code, permission, resource }: Partial<Record<string, unknown>> = { ...cause };
-  if (syscall === 'uv_cwd')
+  const code = 'code' in cause ? cause.code : undefined;
+  if ('syscall' in cause && cause.syscall === 'uv_cwd')
     return new RolesAnywhereError(
       'ERR_FILE_NOT_FOUND',
       'the working directory is gone, in which a relative path starts',
       { hint: 'change to a directory that is there, or give absolute paths', cause },
     );
-  if (permission !== undefined && code === 'ERR_ACCESS_DENIED')
+  if ('permission' in cause && code === 'ERR_ACCESS_DENIED')
     return new RolesAnywhereError(
       'ERR_FILE_UNREADABLE',
-      `Node's permission model forbids ${String(permission)}${resource === undefined ? '' : ` of ${String(resource)}`}`,
+      `Node's permission model forbids ${String(cause.permission)}${'resource' in cause ? ` of ${String(cause.resource)}` : ''}`,
       { hint: 'start Node without --permission, or allow it (--allow-fs-read=PATH)', cause },
     );
   if (code === 'EMFILE' || code === 'ENFILE')

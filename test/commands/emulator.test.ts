@@ -9,6 +9,7 @@ import { run } from '../../src/commands/emulator.ts';
 import { draft, send, setHeader, signed } from '../emulator/support/signed-request.ts';
 import { ARNS, type Client, certificatePem, makeAuthority, makeClient, makeServer } from '../emulator/support/world.ts';
 import { memoryIo } from '../support/io.ts';
+import { pkiPath } from '../support/pki.ts';
 
 const ANY_TIME = { notBefore: new Date(0), notAfter: new Date('2049-01-01T00:00:00Z') };
 
@@ -174,5 +175,22 @@ describe('the command emulator', () => {
     ['a host that is not of this machine', () => ({ 'trust-anchor': [anchor], host: '192.0.2.1' }), 'ERR_LISTEN'],
   ])('fails with %s and leaves stdout empty', async (_, flags, code) => {
     await expect(command(flags())).rejects.toMatchObject({ code });
+  });
+
+  it.each([
+    ['a host', () => ({ 'trust-anchor': [anchor], host: '192.0.2.1' }), { hint: 'give an address of this machine' }],
+    ['a world', () => ({ world: '/nonexistent' }), { hint: 'check the path of the world file' }],
+    [
+      'a folder as log',
+      () => ({ 'trust-anchor': [anchor], log: dir }),
+      { message: expect.stringContaining(' cannot be written (EISDIR)') as string },
+    ],
+    [
+      'a key as trust anchor',
+      () => ({ 'trust-anchor': [pkiPath('ec-p256.key.pem')] }),
+      { code: 'ERR_PEM_LABEL', message: expect.stringContaining('holds no certificate, but PRIVATE KEY') as string },
+    ],
+  ])('says of %s what is wrong with it', async (_, flags, error) => {
+    await expect(command(flags())).rejects.toMatchObject(error);
   });
 });

@@ -276,6 +276,11 @@ describe('loadSigningKey', () => {
 });
 
 describe('loadCertificates', () => {
+  it('says of a private key that it is none', async () => {
+    const error = await refusal(async () => await loadCertificates(pkiPath('ec-p256.key.pem')));
+    expect(error.hint).toBe('a private key has no place there: name the file of the certificates with --certificate');
+  });
+
   it('gives the certificates and reads no key', async () => {
     const broken = '-----BEGIN PRIVATE KEY-----\nAAEC\n-----END PRIVATE KEY-----\n';
     const { read } = files({ c: broken + LEAF + INTERMEDIATE });

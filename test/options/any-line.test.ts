@@ -576,6 +576,10 @@ describe('what a shell, YAML or another tool of AWS would have taken', () => {
     [['whoami', PROFILE_ARN], `a value stands behind its flag: --profile-arn ${PROFILE_ARN}`],
     [['init', '--remove', 'work'], 'a value stands behind its flag: --profile work'],
     [['doctor', 'work'], 'a value stands behind its flag: --profile work'],
+    [['read-certificate-data', 'leaf.pem'], 'a value stands behind its flag: --certificate leaf.pem'],
+    [['emulator', './root.pem'], 'a value stands behind its flag: --trust-anchor ./root.pem'],
+    [['emulator', 'world.yaml'], 'a value stands behind its flag: --world world.yaml'],
+    [['init', '--profile', 'a', 'work'], /^quote a value that holds spaces$/],
     [['assume-role', '--role-arn', ROLE_ARN], 'did you mean --assume-role-arn'],
     [
       ['assume-role', '--certificate', 'x'],

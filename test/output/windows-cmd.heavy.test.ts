@@ -56,7 +56,7 @@ describe.skipIf(!hasWine)('cmd.exe', { timeout: 180_000 }, () => {
   }
 
   it('keeps every value that is not refused', () => {
-    expect(left(formatVariables('windows-cmd', { set: VALUES, remove: [] }))).toEqual(new Map([...VALUES].toSorted()));
+    expect(left(formatVariables('windows-cmd', { set: VALUES, remove: [] }))).toEqual(VALUES);
   });
 
   it('would not keep those that are', () => {

@@ -106,7 +106,9 @@ function bind(server: Server, host: string, port: number): Promise<void> {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       reject(
         new RolesAnywhereError('ERR_LISTEN', `cannot listen on ${host} port ${port}: ${cause.code ?? cause.message}`, {
-          hint: 'choose another port, or 0 for any free one',
+          hint: ['ENOTFOUND', 'EADDRNOTAVAIL', 'EAI_AGAIN'].includes(cause.code ?? '')
+            ? 'give an address of this machine'
+            : 'choose another port, or 0 for any free one',
           cause,
         }),
       );

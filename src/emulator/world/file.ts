@@ -34,7 +34,7 @@ export function readWorldFile(path: string): WorldFile {
   const files = new Map<string, string>();
   const read = (file: string): string => {
     files.set(file, fingerprint(file)); // before it is read: a change in between is noticed later
-    return readText(file);
+    return readText(file, file === path ? 'check the path of the world file' : undefined);
   };
   const result = attempt(() => readWorld(path, read));
   return {
@@ -66,12 +66,12 @@ function readWorld(path: string, read: (file: string) => string): WorldOptions {
   return inline(value, dirname(path), read) as WorldOptions; // oxlint-disable-line typescript/no-unsafe-type-assertion
 }
 
-function readText(file: string): string {
+function readText(file: string, hint = 'a path in a world file is relative to that file'): string {
   const { bytes } = readNamedFile({
     path: file,
     name: file,
     code: 'ERR_WORLD',
-    hint: 'a path in a world file is relative to that file',
+    hint,
     maxBytes: MAX_BYTES,
   });
   return Buffer.from(bytes).toString('utf8');
