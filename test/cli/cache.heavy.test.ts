@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { type CacheHome, cacheHome, cachedLine, sessionsOf } from '../support/cache.ts';
 import { hasAnotherMachine, runOnAnotherMachine } from '../support/another-machine.ts';
-import { type CliResult, cleanEnv, PROGRAM, runCli } from '../support/cli.ts';
+import { type CliResult, cleanEnv, PROGRAM, runCli, runProgram } from '../support/cli.ts';
 import { pkiPath } from '../support/pki.ts';
 import { PIN, SOFTHSM_MODULE, SoftHsm, hasSoftHsm } from '../support/softhsm.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
@@ -192,4 +193,33 @@ describe.skipIf(!hasSoftHsm())('certificates in tokens, told apart behind the PI
       other.remove();
     }
   }, 60_000);
+});
+
+describe.runIf(hasAnotherMachine())('the library’s option cache', () => {
+  it('knows a certificate in a token or a TPM by another name on another machine, and one in a file by the same', async () => {
+    const script = `import { fromRolesAnywhere } from ${JSON.stringify(pathToFileURL('dist/index.js').href)};
+      for (const certificate of ['pkcs11:token=t;object=o', 'nv:0x1c00002', ${JSON.stringify(pkiPath('ec-p256.crt.pem'))}]) {
+        const cache = {
+          get: async (key) => {
+            console.log(key);
+            credentials.close();
+          },
+          set: async () => undefined,
+        };
+        const credentials = fromRolesAnywhere({ ...JSON.parse(process.argv[1]), certificate, cache });
+        await credentials().catch(() => undefined);
+      }
+      process.exit();`;
+    const [anchor, profile, role] = [emulator.trustAnchorArns, emulator.profileArns, emulator.roleArns].map(
+      ([arn]) => arn,
+    );
+    const arns = { trustAnchorArn: anchor, profileArn: profile, roleArn: role, endpoint: emulator.url };
+    const args = ['--input-type=module', '-e', script, JSON.stringify(arns)];
+    const options = { env: { ...home.env, TPM2TOOLS_TCTI: 'device:/dev/null' } };
+    const namesOf = ({ stdout }: CliResult): string[] => [...new Set(stdout.trim().split('\n'))];
+    const here = namesOf(await runProgram(process.execPath, args, options));
+    const there = namesOf(await runOnAnotherMachine(home.dir, args, options, [process.execPath]));
+    expect(here).toHaveLength(3);
+    expect(there.map((name) => here.includes(name))).toEqual([false, false, true]);
+  });
 });
