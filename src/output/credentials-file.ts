@@ -233,7 +233,7 @@ async function readWhole(path: string, signal: AbortSignal | undefined): Promise
     const waited = processAge() - began;
     if (!isTorn && (isPart ? age >= SETTLE_PART_MS : Math.max(age, waited) >= SETTLE_MS)) return current;
     if (waited >= MAX_TURNS * SETTLE_PART_MS) throw changing(path);
-    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS / 2));
+    await new Promise((wake) => setTimeout(wake, SETTLE_MS / 2));
   }
 }
 

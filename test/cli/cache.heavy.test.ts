@@ -2,11 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readdirSync, unlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Emulator } from '../../src/emulator/emulator.ts';
 import { type CacheHome, cacheHome, cachedLine, sessionsOf } from '../support/cache.ts';
 import { hasAnotherMachine, runOnAnotherMachine } from '../support/another-machine.ts';
-import { type CliResult, cleanEnv, PROGRAM, runCli } from '../support/cli.ts';
+import { type CliResult, cleanEnv, PROGRAM, runCli, runProgram } from '../support/cli.ts';
 import { pkiPath } from '../support/pki.ts';
 import { PIN, SOFTHSM_MODULE, SoftHsm, hasSoftHsm } from '../support/softhsm.ts';
 import { startTestEmulator, worldFlags } from '../support/vending.ts';
@@ -178,18 +179,67 @@ describe.skipIf(!hasSoftHsm())('certificates in tokens, told apart behind the PI
       const relative = [await inFolder(hsm), await inFolder(other)];
       expect(new Set(relative).size).toBe(2);
       expect([await inFolder(hsm), await inFolder(other)]).toEqual(relative);
-      // Of machines that share a home directory, each has a token of that name.
-      if (hasAnotherMachine()) {
-        const options = { env: { ...hsm.env, ...home.env } };
-        const there = await runOnAnotherMachine(hsm.directory, line('one').flat(), options);
-        expect(there.status).toBe(0);
-        expect(first).not.toContain((JSON.parse(there.stdout) as { AccessKeyId: string }).AccessKeyId);
-        expect((await runOnAnotherMachine(hsm.directory, line('one').flat(), options)).stdout).toBe(there.stdout);
-      }
       for (const name of home.files()) expect(readFileSync(join(home.folder, name), 'utf8')).not.toContain(`=${PIN}`);
     } finally {
       hsm.remove();
       other.remove();
     }
   }, 60_000);
+
+  it.runIf(hasAnotherMachine())(
+    'are another one on each of two machines with one home directory',
+    async () => {
+      const hsm = new SoftHsm();
+      try {
+        await hsm.token('main');
+        await hsm.pair('main', { pki: 'ec-p256', id: '01', label: 'one' });
+        const line = [
+          ['credential-process', '--cache', ...worldFlags(emulator), '--pkcs11-lib', SOFTHSM_MODULE],
+          ['--certificate', `pkcs11:token=main;object=one?pin-value=${PIN}`],
+          ['--intermediates', pkiPath('intermediate.pem')],
+        ].flat();
+        const options = { env: { ...hsm.env, ...home.env } };
+        const [here, there] = [await runCli(line, options), await runOnAnotherMachine(hsm.directory, line, options)];
+        expect([here.status, there.status]).toEqual([0, 0]);
+        expect(there.stdout).not.toBe(here.stdout);
+        expect(await runOnAnotherMachine(hsm.directory, line, options)).toEqual(there);
+      } finally {
+        hsm.remove();
+      }
+    },
+    60_000,
+  );
+});
+
+/** The lines that a run printed, each once. */
+function linesOf({ stdout }: CliResult): string[] {
+  return [...new Set(stdout.trim().split('\n'))];
+}
+
+describe.runIf(hasAnotherMachine())('the library’s option cache', () => {
+  it('knows a certificate in a token or a TPM by another name on another machine, and one in a file by the same', async () => {
+    const script = `import { fromRolesAnywhere } from ${JSON.stringify(pathToFileURL('dist/index.js').href)};
+      for (const certificate of ['pkcs11:token=t;object=o', 'nv:0x1c00002', ${JSON.stringify(pkiPath('ec-p256.crt.pem'))}]) {
+        const cache = {
+          get: async (key) => {
+            console.log(key);
+            credentials.close();
+          },
+          set: async () => undefined,
+        };
+        const credentials = fromRolesAnywhere({ ...JSON.parse(process.argv[1]), certificate, cache });
+        await credentials().catch(() => undefined);
+      }
+      process.exit();`;
+    const [anchor, profile, role] = [emulator.trustAnchorArns, emulator.profileArns, emulator.roleArns].map(
+      ([arn]) => arn,
+    );
+    const arns = { trustAnchorArn: anchor, profileArn: profile, roleArn: role, endpoint: emulator.url };
+    const args = ['--input-type=module', '-e', script, JSON.stringify(arns)];
+    const options = { env: { ...home.env, TPM2TOOLS_TCTI: 'device:/dev/null' } };
+    const here = linesOf(await runProgram(process.execPath, args, options));
+    const there = linesOf(await runOnAnotherMachine(home.dir, args, options, [process.execPath]));
+    expect(here).toHaveLength(3);
+    expect(there.map((name) => here.includes(name))).toEqual([false, false, true]);
+  });
 });

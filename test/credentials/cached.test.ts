@@ -124,15 +124,17 @@ describe('a cached source', () => {
   });
 });
 
+/** What somebody does who logs a set without its secrets. */
+function spoil(set: SessionCredentials | undefined): void {
+  Object.assign(set ?? {}, { secretAccessKey: '***', sessionToken: undefined });
+  set?.expiration.setTime(0);
+}
+
 describe('the set that is given', () => {
   it('is each caller’s own: what one takes out of it or sets is there for the next', async () => {
     const { credentials, refreshed, service } = bench();
     const first = await credentials();
     const before = structuredClone(first);
-    const spoil = (set: SessionCredentials | undefined): void => {
-      Object.assign(set ?? {}, { secretAccessKey: '***', sessionToken: undefined });
-      set?.expiration.setTime(0);
-    };
     spoil(first);
     spoil(refreshed[0]);
     expect(await credentials()).toEqual(before);
