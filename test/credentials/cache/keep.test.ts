@@ -183,6 +183,16 @@ describe('credentials that are kept in a store', () => {
     await expect(ask()).rejects.toBe(failure);
   });
 
+  it.each([
+    ['are kept under a key that is still the one to ask for', true],
+    ['are given, and not kept, when their key has become another one meanwhile', false],
+  ])('%s', async (_, isStill) => {
+    const store = memoryStore();
+    const { ask } = caller(store);
+    expect(await ask({ isStill: () => isStill })).toMatchObject({ accessKeyId: 'key-1' });
+    expect(store.texts.size).toBe(isStill ? 1 : 0);
+  });
+
   it('are not those of a certificate that is gone', async () => {
     const text = JSON.stringify({ version: 1, certificate: ['/nonexistent', '1 2 3 4'] });
     expect(readEntry(text)).toBeUndefined();
