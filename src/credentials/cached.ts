@@ -151,8 +151,9 @@ export function temporary(credentials: AwsCredentials): SessionCredentials {
   });
 }
 
-function isTemporary(credentials: AwsCredentials | undefined): credentials is SessionCredentials {
-  return isDate(credentials?.expiration) && credentials?.sessionToken !== undefined;
+function isTemporary(credentials: AwsCredentials | null | undefined): credentials is SessionCredentials {
+  const { expiration, sessionToken } = credentials ?? {};
+  return isDate(expiration) && sessionToken !== undefined;
 }
 
 /** What a function that is not ours throws is its affair, and no defect of this package. */

@@ -267,8 +267,12 @@ it('calls what a source throws the error of that source', async () => {
   await expect(source()).rejects.toMatchObject({ code: 'ERR_SOURCE_CREDENTIALS', class: 'identity', cause });
 });
 
-it('refuses credentials that have no end, in words', async () => {
-  const user = cached(async () => ({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret' }));
+it.each([
+  ['neither an end nor a token', {}],
+  ['no end', { sessionToken: 'token' }],
+  ['no token', { expiration: new Date(Date.now() + 3_600_000) }],
+])('refuses credentials that have %s, in words', async (_, rest) => {
+  const user = cached(async () => ({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret', ...rest }));
   await expect(user()).rejects.toMatchObject({ code: 'ERR_RESPONSE_INVALID', message: /not temporary/ });
 });
 
