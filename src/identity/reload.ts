@@ -70,8 +70,12 @@ const MAX_ROUNDS = 5;
 /** A look that takes longer (a file system that hangs, a slow token) is no reason to keep a good identity waiting. */
 const MAX_LOOK_MS = 10_000;
 
-/** What was renewed in a token and cannot be used is left alone for so long: each load is a login, which may ask a person. */
+/**
+ * What was renewed in a token and cannot be used is left alone for so long: each load is a login, which may ask a person.
+ * Not after the first of them, which may have met a program that was just writing.
+ */
 const RETRY_RENEWAL_MS = 600_000;
+const FIRST_RENEWALS = 2;
 
 /** How long closing waits for a load that is under way: a module may hang in it. */
 const MAX_CLOSE_MS = 1000;
@@ -140,8 +144,9 @@ class IdentityKeeper implements IdentityWatcher {
   /** The last failure that was reported: it is not reported again for the same files. */
   #reported = '';
   readonly #watchers = new Map<string, FSWatcher>();
-  /** When a renewal in the identity's token was last tried, by the monotonic clock. */
-  #triedRenewal = -Infinity;
+  /** When a renewal in the identity's token was last tried, by the monotonic clock, and how often since one was taken. */
+  #triedRenewal = 0;
+  #renewalTries = 0;
   readonly #unwatched = new Set<string>();
   #checking: Promise<void> | undefined;
   #eventTimer: Timer | undefined;
@@ -251,9 +256,11 @@ class IdentityKeeper implements IdentityWatcher {
   /** Whether something else lies in the token that the identity is from; not again soon where that cannot be used. */
   async #isRenewed(): Promise<boolean> {
     const { isCurrent } = this.#held.identity;
-    if (isCurrent === undefined || this.#clock.monotonic() - this.#triedRenewal < RETRY_RENEWAL_MS) return false;
-    if (await isCurrent()) return false;
+    const isTooSoon =
+      this.#renewalTries >= FIRST_RENEWALS && this.#clock.monotonic() - this.#triedRenewal < RETRY_RENEWAL_MS;
+    if (isCurrent === undefined || isTooSoon || (await isCurrent())) return false;
     this.#triedRenewal = this.#clock.monotonic();
+    this.#renewalTries++;
     return true;
   }
 
@@ -264,7 +271,7 @@ class IdentityKeeper implements IdentityWatcher {
     this.#held = { identity: outcome, users: 0, retired: false };
     this.#digest = digest;
     this.#recover();
-    this.#triedRenewal = -Infinity;
+    this.#renewalTries = 0;
     if (!sameIdentity(old.identity, outcome)) quietly(() => this.#options.onChange?.(outcome));
     void this.#retire(old);
   }

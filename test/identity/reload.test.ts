@@ -13,11 +13,12 @@ import {
   issueLeaf,
   privateKeyPem,
 } from '../../certs-dev/authority.ts';
-import type { RolesAnywhereError } from '../../src/platform/errors.ts';
+import { RolesAnywhereError } from '../../src/platform/errors.ts';
 import type { Identity } from '../../src/identity/identity.ts';
 import { loadIdentity } from '../../src/identity/load.ts';
 import { type IdentityWatcher, type WatchIdentityOptions, watchIdentity } from '../../src/identity/reload.ts';
 import { directoriesOf } from '../../src/identity/watched-paths.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { type Pair, WAYS, byRename, certificatePath, keyPath } from '../support/rotations.ts';
 
 const DAY = 24 * 3_600_000;
@@ -345,6 +346,48 @@ describe('an outage of the files', () => {
       await watcher.use(async () => undefined);
       expect([errors.length, recovered]).toEqual([outage, outage]);
     }
+  });
+});
+
+describe('a renewal in a token that cannot be used', () => {
+  it('is tried again at the next look, which a program that was writing has left by then, and from then on every 10 minutes', async () => {
+    await byRename(dir, pair(0), 0);
+    const clock = new FakeClock();
+    let [current, failures, loads] = [pair(0).serialNumber, 0, 0];
+    const { watcher, changes } = await watchFiles({
+      paths: [],
+      clock,
+      pollMs: 10 ** 9,
+      async load() {
+        loads++;
+        if (failures-- > 0) throw new RolesAnywhereError('ERR_CERTIFICATE_MALFORMED', 'half of it is there');
+        const identity = await loadIdentity({ certificate: certificatePath(dir), privateKey: keyPath(dir) });
+        const { serialNumber } = identity;
+        return { ...identity, isCurrent: async () => serialNumber === current };
+      },
+    });
+    const use = (): Promise<string> => watcher.use(async ({ serialNumber }) => serialNumber);
+    expect(await use()).toBe(pair(0).serialNumber);
+
+    const renew = async (to: Pair, failing: number): Promise<void> => {
+      await byRename(dir, to, 1);
+      [current, failures, loads] = [to.serialNumber, failing, 0];
+    };
+    await renew(pair(1), 1);
+    expect([await use(), await use()]).toEqual([pair(0).serialNumber, pair(1).serialNumber]);
+    expect(changes).toEqual([pair(1).serialNumber]);
+
+    await renew(pair(2), 3);
+    for (let time = 0; time < 5; time++) expect(await use()).toBe(pair(1).serialNumber);
+    expect(loads).toBe(2);
+    await clock.advance(599_999);
+    expect(await use()).toBe(pair(1).serialNumber);
+    expect(loads).toBe(2);
+    await clock.advance(1);
+    for (let time = 0; time < 5; time++) expect(await use()).toBe(pair(1).serialNumber);
+    expect(loads).toBe(3);
+    await clock.advance(600_000);
+    expect(await use()).toBe(pair(2).serialNumber);
   });
 });
 
