@@ -11,6 +11,7 @@ import { takeLock } from '../platform/file-lock.ts';
 import type { Lock, LockTimes } from '../platform/file-lock.ts';
 import { awaited } from '../platform/waits.ts';
 import { PROFILE_NAME_HINT, isCredentialsProfile } from '../options/config/profile-name.ts';
+import { verdictOf } from './being-written.ts';
 import { editProfile, removeFromProfile } from './profile-edit.ts';
 import type { Settings } from './profile-edit.ts';
 
@@ -42,10 +43,8 @@ const MAX_LINKS = 40;
 const NO_OTHERS = 0o600;
 /** Most attempts: writers that keep no lock may come in between, but not time after time. */
 const MAX_TURNS = 10;
-/** Programs that write in place, as the AWS CLI does, empty the file first: what changed so shortly ago may be a part of it. */
-const SETTLE_MS = 20;
-/** So long is waited for the rest of what looks like a part; the AWS CLI's own end with a line end. */
-const SETTLE_PART_MS = 1000;
+/** How often it is looked whether another program has written the file. */
+const LOOK_AGAIN_MS = 10;
 /** What is written of credentials, and what botocore would prefer to it. */
 const KEYS = ['aws_access_key_id', 'aws_secret_access_key', 'aws_session_token', 'aws_security_token'] as const;
 const TEMPORARY = /^[0-9a-f]{16}\.tmp$/;
@@ -197,7 +196,6 @@ async function rewrite(
 ): Promise<number | undefined> {
   await removeLeftovers(path);
   for (let turn = 0; turn < MAX_TURNS; turn++) {
-    signal?.throwIfAborted();
     const before = await awaited(`whoever writes ${path} at this moment`, async () => await readWhole(path, signal));
     const text = edit(before?.text ?? '');
     if (text === undefined) return undefined;
@@ -226,14 +224,12 @@ async function readWhole(path: string, signal: AbortSignal | undefined): Promise
     signal?.throwIfAborted();
     const current = readCurrent(path);
     if (current === undefined) return undefined;
-    const { text, stats, isTorn } = current;
-    const isPart = isTorn || !text.endsWith('\n');
-    // One that is far in the future was made by another clock, which says nothing here.
-    const age = Math.abs(Date.now() - stats.mtimeMs);
-    const waited = processAge() - began;
-    if (!isTorn && (isPart ? age >= SETTLE_PART_MS : Math.max(age, waited) >= SETTLE_MS)) return current;
-    if (waited >= MAX_TURNS * SETTLE_PART_MS) throw changing(path);
-    await new Promise((wake) => setTimeout(wake, SETTLE_MS / 2));
+    const { text, isTorn, stats } = current;
+    const [changedMs, nowMs, waitedMs] = [stats.mtimeMs, Date.now(), processAge() - began];
+    const verdict = verdictOf({ text, isTorn, changedMs, nowMs, waitedMs });
+    if (verdict === 'whole') return current;
+    if (verdict === 'give up') throw changing(path);
+    await new Promise((wake) => setTimeout(wake, LOOK_AGAIN_MS));
   }
 }
 

@@ -70,6 +70,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
       'test/output/credentials-file.test.ts',
       'test/output/credentials-file-races.test.ts',
     ],
+    'src/output/being-written.ts': ['test/output/being-written.test.ts'],
     'src/output/profile-edit.ts': ['test/output/profile-edit.test.ts'],
   },
   refresher: {

@@ -16,6 +16,7 @@ import type { Stats } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { basename, join, relative as relativePath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import * as clock from '../../src/platform/clock.ts';
 import * as fs from '../../src/platform/file-system.ts';
 import { writeCredentialsFile } from '../../src/output/credentials-file.ts';
 import type { CredentialsFileOptions } from '../../src/output/credentials-file.ts';
@@ -23,7 +24,9 @@ import { refusal } from '../support/refusal.ts';
 import { CREDENTIALS, KEYS, OLD } from './credentials-file-cases.ts';
 
 vi.mock('node:os', { spy: true });
+vi.mock('../../src/platform/clock.ts', { spy: true });
 vi.mock('../../src/platform/file-system.ts', { spy: true });
+const { processAge } = vi.mocked(clock);
 const { fchmod, fchown, fstat, fsync, makeFolder, open, close, readdir, rename, stat } = vi.mocked(fs);
 
 let work: string;
@@ -54,6 +57,20 @@ function meanwhile(happen: (turn: number) => void): void {
 }
 
 describe('what another program writes meanwhile', () => {
+  it('is given up after 10 s in which it has never come to an end', async () => {
+    let age = 0;
+    processAge.mockImplementation(() => {
+      writeFileSync(file, '[a]');
+      return (age += 2500);
+    });
+    writeFileSync(file, '');
+    expect(await refusal(() => write())).toMatchObject({
+      code: 'ERR_CREDENTIALS_FILE',
+      message: `${file} is being changed all the time by another program`,
+    });
+    expect(readFileSync(file, 'utf8')).toBe('[a]');
+  });
+
   it.each<[string, () => void]>([
     ['more, in the same moment', () => appendFileSync(file, 'y = 2\n')],
     ['as much, at a later moment', () => writeFileSync(file, '[a]\ny = 2\n')],
