@@ -79,12 +79,17 @@ const ANSWERS = {
   html: (response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<html>proxy</html>'),
   '501': json(501, {}),
   angles: json(201, good({ sessionToken: 'token<of>the&comparison' })),
-  offset: json(201, good({ expiration: EXPIRATION.replace('Z', '.123+02:00').replace(/T(\d\d)/, 'T23') })),
+  offset: json(201, good({ expiration: inTwoHoursEast(EXPIRATION) })),
   past: json(201, good({ expiration: '2020-01-01T00:00:00Z' })),
   soon: json(201, good({ expiration: 'soon' })),
   'no set': json(201, { credentialSet: [] }),
   dropped: (response) => response.destroy(),
 } as const satisfies Record<string, Answer>;
+
+/** The same moment as two hours east of Greenwich write it. */
+function inTwoHoursEast(expiration: string): string {
+  return new Date(Date.parse(expiration) + 2 * 3_600_000).toISOString().replace(/(?:\.\d+)?Z$/, '.123+02:00');
+}
 
 /** Headers that the SDK of AWS's helper adds and signs: the service has no use for them. */
 const OF_THE_SDK = /^amz-sdk-/;
