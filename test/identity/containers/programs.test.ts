@@ -150,7 +150,8 @@ const makeByCerttool = (path: string, kind: string, ...more: string[]): void => 
   certtool('--to-p12', '--p12-name', 'client', ...files, ...ca, '--outfile', path, ...more);
 };
 
-describe.skipIf(!requireTool('certtool'))('PKCS#12 of GnuTLS', () => {
+// certtool takes seconds of processor time for a file: on a busy machine, more than a test is given.
+describe.skipIf(!requireTool('certtool'))('PKCS#12 of GnuTLS', { timeout: 180_000 }, () => {
   const ciphers = ['aes-128', '3des', '3des-pkcs12', 'rc2-40'];
   // 600,000 iterations each: one kind of key will do.
   const cases = ciphers.map((cipher) => ({ kind: 'ec-p384', cipher }));
