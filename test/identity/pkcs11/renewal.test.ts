@@ -92,7 +92,7 @@ describe.skipIf(!hasSoftHsm())('a certificate that is renewed in its token', () 
   it('is taken up without being used', async () => {
     const changed = new EventEmitter();
     const taken = once(changed, 'change');
-    // Seldom enough that hardly a look meets the write: on a busy machine SoftHSM then shows the old certificate for good.
+    // Seldom enough that hardly a look meets the write: on a busy machine the token went on showing the old certificate then.
     await watch({ pollMs: 500, onChange: ({ serialNumber }) => changed.emit('change', serialNumber) });
     await write(0x42, '01', keys, new Date(Date.now() + 60 * DAY));
     expect((await taken).map(Number)).toEqual([0x42]);
