@@ -1,11 +1,12 @@
 /** `assume-role --cache` and `web-identity --cache`: what decides which credentials a line of theirs gets. */
 // Tests: test/cli/kept-sts.heavy.test.ts
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { WebIdentityInput } from '../aws/sts-input.ts';
 import { CACHE_VERSION } from '../credentials/cache/entry.ts';
 import { bootOf, stampOf } from '../credentials/cache/safe-file.ts';
 import type { SessionCredentials } from '../credentials/credentials.ts';
+import { readConfigText } from '../options/config/file.ts';
+import { readIni } from '../options/config/ini.ts';
 import { configPath, credentialsPath } from '../options/config/shared.ts';
 import { connectionSettings } from '../options/connection.ts';
 import type { FlagsOf } from '../options/flag-values.ts';
@@ -113,8 +114,8 @@ export interface KeptWebIdentity {
 /** The token files that the profiles of a file name. */
 function tokenFilesIn(path: string): string[] {
   try {
-    const text = readFileSync(path, 'utf8');
-    return Array.from(text.matchAll(/^\s*web_identity_token_file\s*[=:]\s*(.*?)\s*$/gim), ([, file = '']) => file);
+    const { text } = readConfigText(path);
+    return readIni(text, path).flatMap(({ keys }) => keys.get('web_identity_token_file')?.value ?? []);
   } catch {
     return []; // it is not there, or says so when it is read for its profiles
   }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { X509Certificate, generateKeyPairSync, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -126,6 +127,17 @@ describe('assume-role --cache', () => {
     writeFileSync(`${token}.new`, 'two');
     renameSync(`${token}.new`, token);
     expect(keyOf(await assume(env, ...hop()))).not.toBe(first);
+  });
+
+  it('reads the files of the AWS CLI for those as it reads them for a profile: no pipe, and no megabyte of blanks at length', async () => {
+    const long = join(home.dir, 'config');
+    writeFileSync(long, `[default]\nregion = us-east-1\n${'\n'.repeat(500_000)}${' '.repeat(500_000)}\n`);
+    expect(keyOf(await assume({ ...USER, AWS_CONFIG_FILE: long }, ...hop()))).toMatch(/^ASIA/);
+    const pipe = join(home.dir, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const refused = await assume({ AWS_CONFIG_FILE: pipe }, '--source-profile', 'other', ...hop());
+    expect(refused).toMatchObject({ status: 3, stdout: '' });
+    expect(refused.stderr).toContain(`${pipe} is a pipe and not a file [ERR_SOURCE_CREDENTIALS]`);
   });
 
   it('never takes for another what a container endpoint tells apart by its token alone', async () => {
