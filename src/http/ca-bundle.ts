@@ -68,7 +68,7 @@ const INSTEAD: readonly (readonly [RegExp, string])[] = [
   ],
   [/^\s*<(?:!doctype|html|\?xml)/i, 'it is a page of the web or XML: the download gave an error page'],
   [
-    /^\s*[A-Za-z0-9+/][\sA-Za-z0-9+/]{63,}={0,2}\s*$/,
+    /^[\sA-Za-z0-9+/]{64,}(?:={1,2}\s*)?$/,
     'it is base64 without a label: put -----BEGIN CERTIFICATE----- and -----END CERTIFICATE----- around it',
   ],
   [/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/, NO_PLACE],

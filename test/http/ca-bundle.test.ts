@@ -62,6 +62,16 @@ describe('readCaBundle', () => {
     ['a page of the web', '<!DOCTYPE html><p>403', /error page/],
     ['base64 without a label', 'bare', /-----BEGIN CERTIFICATE-----/],
     [
+      'base64 without a label, with its padding and a line end',
+      `${'A'.repeat(70)}==\r\n`,
+      /-----BEGIN CERTIFICATE-----/,
+    ],
+    [
+      'what begins so, with half a megabyte of blanks in it',
+      `${'A'.repeat(70)}${' '.repeat(500_000)}!`,
+      /PEM|certificate/,
+    ],
+    [
       'a private key',
       '-----BEGIN EC PRIVATE KEY-----\nMC4=\n-----END EC PRIVATE KEY-----\n',
       /private key has no place/,
