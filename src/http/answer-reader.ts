@@ -152,7 +152,8 @@ export class AnswerReader {
 
   /** How the body is delimited (RFC 9112, section 6.3). */
   #afterHead(): Phase {
-    // What comes before the answer (RFC 9110, section 15.2); 101 is for the caller to refuse.
+    // What comes before the answer, which HTTP/1.0 does not have (RFC 9110, section 15.2); 101 is for the caller to refuse.
+    if (this.#status < 200 && this.#isOld) throw malformed('an interim answer of HTTP/1.0');
     if (this.#status < 200 && this.#status !== 101) return 'status';
     if (this.#status === 101 || this.#status === 204 || this.#status === 304) return 'done';
     const coding = this.#fields.get('transfer-encoding');

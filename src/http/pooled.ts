@@ -45,9 +45,10 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
   // An agent's TLS settings and connect timeout are fixed when it is made.
   const agents = new Map<string, Agent>();
   const watched: Agent[] = [];
-  const sockets = new AbortController();
-  // One listener for each connection under way: as many as there are exchanges, which is no leak.
-  setMaxListeners(0, sockets.signal);
+  const closing = new AbortController();
+  // One listener for each exchange or tunnel under way, which is no leak.
+  setMaxListeners(0, closing.signal);
+  const connecting = new Set<Socket>();
   const { proxy, lookup } = options;
 
   const transport: HttpTransport = async (request) => {
@@ -57,8 +58,10 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
     const named = proxy !== undefined && url.protocol === 'http:' && !isSocks(proxy) ? proxy : undefined;
     const exchange = async (): Promise<HttpResponse> => {
       if (!hasWebAssembly())
-        return await withoutPool({ ...request, signal: AbortSignal.any([abort.signal, sockets.signal]) }, options);
-      const agent = agentFor(await import('undici'), request);
+        return await withoutPool({ ...request, signal: AbortSignal.any([abort.signal, closing.signal]) }, options);
+      const undici = await import('undici');
+      closing.signal.throwIfAborted();
+      const agent = agentFor(undici, request);
       const { statusCode, headers, body } = await agent.request({
         origin: (named ?? url).origin,
         path: `${named === undefined ? '' : url.origin}${url.pathname}${url.search}`,
@@ -84,7 +87,7 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
       // A race, because undici heeds the signal only once there is a connection.
       return await Promise.race([givenUp, exchange()]);
     } catch (error) {
-      if (sockets.signal.aborted) {
+      if (closing.signal.aborted) {
         throw new RolesAnywhereError('ERR_INTERRUPTED', `the transport was closed before ${url.host} answered`);
       }
       const { toFault } = await import('./to-fault.ts');
@@ -107,7 +110,7 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
       connectTimeoutMs ?? null,
     ]);
     const known = onSocket === undefined ? agents.get(key) : undefined;
-    const agent = known ?? createAgent(undici, request, options, sockets.signal);
+    const agent = known ?? createAgent(undici, request, options, { signal: closing.signal, connecting });
     // Whoever watches sockets wants them to be new.
     if (onSocket === undefined) agents.set(key, agent);
     else watched.push(agent);
@@ -118,7 +121,8 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
     request: transport,
     async close() {
       // undici would wait for connections that are being made.
-      sockets.abort();
+      closing.abort();
+      for (const socket of connecting) socket.destroy(new Error('the transport was closed'));
       await Promise.all([...agents.values(), ...watched].map((agent) => agent.destroy()));
     },
   };
@@ -166,16 +170,22 @@ async function credentialsFor(proxy: URL | undefined): Promise<{ 'proxy-authoriz
   return proxyAuthorization(proxy);
 }
 
+/** How the end of a transport reaches the connections that it is making. */
+interface Closing {
+  readonly signal: AbortSignal;
+  /** They are given no signal: Node's sockets would keep a listener on it, and so themselves, for as long as it is there. */
+  readonly connecting: Set<Socket>;
+}
+
 function createAgent(
   undici: Undici,
   { tls, connectTimeoutMs = CONNECT_TIMEOUT_MS, onSocket }: HttpRequest,
   { lookup, proxy }: PooledOptions,
-  signal: AbortSignal,
+  { signal, connecting }: Closing,
 ): Agent {
   const connect = undici.buildConnector({
     ...tlsOptions(tls),
     timeout: connectTimeoutMs,
-    signal,
     lookup,
   });
   const connectTo: buildConnector.connector = (target, callback) => {
@@ -184,6 +194,9 @@ function createAgent(
     // Its type does not say so, but it gives the socket.
     const socket: unknown = connect({ ...target, servername }, callback);
     if (!(socket instanceof Socket)) return;
+    connecting.add(socket);
+    const done = (): void => void connecting.delete(socket);
+    socket.once(target.protocol === 'https:' ? 'secureConnect' : 'connect', done).once('close', done);
     // Of a TLS session that fails behind its handshake, Node leaves the socket open, and undici waits for its end.
     socket.once('error', () => socket.destroy());
     onSocket?.(socket);

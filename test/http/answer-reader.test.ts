@@ -186,6 +186,7 @@ describe('a fault of an answer', () => {
         'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n',
       ],
     ],
+    ['an interim answer of HTTP/1.0', [100, 101, 103, 199].map((status) => `HTTP/1.0 ${status} Wait\r\n\r\n${OK}\r\n`)],
     [
       'an unknown transfer coding',
       ['gzip', 'gzip, chunked', '', 'chunked\u00a0', 'chunked\r\nTransfer-Encoding: chunked'].map(

@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
+import { getEventListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../../src/http/http.ts';
 import { createPooledTransport } from '../../src/http/pooled.ts';
 import { startFaultProxy } from '../faults/support/fault-proxy.ts';
@@ -76,6 +77,49 @@ describe('pooled transport alone', () => {
     expect((await failure(pool.request(request))).code).toBe('ERR_INTERRUPTED');
     expect((await failure(pool.request(request))).code).toBe('ERR_INTERRUPTED');
     await pool.close();
+  });
+
+  it('ends connections that are being made when it is closed', async () => {
+    const { port, connections } = await up(serve(() => undefined));
+    const pool = createPooledTransport();
+    const asked = pool.request({
+      method: 'GET',
+      url: new URL(`https://127.0.0.1:${port}/`),
+      headers: {},
+      timeoutMs: 20_000,
+      maxResponseBytes: 100,
+    });
+    const failed = failure(asked);
+    await vi.waitUntil(() => connections() === 1);
+    await pool.close();
+    expect((await failed).code).toBe('ERR_INTERRUPTED');
+  });
+
+  it('keeps nothing of a connection that has ended', async () => {
+    const signals: AbortSignal[] = [];
+    vi.stubGlobal(
+      'AbortController',
+      class extends AbortController {
+        constructor() {
+          super();
+          signals.push(this.signal);
+        }
+      },
+    );
+    const { request, close } = createPooledTransport();
+    vi.unstubAllGlobals();
+    cleanUp(close);
+    const { port, connections } = await up(serve((socket) => socket.end(OK)));
+    for (let count = 0; count < 20; count++)
+      await request({
+        method: 'GET',
+        url: new URL(`http://127.0.0.1:${port}/`),
+        headers: {},
+        timeoutMs: 20_000,
+        maxResponseBytes: 100,
+      });
+    expect(connections()).toBe(20);
+    expect(signals.map((signal) => getEventListeners(signal, 'abort').length)).toEqual([0]);
   });
 
   it('lets a process end while a connection is idle', async () => {
