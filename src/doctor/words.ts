@@ -84,15 +84,23 @@ export function splitLikeWindows(line: string): Reading {
 }
 
 /** What a shell would make of a line that is more than words, in the order in which it is looked for. */
-const OF_SHELL: readonly (readonly [form: RegExp, what: string])[] = [
+const OF_SHELL: readonly (readonly [form: Pick<RegExp, 'test'>, what: string])[] = [
   [/\$[\w{(#$?!*@-]/, 'a shell puts a variable or the output of a command in place of $'],
   [/`/, 'a shell runs what stands between backquotes'],
   [/[;&|<>()]/, 'a shell takes ; & | < > ( ) for itself'],
   [/(?:^|\s)~/, 'a shell puts the home directory in place of ~'],
   [/[*?[]/, 'a shell puts names of files in place of * ? ['],
   [/(?:^|\s)#/, 'a shell takes what follows # for a comment'],
-  [/[{][^}]*,[^}]*[}]/, 'some shells take { } apart'],
+  [{ test: hasList }, 'some shells take { } apart'],
 ];
+
+/** Whether braces hold a comma. */
+function hasList(text: string): boolean {
+  return text
+    .split('}')
+    .slice(0, -1)
+    .some((part) => part.includes('{') && part.includes(',', part.indexOf('{')));
+}
 
 /**
  * What in a line a shell reads otherwise than botocore does, on a system with a POSIX shell; undefined where both read

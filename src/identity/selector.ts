@@ -47,8 +47,9 @@ export function loadSelector(text: string): CertificateSelector {
 function entriesOfText(text: string): [string, string][] {
   return text
     .trim()
-    .split(/\s+(?=Key=)/)
-    .map((entry): [string, string] => {
+    .split(/(?<=\s)(?=Key=)/)
+    .map((part): [string, string] => {
+      const entry = part.trimEnd();
       const [, key, value = ''] = /^Key=([^,]*),Value=(.*)/s.exec(entry) ?? [];
       if (key === undefined) throw malformed(`${JSON.stringify(entry)} is not Key=...,Value=...`);
       return [key.trim(), value.trim()];

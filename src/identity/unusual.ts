@@ -112,6 +112,12 @@ export function readUnusual({ bytes, source, flag }: Material, problem: unknown)
   });
 }
 
+/** Whether a line holds a block's BEGIN and, behind it, an END. */
+function hasWholeBlock(line: string): boolean {
+  const begin = /-----BEGIN [^-]+-----/.exec(line);
+  return begin !== null && line.includes('-----END ', begin.index + begin[0].length);
+}
+
 /** PEM whose line ends became something else on the way through a variable, JSON or a shell. */
 function brokenLines(text: Buffer): Kind | undefined {
   const latin = text.toString('latin1');
@@ -121,7 +127,7 @@ function brokenLines(text: Buffer): Kind | undefined {
       what: 'PEM with two blocks on one line',
       hint: 'put a line end between them: `(cat FIRST; echo; cat SECOND) >BUNDLE`',
     };
-  if (!/-----BEGIN [^\r\n-]+-----[^\r\n]*-----END /.test(latin)) return undefined;
+  if (!latin.split(/[\r\n]/).some(hasWholeBlock)) return undefined;
   const isEscaped = latin.includes(String.raw`\n`);
   return {
     what: 'PEM without its line ends',

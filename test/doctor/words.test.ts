@@ -49,6 +49,7 @@ describe('differenceInShell', () => {
     '"a b" "c;d|e"',
     'Key=x509Subject,Value=CN=client',
     'file:~x a~b',
+    '{a} b,c} {d,e',
   ])('finds none in %j, and the shell agrees', (line) => {
     expect(differenceInShell(line)).toBeUndefined();
     const reading = splitLikePython(line);
@@ -71,6 +72,7 @@ describe('differenceInShell', () => {
     '*.pem',
     'a #b',
     '{a,b}',
+    '{a} {{b,c}',
     String.raw`"\$HOME"`,
   ])('finds one in %j', (line) => {
     expect(differenceInShell(line)).toMatch(/^(?:a|some) shells? /);

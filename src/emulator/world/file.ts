@@ -5,7 +5,7 @@
  */
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { parse } from 'yaml';
+import { LineCounter, parseDocument, YAMLParseError } from 'yaml';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readNamedFile } from '../../platform/files.ts';
 import { schemaProblems } from './json-schema.ts';
@@ -14,6 +14,8 @@ import type { WorldOptions } from './world.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_PROBLEMS = 5;
+/** Far more than any world has; some ten thousand exhaust the stack in a place where Node does not throw, but ends. */
+const MAX_LEVELS = 1000;
 
 /** Members that name a file, and those that hold what is in it. */
 const FILE_MEMBERS: Readonly<Record<string, string>> = {
@@ -78,15 +80,38 @@ function readText(file: string, hint = 'a path in a world file is relative to th
 }
 
 function parseText(path: string, text: string): unknown {
+  if (isTooDeep(text))
+    throw new RolesAnywhereError('ERR_WORLD', `${path} is nested more than ${MAX_LEVELS} levels deep`, {
+      hint: 'is it a world file? it is YAML 1.2, of which JSON is a part',
+    });
+  const lineCounter = new LineCounter();
   try {
-    return parse(text, { maxAliasCount: 100 });
+    // Pretty errors quote the line, and take the square of its length for that.
+    const document = parseDocument(text, { lineCounter, prettyErrors: false });
+    const [error] = document.errors;
+    if (error !== undefined) throw error;
+    return document.toJS({ maxAliasCount: 100 });
   } catch (cause) {
+    const { line, col } = cause instanceof YAMLParseError ? lineCounter.linePos(cause.pos[0]) : { line: 0, col: 0 };
     throw new RolesAnywhereError(
       'ERR_WORLD',
-      `${path} is not YAML: ${cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)}`,
+      `${path} is not YAML: ${cause instanceof Error ? cause.message : String(cause)}${line === 0 ? '' : ` at line ${line}, column ${col}`}`,
       { hint: 'a world file is YAML 1.2, of which JSON is a part', cause },
     );
   }
+}
+
+/** By brackets and indicators alone, wherever they stand: within strings they are balanced, or few. */
+function isTooDeep(text: string): boolean {
+  let [flow, block] = [0, 0];
+  for (const character of text) {
+    if ('[{'.includes(character)) flow++;
+    else if (']}'.includes(character)) flow = Math.max(0, flow - 1);
+    if ('-?:'.includes(character)) block++;
+    else if (!' \t'.includes(character)) block = 0;
+    if (flow > MAX_LEVELS || block > MAX_LEVELS) return true;
+  }
+  return false;
 }
 
 /** Puts what is in the files that are named in the place of their names. */

@@ -23,18 +23,21 @@ export function sharedProfile(text: string, name: string): AwsKeys {
     let inside = false;
     let parent: string | undefined;
     for (const [index, raw] of lines.entries()) {
-      const line = raw.replace(/(?:^|\s)[;#].*$/, '').trimEnd();
-      const header = /^\s*\[(.+)\]$/.exec(line)?.[1]?.trim();
-      if (header !== undefined) {
-        inside = sectionName(header, kind) === section;
+      const comment = raw.search(/(?:^|\s)[;#]/);
+      const line = (comment < 0 ? raw : raw.slice(0, comment)).trimEnd();
+      const content = line.trimStart();
+      if (content.length > 2 && content.startsWith('[') && content.endsWith(']')) {
+        inside = sectionName(content.slice(1, -1).trim(), kind) === section;
         parent = undefined;
         continue;
       }
-      const [, indent, before, value] = /^(\s*)([^=:]+?)\s*[=:]\s*(.*)$/.exec(line) ?? [];
-      if (!inside || before === undefined || value === undefined) continue;
-      const key = before.toLowerCase();
-      if (indent === '') parent = value === '' ? key : undefined;
-      const full = indent === '' || parent === undefined ? key : `${parent}.${key}`;
+      const separator = content.search(/[=:]/);
+      if (!inside || separator < 1) continue;
+      const isIndented = content.length < line.length;
+      const key = content.slice(0, separator).trimEnd().toLowerCase();
+      const value = content.slice(separator + 1).trimStart();
+      if (!isIndented) parent = value === '' ? key : undefined;
+      const full = !isIndented || parent === undefined ? key : `${parent}.${key}`;
       if (full === wanted && value !== '') found = { value, line: index + 1 };
     }
     return found;

@@ -168,6 +168,9 @@ describe('a world file', () => {
       `a: &a [1]\n${Array.from({ length: 9 }, (_, i) => `b${i}: &b${i} [${i === 0 ? '*a,'.repeat(9) : `*b${i - 1},`.repeat(9)}]`).join('\n')}`,
       'is not YAML',
     ],
+    ['is no YAML', 'roles:\n  - [a', 'at line 2, column 7'],
+    ['opens brackets and no more', `roles: ${'['.repeat(70_000)}`, 'is nested more than 1000 levels deep'],
+    ['is a list of lists without end', `roles:\n  ${'- '.repeat(70_000)}`, 'is nested more than 1000 levels deep'],
   ])('is refused when it %s', async (_, text, message) => {
     writeFileSync(file, text);
     await expect(startEmulator({ worldFile: file })).rejects.toMatchObject({

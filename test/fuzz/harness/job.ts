@@ -34,9 +34,9 @@ export interface Report {
   readonly finds: readonly Find[];
 }
 
-/** What is written down of a run. */
+/** What is written down of the runs of a target, together. */
 export interface Result {
-  readonly seed: string;
+  readonly seeds: readonly string[];
   readonly inputs: number;
   readonly cpuSeconds: number;
   readonly edges: number;

@@ -13,6 +13,8 @@ export interface Target {
   readonly words?: readonly string[] | undefined;
   /** The longest input, in bytes. Default 4096. */
   readonly maxLength?: number | undefined;
+  /** How long the {@link largeInputs} are; 0 for a target that is given none. Default 128 KiB. */
+  readonly largeBytes?: number | undefined;
   /** What stands in the seeds and must not stand in an error. */
   readonly secrets?: readonly string[] | undefined;
   /** What an input calls things: an error may say that, whatever mutation has moved there. With the flag `g`. */

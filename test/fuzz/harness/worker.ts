@@ -8,6 +8,7 @@ import { setImmediate } from 'node:timers/promises';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { TARGETS } from '../targets.ts';
 import type { Find, Job, Report } from './job.ts';
+import { largeInputs } from './large.ts';
 import { mutate } from './mutate.ts';
 import { Random } from './random.ts';
 import { Broken, type Target, textOf } from './target.ts';
@@ -75,6 +76,11 @@ class Fuzzer {
     const seeds = only === undefined ? this.#target.seeds : [readFileSync(only)];
     for (const seed of seeds) await this.#try(Buffer.from(seed));
     if (only === undefined) {
+      for (const large of largeInputs(this.#target)) {
+        if (this.#finds.size >= MAX_FINDS || this.#isIll) break;
+        await this.#try(large, false);
+        await this.#turn();
+      }
       if (this.#corpus.length === 0) this.#corpus.push(new Uint8Array());
       while (this.#inputs < inputs && this.#finds.size < MAX_FINDS && !this.#isIll) {
         if (this.#inputs % 16 === 0 && (performance.now() - began) / 1000 >= seconds) break;
@@ -118,7 +124,8 @@ class Fuzzer {
     });
   }
 
-  async #try(input: Uint8Array): Promise<void> {
+  /** @param mayBeKept whether others are made of it, should it go new ways */
+  async #try(input: Uint8Array, mayBeKept = true): Promise<void> {
     this.#inputs++;
     this.#tell(input);
     this.#recent.push(input);
@@ -126,7 +133,7 @@ class Fuzzer {
     const before = performance.now();
     const problem = await this.#problemWith(input);
     const took = performance.now() - before;
-    if (this.#goesNewWays() && this.#corpus.length < MAX_CORPUS) this.#corpus.push(input.slice());
+    if (mayBeKept && this.#goesNewWays() && this.#corpus.length < MAX_CORPUS) this.#corpus.push(input.slice());
     if (problem !== undefined) this.#note(problem, input);
     if (took > this.#slowest.ms && took > 2) await this.#time(input, took);
     if (took > 5 || this.#inputs % 128 === 0) {

@@ -98,6 +98,8 @@ const processLine: OpenTarget = () => {
     seeds: LINES,
     forms: ['text'],
     words: QUOTING,
+    // The longest argument that Linux takes is four times that.
+    largeBytes: 1 << 15,
     settle: () => python.settle(),
     run(input) {
       const line = textOf(input);

@@ -222,6 +222,7 @@ const SETTINGS = new Map([
 
 /** What is written into a file is found there by the SDK, and nothing else is changed. */
 const credentialsFile: OpenTarget = () => ({
+  largeBytes: 1 << 15,
   seeds: [CREDENTIALS, CONFIG, ''],
   forms: ['text'],
   words: [...WORDS, 'aws_access_key_id = ', 'aws_session_token = ', 'x_security_token_expires = '],
@@ -271,6 +272,7 @@ const BLOCK = {
 
 /** The block that init writes into a config file, and takes out again. */
 const profileBlock: OpenTarget = () => ({
+  largeBytes: 1 << 15,
   seeds: [CONFIG, CREDENTIALS, '', withBlock(CONFIG, BLOCK, 'f'), withBlock('', BLOCK, 'f')],
   forms: ['text'],
   words: WORDS,
