@@ -150,12 +150,17 @@ export class AnswerReader {
     return true;
   }
 
-  /** How the body is delimited (RFC 9112, section 6.3). */
+  /** How the body is delimited (RFC 9112, section 6.3). What says so must make sense where there is no body, too. */
   #afterHead(): Phase {
-    // What comes before the answer, which HTTP/1.0 does not have (RFC 9110, section 15.2); 101 is for the caller to refuse.
-    if (this.#status < 200 && this.#isOld) throw malformed('an interim answer of HTTP/1.0');
-    if (this.#status < 200 && this.#status !== 101) return 'status';
-    if (this.#status === 101 || this.#status === 204 || this.#status === 304) return 'done';
+    const delimited = this.#delimited();
+    if (this.#status >= 200) return this.#status === 204 || this.#status === 304 ? 'done' : delimited;
+    // What comes before the answer, which HTTP/1.0 does not have (RFC 9110, section 15.2).
+    if (this.#isOld) throw malformed('an interim answer of HTTP/1.0');
+    // 101 is for the caller to refuse.
+    return this.#status === 101 ? 'done' : 'status';
+  }
+
+  #delimited(): Phase {
     const coding = this.#fields.get('transfer-encoding');
     const lengths = this.#fields.get('content-length');
     if (coding !== undefined) {

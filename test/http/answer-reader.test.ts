@@ -199,6 +199,10 @@ describe('a fault of an answer', () => {
         (length) => `${OK}Content-Length: ${length}\r\n\r\n`,
       ),
     ],
+    [
+      'a length that is none',
+      [100, 101, 204, 304].map((status) => `HTTP/1.1 ${status} X\r\nContent-Length: -1\r\n\r\n`),
+    ],
     ['a chunk without a size', ['', ' 1', '1 ', 'g', '-1', '000000001', ';1'].map((size) => `${CHUNKED}${size}\r\n`)],
     [
       'a chunk that is longer than it says',
