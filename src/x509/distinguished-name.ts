@@ -44,9 +44,32 @@ const IDENTIFIERS: ReadonlyMap<string, string> = new Map(
   Object.entries(OBJECT_IDENTIFIERS).map(([oid, name]) => [name.toUpperCase(), oid]),
 );
 
-/** One attribute: its type, its value with escapes and quotes, and what separates it from the next. */
-const ATTRIBUTE =
-  /\s*(?<type>[A-Za-z][\w-]*|(?:OID\.)?\d+(?:\.\d+)+)\s*=\s*(?:"(?<quoted>(?:[^"\\]|\\.)*)"|(?<plain>(?:[^,+"\\]|\\.)*))\s*(?<end>[,+]|$)/suy;
+// Each takes what it can in one way only: a pattern for a whole attribute would try all ways of dividing a run of blanks.
+const TYPE = /\s*(?<type>[A-Za-z][\w-]*|(?:OID\.)?\d+(?:\.\d+)+)\s*=\s*/uy;
+const QUOTED = /"(?<quoted>(?:[^"\\]|\\.)*)"\s*/suy;
+const PLAIN = /(?:[^,+"\\]|\\.)*/suy;
+
+/** One attribute as it is written: with escapes, and a plain value with the blanks behind it. */
+interface Part {
+  readonly type: string;
+  readonly quoted: string | undefined;
+  readonly plain: string;
+  /** Where what separates it from the next stands, or the end. */
+  readonly at: number;
+}
+
+/** Reads an attribute; undefined where there is none. */
+function readPart(text: string, from: number): Part | undefined {
+  TYPE.lastIndex = from;
+  const type = TYPE.exec(text)?.groups?.['type'];
+  if (type === undefined) return undefined;
+  QUOTED.lastIndex = TYPE.lastIndex;
+  PLAIN.lastIndex = TYPE.lastIndex;
+  const quoted = QUOTED.exec(text)?.groups?.['quoted'];
+  const plain = quoted === undefined ? (PLAIN.exec(text)?.[0] ?? '') : '';
+  const at = quoted === undefined ? PLAIN.lastIndex : QUOTED.lastIndex;
+  return at === text.length || ',+'.includes(text.charAt(at)) ? { type, quoted, plain, at } : undefined;
+}
 
 /**
  * Takes a name apart: `CN=web 1,O=Acme\, Inc.`, parts separated by commas and attributes of one part by `+`, in any order.
@@ -56,18 +79,18 @@ const ATTRIBUTE =
  */
 export function parseName(text: string): WrittenName {
   const parts: WrittenAttribute[][] = [[]];
-  ATTRIBUTE.lastIndex = 0;
   for (let at = 0; at < text.length || parts.at(-1)?.length === 0;) {
-    ATTRIBUTE.lastIndex = at;
-    const { type, quoted, plain = '', end } = ATTRIBUTE.exec(text)?.groups ?? {};
-    if (type === undefined)
+    const part = readPart(text, at);
+    if (part === undefined)
       throw new NameSyntaxError(`${JSON.stringify(text.slice(at))} does not begin with TYPE=VALUE, such as CN=web`);
+    const { type, quoted, plain } = part;
     const oid = identifierOf(type);
     if (oid === undefined) throw new NameSyntaxError(`${type} is no type of attribute that is known here`);
     const value = quoted === undefined ? plainValue(plain) : folded(unescaped(quoted));
     if (value === '') throw new NameSyntaxError(`${type} has no value`);
     parts.at(-1)?.push({ oid, value });
-    at = ATTRIBUTE.lastIndex;
+    const end = text.charAt(part.at);
+    at = part.at + end.length;
     if (end === ',') parts.push([]);
     else if (end === '+' && at === text.length) throw new NameSyntaxError('nothing stands behind the last +');
   }
@@ -83,7 +106,8 @@ function identifierOf(type: string): string | undefined {
 
 /** A value without quotes: blanks around it do not count, unless escaped. */
 function plainValue(text: string): string {
-  const value = text.replace(/(?<!\\)\s+$/u, '');
+  const end = text.trimEnd().length;
+  const value = text.slice(0, text[end - 1] === '\\' ? end + 1 : end);
   return /^#(?:[0-9A-Fa-f]{2})+$/.test(value) ? value.toLowerCase() : folded(unescaped(value));
 }
 
