@@ -14,17 +14,23 @@ const PARTS = 'a=b, "" \\" a- <a> <a/> <!-- &lt; {"a": [[ [{ "a", 1, a. a/ %00 %
   .split(' ')
   .concat('a ', '- ');
 
-/** What a target is given besides its seeds: each of these alone, before, within and behind a seed, and the seeds themselves. */
+/**
+ * What a target is given besides its seeds: each of these alone, before and behind the first seed and within each of the first
+ * few, and the seeds themselves over and over.
+ */
 export function* largeInputs({ seeds, words = [], largeBytes = LARGE_BYTES }: Target): Generator<Uint8Array> {
   if (largeBytes === 0) return;
-  const [seed = new Uint8Array()] = seeds.map((each) => Buffer.from(each));
-  const half = seed.length >> 1;
+  const few = seeds.slice(0, 3).map((seed) => Buffer.from(seed));
   for (const text of [...BYTES, ...LINES, ...LABELS, ...PARTS, ...words]) {
-    const filler = Buffer.alloc(Math.max(0, largeBytes - seed.length), text);
+    const filler = Buffer.alloc(largeBytes, text);
     yield filler;
-    yield Buffer.concat([filler, seed]);
-    yield Buffer.concat([seed.subarray(0, half), filler, seed.subarray(half)]);
-    yield Buffer.concat([seed, filler]);
+    for (const [index, seed] of few.entries()) {
+      const [half, part] = [seed.length >> 1, filler.subarray(seed.length)];
+      yield Buffer.concat([seed.subarray(0, half), part, seed.subarray(half)]);
+      if (index > 0) continue;
+      yield Buffer.concat([part, seed]);
+      yield Buffer.concat([seed, part]);
+    }
   }
-  for (const each of seeds) if (each.length > 0) yield Buffer.alloc(largeBytes, each);
+  for (const seed of seeds) if (seed.length > 0) yield Buffer.alloc(largeBytes, seed);
 }

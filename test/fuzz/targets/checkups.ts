@@ -177,6 +177,8 @@ const doctorReport: OpenTarget = () => {
   };
   const password = `roles-anywhere credential-process --pkcs8-password ${SECRET} --role-arn arn:aws:iam::123456789012:role/A`;
   return {
+    // It says much of each word.
+    largeBytes: 1 << 15,
     seeds: [...LINES, password, `${program} credential-process --proxy=http://user:${SECRET}@proxy.example:3128`].map(
       PROFILE,
     ),
