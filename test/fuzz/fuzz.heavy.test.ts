@@ -64,5 +64,5 @@ describe('the fuzzer', () => {
     });
     expect(rowsOf(run).size).toBeGreaterThan(20);
     expect(run.stderr).not.toMatch(SKIPPED);
-  }, 600_000);
+  }, 900_000);
 });
