@@ -2,6 +2,7 @@
 // Tests: test/identity/pkcs11/softhsm.test.ts
 import { X509Certificate } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
+import { systemClock } from '../../platform/clock.ts';
 import { RolesAnywhereError } from '../../platform/errors.ts';
 import { readCertificate, sameBytes } from '../../x509/certificate.ts';
 import type { Certificate } from '../../x509/certificate.ts';
@@ -73,6 +74,8 @@ export interface Pkcs11Deps extends FileDeps {
   helperPath?: string | undefined;
   callTimeoutMs?: number | undefined;
   backoffMs?: number | undefined;
+  /** How often a fresh helper is asked what is in the token, where the first one may not be trusted any more. Default 10 minutes. */
+  lookAnewMs?: number | undefined;
 }
 
 /** What the URIs of one identity have in common. */
@@ -82,6 +85,8 @@ interface Access {
   end: () => Promise<void>;
   login: Login;
   search: (port: Port, always?: boolean) => Promise<Search>;
+  /** As `search`, but without a login: where that is wanted, the search fails. */
+  glance: (port: Port) => Promise<Search>;
 }
 
 interface NamedUri {
@@ -100,6 +105,8 @@ export async function loadPkcs11Identity(spec: Pkcs11Spec, deps: Pkcs11Deps = {}
   const keyUri = named(spec.privateKey, '--private-key', deps);
   const access = openAccess([keyUri, certificateUri], spec, deps);
   const material = new FileMaterial(spec, deps);
+  const { lookAnewMs = 10 * 60_000 } = deps;
+  let lookedAnew = -Infinity;
 
   const lookUp = async (search: Search) => {
     const inToken = certificateUri && (await search.certificate(certificateUri.uri, '--certificate'));
@@ -163,12 +170,42 @@ export async function loadPkcs11Identity(spec: Pkcs11Spec, deps: Pkcs11Deps = {}
             chain.every(({ der }, at) => sameBytes(der, identity.chain[at] ?? NONE))
           );
         });
-        return current ?? true;
+        if (current === false || !isEnding(loaded.leaf, deps)) return current ?? true;
       } catch {
-        return true;
+        // Below.
       }
+      if (certificateUri === undefined || systemClock.monotonic() - lookedAnew < lookAnewMs) return true;
+      lookedAnew = systemClock.monotonic();
+      return await isAlikeAnew(access, certificateUri, loaded.leaf);
     },
   };
+}
+
+/** The part of a certificate's life after which the next one should be there. */
+const LAST_PART = 0.9;
+
+/** Whether a certificate has had most of its life: one that was renewed should be there. */
+function isEnding({ notBefore, notAfter }: Certificate, { now = Date.now }: Pkcs11Deps): boolean {
+  return now() - notBefore.getTime() > LAST_PART * (notAfter.getTime() - notBefore.getTime());
+}
+
+/**
+ * Whether a fresh helper finds the same certificate, without a login. A module may go on showing what it has seen, or
+ * nothing: SoftHSM does, for good, where a look meets what another process writes. But not any module bears a second
+ * process well: it is asked only where the first has failed, or the certificate is about to end.
+ */
+async function isAlikeAnew({ connect, glance }: Access, { uri, flag }: NamedUri, leaf: Certificate): Promise<boolean> {
+  try {
+    const port = await connect();
+    try {
+      const search = await glance(port);
+      return sameBytes((await search.certificate(uri, flag)).facts.der, leaf.der);
+    } finally {
+      await port.close();
+    }
+  } catch {
+    return true;
+  }
 }
 
 const NONE = new Uint8Array();
@@ -372,7 +409,12 @@ function openAccess(candidates: readonly (NamedUri | undefined)[], settings: Tok
         now,
         chooser,
       }),
+    glance: (port) => Search.start(port, refuseLogin, { now, chooser }),
   };
+}
+
+async function refuseLogin(): Promise<never> {
+  throw new RolesAnywhereError('ERR_PIN_WITHHELD', 'nobody is asked for a PIN for a look alone');
 }
 
 async function askAtTerminal(question: string): Promise<Uint8Array | undefined> {

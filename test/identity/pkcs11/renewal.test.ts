@@ -14,8 +14,10 @@ import {
 import { loadPkcs11Identity } from '../../../src/identity/pkcs11/index.ts';
 import { watchIdentity } from '../../../src/identity/reload.ts';
 import type { IdentityWatcher, WatchIdentityOptions } from '../../../src/identity/reload.ts';
+import { FaultyModule } from '../../support/faulty-module.ts';
 import { refusalCode } from '../../support/refusal.ts';
 import { HELPER, PIN, SOFTHSM_MODULE, SoftHsm, hasSoftHsm } from '../../support/softhsm.ts';
+import { requireTool } from '../../support/tools.ts';
 
 const DAY = 86_400_000;
 const URI = `pkcs11:token=main;object=leaf?pin-value=${PIN}`;
@@ -92,10 +94,51 @@ describe.skipIf(!hasSoftHsm())('a certificate that is renewed in its token', () 
   it('is taken up without being used', async () => {
     const changed = new EventEmitter();
     const taken = once(changed, 'change');
-    // Seldom enough that hardly a look meets the write: on a busy machine the token went on showing the old certificate then.
+    // Seldom enough that hardly a look meets the write: SoftHSM would go on showing the old certificate (see below).
     await watch({ pollMs: 500, onChange: ({ serialNumber }) => changed.emit('change', serialNumber) });
     await write(0x42, '01', keys, new Date(Date.now() + 60 * DAY));
     expect((await taken).map(Number)).toEqual([0x42]);
+  });
+
+  describe.skipIf(!requireTool('gcc'))('where the module goes on showing what it has seen', () => {
+    const loadFaulty = async (notAfter: Date) => {
+      await erase('cert', '01');
+      await write(0x41, '01', keys, notAfter);
+      const faulty = new FaultyModule(hsm.directory);
+      const identity = await loadPkcs11Identity(
+        { certificate: URI, library: faulty.path },
+        { env: hsm.env, helperPath: HELPER, lookAnewMs: 0 },
+      );
+      return { faulty, identity };
+    };
+
+    it.each([
+      ['no new certificate, and the old one is about to end', 'find=stale', 5],
+      ['no slot at all', 'slots=lost', 60],
+    ])('is found by a fresh helper: %s', async (_, fault, days) => {
+      const { faulty, identity } = await loadFaulty(new Date(Date.now() + days * DAY));
+      faulty.behave(fault);
+      expect(await identity.isCurrent?.()).toBe(true);
+      await write(0x42, '01', keys, new Date(Date.now() + 90 * DAY));
+      expect(await identity.isCurrent?.()).toBe(false);
+      await identity.close();
+    });
+
+    it('is not looked for by a second helper while the old one has long to go', async () => {
+      const { faulty, identity } = await loadFaulty(new Date(Date.now() + 60 * DAY));
+      faulty.forget();
+      expect(await identity.isCurrent?.()).toBe(true);
+      expect(faulty.count('C_Initialize')).toBe(0);
+      await identity.close();
+    });
+
+    it('is looked for without a login, and seldom', async () => {
+      const { faulty, identity } = await loadFaulty(new Date(Date.now() + DAY));
+      faulty.forget();
+      expect(await identity.isCurrent?.()).toBe(true);
+      expect([faulty.count('C_Initialize'), faulty.count('C_Login')]).toEqual([1, 0]);
+      await identity.close();
+    });
   });
 
   it('is taken up where the old one stays beside it', async () => {

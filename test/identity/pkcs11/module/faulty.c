@@ -13,6 +13,7 @@
  *
  * initialize=needs-locks, no-arguments, no-locks: what it wants of C_Initialize.
  * flags=low, final, locked, silent, no-login; version=1; list=null; sign=wrong;
+ * slots=lost (no slots, and find=stale no new objects, to a process that has seen some before);
  * mechanisms=raw; context=other (keys have a PIN of their own); find=endless (the first
  * object again and again); value=large (CKA_VALUE of 128 KiB).
  *
@@ -51,6 +52,7 @@ struct initialize_args {
 enum {
   INITIALIZE = 0,
   FINALIZE = 1,
+  GET_SLOT_LIST = 4,
   GET_TOKEN_INFO = 6,
   GET_MECHANISM_LIST = 7,
   OPEN_SESSION = 12,
@@ -227,6 +229,14 @@ static ulong_t finalize(void *reserved) {
   return ((ulong_t(*)(void *))real->function[FINALIZE])(reserved);
 }
 
+static ulong_t get_slot_list(unsigned char present, ulong_t *slots, ulong_t *count) {
+  static int seen;
+  ulong_t result = ((ulong_t(*)(unsigned char, ulong_t *, ulong_t *))real->function[GET_SLOT_LIST])(present, slots, count);
+  if (!asked("slots=lost")) seen = 1;
+  else if (seen) *count = 0;
+  return result;
+}
+
 static ulong_t real_token_info(ulong_t slot, unsigned char *info) {
   return ((ulong_t(*)(ulong_t, unsigned char *))real->function[GET_TOKEN_INFO])(slot, info);
 }
@@ -305,9 +315,19 @@ static ulong_t get_attribute_value(ulong_t session, ulong_t object, struct attri
 }
 
 static ulong_t find_objects(ulong_t session, ulong_t *objects, ulong_t room, ulong_t *count) {
-  static ulong_t first;
+  static ulong_t first, newest;
+  ulong_t kept = 0;
   ulong_t result = ((ulong_t(*)(ulong_t, ulong_t *, ulong_t, ulong_t *))real->function[FIND_OBJECTS])(session, objects, room, count);
-  if (result != 0 || !asked("find=endless")) return result;
+  if (result != 0) return result;
+  /* SoftHSM numbers objects as it meets them. */
+  const int is_stale = asked("find=stale");
+  for (ulong_t i = 0; i < *count; i++) {
+    if (is_stale && newest > 0 && objects[i] > newest) continue;
+    objects[kept++] = objects[i];
+    if (!is_stale && objects[kept - 1] > newest) newest = objects[kept - 1];
+  }
+  *count = kept;
+  if (!asked("find=endless")) return result;
   if (*count > 0) first = objects[0];
   for (*count = 0; *count < room; *count += 1) objects[*count] = first;
   return 0;
@@ -349,6 +369,7 @@ ulong_t C_GetFunctionList(struct list **list) {
   }
   own.function[INITIALIZE] = (void *)initialize;
   own.function[FINALIZE] = (void *)finalize;
+  own.function[GET_SLOT_LIST] = (void *)get_slot_list;
   own.function[GET_TOKEN_INFO] = (void *)get_token_info;
   own.function[GET_MECHANISM_LIST] = (void *)get_mechanism_list;
   own.function[OPEN_SESSION] = (void *)open_session;
