@@ -69,6 +69,16 @@ describe.skipIf(!hasSoftHsm())('a certificate that is renewed in its token', () 
     hsm.tool(['--token-label', 'main', '--login', '--pin', PIN, '--delete-object', '--type', type, '--id', id]);
   const load = () =>
     loadPkcs11Identity({ certificate: URI, library: SOFTHSM_MODULE }, { env: hsm.env, helperPath: HELPER });
+  const loadFaulty = async (notAfter: Date) => {
+    await erase('cert', '01');
+    await write(0x41, '01', keys, notAfter);
+    const faulty = new FaultyModule(hsm.directory);
+    const identity = await loadPkcs11Identity(
+      { certificate: URI, library: faulty.path },
+      { env: hsm.env, helperPath: HELPER, lookAnewMs: 0 },
+    );
+    return { faulty, identity };
+  };
   const watch = async (options: Partial<WatchIdentityOptions> = {}) => {
     const watcher = await watchIdentity({ load, paths: [], ...options });
     watchers.add(watcher);
@@ -101,17 +111,6 @@ describe.skipIf(!hasSoftHsm())('a certificate that is renewed in its token', () 
   });
 
   describe.skipIf(!requireTool('gcc'))('where the module goes on showing what it has seen', () => {
-    const loadFaulty = async (notAfter: Date) => {
-      await erase('cert', '01');
-      await write(0x41, '01', keys, notAfter);
-      const faulty = new FaultyModule(hsm.directory);
-      const identity = await loadPkcs11Identity(
-        { certificate: URI, library: faulty.path },
-        { env: hsm.env, helperPath: HELPER, lookAnewMs: 0 },
-      );
-      return { faulty, identity };
-    };
-
     it.each([
       ['no new certificate, and the old one is about to end', 'find=stale', 5],
       ['no slot at all', 'slots=lost', 60],
