@@ -60,8 +60,8 @@ const REMEDIES: Readonly<Record<string, Explain>> = {
     return `correct the session policy${place === undefined ? '' : `, which has at that place: ${place}`}: its elements are Version and Statement, without Principal`;
   },
   PackedPolicyTooLarge: (words) => {
-    const percent = /(\d+)\s*%|(\d+) percent/i.exec(words);
-    const size = percent?.[1] ?? percent?.[2];
+    const percent = /(\d{1,9})(?:\s?%| percent)/i.exec(words);
+    const size = percent?.[1];
     return `session policies and session tags together are too large${size === undefined ? '' : ` (${size}% of what is allowed)`}: send fewer or shorter ones`;
   },
   RegionDisabledException: (_, { region }) =>

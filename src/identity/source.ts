@@ -105,7 +105,7 @@ function readVariable(flag: MaterialFlag, name: string, env: Readonly<Record<str
 
 /** RFC 4648, sections 4 and 5, with or without padding and line feeds; undefined when it is anything else. */
 function decodeBase64(text: string): Uint8Array | undefined {
-  if (!/^[\w+/\s-]+={0,2}\s*$/.test(text)) return undefined;
+  if (!/^[\w+/\s-]+={0,2}$/.test(text.trimEnd())) return undefined;
   const pooled = Buffer.from(text, 'base64url');
   const bytes = Uint8Array.from(pooled); // not a part of the pool that Node's small buffers share, so that wiping it works
   pooled.fill(0);

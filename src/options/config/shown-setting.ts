@@ -29,7 +29,11 @@ export function shownWords(words: readonly string[]): string[] {
   return words.map((word) => {
     const now = next;
     next = 'any';
-    if (now === 'secret') return REDACTED;
+    if (now === 'secret') {
+      if (word !== '=') return REDACTED;
+      next = 'secret';
+      return word;
+    }
     if (now === 'value' && word.startsWith('=')) {
       if (word !== '=') return `=${REDACTED}`;
       next = 'secret';
@@ -56,8 +60,10 @@ function shownPair(word: string, name: string | undefined, value: string): strin
   return word.slice(0, word.length - value.length) + (isSecretFlag(name) ? REDACTED : withoutSecrets(value));
 }
 
+/** Also what is no flag, but ends like a secret: a flag of another program, or one that the name of a key of the file was joined to. */
 function isSecretFlag(name: string | undefined): boolean {
-  return name !== undefined && isFlag(name) && flagRow(name).secret === true;
+  if (name === undefined) return false;
+  return isFlag(name) ? flagRow(name).secret === true : SECRET_NAME.test(name);
 }
 
 function withoutSecrets(text: string): string {
