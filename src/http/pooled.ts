@@ -44,7 +44,7 @@ export interface PooledTransport {
 export function createPooledTransport(options: PooledOptions = {}): PooledTransport {
   // An agent's TLS settings and connect timeout are fixed when it is made.
   const agents = new Map<string, Agent>();
-  const watched: Agent[] = [];
+  const watched = new Set<Agent>();
   const closing = new AbortController();
   // One listener for each exchange or tunnel under way, which is no leak.
   setMaxListeners(0, closing.signal);
@@ -62,21 +62,26 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
       const undici = await import('undici');
       closing.signal.throwIfAborted();
       const agent = agentFor(undici, request);
-      const { statusCode, headers, body } = await agent.request({
-        origin: (named ?? url).origin,
-        path: `${named === undefined ? '' : url.origin}${url.pathname}${url.search}`,
-        method: request.method,
-        headers: { host: url.host, ...request.headers, ...(await credentialsFor(named)) },
-        body: request.body ?? null,
-        signal: abort.signal,
-      });
-      answered = true;
-      if (named !== undefined && statusCode === 407) {
-        await body.dump();
-        const { refusal } = await import('./tunnel.ts');
-        throw refusal(named, url.host, { statusCode, headers });
+      try {
+        const { statusCode, headers, body } = await agent.request({
+          origin: (named ?? url).origin,
+          path: `${named === undefined ? '' : url.origin}${url.pathname}${url.search}`,
+          method: request.method,
+          headers: { host: url.host, ...request.headers, ...(await credentialsFor(named)) },
+          body: request.body ?? null,
+          signal: abort.signal,
+        });
+        answered = true;
+        if (named !== undefined && statusCode === 407) {
+          await body.dump();
+          const { refusal } = await import('./tunnel.ts');
+          throw refusal(named, url.host, { statusCode, headers });
+        }
+        return { status: statusCode, headers: joinFields(headers), body: await readBody(body, request) };
+      } finally {
+        // One for this exchange alone.
+        if (watched.delete(agent)) void agent.destroy();
       }
-      return { status: statusCode, headers: joinFields(headers), body: await readBody(body, request) };
     };
 
     const givenUp = new Promise<never>((_resolve, reject) => {
@@ -113,7 +118,7 @@ export function createPooledTransport(options: PooledOptions = {}): PooledTransp
     const agent = known ?? createAgent(undici, request, options, { signal: closing.signal, connecting });
     // Whoever watches sockets wants them to be new.
     if (onSocket === undefined) agents.set(key, agent);
-    else watched.push(agent);
+    else watched.add(agent);
     return agent;
   }
 

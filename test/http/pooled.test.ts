@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { getEventListeners } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import type { Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { describe, expect, it, vi } from 'vitest';
 import type { HttpRequest, HttpResponse } from '../../src/http/http.ts';
@@ -120,6 +121,22 @@ describe('pooled transport alone', () => {
       });
     expect(connections()).toBe(20);
     expect(signals.map((signal) => getEventListeners(signal, 'abort').length)).toEqual([0]);
+  });
+
+  it('ends a connection that is watched after its exchange', async () => {
+    const { port } = await up(serve(says(OK)));
+    const { request, close } = createPooledTransport();
+    cleanUp(close);
+    const sockets: Socket[] = [];
+    await request({
+      method: 'GET',
+      url: new URL(`http://127.0.0.1:${port}/`),
+      headers: {},
+      timeoutMs: 20_000,
+      maxResponseBytes: 100,
+      onSocket: (socket) => sockets.push(socket),
+    });
+    await vi.waitUntil(() => sockets.map(({ destroyed }) => destroyed).join() === 'true');
   });
 
   it('lets a process end while a connection is idle', async () => {
