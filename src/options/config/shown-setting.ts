@@ -21,38 +21,33 @@ const SECRET_NAME = /(?:secret_access_key|secret|password|passphrase|session_tok
 const INNER_SECRET = /(\s--?(?:[\w-]*(?:secret|password|passphrase|token|pin)|proxy)(?:\s+|=)).*/is;
 
 /**
- * The words of a command line as they may be shown: without what its flags give as passwords and the like, and without the
- * values of variables of such names, or of keys of a file whose line was joined to this one.
+ * The words of a command line as they may be shown: without what its flags give as passwords and the like, without the
+ * values of variables of such names, and without all that follows an equals sign of its own: a line of the file was joined
+ * to this one, and its key may have gone into the word before.
  */
 export function shownWords(words: readonly string[]): string[] {
-  let next: 'any' | 'secret' | 'value' = 'any';
+  let isJoined = false;
+  let isNextSecret = false;
   return words.map((word) => {
-    const now = next;
-    next = 'any';
-    if (now === 'secret') {
-      if (word !== '=') return REDACTED;
-      next = 'secret';
-      return word;
+    if (isJoined) return REDACTED;
+    if (word.startsWith('=')) {
+      isJoined = true;
+      return word === '=' ? word : `=${REDACTED}`;
     }
-    if (now === 'value' && word.startsWith('=')) {
-      if (word !== '=') return `=${REDACTED}`;
-      next = 'secret';
-      return word;
+    if (isNextSecret) {
+      isNextSecret = false;
+      return REDACTED;
     }
     const [, name, value] = /^--?([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
     if (name !== undefined) {
       if (value !== undefined) return shownPair(word, name, value);
-      if (isSecretFlag(name)) next = 'secret';
+      isNextSecret = isSecretFlag(name);
       return withoutSecrets(word);
     }
     const equals = word.indexOf('=');
-    if (equals < 0) {
-      if (SECRET_NAME.test(word)) next = 'value';
-      return withoutSecrets(word);
-    }
-    if (!SECRET_NAME.test(word.slice(0, equals))) return withoutSecrets(word);
-    if (equals === word.length - 1) next = 'secret';
-    return `${word.slice(0, equals + 1)}${next === 'secret' ? '' : REDACTED}`;
+    if (equals < 0 || !SECRET_NAME.test(word.slice(0, equals))) return withoutSecrets(word);
+    isNextSecret = equals === word.length - 1;
+    return `${word.slice(0, equals + 1)}${isNextSecret ? '' : REDACTED}`;
   });
 }
 

@@ -7,9 +7,10 @@ describe('the words of a line as they are shown', () => {
     ['--pkcs12-password=hidden x', '--pkcs12-password=<redacted> x'],
     ['AWS_SECRET_ACCESS_KEY=hidden program', 'AWS_SECRET_ACCESS_KEY=<redacted> program'],
     ['env ROLES_ANYWHERE_PKCS11_PIN=hidden x', 'env ROLES_ANYWHERE_PKCS11_PIN=<redacted> x'],
-    ['a/aws_secret_access_key = hidden x', 'a/aws_secret_access_key = <redacted> x'],
-    ['aws_session_token =hidden x', 'aws_session_token =<redacted> x'],
-    ['--debugaws_secret_access_key = hidden x', '--debugaws_secret_access_key = <redacted> x'],
+    ['a/aws_secret_access_key = hidden x', 'a/aws_secret_access_key = <redacted> <redacted>'],
+    ['x/aws_session_token = atoken = hidden', 'x/aws_session_token = <redacted> <redacted> <redacted>'],
+    ['aws_session_token =hidden x', 'aws_session_token =<redacted> <redacted>'],
+    ['--debugaws_secret_access_key = hidden x', '--debugaws_secret_access_key = <redacted> <redacted>'],
     ['--debugaws_session_token=hidden x', '--debugaws_session_token=<redacted> x'],
     ['--vault-token hidden x', '--vault-token <redacted> x'],
     ['--pkcs12-password = hidden', '--pkcs12-password = <redacted>'],
@@ -18,7 +19,8 @@ describe('the words of a line as they are shown', () => {
     ['--certificate pkcs11:object=a?pin-value=hidden', '--certificate pkcs11:object=a?pin-value=<redacted>'],
     ['--private-key /etc/pin x', '--private-key /etc/pin x'],
     ['print-token then x', 'print-token then x'],
-    ['role_arn = x', 'role_arn = x'],
+    ['role_arn = x', 'role_arn = <redacted>'],
+    ['role_arn=x a=b', 'role_arn=x a=b'],
   ])('%s', (line, shown) => {
     expect(shownWords(line.split(' ')).join(' ')).toBe(shown);
   });
