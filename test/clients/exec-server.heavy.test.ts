@@ -252,42 +252,50 @@ describe('exec --server', () => {
     }
   });
 
-  it.runIf(requireTool('/usr/bin/aws'))('the AWS CLI inside works across the end of a session', async () => {
-    const service = await shortened();
-    try {
-      const call = `/usr/bin/aws --endpoint-url ${emulator.url} sts get-caller-identity --query Account --output text`;
-      const script = `for turn in 1 2 3 4; do ${call} || exit 1; sleep 2; done`;
-      const { status, stdout, stderr } = await exec(service.url, ['sh', '-c', script], {}, ['--refresh-before', '3']);
-      expect([status, stdout, stderr]).toEqual([0, '123456789012\n'.repeat(4), '']);
-      expect(service.count()).toBeGreaterThan(1);
-    } finally {
-      await service.close();
-    }
-  });
+  it.runIf(requireTool('/usr/bin/aws'))(
+    'the AWS CLI inside works across the end of a session',
+    async () => {
+      const service = await shortened();
+      try {
+        const call = `/usr/bin/aws --endpoint-url ${emulator.url} sts get-caller-identity --query Account --output text`;
+        const script = `for turn in 1 2 3 4; do ${call} || exit 1; sleep 2; done`;
+        const { status, stdout, stderr } = await exec(service.url, ['sh', '-c', script], {}, ['--refresh-before', '3']);
+        expect([status, stdout, stderr]).toEqual([0, '123456789012\n'.repeat(4), '']);
+        expect(service.count()).toBeGreaterThan(1);
+      } finally {
+        await service.close();
+      }
+    },
+    120_000,
+  );
 
-  it.runIf(requireModule('boto3'))('one session of boto3 inside renews across the end of its credentials', async () => {
-    const service = await shortened();
-    try {
-      const program = join(dir, 'long.py');
-      writeFileSync(
-        program,
-        [
-          'import boto3, sys, time',
-          'session = boto3.Session()',
-          "sts = session.client('sts', endpoint_url=sys.argv[1])",
-          'for turn in range(5):',
-          "    assert sts.get_caller_identity()['Account'] == '123456789012'",
-          '    print(session.get_credentials().get_frozen_credentials().access_key, flush=True)',
-          '    time.sleep(2)',
-          '',
-        ].join('\n'),
-      );
-      const command = ['/usr/bin/python3', program, emulator.url];
-      const { status, stdout } = await exec(service.url, command, {}, ['--refresh-before', '3']);
-      expect([status, stdout.trim().split('\n').length]).toEqual([0, 5]);
-      expect(new Set(stdout.trim().split('\n')).size).toBeGreaterThan(1);
-    } finally {
-      await service.close();
-    }
-  });
+  it.runIf(requireModule('boto3'))(
+    'one session of boto3 inside renews across the end of its credentials',
+    async () => {
+      const service = await shortened();
+      try {
+        const program = join(dir, 'long.py');
+        writeFileSync(
+          program,
+          [
+            'import boto3, sys, time',
+            'session = boto3.Session()',
+            "sts = session.client('sts', endpoint_url=sys.argv[1])",
+            'for turn in range(5):',
+            "    assert sts.get_caller_identity()['Account'] == '123456789012'",
+            '    print(session.get_credentials().get_frozen_credentials().access_key, flush=True)',
+            '    time.sleep(2)',
+            '',
+          ].join('\n'),
+        );
+        const command = ['/usr/bin/python3', program, emulator.url];
+        const { status, stdout } = await exec(service.url, command, {}, ['--refresh-before', '3']);
+        expect([status, stdout.trim().split('\n').length]).toEqual([0, 5]);
+        expect(new Set(stdout.trim().split('\n')).size).toBeGreaterThan(1);
+      } finally {
+        await service.close();
+      }
+    },
+    120_000,
+  );
 });
