@@ -18,7 +18,7 @@ const credentials = fromRolesAnywhere({
 const s3 = new S3Client({ region: 'us-east-1', endpoint, credentials, forcePathStyle: true });
 const sts = new STSClient({ region: 'us-east-1', endpoint, credentials });
 const calls = Array.from({ length: 100 }, async (_, index) => {
-  await new Promise((resolve) => setTimeout(resolve, index * 105));
+  await new Promise((resolve) => setTimeout(resolve, index * 158));
   const [buckets, identity] = await Promise.all([
     s3.send(new ListBucketsCommand({})),
     sts.send(new GetCallerIdentityCommand({})),
