@@ -136,7 +136,7 @@ describe('pooled transport alone', () => {
       maxResponseBytes: 100,
       onSocket: (socket) => sockets.push(socket),
     });
-    await vi.waitUntil(() => sockets.map(({ destroyed }) => destroyed).join() === 'true');
+    await vi.waitFor(() => expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true]));
   });
 
   it('lets a process end while a connection is idle', async () => {
