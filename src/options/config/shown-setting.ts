@@ -14,50 +14,47 @@ export function shownSetting(flag: FlagName, value: FlagValue): FlagValue {
   return typeof value === 'string' ? withoutSecrets(value) : value;
 }
 
-/** What a variable, or a key of a file, that holds a secret is called at its end. */
-const SECRET_NAME = /(?:secret_access_key|secret|password|passphrase|session_token|token|pin)$/i;
+/** What a variable, or a key of a file, that holds a secret is called at its end. A URI's `token` is the label of one. */
+const SECRET = String.raw`(?:secret_access_key|secret|password|passphrase|(?<!pkcs11:|;)token|pin)`;
+const SECRET_NAME = new RegExp(`${SECRET}$`, 'i');
+const NAMED_SECRET = new RegExp(String.raw`${SECRET}\s*[=:]`, 'i');
 
 /** A flag that is given a secret, and all behind it, within what was read as one word: a quote of the line is not where it belongs. */
 const INNER_SECRET = /(\s--?(?:[\w-]*(?:secret|password|passphrase|token|pin)|proxy)(?:\s+|=)).*/is;
 
 /**
  * The words of a command line as they may be shown: without what its flags give as passwords and the like, without the
- * values of variables of such names, and without all that follows an equals sign of its own: a line of the file was joined
- * to this one, and its key may have gone into the word before.
+ * values of variables of such names, and without all that follows an equals sign or a colon of its own: a line of the file
+ * was joined to this one, and its key may have gone into the word before.
  */
 export function shownWords(words: readonly string[]): string[] {
   let isJoined = false;
   let isNextSecret = false;
   return words.map((word) => {
     if (isJoined) return REDACTED;
-    if (word.startsWith('=')) {
+    if (/^[=:]/.test(word)) {
       isJoined = true;
-      return word === '=' ? word : `=${REDACTED}`;
+      return word.length === 1 ? word : `${word.charAt(0)}${REDACTED}`;
     }
     if (isNextSecret) {
       isNextSecret = false;
       return REDACTED;
     }
-    const [, name, value] = /^--?([^=]+)(?:=(.*))?$/s.exec(word) ?? [];
-    if (name !== undefined) {
-      if (value !== undefined) return shownPair(word, name, value);
-      isNextSecret = isSecretFlag(name);
-      return withoutSecrets(word);
+    const [, name, value] = /^--?([^=:]+)(?:[=:](.*))?$/s.exec(word) ?? [];
+    if (name !== undefined && isSecretFlag(name)) {
+      isNextSecret = value === undefined || value === '';
+      return isNextSecret ? word : `${word.slice(0, word.length - (value?.length ?? 0))}${REDACTED}`;
     }
-    const equals = word.indexOf('=');
-    if (equals < 0 || !SECRET_NAME.test(word.slice(0, equals))) return withoutSecrets(word);
-    isNextSecret = equals === word.length - 1;
-    return `${word.slice(0, equals + 1)}${isNextSecret ? '' : REDACTED}`;
+    const named = NAMED_SECRET.exec(word);
+    if (named === null) return withoutSecrets(word);
+    const end = named.index + named[0].length;
+    isNextSecret = end === word.length;
+    return withoutSecrets(isNextSecret ? word : `${word.slice(0, end)}${REDACTED}`);
   });
 }
 
-function shownPair(word: string, name: string | undefined, value: string): string {
-  return word.slice(0, word.length - value.length) + (isSecretFlag(name) ? REDACTED : withoutSecrets(value));
-}
-
 /** Also what is no flag, but ends like a secret: a flag of another program, or one that the name of a key of the file was joined to. */
-function isSecretFlag(name: string | undefined): boolean {
-  if (name === undefined) return false;
+function isSecretFlag(name: string): boolean {
   return isFlag(name) ? flagRow(name).secret === true : SECRET_NAME.test(name);
 }
 
