@@ -15,6 +15,10 @@ import { cleanUp, failure, OK, send, up } from './support/transports.ts';
 const RUN_TS = fileURLToPath(new URL('../../scripts/run-ts.mjs', import.meta.url));
 const POOLED_ONCE = fileURLToPath(new URL('./support/pooled-once.ts', import.meta.url));
 
+function getting(url: string): HttpRequest {
+  return { method: 'GET', url: new URL(url), headers: {}, timeoutMs: 20_000, maxResponseBytes: 100 };
+}
+
 describe('pooled transport alone', () => {
   it('uses a connection again, and one of its own for each trust', async () => {
     const [authority, stranger] = await Promise.all([makeAuthority('Trusted'), makeAuthority('Stranger')]);
@@ -24,14 +28,7 @@ describe('pooled transport alone', () => {
     const { request, close } = createPooledTransport();
     cleanUp(close);
     const get = (ca: string): Promise<HttpResponse> =>
-      request({
-        method: 'GET',
-        url: new URL(`https://127.0.0.1:${port}/`),
-        headers: {},
-        tls: { ca },
-        timeoutMs: 20_000,
-        maxResponseBytes: 100,
-      });
+      request({ ...getting(`https://127.0.0.1:${port}/`), tls: { ca } });
     await get(authority.root);
     // undici takes a connection back a turn after the answer.
     await new Promise(setImmediate);
@@ -68,13 +65,7 @@ describe('pooled transport alone', () => {
   it('ends what is under way when it is closed, and makes no more exchanges', async () => {
     const pool = createPooledTransport();
     const { port } = await up(serve(() => void pool.close()));
-    const request: HttpRequest = {
-      method: 'GET',
-      url: new URL(`http://127.0.0.1:${port}/`),
-      headers: {},
-      timeoutMs: 20_000,
-      maxResponseBytes: 100,
-    };
+    const request = getting(`http://127.0.0.1:${port}/`);
     expect((await failure(pool.request(request))).code).toBe('ERR_INTERRUPTED');
     expect((await failure(pool.request(request))).code).toBe('ERR_INTERRUPTED');
     await pool.close();
@@ -83,14 +74,7 @@ describe('pooled transport alone', () => {
   it('ends connections that are being made when it is closed', async () => {
     const { port, connections } = await up(serve(() => undefined));
     const pool = createPooledTransport();
-    const asked = pool.request({
-      method: 'GET',
-      url: new URL(`https://127.0.0.1:${port}/`),
-      headers: {},
-      timeoutMs: 20_000,
-      maxResponseBytes: 100,
-    });
-    const failed = failure(asked);
+    const failed = failure(pool.request(getting(`https://127.0.0.1:${port}/`)));
     await vi.waitUntil(() => connections() === 1);
     await pool.close();
     expect((await failed).code).toBe('ERR_INTERRUPTED');
@@ -111,14 +95,7 @@ describe('pooled transport alone', () => {
     vi.unstubAllGlobals();
     cleanUp(close);
     const { port, connections } = await up(serve((socket) => socket.end(OK)));
-    for (let count = 0; count < 20; count++)
-      await request({
-        method: 'GET',
-        url: new URL(`http://127.0.0.1:${port}/`),
-        headers: {},
-        timeoutMs: 20_000,
-        maxResponseBytes: 100,
-      });
+    for (let count = 0; count < 20; count++) await request(getting(`http://127.0.0.1:${port}/`));
     expect(connections()).toBe(20);
     expect(signals.map((signal) => getEventListeners(signal, 'abort').length)).toEqual([0]);
   });
@@ -128,14 +105,7 @@ describe('pooled transport alone', () => {
     const { request, close } = createPooledTransport();
     cleanUp(close);
     const sockets: Socket[] = [];
-    await request({
-      method: 'GET',
-      url: new URL(`http://127.0.0.1:${port}/`),
-      headers: {},
-      timeoutMs: 20_000,
-      maxResponseBytes: 100,
-      onSocket: (socket) => sockets.push(socket),
-    });
+    await request({ ...getting(`http://127.0.0.1:${port}/`), onSocket: (socket) => sockets.push(socket) });
     await vi.waitFor(() => expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true]));
   });
 
