@@ -176,7 +176,7 @@ export async function loadPkcs11Identity(spec: Pkcs11Spec, deps: Pkcs11Deps = {}
       }
       if (certificateUri === undefined || systemClock.monotonic() - lookedAnew < lookAnewMs) return true;
       lookedAnew = systemClock.monotonic();
-      return await isAlikeAnew(access, certificateUri, loaded.leaf);
+      return await isLatestAnew(access, certificateUri, loaded.leaf);
     },
   };
 }
@@ -190,16 +190,18 @@ function isEnding({ notBefore, notAfter }: Certificate, { now = Date.now }: Pkcs
 }
 
 /**
- * Whether a fresh helper finds the same certificate, without a login. A module may go on showing what it has seen, or
+ * Whether a fresh helper finds no later certificate, without a login. A module may go on showing what it has seen, or
  * nothing: SoftHSM does, for good, where a look meets what another process writes. But not any module bears a second
  * process well: it is asked only where the first has failed, or the certificate is about to end.
  */
-async function isAlikeAnew({ connect, glance }: Access, { uri, flag }: NamedUri, leaf: Certificate): Promise<boolean> {
+async function isLatestAnew({ connect, glance }: Access, { uri, flag }: NamedUri, leaf: Certificate): Promise<boolean> {
   try {
     const port = await connect();
     try {
       const search = await glance(port);
-      return sameBytes((await search.certificate(uri, flag)).facts.der, leaf.der);
+      const { facts } = await search.certificate(uri, flag);
+      // What ends no later may be what is left where the one in use is hidden without a login.
+      return readCertificate(facts.der, flag).notAfter <= leaf.notAfter;
     } finally {
       await port.close();
     }
