@@ -1,6 +1,7 @@
 /** What an attempt to get credentials comes to: a usable set or an error of this project; and waiting for it. */
 // Tests: test/credentials/outcome.test.ts, test/credentials/provider.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
+import { asOurs } from '../platform/unexpected.ts';
 import type { SessionCredentials } from './credentials.ts';
 import { formatExpiration } from './expiration.ts';
 
@@ -37,8 +38,7 @@ export function isOfFiles({ code }: RolesAnywhereError): boolean {
 
 /** The error itself when it is one of this project, else one that has it as its cause. */
 export function asError(cause: unknown): RolesAnywhereError {
-  if (cause instanceof RolesAnywhereError) return cause;
-  return new RolesAnywhereError('ERR_INTERNAL', 'credentials could not be fetched: unexpected error', { cause });
+  return asOurs(cause, 'credentials could not be fetched: unexpected error');
 }
 
 export function closedError(): RolesAnywhereError {

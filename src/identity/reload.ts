@@ -8,6 +8,7 @@ import { systemClock } from '../platform/clock.ts';
 import type { Clock, Timer } from '../platform/clock.ts';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { systemCode } from '../platform/files.ts';
+import { asOurs } from '../platform/unexpected.ts';
 import { sameBytes } from '../x509/certificate.ts';
 import type { Identity } from './identity.ts';
 import { directoriesOf, directoryIdentity, fingerprint } from './watched-paths.ts';
@@ -277,10 +278,7 @@ class IdentityKeeper implements IdentityWatcher {
   }
 
   #report(digest: string, cause: unknown): void {
-    const error =
-      cause instanceof RolesAnywhereError
-        ? cause
-        : new RolesAnywhereError('ERR_INTERNAL', 'the identity could not be loaded again: unexpected error', { cause });
+    const error = asOurs(cause, 'the identity could not be loaded again: unexpected error');
     const reported = `${digest} ${error.code}`;
     if (reported === this.#reported) return;
     this.#reported = reported;

@@ -1,4 +1,4 @@
-/** What nobody foresaw, as the error that it counts as. Loaded when there is one. */
+/** What nobody foresaw, as the error that it counts as. */
 // Tests: test/platform/report.test.ts, test/cli/working-directory.heavy.test.ts
 import { RolesAnywhereError } from './errors.ts';
 

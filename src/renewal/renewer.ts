@@ -1,8 +1,8 @@
 /** Keeps a certificate renewed for as long as a process runs. */
 // Tests: test/renewal/renewer.test.ts
 import type { Clock, Timer } from '../platform/clock.ts';
-import { RolesAnywhereError } from '../platform/errors.ts';
 import type { Log } from '../platform/log.ts';
+import { asOurs } from '../platform/unexpected.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import type { Renewal } from './renew.ts';
 import { type At, type Life, dueTime, loudnessOf, waitAfter } from './when.ts';
@@ -140,12 +140,7 @@ class RunningRenewer implements Renewer {
 
   #missed(thrown: unknown, life: Life | undefined, due: number, log: Log): void {
     const { clock, random = Math.random } = this.#options;
-    const error =
-      thrown instanceof RolesAnywhereError
-        ? thrown
-        : new RolesAnywhereError('ERR_INTERNAL', 'the certificate could not be renewed: unexpected error', {
-            cause: thrown,
-          });
+    const error = asOurs(thrown, 'the certificate could not be renewed: unexpected error');
     this.#failed++;
     this.#failures++;
     const now = clock.now();

@@ -91,6 +91,11 @@ describe('an error', () => {
     });
   });
 
+  it('says so when it is that too many files are open', () => {
+    const cause = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' });
+    expect(asError(cause)).toMatchObject({ code: 'ERR_FILE_UNREADABLE', message: 'too many files are open', cause });
+  });
+
   it('says what was waited for', () => {
     expect(closedError()).toMatchObject({ code: 'ERR_INTERRUPTED', message: 'the credentials provider is closed' });
     expect(timeoutError(1500)).toMatchObject({ code: 'ERR_TIMEOUT', message: 'no credentials came within 1.5 s' });

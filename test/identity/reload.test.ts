@@ -205,6 +205,19 @@ describe('what is not taken', () => {
   });
 });
 
+it('too many open files keep the old pair, and are named', async () => {
+  await byRename(dir, pair(0), 0);
+  const cause = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' });
+  const { load } = memory();
+  let crowded = false;
+  const { watcher, errors } = await watchFiles({ load: () => (crowded ? Promise.reject(cause) : load()) });
+  crowded = true;
+  await byRename(dir, pair(1), 0);
+  expect(await watcher.use(async ({ serialNumber }) => serialNumber)).toBe('0');
+  await until(() => errors.length > 0);
+  expect(errors[0]).toMatchObject({ code: 'ERR_FILE_UNREADABLE', message: 'too many files are open' });
+});
+
 it('what was put in place while the files were looked at is noticed before the next use', async () => {
   await byRename(dir, pair(0), 0);
   let used: Promise<string> | undefined;

@@ -18,7 +18,7 @@ beforeAll(async () => {
   template = readCertificate(certificate, 'the leaf');
 });
 
-function setUp(outcomes: (at: number) => RolesAnywhereError | undefined) {
+function setUp(outcomes: (at: number) => Error | undefined) {
   const clock = new FakeClock();
   const lines: { level: string; message: string; failures?: number }[] = [];
   const log = createLog({ write: (line) => lines.push(JSON.parse(line)), format: 'json', now: () => clock.now() });
@@ -74,6 +74,15 @@ describe('a renewer', () => {
     expect([...new Set(levels)]).toEqual(['warn', 'error', 'ENDS', 'HAS']);
     expect(lines.at(-1)?.failures).toBe(asked.length);
     expect(renewer.status().failures).toBe(asked.length);
+    await renewer.close();
+  });
+
+  it('says so when too many files are open, and tries again', async () => {
+    const cause = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE', syscall: 'open' });
+    const { clock, lines, renewer } = setUp((at) => (at < 21 * DAY ? cause : undefined));
+    await clock.advance(23 * DAY);
+    expect(lines[0]).toMatchObject({ code: 'ERR_FILE_UNREADABLE', hint: expect.stringContaining('ulimit -n') });
+    expect(renewer.status()).toMatchObject({ succeeded: 1, failures: 0 });
     await renewer.close();
   });
 

@@ -14,8 +14,8 @@ import type { WorldOptions } from './world.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_PROBLEMS = 5;
-/** Far more than any world has; some ten thousand exhaust the stack in a place where Node does not throw, but ends. */
-const MAX_LEVELS = 1000;
+/** Far more than any world has. From some 850 on the stack may not do, and some ten thousand end Node where it does not throw. */
+const MAX_LEVELS = 500;
 
 /** Members that name a file, and those that hold what is in it. */
 const FILE_MEMBERS: Readonly<Record<string, string>> = {

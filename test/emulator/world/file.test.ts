@@ -169,8 +169,14 @@ describe('a world file', () => {
       'is not YAML',
     ],
     ['is no YAML', 'roles:\n  - [a', 'at line 2, column 7'],
-    ['opens brackets and no more', `roles: ${'['.repeat(70_000)}`, 'is nested more than 1000 levels deep'],
-    ['is a list of lists without end', `roles:\n  ${'- '.repeat(70_000)}`, 'is nested more than 1000 levels deep'],
+    ['opens brackets and no more', `roles: ${'['.repeat(70_000)}`, 'is nested more than 500 levels deep'],
+    ['is a list of lists without end', `roles:\n  ${'- '.repeat(70_000)}`, 'is nested more than 500 levels deep'],
+    [
+      'is nested deeper than is read',
+      `roles: ${'['.repeat(501)}${']'.repeat(501)}`,
+      'is nested more than 500 levels deep',
+    ],
+    ['is nested as deep as is read', `roles: ${'['.repeat(500)}${']'.repeat(500)}`, 'roles[0] is not an object'],
   ])('is refused when it %s', async (_, text, message) => {
     writeFileSync(file, text);
     await expect(startEmulator({ worldFile: file })).rejects.toMatchObject({
