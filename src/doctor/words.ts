@@ -94,12 +94,15 @@ const OF_SHELL: readonly (readonly [form: Pick<RegExp, 'test'>, what: string])[]
   [{ test: hasList }, 'some shells take { } apart'],
 ];
 
-/** Whether braces hold a comma. */
+/**
+ * Whether a word may be of those that bash makes several of: `{a,b}`, `{1..3}`. By its first and last brace alone, since bash
+ * has rules of its own for those that have no partner, or nothing between them.
+ */
 function hasList(text: string): boolean {
-  return text
-    .split('}')
-    .slice(0, -1)
-    .some((part) => part.includes('{') && part.includes(',', part.indexOf('{')));
+  return text.split(/\s/).some((word) => {
+    const from = word.indexOf('{');
+    return from !== -1 && /,|\.\./.test(word.slice(from, Math.max(from, word.lastIndexOf('}'))));
+  });
 }
 
 /**

@@ -50,6 +50,7 @@ describe('differenceInShell', () => {
     'Key=x509Subject,Value=CN=client',
     'file:~x a~b',
     '{a} b,c} {d,e',
+    `{} a..b} "{a,b}" {a','b} {"a,b"}`,
   ])('finds none in %j, and the shell agrees', (line) => {
     expect(differenceInShell(line)).toBeUndefined();
     const reading = splitLikePython(line);
@@ -73,6 +74,9 @@ describe('differenceInShell', () => {
     'a #b',
     '{a,b}',
     '{a} {{b,c}',
+    '{1..3}',
+    'a{a..c}',
+    '{}},"}{}},"}{}},"}{}},"}{}}',
     String.raw`"\$HOME"`,
   ])('finds one in %j', (line) => {
     expect(differenceInShell(line)).toMatch(/^(?:a|some) shells? /);
