@@ -37,6 +37,7 @@ const LINES = [
   `sh -c 'roles-anywhere credential-process --config-profile a' # note`,
   'roles-anywhere credential-process --certificate ~/pki/a.pem --private-key $HOME/k.key',
 ];
+const LARGEST_OF_SHELL = 1 << 12;
 const QUOTING = [
   '"',
   "'",
@@ -138,9 +139,12 @@ const processLine: OpenTarget = () => {
   };
 };
 
-/** One line in eight, whichever they are: a shell has to be started for each. By its bytes, so that a find is one again. */
+/**
+ * One line in eight, whichever they are: a shell has to be started for each. By its bytes, so that a find is one again. None of
+ * those that are large: bash takes the square of the number of braces.
+ */
 function isAskedOfShell(input: Uint8Array): boolean {
-  return (createHash('sha256').update(input).digest()[0] ?? 0) % 8 === 0;
+  return input.length <= LARGEST_OF_SHELL && (createHash('sha256').update(input).digest()[0] ?? 0) % 8 === 0;
 }
 
 function told(reading: ReturnType<typeof splitLikePython>): string {
