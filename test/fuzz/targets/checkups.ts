@@ -79,8 +79,8 @@ def split(line, platform):
 def read(line, shell):
     found = {'python': split(line, 'linux'), 'windows': split(line, 'win32')}
     if shell:
-        # Restricted, and without programs: should it be more than words after all.
-        run = subprocess.run(['/bin/bash', '--restricted', '-c', "printf '%s\\\\0' " + line], env={'PATH': '/nowhere'},
+        # As sh, restricted, and without programs: should it be more than words after all.
+        run = subprocess.run(['/bin/bash', '--posix', '--restricted', '-c', "printf '%s\\\\0' " + line], env={'PATH': '/nowhere'},
                              stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
         found['shell'] = run.stdout.decode('utf-8', 'replace').split('\\0')[:-1] if run.returncode == 0 else None
     return found
