@@ -79,7 +79,7 @@ export async function signinUrl(request: SigninUrlRequest, connection: Connectio
   const { issuer, sessionDuration, partition = 'aws' } = request;
   checkDuration(sessionDuration, 'the session duration');
   const federation = operationUrl(signinEndpoint(connection, partition), '/federation');
-  const destination = destinationOf(request);
+  const destination = consolePage(request);
   const { accessKeyId, secretAccessKey, sessionToken } = request.credentials;
   if (sessionToken === undefined)
     throw new RolesAnywhereError('ERR_SOURCE_CREDENTIALS', 'a sign-in URL needs temporary credentials', {
@@ -112,8 +112,12 @@ export async function signinUrl(request: SigninUrlRequest, connection: Connectio
   return login.href;
 }
 
-/** The page where the browser goes. */
-function destinationOf({ partition = 'aws', destination, region }: SigninUrlRequest): string {
+/**
+ * The page where the browser goes.
+ *
+ * @throws RolesAnywhereError `ERR_ENDPOINT`
+ */
+export function consolePage({ partition = 'aws', destination, region }: Omit<SigninUrlRequest, 'credentials'>): string {
   if (destination !== undefined && /^https:\/\//i.test(destination)) {
     if (URL.canParse(destination)) return destination;
     throw new RolesAnywhereError('ERR_ENDPOINT', 'the destination is not a URL', { hint: 'give https://HOST/PATH' });

@@ -1,6 +1,6 @@
 /** `console`: a URL that signs a browser in with the credentials that the other commands would print. */
 // Tests: test/clients/tutorial.test.ts, test/cli/chain.test.ts
-import { signinEndpoint, signinUrl } from '../aws/signin-url.ts';
+import { consolePage, signinEndpoint, signinUrl } from '../aws/signin-url.ts';
 import { connectionSettings } from '../options/connection.ts';
 import { openBrowser } from './browser.ts';
 import type { RunCommand } from './command.ts';
@@ -8,15 +8,19 @@ import { tlsSettings } from './connection.ts';
 import { obtain } from './obtain.ts';
 
 export const run: RunCommand<'console'> = async (flags, io) => {
-  // Before anything is asked: what is wrong with the endpoint is known now.
   const settings = connectionSettings(flags, io.env, ['signin']);
   const { endpoints } = settings;
-  const signin = (partition: string): URL => signinEndpoint({ endpoints }, partition);
+  const destination = flags.destination ?? flags.service;
+  // Before anything is asked: what is wrong with the endpoint or the page is known now.
+  const check = (partition: string): void => {
+    signinEndpoint({ endpoints }, partition);
+    consolePage({ partition, destination });
+  };
   // Of credentials that were obtained with those of a role, or that come from elsewhere, AWS is not told how long the
   // session is to be.
-  const { connection, ...request } = await obtain(flags, io, { check: signin });
+  const { connection, ...request } = await obtain(flags, io, { check });
   const url = await signinUrl(
-    { ...request, destination: flags.destination ?? flags.service, issuer: flags.issuer },
+    { ...request, destination, issuer: flags.issuer },
     // What was opened for the services before need not have read what a connection to this one takes.
     { ...connection, endpoints, tls: await tlsSettings(settings, io.env) },
   );

@@ -130,6 +130,11 @@ describe('refused before anything is sent', () => {
       'ERR_FLAG_VALUE',
       () => ['renew', '--certificate', cert, '--private-key', key, '--renew-from', 'https://ca.example'],
     ],
+    [
+      'a page of the console that is none',
+      'ERR_ENDPOINT',
+      () => ['console', ...line().slice(1), '--destination', '//evil.example'],
+    ],
     ['a CA bundle that holds no certificate', 'ERR_CA_BUNDLE', () => line({ 'ca-bundle': file('no-ca.pem', key) })],
   ];
 
