@@ -73,7 +73,7 @@ async function fuzz(): Promise<number> {
   const work = async (): Promise<void> => {
     for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
       const { input, seed } = values;
-      const report = await runTarget({
+      const job: Job = {
         target: name,
         seed,
         inputs,
@@ -83,7 +83,14 @@ async function fuzz(): Promise<number> {
         edges: edges.count,
         words,
         maxMib: MAX_MIB,
-      });
+      };
+      let report = await runTarget(job);
+      const hung = 'skipped' in report ? undefined : report.finds.find(({ kind }) => kind === 'hang');
+      if (hung !== undefined) {
+        // A machine that stands still for a while charges it to whoever ran. The same seed comes to the same input again.
+        console.error(`${name}: ${hung.text}: once more from the start`);
+        report = await runTarget(job);
+      }
       if ('skipped' in report) {
         console.error(`${name}: skipped: ${report.skipped}`);
         continue;

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Emulator } from '../../../src/emulator/emulator.ts';
 import { IS_EXECUTABLE, PROGRAM, runCli } from '../../support/cli.ts';
 import { ALWAYS, type FaultyModule, P256, faultyToken } from '../../support/faulty-module.ts';
@@ -87,7 +87,7 @@ describe.skipIf(!hasSoftHsm() || !requireTool('gcc'))('a command that runs once,
       expect(status).toBe(0);
       expect(JSON.parse(stdout)).toMatchObject(credentials);
       const [child = 0] = faulty.details('child');
-      expect(readFileSync(`/proc/${child}/comm`, 'utf8')).toBe('faulty-child\n');
+      await vi.waitFor(() => expect(readFileSync(`/proc/${child}/comm`, 'utf8')).toBe('faulty-child\n'));
     },
   );
 
