@@ -99,7 +99,8 @@ const OF_SHELL: readonly (readonly [form: Pick<RegExp, 'test'>, what: string])[]
  * has rules of its own for those that have no partner, or nothing between them.
  */
 function hasList(text: string): boolean {
-  return text.split(/\s/).some((word) => {
+  // By what ends a word to a shell: of the blanks of Unicode, most do not.
+  return text.split(/[ \t\n]/).some((word) => {
     const from = word.indexOf('{');
     return from !== -1 && /,|\.\./.test(word.slice(from, Math.max(from, word.lastIndexOf('}'))));
   });

@@ -76,6 +76,9 @@ describe('differenceInShell', () => {
     '{a} {{b,c}',
     '{1..3}',
     'a{a..c}',
+    '{a\u{A0},b}',
+    '{a\v,b}',
+    '{a\r,b}',
     '{}},"}{}},"}{}},"}{}},"}{}}',
     String.raw`"\$HOME"`,
   ])('finds one in %j', (line) => {

@@ -216,6 +216,9 @@ it('too many open files keep the old pair, and are named', async () => {
   expect(await watcher.use(async ({ serialNumber }) => serialNumber)).toBe('0');
   await until(() => errors.length > 0);
   expect(errors[0]).toMatchObject({ code: 'ERR_FILE_UNREADABLE', message: 'too many files are open' });
+  // Without another change of the files.
+  crowded = false;
+  expect(await watcher.use(async ({ serialNumber }) => serialNumber)).toBe('1');
 });
 
 it('what was put in place while the files were looked at is noticed before the next use', async () => {
