@@ -2,7 +2,7 @@
  * From the error codes of Node, OpenSSL, llhttp and undici to ours: the one
  * mapping, whichever transport met the fault. Loaded at the first fault. Tests: test/http/faults.test.ts
  */
-import { RolesAnywhereError } from '../platform/errors.ts';
+import { OPEN_FILES_HINT, RolesAnywhereError } from '../platform/errors.ts';
 import type { ErrorCode } from '../platform/errors.ts';
 import type { TlsSettings } from './http.ts';
 
@@ -39,7 +39,7 @@ const NO_CONNECTION: Fault = {
 const NO_DESCRIPTOR: Fault = {
   code: 'ERR_CONNECT',
   message: 'cannot reach {}: too many files are open',
-  hint: 'raise the limit on open files (ulimit -n, LimitNOFILE= of a unit), or find out what keeps them open',
+  hint: OPEN_FILES_HINT,
 };
 const RESOLVER_FAILED: Fault = {
   code: 'ERR_DNS',

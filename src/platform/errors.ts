@@ -307,3 +307,7 @@ export class RolesAnywhereError extends Error {
     return ERROR_CLASSES[this.code];
   }
 }
+
+/** For EMFILE, of the process, and ENFILE, of the whole system. */
+export const OPEN_FILES_HINT =
+  'raise the limit on open files (ulimit -n, LimitNOFILE= of a unit), or find out what keeps them open';

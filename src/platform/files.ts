@@ -1,6 +1,6 @@
 /** Reading the files that people name: bounded, never waiting for a pipe, and with errors that say who named the file. */
 import { type Stats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { type ErrorCode, RolesAnywhereError } from './errors.ts';
+import { type ErrorCode, OPEN_FILES_HINT, RolesAnywhereError } from './errors.ts';
 import { tellOfBlockingWait } from './waits.ts';
 
 /** A file that somebody named, and what is said when it cannot be read. */
@@ -197,6 +197,7 @@ export function accessError(file: NamedFile, cause: unknown): RolesAnywhereError
   // What Node says for a program that runs under --permission.
   if (reason === 'ERR_ACCESS_DENIED')
     file = { ...file, hint: `Node's permission model forbids it: allow it with --allow-fs-read=${file.path}` };
+  if (reason === 'EMFILE' || reason === 'ENFILE') file = { ...file, hint: OPEN_FILES_HINT };
   if (file.path.startsWith('~/')) file = { ...file, hint: '~ is not expanded: write the path of the home directory' };
   return missing
     ? fileError(

@@ -1,6 +1,6 @@
 /** What nobody foresaw, as the error that it counts as. */
 // Tests: test/platform/report.test.ts, test/cli/working-directory.heavy.test.ts
-import { RolesAnywhereError } from './errors.ts';
+import { OPEN_FILES_HINT, RolesAnywhereError } from './errors.ts';
 
 /**
  * An error as one of ours. Three of Node's are the user's affair, wherever they come up: about a working directory that was
@@ -35,7 +35,7 @@ function usersAffair(cause: unknown): RolesAnywhereError | undefined {
     );
   if (code === 'EMFILE' || code === 'ENFILE')
     return new RolesAnywhereError('ERR_FILE_UNREADABLE', 'too many files are open', {
-      hint: 'raise the limit on open files (ulimit -n, LimitNOFILE= of a unit), or find out what keeps them open',
+      hint: OPEN_FILES_HINT,
       cause,
     });
   return undefined;

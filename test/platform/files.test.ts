@@ -104,6 +104,12 @@ describe('readNamedFile', () => {
   });
 });
 
+it.each(['EMFILE', 'ENFILE'])('%s is nothing that the mode of a file would mend', (code) => {
+  const cause = Object.assign(new Error(`${code}: too many open files`), { code, syscall: 'open' });
+  const error = accessError({ path: '/etc/key.pem', name: '--private-key /etc/key.pem' }, cause);
+  expect(error).toMatchObject({ code: 'ERR_FILE_UNREADABLE', hint: expect.stringContaining('ulimit -n') });
+});
+
 describe("a program under Node's permission model", () => {
   it('is told which permission it lacks', () => {
     const forbidden = Object.assign(new Error('Access to this API has been restricted'), { code: 'ERR_ACCESS_DENIED' });
