@@ -144,8 +144,11 @@ class RunningRenewer implements Renewer {
     this.#failed++;
     this.#failures++;
     const now = clock.now();
-    const lifeMs = life === undefined ? Infinity : life.notAfter - life.notBefore;
-    const wait = waitAfter(this.#failures, lifeMs, random(), error.retryAfterMs);
+    const known =
+      life === undefined
+        ? { lifeMs: Infinity, leftMs: Infinity }
+        : { lifeMs: life.notAfter - life.notBefore, leftMs: life.notAfter - now };
+    const wait = waitAfter(this.#failures, known, random(), error.retryAfterMs);
     this.#hold = now + wait;
     this.#next = this.#hold;
     const { code, hint, message } = error;

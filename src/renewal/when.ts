@@ -61,20 +61,30 @@ const FIRST_WAIT_MS = 60_000;
 const LONGEST_WAIT_MS = 3_600_000;
 const LEAST_WAIT_MS = 1000;
 
+/** No wait takes more than these parts of what is left: a CA that comes back late is still found in time. */
+const PART_OF_REST = 1 / 4;
+const ASKED_PART_OF_REST = 1 / 2;
+
 /**
  * How long to wait after failures in a row: doubling from a minute to an hour, less for a certificate whose life is a
- * matter of minutes; by chance up to a quarter more or less.
+ * matter of minutes or whose end is near; by chance up to a quarter more or less.
  *
  * @param failures so far, at least 1
- * @param lifeMs of the certificate
+ * @param life of the certificate, and what is left of it: 0 or less once it has ended
  * @param random uniform in [0, 1)
  * @param askedMs what the CA asked for (Retry-After)
  */
-export function waitAfter(failures: number, lifeMs: number, random: number, askedMs = 0): number {
+export function waitAfter(
+  failures: number,
+  { lifeMs, leftMs }: { readonly lifeMs: number; readonly leftMs: number },
+  random: number,
+  askedMs = 0,
+): number {
   const first = Math.min(FIRST_WAIT_MS, Math.max(LEAST_WAIT_MS, lifeMs / 200));
-  const longest = Math.min(LONGEST_WAIT_MS, Math.max(first, lifeMs / 40));
+  const restMs = leftMs > 0 ? leftMs : Infinity;
+  const longest = Math.min(LONGEST_WAIT_MS, Math.max(first, Math.min(lifeMs / 40, restMs * PART_OF_REST)));
   const wait = Math.min(first * 2 ** Math.min(failures - 1, 30), longest);
-  return Math.max(wait * (0.75 + random / 2), Math.min(askedMs, LONGEST_WAIT_MS));
+  return Math.max(wait * (0.75 + random / 2), Math.min(askedMs, LONGEST_WAIT_MS, restMs * ASKED_PART_OF_REST));
 }
 
 /** How loud a failure is said: the less is left, the louder. `ended`: nothing is left. */

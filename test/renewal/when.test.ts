@@ -51,21 +51,39 @@ describe('when a certificate is renewed', () => {
 });
 
 describe('the wait after failures', () => {
+  const month = { lifeMs: 30 * DAY, leftMs: 10 * DAY };
+  const minutes = { lifeMs: 300_000, leftMs: 100_000 };
+
   it('doubles from a minute to an hour, give or take a quarter', () => {
-    const waits = Array.from({ length: 10 }, (_, index) => waitAfter(index + 1, 30 * DAY, 0.5));
+    const waits = Array.from({ length: 10 }, (_, index) => waitAfter(index + 1, month, 0.5));
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60, 60, 60].map((minutes) => minutes * 60_000));
-    expect(waitAfter(1, 30 * DAY, 0)).toBe(45_000);
-    expect(waitAfter(1000, 30 * DAY, 0.999)).toBeLessThan(75 * 60_000);
+    expect(waitAfter(1, month, 0)).toBe(45_000);
+    expect(waitAfter(1000, month, 0.999)).toBeLessThan(75 * 60_000);
   });
 
   it('is short for a certificate that lives for minutes', () => {
-    expect(waitAfter(1, 300_000, 0.5)).toBe(1500);
-    expect(waitAfter(20, 300_000, 0.5)).toBe(7500);
+    expect(waitAfter(1, minutes, 0.5)).toBe(1500);
+    expect(waitAfter(20, minutes, 0.5)).toBe(7500);
+  });
+
+  it.each([
+    ['an hour', 60, 15],
+    ['ten minutes', 10, 2.5],
+    ['two minutes', 2, 1],
+    ['nothing, and the certificate has ended', 0, 60],
+    ['less than nothing', -600, 60],
+  ])('leaves time for more attempts before the end: of %s', (_left, leftMinutes, wait) => {
+    expect(waitAfter(20, { lifeMs: 30 * DAY, leftMs: leftMinutes * 60_000 }, 0.5)).toBe(wait * 60_000);
   });
 
   it('is no less than the CA asks for, up to an hour', () => {
-    expect(waitAfter(1, 30 * DAY, 0.5, 600_000)).toBe(600_000);
-    expect(waitAfter(1, 30 * DAY, 0.5, 1e9)).toBe(3_600_000);
+    expect(waitAfter(1, month, 0.5, 600_000)).toBe(600_000);
+    expect(waitAfter(1, month, 0.5, 1e9)).toBe(3_600_000);
+    expect(waitAfter(1, { lifeMs: 30 * DAY, leftMs: 0 }, 0.5, 1e9)).toBe(3_600_000);
+  });
+
+  it('does not let the CA ask for more than half of what is left', () => {
+    expect(waitAfter(1, { lifeMs: 30 * DAY, leftMs: 1_800_000 }, 0.5, 1e9)).toBe(900_000);
   });
 });
 
