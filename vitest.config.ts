@@ -32,6 +32,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Most tests wait for programs that they start, so that one worker would leave half of a small machine idle.
     maxWorkers: Math.max(2, Math.floor(availableParallelism() / 2)),
+    // What failed is said whole: where only the message is kept, a shortened one helps nobody.
+    chaiConfig: { truncateThreshold: 1000 },
     globalSetup: ['test/global-setup.ts'],
   },
 });
