@@ -12,7 +12,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { rolldown } from 'rolldown';
 import { BANNER, type Edges, instrument } from './harness/instrument.ts';
-import type { Find, Job, Report, Result, Skipped } from './harness/job.ts';
+import { type Find, HEADER_BYTES, type Job, type Report, type Result, type Skipped } from './harness/job.ts';
 
 const root = dirname(dirname(dirname(resolve(process.argv[1] ?? ''))));
 process.chdir(root);
@@ -204,10 +204,10 @@ function runTarget(job: Job): Promise<Report | Skipped> {
   ] = [undefined, undefined, -1, began, 0];
   child.on('message', (message: Report | Skipped) => (report = message));
   const watch = setInterval(() => {
-    const { count } = currentInput(job.file);
+    const { run } = currentInput(job.file);
     const [now, cpu] = [performance.now(), cpuTime(child.pid)];
-    if (count !== last) [last, since, cpuSince] = [count, now, cpu];
-    else if (count > 0 && (cpu - cpuSince > HANG_CPU_MS || now - since > HANG_MS)) {
+    if (run !== last) [last, since, cpuSince] = [run, now, cpu];
+    else if (run > 0 && (cpu - cpuSince > HANG_CPU_MS || now - since > HANG_MS)) {
       killed = `no end after ${((now - since) / 1000).toFixed(1)} s`;
       child.kill('SIGKILL');
     }
@@ -240,12 +240,16 @@ function runTarget(job: Job): Promise<Report | Skipped> {
   });
 }
 
-/** The input that a process is at, or was at when it ended. */
-function currentInput(file: string): { readonly count: number; readonly input: Buffer } {
+/** The input that a process is at, or was at when it ended; and the number of the run, for one may be run more than once. */
+function currentInput(file: string): { readonly count: number; readonly run: number; readonly input: Buffer } {
   const bytes = readFileSync(file);
-  if (bytes.length < 8) return { count: 0, input: Buffer.of() };
-  const header = new Uint32Array(Uint8Array.from(bytes.subarray(0, 8)).buffer);
-  return { count: header[0] ?? 0, input: bytes.subarray(8, 8 + (header[1] ?? 0)) };
+  if (bytes.length < HEADER_BYTES) return { count: 0, run: 0, input: Buffer.of() };
+  const length = bytes.readUInt32LE(4);
+  return {
+    count: bytes.readUInt32LE(0),
+    run: bytes.readUInt32LE(8),
+    input: bytes.subarray(HEADER_BYTES, HEADER_BYTES + length),
+  };
 }
 
 /** What a process has had of the processor, in milliseconds; the wall's time where the system does not say. */

@@ -7,13 +7,15 @@ export interface Job {
   readonly seconds: number;
   /** A file with the one input to run, in place of all others. */
   readonly input?: string | undefined;
-  /** Where the input stands that is being run: its number and length, then its bytes. */
+  /** Where the input stands that is being run, behind {@link HEADER_BYTES}: its number, its length, the number of the run. */
   readonly file: string;
   readonly edges: number;
   /** Words of the sources, by the counter of the function that they stand in. */
   readonly words: Readonly<Record<number, readonly (string | number)[]>>;
   readonly maxMib: number;
 }
+
+export const HEADER_BYTES = 12;
 
 export interface Find {
   readonly kind: 'error' | 'broken' | 'secret' | 'hang' | 'memory' | 'rejection' | 'crash';

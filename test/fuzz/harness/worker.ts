@@ -7,7 +7,7 @@ import { availableParallelism, loadavg } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { RolesAnywhereError } from '../../../src/platform/errors.ts';
 import { TARGETS } from '../targets.ts';
-import type { Find, Job, Report } from './job.ts';
+import { type Find, HEADER_BYTES, type Job, type Report } from './job.ts';
 import { largeInputs } from './large.ts';
 import { mutate } from './mutate.ts';
 import { Random } from './random.ts';
@@ -36,7 +36,7 @@ class Fuzzer {
   readonly #edgeWords: Uint32Array;
   readonly #seen: Uint8Array;
   readonly #file: number;
-  /** The number of the input that is being run, its length, and its bytes, as they go into the file. */
+  /** The number of the input that is being run, its length, the number of the run, and the bytes, as they go into the file. */
   #frame = Buffer.alloc(1 << 16);
   readonly #corpus: Uint8Array[] = [];
   readonly #words: Uint8Array[] = [];
@@ -46,6 +46,8 @@ class Fuzzer {
   readonly #finds = new Map<string, Find>();
   #rejection: { readonly error: unknown } | undefined;
   #inputs = 0;
+  /** Some inputs are run more than once, and each run may take its time. */
+  #runs = 0;
   /** Whether going on would only cost the machine. */
   #isIll = false;
   #covered = 0;
@@ -127,7 +129,6 @@ class Fuzzer {
   /** @param mayBeKept whether others are made of it, should it go new ways */
   async #try(input: Uint8Array, mayBeKept = true): Promise<void> {
     this.#inputs++;
-    this.#tell(input);
     this.#recent.push(input);
     this.#edges.fill(0);
     const before = performance.now();
@@ -144,11 +145,12 @@ class Fuzzer {
 
   /** Tells the parent what is run next, in one call of the system: on the quickest readers it is most of the work. */
   #tell(input: Uint8Array): void {
-    const length = 8 + input.length;
+    const length = HEADER_BYTES + input.length;
     if (length > this.#frame.length) this.#frame = Buffer.alloc(2 * length);
     this.#frame.writeUInt32LE(this.#inputs, 0);
     this.#frame.writeUInt32LE(input.length, 4);
-    this.#frame.set(input, 8);
+    this.#frame.writeUInt32LE(++this.#runs >>> 0, 8);
+    this.#frame.set(input, HEADER_BYTES);
     writeSync(this.#file, this.#frame, 0, length, 0);
   }
 
@@ -164,6 +166,7 @@ class Fuzzer {
   }
 
   async #judged(input: Uint8Array): Promise<Problem | undefined> {
+    this.#tell(input);
     try {
       // A copy: what a reader does to its input must not reach the corpus.
       const result = this.#target.run(input.slice());
