@@ -52,7 +52,7 @@ describe('when a certificate is renewed', () => {
 
 describe('the wait after failures', () => {
   const month = { lifeMs: 30 * DAY, leftMs: 10 * DAY };
-  const minutes = { lifeMs: 300_000, leftMs: 100_000 };
+  const short = { lifeMs: 300_000, leftMs: 100_000 };
 
   it('doubles from a minute to an hour, give or take a quarter', () => {
     const waits = Array.from({ length: 10 }, (_, index) => waitAfter(index + 1, month, 0.5));
@@ -62,8 +62,8 @@ describe('the wait after failures', () => {
   });
 
   it('is short for a certificate that lives for minutes', () => {
-    expect(waitAfter(1, minutes, 0.5)).toBe(1500);
-    expect(waitAfter(20, minutes, 0.5)).toBe(7500);
+    expect(waitAfter(1, short, 0.5)).toBe(1500);
+    expect(waitAfter(20, short, 0.5)).toBe(7500);
   });
 
   it.each([
