@@ -16,8 +16,8 @@ export interface RenewerOptions {
   readonly log: Log;
   /** At least 0 and below 1. Default `Math.random`. */
   readonly random?: (() => number) | undefined;
-  /** Told of each renewal. */
-  readonly onRenewed?: ((renewal: Renewal) => void | Promise<void>) | undefined;
+  /** Told of each renewal. What it throws counts as a failure. */
+  readonly onRenewed: (renewal: Renewal) => void | Promise<void>;
 }
 
 /** What is known of renewals, for metrics and health. In milliseconds since the epoch. */
@@ -28,7 +28,7 @@ export interface RenewerStatus {
   readonly failures: number;
   readonly lastSuccess: number | undefined;
   /** When the next attempt is made. */
-  readonly next: number | undefined;
+  readonly next: number;
 }
 
 export interface Renewer {
@@ -61,12 +61,13 @@ class RunningRenewer implements Renewer {
   #failed = 0;
   #failures = 0;
   #lastSuccess: number | undefined;
-  #next: number | undefined;
-  /** Not before this time, after a failure. */
-  #hold = -Infinity;
+  #next: number;
+  /** After a failure no attempt is made within this time. A clock that is set back behind it ends it. */
+  #hold = { from: -Infinity, until: -Infinity };
 
   constructor(options: RenewerOptions) {
     this.#options = options;
+    this.#next = options.clock.now();
   }
 
   status(): RenewerStatus {
@@ -97,21 +98,21 @@ class RunningRenewer implements Renewer {
   #schedule(): void {
     const { clock } = this.#options;
     if (this.#closing.signal.aborted) return;
-    const left = (this.#next ?? clock.now() + CHECK_MS) - clock.now();
-    this.#timer?.cancel();
+    const left = this.#next - clock.now();
     this.#timer = clock.setTimer(() => this.check(), Math.min(Math.max(left, LEAST_PAUSE_MS), CHECK_MS), false);
   }
 
   async #look(): Promise<void> {
     const { clock, at, certificate, log } = this.#options;
     let life: Life | undefined;
-    let due = clock.now();
+    const now = clock.now();
+    let due = now;
     try {
       const current = await certificate();
       life = { notBefore: current.notBefore.getTime(), notAfter: current.notAfter.getTime() };
       due = dueTime(life, at, current.der);
-      this.#next = Math.max(due, this.#hold);
-      if (clock.now() < this.#next) return;
+      this.#next = now < this.#hold.from ? due : Math.max(due, this.#hold.until);
+      if (now < this.#next) return;
       const renewal = await this.#options.renew(this.#closing.signal);
       await this.#took(renewal);
     } catch (error) {
@@ -125,7 +126,6 @@ class RunningRenewer implements Renewer {
     const { leaf, newKey } = renewal;
     this.#succeeded++;
     this.#failures = 0;
-    this.#hold = -Infinity;
     this.#lastSuccess = clock.now();
     const life = { notBefore: leaf.notBefore.getTime(), notAfter: leaf.notAfter.getTime() };
     this.#next = Math.max(dueTime(life, at, leaf.der), clock.now() + LEAST_PAUSE_MS);
@@ -135,7 +135,7 @@ class RunningRenewer implements Renewer {
       newKey,
       next: new Date(this.#next).toISOString(),
     });
-    await onRenewed?.(renewal);
+    await onRenewed(renewal);
   }
 
   #missed(thrown: unknown, life: Life | undefined, due: number, log: Log): void {
@@ -149,8 +149,8 @@ class RunningRenewer implements Renewer {
         ? { lifeMs: Infinity, leftMs: Infinity }
         : { lifeMs: life.notAfter - life.notBefore, leftMs: life.notAfter - now };
     const wait = waitAfter(this.#failures, known, random(), error.retryAfterMs);
-    this.#hold = now + wait;
-    this.#next = this.#hold;
+    this.#hold = { from: now, until: now + wait };
+    this.#next = this.#hold.until;
     const { code, hint, message } = error;
     const fields = { code, hint, failures: this.#failures, next: new Date(this.#next).toISOString() };
     const loudness = life === undefined ? 'error' : loudnessOf(life, due, now);

@@ -20,11 +20,12 @@ export function parseAt(text: string): At {
   const [, percent] = /^(\d{1,2}(?:\.\d+)?)%$/.exec(text) ?? [];
   const [, decimal] = /^(0?\.\d+)$/.exec(text) ?? [];
   const [, count = '', unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
-  if (unit !== '' && Number(count) > 0) return { ms: Number(count) * (UNITS[unit] ?? 0) };
+  const unitMs = UNITS[unit];
+  if (unitMs !== undefined && Number(count) > 0) return { ms: Number(count) * unitMs };
   const part =
     lower === undefined
       ? percent === undefined
-        ? Number(decimal ?? NaN)
+        ? Number(decimal)
         : Number(percent) / 100
       : Number(upper) / Number(lower);
   if (part > 0 && part < 1) return { part };
@@ -83,7 +84,7 @@ export function waitAfter(
   const first = Math.min(FIRST_WAIT_MS, Math.max(LEAST_WAIT_MS, lifeMs / 200));
   const restMs = leftMs > 0 ? leftMs : Infinity;
   const longest = Math.min(LONGEST_WAIT_MS, Math.max(first, Math.min(lifeMs / 40, restMs * PART_OF_REST)));
-  const wait = Math.min(first * 2 ** Math.min(failures - 1, 30), longest);
+  const wait = Math.min(first * 2 ** (failures - 1), longest);
   return Math.max(wait * (0.75 + random / 2), Math.min(askedMs, LONGEST_WAIT_MS, restMs * ASKED_PART_OF_REST));
 }
 

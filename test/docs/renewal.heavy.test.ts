@@ -33,7 +33,7 @@ describe.skipIf(programs === undefined)('the five commands of docs/renewal.md', 
       `case "$*" in 'install --global ./roles-anywhere-'*.tgz) ;; *) exit 1 ;; esac && cp '${bin}/installed' '${bin}/roles-anywhere'`,
     );
     program('installed', `exec '${process.execPath}' '${CLI}' "$@"`);
-    const ca = await startStepCa(programs, { life: '10s' });
+    const ca = await startStepCa(programs, { life: '24s' });
     const emulator = await startEmulator({ trustAnchors: [{ certificates: readFileSync(ca.root, 'utf8') }] });
     const child = spawn('sh', ['-ec', block.replaceAll('/etc/roles-anywhere', join(folder, 'etc'))], {
       env: cleanEnv({

@@ -9,6 +9,10 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
   'refresh policy': {
     'src/credentials/refresh-policy.ts': ['test/credentials/refresh-policy.test.ts'],
   },
+  'renewal of the certificate': {
+    'src/renewal/when.ts': ['test/renewal/when.test.ts'],
+    'src/renewal/renewer.ts': ['test/renewal/renewer.test.ts'],
+  },
   'answers of the service': {
     'src/credentials/expiration.ts': ['test/credentials/expiration.test.ts'],
     'src/aws/credential-answer.ts': ['test/aws/credential-answer.test.ts', 'test/aws/create-session.test.ts'],

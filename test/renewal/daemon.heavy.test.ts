@@ -16,12 +16,12 @@ const programs = await findStep();
 describe.skipIf(programs === undefined)('renew --daemon', () => {
   it('renews time after time, says so, and ends with 0', { timeout: GO_INSTALL_TIMEOUT_MS }, async () => {
     if (programs === undefined) return;
-    const ca = await startStepCa(programs, { life: '10s' });
+    const ca = await startStepCa(programs, { life: '30s' });
     const folder = mkdtempSync(join(tmpdir(), 'ra-daemon-'));
     const [certificate, key] = [join(folder, 'web.crt'), join(folder, 'web.key')];
     await ca.issue('web', { certificate, key });
     const { serialNumber } = await loadIdentity({ certificate, privateKey: key });
-    const line = ['renew', '--daemon', '--certificate', certificate, '--private-key', key, '--at', '80%'];
+    const line = ['renew', '--daemon', '--certificate', certificate, '--private-key', key, '--at', '94%'];
     const child = spawn(
       process.execPath,
       [CLI, ...line, '--renew-from', `step-ca:${ca.url}`, '--renew-ca', ca.root, '--log-format', 'json'],

@@ -18,22 +18,41 @@ beforeAll(async () => {
   template = readCertificate(certificate, 'the leaf');
 });
 
-function setUp(outcomes: (at: number) => Error | undefined) {
+interface Options {
+  /** How long certificates live. Default 30 days. */
+  readonly lifeMs?: number;
+  /** What comes in the way of looking at the certificate in use. */
+  readonly unreadable?: (at: number) => Error | undefined;
+  /** What a renewal waits for. */
+  readonly until?: Promise<void>;
+}
+
+function setUp(
+  outcomes: (at: number) => Error | undefined,
+  { lifeMs = 30 * DAY, unreadable = () => undefined, until }: Options = {},
+) {
   const clock = new FakeClock();
-  const lines: { level: string; message: string; failures?: number }[] = [];
+  const lines: { level: string; message: string; failures?: number; next?: string; notAfter?: string }[] = [];
   const log = createLog({ write: (line) => lines.push(JSON.parse(line)), format: 'json', now: () => clock.now() });
   const from = clock.now();
   const life = (): Certificate => ({
     ...template,
     notBefore: new Date(clock.now()),
-    notAfter: new Date(clock.now() + 30 * DAY),
+    notAfter: new Date(clock.now() + lifeMs),
   });
   let current = life();
-  const asked: number[] = [];
+  const [asked, looks, signals, told]: [number[], number[], AbortSignal[], Renewal[]] = [[], [], [], []];
   const renewer = startRenewer({
-    certificate: async () => current,
-    async renew(): Promise<Renewal> {
+    async certificate() {
+      looks.push(clock.now() - from);
+      const failure = unreadable(clock.now() - from);
+      if (failure !== undefined) throw failure;
+      return current;
+    },
+    async renew(signal): Promise<Renewal> {
       asked.push(clock.now() - from);
+      signals.push(signal);
+      await until;
       const failure = outcomes(clock.now() - from);
       if (failure !== undefined) throw failure;
       const replaced = current;
@@ -44,8 +63,9 @@ function setUp(outcomes: (at: number) => Error | undefined) {
     clock,
     log,
     random: () => 0.5,
+    onRenewed: (renewal) => void told.push(renewal),
   });
-  return { clock, lines, asked, renewer };
+  return { clock, lines, asked, looks, signals, told, renewer, life: () => current };
 }
 
 const away = (): RolesAnywhereError => new RolesAnywhereError('ERR_CONNECT', 'the CA is away');
@@ -109,6 +129,138 @@ describe('a renewer', () => {
     await renewer.close();
   });
 
+  it('says when it tries again, and until when there is time', async () => {
+    const { clock, lines, asked, renewer, life } = setUp(away);
+    const from = clock.now();
+    await clock.advance(20 * DAY);
+    while (asked.length === 0) await clock.advance(1000);
+    const [next, { next: told, ...counts }] = [new Date(from + (asked[0] ?? 0) + 60_000), renewer.status()];
+    expect(lines).toMatchObject([
+      { message: 'the certificate is not renewed: the CA is away', notAfter: life().notAfter.toISOString() },
+    ]);
+    expect(lines[0]?.next).toBe(next.toISOString());
+    expect(told).toBeCloseTo(next.getTime(), -1);
+    expect(counts).toEqual({ succeeded: 0, failed: 1, failures: 1, lastSuccess: undefined });
+    await renewer.close();
+  });
+
+  it('tries at once, and after a failure no sooner for being told to look', async () => {
+    const { clock, asked, renewer } = setUp(away, { lifeMs: 0 });
+    expect(renewer.status().next).toBe(clock.now());
+    await clock.advance(0);
+    renewer.check();
+    await clock.advance(0);
+    expect(asked).toEqual([0]);
+    await renewer.close();
+  });
+
+  it('looks at the certificate every ten minutes, and when it is told to', async () => {
+    const { clock, looks, renewer } = setUp(() => undefined);
+    await clock.advance(600_000 - 1);
+    expect(looks).toEqual([0]);
+    await clock.advance(1);
+    expect(looks).toEqual([0, 600_000]);
+    await clock.advance(1000);
+    renewer.check();
+    renewer.check();
+    await clock.advance(0);
+    expect(looks).toEqual([0, 600_000, 601_000]);
+    expect(clock.timers.all).toBe(1);
+    await renewer.close();
+  });
+
+  it('tells of a renewal, and when the next is due', async () => {
+    const { clock, lines, asked, looks, told, renewer, life } = setUp(() => undefined);
+    const from = clock.now();
+    await clock.advance(22 * DAY);
+    const { next, lastSuccess, ...counts } = renewer.status();
+    expect(counts).toEqual({ succeeded: 1, failed: 0, failures: 0 });
+    expect(lastSuccess).toBe(from + (asked[0] ?? 0));
+    expect(told.map(({ leaf }) => leaf)).toEqual([life()]);
+    expect(life().notAfter.getTime() - (next ?? 0)).toBeGreaterThan(9 * DAY);
+    expect(lines[0]?.next).toBe(new Date(next ?? 0).toISOString());
+    // It is not looked at sooner than any other.
+    expect(looks.find((look) => look > (asked[0] ?? 0))).toBe((asked[0] ?? 0) + 600_000);
+    await renewer.close();
+  });
+
+  it('asks a CA whose certificates are due as they come once a second', async () => {
+    const { clock, lines, asked, renewer } = setUp(() => undefined, { lifeMs: 0 });
+    const from = clock.now();
+    await clock.advance(3500);
+    expect(asked).toEqual([0, 1000, 2000, 3000]);
+    expect(lines.at(-1)?.next).toBe(new Date(from + 4000).toISOString());
+    await renewer.close();
+  });
+
+  it('waits less where a certificate lives for minutes', async () => {
+    const { clock, asked, renewer } = setUp(away, { lifeMs: 400_000 });
+    await clock.advance(400_000);
+    expect(asked.slice(1, 4).map((time, index) => time - (asked[index] ?? 0))).toEqual([2000, 4000, 8000]);
+    await renewer.close();
+  });
+
+  it('says that the certificate in use cannot be read, and looks again', async () => {
+    const gone = new RolesAnywhereError('ERR_FILE_NOT_FOUND', 'no file');
+    const { clock, lines, looks, renewer } = setUp(() => undefined, {
+      unreadable: (at) => (at < 200_000 ? gone : undefined),
+    });
+    await clock.advance(300_000);
+    expect(looks).toEqual([0, 60_000, 180_000]);
+    await clock.advance(200_000);
+    expect(looks.at(-1)).toBe(420_000);
+    expect(lines.map(({ level, notAfter }) => `${level} ${notAfter}`)).toEqual(Array(3).fill('error undefined'));
+    expect(lines[0]?.message).toBe('the certificate is not renewed: no file');
+    await renewer.close();
+  });
+
+  it('calls what nobody expected by what it was about', async () => {
+    const { clock, lines, renewer } = setUp(() => new TypeError('no function'), { lifeMs: 3000 });
+    await clock.advance(2900);
+    expect(lines[0]).toMatchObject({ code: 'ERR_INTERNAL', message: expect.stringContaining('could not be renewed') });
+    await renewer.close();
+  });
+
+  it('does not keep to a wait that began on a clock which was wrong', async () => {
+    const { clock, lines, asked, renewer } = setUp((at) => (at > 1000 * DAY ? away() : undefined));
+    clock.jump(1400 * DAY);
+    await clock.advance(2 * HOUR);
+    expect(lines.at(-1)?.message).toMatch(/^THE CERTIFICATE HAS ENDED/);
+    clock.jump(-1400 * DAY);
+    await clock.advance(22 * DAY);
+    expect(lines.at(-1)?.message).toBe('the certificate was renewed');
+    expect(asked.at(-1)).toBeLessThan(22 * DAY);
+    await renewer.close();
+  });
+
+  it('closes at once when nothing is under way, and is no longer told to look', async () => {
+    const { clock, looks, renewer } = setUp(() => undefined);
+    await renewer.close();
+    expect(clock.timers.all).toBe(0);
+    renewer.check();
+    await clock.advance(DAY);
+    expect(looks).toEqual([0]);
+  });
+
+  it('gives up what is under way when it is closed, says nothing of it, and waits for its end', async () => {
+    const end = new AbortController();
+    const until = new Promise<void>((_, fail) => {
+      end.signal.addEventListener('abort', () => fail(new Error('given up')));
+    });
+    const { clock, lines, signals, renewer } = setUp(() => undefined, { lifeMs: 0, until });
+    await clock.advance(0);
+    const order: string[] = [];
+    const closed = renewer.close().then(() => order.push('closed'));
+    expect(signals[0]?.aborted).toBe(true);
+    await clock.advance(0);
+    order.push('ended');
+    end.abort();
+    await closed;
+    expect(order).toEqual(['ended', 'closed']);
+    await clock.advance(DAY);
+    expect([lines, clock.timers.all]).toEqual([[], 0]);
+  });
+
   it('catches up after a suspend', async () => {
     const { clock, asked, renewer } = setUp(() => undefined);
     await clock.advance(HOUR);
@@ -119,8 +271,19 @@ describe('a renewer', () => {
   });
 
   it.each([
+    [-5, '0 s'],
+    [0, '0 s'],
+    [999, '0 s'],
+    [1000, '1 s'],
     [5000, '5 s'],
+    [59_999, '59 s'],
+    [60_000, '1 min'],
+    [120_000 - 1, '1 min'],
     [300_000, '5 min'],
+    [HOUR, '1 h 0 min'],
+    [DAY - 1, '23 h 59 min'],
+    [DAY, '1 d 0 h'],
+    [2 * DAY - 1, '1 d 23 h'],
     [5 * HOUR + 60_000, '5 h 1 min'],
     [3 * DAY + 2 * HOUR, '3 d 2 h'],
   ])('calls %i ms %s', (ms, text) => {

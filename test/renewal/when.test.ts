@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { dueTime, loudnessOf, parseAt, waitAfter } from '../../src/renewal/when.ts';
+import { DEFAULT_AT, dueTime, loudnessOf, parseAt, waitAfter } from '../../src/renewal/when.ts';
 
 const DAY = 86_400_000;
 const life = { notBefore: 0, notAfter: 30 * DAY };
@@ -12,18 +12,23 @@ describe('when a certificate is renewed', () => {
     ['25%', { part: 0.25 }],
     ['.5', { part: 0.5 }],
     ['0.2', { part: 0.2 }],
+    ['1s', { ms: 1000 }],
+    ['2m', { ms: 120_000 }],
     ['8h', { ms: 8 * 3_600_000 }],
     ['30d', { ms: 30 * DAY }],
   ])('--at takes %s', (text, at) => {
     expect(parseAt(text)).toEqual(at);
   });
 
-  it.each(['', '0', '1', '1/1', '3/2', '1/0', '100%', '0h', '-1d', 'soon', '1 d', '99999999d'])(
-    '--at refuses %j',
-    (text) => {
-      expect(() => parseAt(text)).toThrow(expect.objectContaining({ code: 'ERR_FLAG_VALUE' }));
-    },
-  );
+  it('is when a third is left, unless --at says otherwise', () => {
+    expect(DEFAULT_AT).toEqual(parseAt('1/3'));
+  });
+
+  const nothing = ['', '0', '1', '1/1', '3/2', '1/0', '0/3', '100%', '0%', '0h', '-1d', 'soon', '1 d', '99999999d'];
+  const more = ['a1/3', '1/3a', 'a25%', '25%a', 'a.5', '.5a', 'a8h', '8ha'];
+  it.each([...nothing, ...more])('--at refuses %j', (text) => {
+    expect(() => parseAt(text)).toThrow(expect.objectContaining({ code: 'ERR_FLAG_VALUE' }));
+  });
 
   it('comes when a third of its life is left, or up to a tenth of that later', () => {
     for (let index = 0; index < 200; index++) {
@@ -46,7 +51,15 @@ describe('when a certificate is renewed', () => {
   });
 
   it('never comes for ever, when the time to be left is longer than the life', () => {
-    expect(dueTime(life, { ms: 90 * DAY }, randomBytes(10))).toBeGreaterThanOrEqual(15 * DAY);
+    const due = dueTime(life, { ms: 90 * DAY }, randomBytes(10));
+    expect(due).toBeGreaterThanOrEqual(15 * DAY);
+    expect(due).toBeLessThan(16.5 * DAY);
+  });
+
+  it('is the same in the next version too: by the first six bytes of the SHA-256 of the certificate', () => {
+    const chance = 0xe3b0c44298fc / 2 ** 48;
+    const later = { notBefore: 100 * DAY, notAfter: 130 * DAY };
+    expect(dueTime(later, third, new Uint8Array())).toBeCloseTo((130 - 10 * (1 - chance / 10)) * DAY, 0);
   });
 });
 
@@ -64,12 +77,14 @@ describe('the wait after failures', () => {
   it('is short for a certificate that lives for minutes', () => {
     expect(waitAfter(1, short, 0.5)).toBe(1500);
     expect(waitAfter(20, short, 0.5)).toBe(7500);
+    expect(waitAfter(1, { lifeMs: 20_000, leftMs: 20_000 }, 0.5)).toBe(1000);
   });
 
   it.each([
     ['an hour', 60, 15],
     ['ten minutes', 10, 2.5],
     ['two minutes', 2, 1],
+    ['a millisecond', 1 / 60_000, 1],
     ['nothing, and the certificate has ended', 0, 60],
     ['less than nothing', -600, 60],
   ])('leaves time for more attempts before the end: of %s', (_left, leftMinutes, wait) => {
@@ -98,5 +113,21 @@ describe('how loud a failure is said', () => {
       'last',
       'ended',
     ]);
+  });
+
+  it.each([
+    [110, 'warn'],
+    [115, 'warn'],
+    [115.01, 'error'],
+    [119, 'error'],
+    [119.01, 'last'],
+    [119.99, 'last'],
+    [120, 'ended'],
+  ])('on day %d of one from day 100 to 120 that was due on day 110: %s', (day, loudness) => {
+    expect(loudnessOf({ notBefore: 100 * DAY, notAfter: 120 * DAY }, 110 * DAY, day * DAY)).toBe(loudness);
+  });
+
+  it('counts a millisecond that is left', () => {
+    expect(loudnessOf(life, 20 * DAY, 30 * DAY - 1)).toBe('last');
   });
 });
