@@ -35,6 +35,8 @@ export interface Connections {
   /** Destroys all. */
   closeAll(): void;
   readonly size: number;
+  /** Grows with each connection and each answer. */
+  readonly uses: number;
 }
 
 export interface ConnectionLimits {
@@ -122,6 +124,9 @@ export function createConnections(limits: ConnectionLimits, clock: Clock = syste
     },
     get size() {
       return open.size;
+    },
+    get uses() {
+      return uses;
     },
   };
 }

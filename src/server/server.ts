@@ -66,8 +66,10 @@ const CONTAINER_WAIT_MS = 1800;
 
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '::1'];
 
-/** How long a stop goes on answering before it closes what is idle. */
+/** How long a stop goes on answering before it closes what is idle. In parts: a machine that stands still takes one of them. */
 const FAREWELL_MS = 100;
+const FAREWELL_PARTS = 4;
+const MAX_FAREWELL_TURNS = 100;
 
 /**
  * Opens the ports.
@@ -133,12 +135,21 @@ export async function startCredentialServer(options: CredentialServerOptions): P
     listener.console = isEc2 ? undefined : options.consoleAt?.(bound);
   };
 
+  /** Who is at work on a connection, or opens one, hears of its end with an answer, instead of losing a request that is on its way. */
+  const farewell = async (partMs: number): Promise<void> => {
+    await catchUp();
+    for (let part = 0; connections.size > 0 && part < FAREWELL_PARTS; part++)
+      await new Promise((resolve) => setTimeout(resolve, partMs));
+    // Where each turn takes long, as many more as something comes in.
+    for (let turn = 0, seen = -1; seen !== connections.uses && turn < MAX_FAREWELL_TURNS; turn++) {
+      seen = connections.uses;
+      await catchUp();
+    }
+  };
+
   const close = async (graceMs: number): Promise<void> => {
     requests.endConnections();
-    // Who is at work on a connection hears of its end with an answer, instead of losing a request that is on its way.
-    if (graceMs > 0 && connections.size > 0)
-      await new Promise((resolve) => setTimeout(resolve, Math.min(graceMs, FAREWELL_MS)));
-    if (graceMs > 0) await catchUp();
+    if (graceMs > 0) await farewell(Math.min(graceMs, FAREWELL_MS) / FAREWELL_PARTS);
     const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
     connections.closeIdle();
     // Who still waits for credentials hears why there are none.

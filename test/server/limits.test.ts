@@ -242,7 +242,10 @@ it('a stop answers what was asked, refuses what comes later and ends', async () 
   role.provider.close();
 });
 
-it('a stop loses no request of clients that ask again and again', async () => {
+it.each([
+  ['', 0],
+  [' on a machine that stands still just then', 300],
+])('a stop loses no request of clients that ask again and again%s', async (_when, standsMs) => {
   const server = await startServer();
   const agent = new Agent({ keepAlive: true, maxSockets: 20 });
   const faults: string[] = [];
@@ -259,7 +262,9 @@ it('a stop loses no request of clients that ask again and again', async () => {
   };
   const clients = Array.from({ length: 20 }, client);
   await new Promise((resolve) => setTimeout(resolve, 100));
-  await server.close(5000);
+  const closed = server.close(5000);
+  if (standsMs > 0) stall(standsMs);
+  await closed;
   await Promise.all(clients);
   expect(faults).toEqual([]);
   expect(lastWord).toBeGreaterThan(0);
