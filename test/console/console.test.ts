@@ -23,7 +23,7 @@ afterEach(async () => {
 
 interface Opened {
   readonly emulator: Emulator;
-  issue(): Promise<RawAnswer>;
+  readonly issue: () => Promise<RawAnswer>;
   readonly clock: { now: number };
 }
 
