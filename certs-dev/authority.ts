@@ -35,6 +35,8 @@ interface Common {
   notAfter?: Date | undefined;
   /** The digest that the issuer signs; default SHA-256. */
   hash?: 'SHA-1' | 'SHA-256' | undefined;
+  /** Whether key identifiers are added. Default true. */
+  keyIdentifiers?: boolean | undefined;
 }
 
 export interface AuthorityOptions extends Common {
@@ -52,7 +54,7 @@ export interface LeafOptions extends Common {
   publicKey: webcrypto.CryptoKey;
   /** The key that the authority key identifier is of; default the issuer's. */
   issuerKey?: webcrypto.CryptoKey | undefined;
-  /** Default {@link leafExtensions}. Key identifiers are added. */
+  /** Default {@link leafExtensions}. */
   extensions?: x509.Extension[] | undefined;
 }
 
@@ -118,16 +120,23 @@ async function issue(
       signingAlgorithm: { name: signingKey.algorithm.name, hash: options.hash ?? 'SHA-256' },
       extensions: [
         ...extensions,
-        await x509.SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto),
-        await x509.AuthorityKeyIdentifierExtension.create(
-          options.issuerKey ?? issuer?.publicKey ?? publicKey,
-          false,
-          webcrypto,
-        ),
+        ...(options.keyIdentifiers === false
+          ? []
+          : await keyIdentifiers(publicKey, options.issuerKey ?? issuer?.publicKey ?? publicKey)),
       ],
     },
     webcrypto,
   );
+}
+
+async function keyIdentifiers(
+  own: webcrypto.CryptoKey,
+  issuer: webcrypto.CryptoKey | x509.PublicKey,
+): Promise<x509.Extension[]> {
+  return [
+    await x509.SubjectKeyIdentifierExtension.create(own, false, webcrypto),
+    await x509.AuthorityKeyIdentifierExtension.create(issuer, false, webcrypto),
+  ];
 }
 
 /** PEM of a certificate, with a final line feed. */

@@ -3,7 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import { RolesAnywhereError } from '../platform/errors.ts';
 import { type Certificate, readCertificate, sameBytes } from '../x509/certificate.ts';
-import { orderChain } from '../x509/chain.ts';
+import { MAX_CHAIN_LENGTH, orderChain } from '../x509/chain.ts';
 import { EXTENSION } from '../x509/extensions.ts';
 import { nameText, readAlternativeNames, readName } from '../x509/names.ts';
 import { brokenRules } from '../x509/rules.ts';
@@ -56,7 +56,7 @@ export function checkRenewed(
       'correct the template, profile or role of the CA that it is issued by; see docs/troubleshooting.md for the rule',
     );
   const known = [...found, ...(old?.chain ?? []).map((der) => read(der, issuer))];
-  const chain = chainOf(leaf, known);
+  const chain = chainOf(leaf, known, issuer);
   if (old !== undefined) {
     checkSuccession(leaf, old.leaf, issuer);
     checkOrigin({ leaf, chain }, old, issuer);
@@ -73,14 +73,15 @@ function read(der: Uint8Array, issuer: string): Certificate {
   }
 }
 
-function chainOf(leaf: Certificate, candidates: readonly Certificate[]): Certificate[] {
-  try {
-    return orderChain(leaf, candidates);
-  } catch (cause) {
-    if (cause instanceof RolesAnywhereError)
-      throw new RolesAnywhereError('ERR_RENEWAL_CHECK', cause.message, { hint: cause.hint, cause });
-    throw cause;
-  }
+function chainOf(leaf: Certificate, candidates: readonly Certificate[], issuer: string): Certificate[] {
+  const chain = orderChain(leaf, candidates, Infinity);
+  if (chain.length > MAX_CHAIN_LENGTH)
+    throw refusal(
+      issuer,
+      `has a chain of ${chain.length} intermediates, and the service takes ${MAX_CHAIN_LENGTH}`,
+      'have the CA leave out what lies above the trust anchor',
+    );
+  return chain;
 }
 
 /** The same holder, and no shorter a life. */
@@ -115,22 +116,23 @@ function checkSuccession(leaf: Certificate, old: Certificate, issuer: string): v
 
 /** An authority that goes by the name of the old one's issuer, or is under the same one as that. */
 function checkOrigin({ leaf, chain }: Renewed, old: Predecessor, issuer: string): void {
-  const before = [
+  const before = orderChain(
     old.leaf,
-    ...orderChain(
-      old.leaf,
-      old.chain.map((der) => read(der, issuer)),
-      Infinity,
-    ),
-  ];
-  const [newTop, oldTop] = [[leaf, ...chain].at(-1)?.issuer, before.at(-1)?.issuer];
+    old.chain.map((der) => read(der, issuer)),
+    Infinity,
+  );
   if (sameBytes(leaf.issuer, old.leaf.issuer)) return;
-  if (newTop !== undefined && oldTop !== undefined && sameBytes(newTop, oldTop)) return;
+  if (sameBytes(topOf(leaf, chain), topOf(old.leaf, before))) return;
   throw refusal(
     issuer,
     `is from another authority: ${nameText(readName(leaf.issuer))} in place of ${nameText(readName(old.leaf.issuer))}`,
     'if the CA itself was replaced, and is a trust anchor of yours now, enrol anew with --enroll',
   );
+}
+
+/** The name of the authority that a path leads up to. */
+function topOf(leaf: Certificate, chain: readonly Certificate[]): Uint8Array {
+  return (chain.at(-1) ?? leaf).issuer;
 }
 
 /** Each by the key of an authority of the name that it bears, where one is known. Algorithms that this Node does not know are for the service to judge. */
@@ -140,7 +142,7 @@ function checkSignatures(path: readonly Certificate[], known: readonly Certifica
     if (issuers.length === 0 || issuers.some((other) => signed(other, certificate))) continue;
     throw refusal(
       issuer,
-      `was not signed by ${subject(issuers[0] ?? certificate)}, whose name it bears as its issuer`,
+      `was not signed by ${nameText(readName(certificate.issuer))}, whose name it bears as its issuer`,
       'see what the CA answers: it is not the authority that it says it is',
     );
   }

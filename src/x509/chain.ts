@@ -10,9 +10,9 @@ export const MAX_CHAIN_LENGTH = 5;
 /**
  * Finds the intermediates of `leaf` among `candidates`, whatever their order:
  * each certificate's issuer is looked up by the exact bytes of its name, and by
- * its key where one of the same name has another. The leaf itself, duplicates, roots (issued to themselves) and certificates that
- * lead nowhere from the leaf are left out. Where several certificates bear an
- * issuer's name, as after a renewal or a cross-signature, all of them are kept
+ * its key where several have that name. The leaf itself, duplicates, roots (issued to themselves) and certificates that
+ * lead nowhere from the leaf are left out. Where several certificates have an
+ * issuer's name and key, as after a renewal or a cross-signature, all of them are kept
  * in the bundle's order: the service picks the path.
  *
  * @param limit how many may remain; default {@link MAX_CHAIN_LENGTH}
@@ -31,8 +31,10 @@ export function orderChain(
   }
   const chain: Certificate[] = [];
   for (let at: Certificate | undefined = leaf, next = 0; at !== undefined; at = chain[next++]) {
-    for (const candidate of remaining) {
-      if (!mayHaveIssued(candidate, at)) continue;
+    const { issuer } = at;
+    const named = [...remaining].filter(({ subject }) => sameBytes(subject, issuer));
+    for (const candidate of named) {
+      if (!mayHaveIssued(candidate, at, named.length === 1)) continue;
       chain.push(candidate);
       remaining.delete(candidate);
     }
@@ -58,16 +60,20 @@ export function unrelatedTo(
   const path = [leaf, ...chain];
   return candidates.filter(
     (candidate, index) =>
-      !path.some((related) => sameBytes(related.der, candidate.der) || mayHaveIssued(candidate, related)) &&
+      !path.some((related) => sameBytes(related.der, candidate.der) || mayHaveIssued(candidate, related, false)) &&
       candidates.findIndex((other) => sameBytes(other.der, candidate.der)) === index,
   );
 }
 
-/** By name; where the key identifiers disagree, which they may, the signature decides. */
-function mayHaveIssued(issuer: Certificate, certificate: Certificate): boolean {
+/**
+ * By name; where the key identifiers disagree, which they may, the signature decides, and where there are none, too, should
+ * others bear the name.
+ */
+function mayHaveIssued(issuer: Certificate, certificate: Certificate, isOnlyOne: boolean): boolean {
   if (!sameBytes(issuer.subject, certificate.issuer)) return false;
   const [own, wanted] = [ownKeyIdentifier(issuer.extensions), issuerKeyIdentifier(certificate.extensions)];
-  return own === undefined || wanted === undefined || sameBytes(own, wanted) || signed(issuer, certificate);
+  const agrees = own === undefined || wanted === undefined ? isOnlyOne : sameBytes(own, wanted);
+  return agrees || signed(issuer, certificate);
 }
 
 function signed(issuer: Certificate, certificate: Certificate): boolean {

@@ -12,6 +12,7 @@ export const AREAS: Readonly<Record<string, Readonly<Record<string, readonly str
   'renewal of the certificate': {
     'src/renewal/when.ts': ['test/renewal/when.test.ts'],
     'src/renewal/renewer.ts': ['test/renewal/renewer.test.ts'],
+    'src/renewal/checks.ts': ['test/renewal/checks.test.ts'],
   },
   'answers of the service': {
     'src/credentials/expiration.ts': ['test/credentials/expiration.test.ts'],

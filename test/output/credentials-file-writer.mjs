@@ -10,5 +10,4 @@ for (const number of numbers)
     file,
     profile: `p${number}`,
     credentials: { accessKeyId: `AK${number}`, secretAccessKey: 's', sessionToken: 't' },
-    lock: { staleMs: 300 },
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Certificate } from '../../src/x509/certificate.ts';
-import { orderChain } from '../../src/x509/chain.ts';
+import { type Authority, generateKeys, issueAuthority, issueLeaf } from '../../certs-dev/authority.ts';
+import { type Certificate, readCertificate } from '../../src/x509/certificate.ts';
+import { orderChain, unrelatedTo } from '../../src/x509/chain.ts';
 import { refusalCode } from '../support/refusal.ts';
 
 /** `subject<issuer`, and after a slash what tells two certificates of equal names apart. */
@@ -50,5 +51,26 @@ describe('orderChain', () => {
 
   it('refuses more than five', async () => {
     expect(await refusalCode(() => order('leaf<A', 'A<B B<C C<D D<E E<F F<G'))).toBe('ERR_CHAIN_TOO_LONG');
+  });
+});
+
+async function issue(issuer?: Authority): Promise<Authority> {
+  const keys = await generateKeys('ec-p256');
+  return await issueAuthority({ subject: issuer ? 'CN=A' : 'CN=root', keys, issuer, keyIdentifiers: false });
+}
+
+describe('two authorities of one name, and no key identifiers', () => {
+  it('leaves out the one that did not sign, and tells of it', async () => {
+    const root = await issue();
+    const [before, after] = [await issue(root), await issue(root)];
+    const { publicKey } = await generateKeys('ec-p256');
+    const signed = await issueLeaf({ subject: 'CN=leaf', issuer: after, publicKey, keyIdentifiers: false });
+    const [leaf, ...bundle] = [signed, before.certificate, after.certificate, root.certificate].map(({ rawData }) =>
+      readCertificate(new Uint8Array(rawData), 'a certificate of the test'),
+    );
+    if (leaf === undefined) throw new Error('there is a leaf');
+    const chain = orderChain(leaf, bundle);
+    expect(chain).toEqual([bundle[1]]);
+    expect(unrelatedTo(leaf, chain, bundle)).toEqual([bundle[0]]);
   });
 });

@@ -11,10 +11,20 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseHolder, readIfThere, readRecord, remove, writeNew } from '../../../src/identity/pkcs11/pin-record.ts';
 import { refusal } from '../../support/refusal.ts';
+
+/** What another process does just before a link is made. */
+const held = vi.hoisted(() => ({ beforeLink: undefined as (() => void) | undefined }));
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof import('node:fs/promises')>();
+  const link: typeof real.link = async (...paths) => {
+    held.beforeLink?.();
+    await real.link(...paths);
+  };
+  return { ...real, link };
+});
 
 let dir: string;
 let file: string;
@@ -148,10 +158,12 @@ describe('a lock', () => {
 
   it('is not put back over the one of a third process', async () => {
     writeFileSync(file, 'another');
-    const removed = remove(file, 'one');
-    while (readdirSync(dir)[0] === 'record') await setImmediate();
-    writeFileSync(file, 'a third');
-    await removed;
+    held.beforeLink = () => {
+      expect(readdirSync(dir)).toEqual([expect.stringMatching(/^record\.[0-9a-f]{16}$/)]);
+      writeFileSync(file, 'a third');
+    };
+    await remove(file, 'one');
+    held.beforeLink = undefined;
     expect(readFileSync(file, 'utf8')).toBe('a third');
     expect(readdirSync(dir)).toEqual(['record']);
   });

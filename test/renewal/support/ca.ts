@@ -39,6 +39,8 @@ export interface Twist {
   readonly names?: x509.JsonGeneralNames | undefined;
   readonly lifeMs?: number | undefined;
   readonly notBefore?: Date | undefined;
+  readonly notAfter?: Date | undefined;
+  readonly keyIdentifiers?: boolean | undefined;
   readonly publicKey?: x509.PublicKey | undefined;
   readonly extensions?: x509.Extension[] | undefined;
 }
@@ -53,7 +55,8 @@ export async function sign(ca: TestCa, csr: Uint8Array, twist: Twist = {}): Prom
     issuer: ca.intermediate,
     publicKey: await key.export(),
     notBefore: twist.notBefore,
-    notAfter: new Date(Date.now() + (twist.lifeMs ?? 24 * HOUR_MS)),
+    notAfter: twist.notAfter ?? new Date(Date.now() + (twist.lifeMs ?? 24 * HOUR_MS)),
+    keyIdentifiers: twist.keyIdentifiers,
     extensions: twist.extensions ?? (twist.names === undefined ? [...request.extensions] : leafExtensions(twist.names)),
   });
 }
