@@ -14,7 +14,7 @@ const HEAVY = [
   'test/identity/pkcs11/{cli,faults,one-shot,softhsm}.test.ts',
   // Every form of identity and every setting, by the built program; test/identity and test/network/* go into each kind once.
   'test/cli/identities.test.ts',
-  'test/network/settings.test.ts',
+  'test/network/{debug,settings}.test.ts',
   'test/**/*.heavy.test.ts',
 ];
 
