@@ -69,7 +69,7 @@ const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '::1'];
 /** How long a stop goes on answering before it closes what is idle. In parts: a machine that stands still takes one of them. */
 const FAREWELL_MS = 100;
 const FAREWELL_PARTS = 4;
-const MAX_FAREWELL_TURNS = 100;
+const MAX_FAREWELL_TURNS = 10;
 
 /**
  * Opens the ports.
