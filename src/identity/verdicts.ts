@@ -1,7 +1,7 @@
 /** The words for what checks.ts finds. Loaded when there is something to say. */
 // Tests: test/identity/checks.test.ts
 import { RolesAnywhereError } from '../platform/errors.ts';
-import type { Certificate } from '../x509/certificate.ts';
+import { type Certificate, sameBytes } from '../x509/certificate.ts';
 import { DerError, TAG, expectTag, readChildren, readDer, readObjectIdentifier } from '../x509/der.ts';
 import { EXTENSION, KEY_USAGE } from '../x509/extensions.ts';
 import { nameText, readName } from '../x509/names.ts';
@@ -49,7 +49,9 @@ export function warningOf(finding: Finding, source: string, now: number): Identi
 
 /** A warning of certificates that are not sent. */
 export function unrelatedWarning(leaf: Certificate, unrelated: readonly Certificate[]): IdentityWarning {
-  const shown = unrelated.slice(0, MAX_SHOWN).map((certificate) => subjectText(certificate));
+  const shown = unrelated
+    .slice(0, MAX_SHOWN)
+    .map((one) => `${subjectText(one)}${sameBytes(one.subject, leaf.issuer) ? ' (of another key)' : ''}`);
   const more = unrelated.length - shown.length;
   return {
     code: 'WARN_CHAIN_UNRELATED',

@@ -279,6 +279,7 @@ describe('the chain', () => {
     const { chainLength, warnings } = await load(bad('wrong-issuer'));
     expect(chainLength).toBe(0);
     expect(warnings.map(({ code }) => code)).toEqual(['WARN_CHAIN_UNRELATED']);
+    expect(warnings[0]?.message).toMatch(/"[^"]+" \(of another key\)$/);
   });
 
   it('keeps an authority whose key identifiers disagree but whose signature fits', async () => {
