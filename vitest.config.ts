@@ -14,7 +14,9 @@ const HEAVY = [
   'test/identity/pkcs11/{cli,faults,one-shot,softhsm}.test.ts',
   // Every form of identity and every setting, by the built program; test/identity and test/network/* go into each kind once.
   'test/cli/identities.test.ts',
-  'test/network/{debug,settings}.test.ts',
+  'test/network/settings.test.ts',
+  // Of what is published; .ci/run runs that on each Node.
+  'test/package/tarball.test.ts',
   'test/**/*.heavy.test.ts',
 ];
 
